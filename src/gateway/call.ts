@@ -1,0 +1,94 @@
+/** What a surface hands to the gateway, and what it gets back. */
+import type { CompletionPart } from '../completion/part.ts'
+import type { CompletionRequest } from '../completion/request.ts'
+import type { Usage } from '../completion/usage.ts'
+import type { HttpHeaders } from '../lib/http-call.ts'
+import type { Usd } from '../money.ts'
+import type { PaymentStep } from '../payment/mode.ts'
+import type { CallerRequest, ProtocolId, WireRequest } from '../protocol/protocol.ts'
+
+/** One request, read but not yet routed. */
+export type GatewayCall = {
+  /** `req_…`; also in `x-routeplane-request-id`. */
+  readonly id: string
+  /** Who asks, for caps and idempotency: `local`, or a key's id. */
+  readonly caller: string
+  readonly read: CallerRequest
+  /** The wire to answer in; absent when the surface wants parts (MCP, the library). */
+  readonly wire?: { readonly protocol: ProtocolId; readonly request: WireRequest }
+  /** Decoded on demand: the native lane never needs it. */
+  decode(): CompletionRequest
+  readonly signal: AbortSignal
+  readonly onProgress?: (progress: Progress) => void
+}
+
+export type Progress =
+  | { readonly step: 'attempt'; readonly provider: string; readonly model: string; readonly mode: string; readonly attempt: number }
+  | PaymentStep
+
+/** An answer that has begun: nothing else will be tried. */
+export type Completion = {
+  readonly head: CompletionHead
+  readonly answer: NativeAnswer | PartsAnswer
+  /** Resolves when the answer has been read to its end (or left) and everything about it is recorded. Never rejects. */
+  readonly closed: Promise<CompletionSummary>
+}
+
+/** Known before the first byte. */
+export type CompletionHead = {
+  readonly requestId: string
+  readonly provider: string
+  /** The canonical id of the model that answers. */
+  readonly model: string
+  readonly attempts: number
+  readonly mode: string
+  readonly receiptId?: string
+  readonly costUsd?: Usd
+  readonly losses: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/** The upstream speaks the caller's wire: its bytes go through. */
+export type NativeAnswer = {
+  readonly lane: 'native'
+  readonly status: number
+  readonly headers: HttpHeaders
+  /** A whole JSON body, or the stream as it comes. */
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>
+}
+
+export type PartsAnswer = { readonly lane: 'translate'; readonly parts: AsyncIterable<CompletionPart> }
+
+export type CompletionSummary = {
+  readonly usage: Usage | undefined
+  readonly finishReason?: string
+  readonly modelServed?: string
+  readonly costUsd: Usd | undefined
+  readonly paidUsd: Usd | undefined
+  readonly receiptId?: string
+  readonly transaction?: string
+  readonly paymentStatus?: string
+  readonly ttftMs?: number
+  readonly totalMs: number
+}
+
+/** What would happen, without sending: the same functions decide as for a real request. */
+export type Decision = {
+  readonly requestId: string
+  readonly requested: string
+  readonly resolved: readonly string[]
+  readonly capUsd: Usd
+  readonly candidates: readonly ExplainedCandidate[]
+  readonly refused: readonly { readonly endpoint: string; readonly model: string; readonly reason: string; readonly detail: string }[]
+  readonly attempts: readonly { readonly endpoint: string; readonly mode: string; readonly boundUsd?: Usd; readonly expectedUsd?: Usd }[]
+}
+
+export type ExplainedCandidate = {
+  readonly endpoint: string
+  readonly model: string
+  readonly rank: number
+  readonly score: number | undefined
+  readonly boundUsd?: Usd
+  readonly expectedUsd?: Usd
+  readonly terms: Readonly<Record<string, number | undefined>>
+}

@@ -1,0 +1,72 @@
+/** The rows of the ledger: one payment attempt with its state, and one request with what it came to. */
+import type { Usage } from '../completion/usage.ts'
+import type { Atomic, Usd } from '../money.ts'
+import type { Finality } from './ledger.ts'
+
+/**
+ * The life of an attempt:
+ *
+ *     held ──► intent ──► settled
+ *       │         ├─────► unknown ──► settled | released
+ *       └─────────┴─────► released
+ *
+ * From `intent` on a signature may exist, and it is money until it expires or the chain shows its nonce unused past
+ * its validity: only then may it be `released`.
+ */
+export type AttemptState = 'held' | 'intent' | 'unknown' | 'settled' | 'released'
+
+export type AttemptRow = {
+  readonly id: string
+  readonly requestId: string
+  readonly provider: string
+  readonly model: string
+  readonly mode: string
+  readonly state: AttemptState
+  /** Reserved while open: the hold, then the amount that was signed. */
+  readonly heldUsd: Usd
+  readonly reason?: string
+  /** Which process made it, so that another can tell whether it still lives. */
+  readonly owner: string
+  readonly payment?: AttemptPayment
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export type AttemptPayment = {
+  readonly protocol: 'x402-1' | 'x402-2' | 'mpp'
+  readonly scheme: string
+  readonly network: string
+  readonly asset: `0x${string}`
+  readonly decimals: number
+  readonly payer: `0x${string}`
+  readonly payee: `0x${string}`
+  readonly amountAuthorized: Atomic
+  readonly amountSettled?: Atomic
+  readonly settledUsd?: Usd
+  readonly nonce: `0x${string}`
+  readonly validBeforeSeconds: bigint
+  readonly resource: string
+  readonly bodyDigest: string
+  readonly transaction?: `0x${string}`
+  readonly blockNumber?: bigint
+  readonly logIndex?: number
+  readonly finality?: Finality
+}
+
+export type RequestRow = {
+  readonly id: string
+  readonly caller: string
+  readonly protocol: string
+  readonly requestedModel: string
+  readonly provider?: string
+  readonly model?: string
+  readonly mode?: string
+  readonly status: number
+  readonly errorCode?: string
+  readonly usage?: Usage
+  readonly costUsd?: Usd
+  readonly ttftMs?: number
+  readonly totalMs: number
+  readonly attempts: number
+  readonly startedAt: number
+}

@@ -1,0 +1,117 @@
+/** The ledger port: holds against budgets, the states of each payment attempt, and what is known of requests. */
+import type { Atomic, Usd } from '../money.ts'
+import type { AttemptRow, RequestRow } from './entry.ts'
+
+/**
+ * Every method that changes money is one durable transaction: when its promise resolves it has survived a crash.
+ *
+ * @throws RouteplaneError `store_unavailable` when the database cannot be written: money never fails open.
+ */
+export type Ledger = {
+  readonly attempts: AttemptStore
+  readonly requests: RequestStore
+  readonly idempotency: IdempotencyStore
+  /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
+  nonceSalt(): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+export type AttemptStore = {
+  /** Reserves `amount` in every budget or in none. The one place where a cap is decided. */
+  hold(hold: HoldRequest): Promise<HoldOutcome>
+  /** Records what is about to be signed; shrinks the reservation to it. Only from `held`. */
+  intend(id: string, intent: Intent): Promise<void>
+  /** Moves to `unknown`, `settled` or `released`; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
+  end(id: string, ending: Ending): Promise<void>
+  get(id: string): Promise<AttemptRow | undefined>
+  list(filter: AttemptFilter): Promise<readonly AttemptRow[]>
+}
+
+export type HoldRequest = {
+  readonly id: string
+  readonly requestId: string
+  readonly provider: string
+  readonly model: string
+  readonly mode: string
+  /** The most this attempt may cost. */
+  readonly amount: Usd
+  /** The cap of the whole request: the sum over its attempts that are not released stays within it. */
+  readonly requestCap: Usd
+  readonly budgets: readonly BudgetLimit[]
+  readonly now: number
+}
+
+/** One rolling cap: `scope` names whose (`all`, `provider:acme`), `window` names when (`day:2026-11-20`, `total`). */
+export type BudgetLimit = { readonly scope: string; readonly window: string; readonly cap: Usd }
+
+export type HoldOutcome =
+  | { readonly granted: true }
+  | { readonly granted: false; readonly limit: BudgetLimit | { readonly scope: 'request'; readonly window: string; readonly cap: Usd }; readonly available: Usd }
+
+/** All that a signature will say, written down before it exists. */
+export type Intent = {
+  readonly protocol: 'x402-1' | 'x402-2' | 'mpp'
+  readonly scheme: string
+  readonly network: string
+  readonly asset: `0x${string}`
+  readonly decimals: number
+  readonly payer: `0x${string}`
+  readonly payee: `0x${string}`
+  readonly amount: Atomic
+  readonly amountUsd: Usd
+  readonly nonce: `0x${string}`
+  readonly validBeforeSeconds: bigint
+  readonly resource: string
+  readonly bodyDigest: string
+  readonly now: number
+}
+
+export type Ending =
+  | { readonly state: 'unknown'; readonly reason: string; readonly transaction?: `0x${string}`; readonly now: number }
+  | { readonly state: 'released'; readonly reason: string; readonly now: number }
+  | {
+      readonly state: 'settled'
+      readonly amount: Atomic
+      readonly amountUsd: Usd
+      readonly finality: Finality
+      readonly transaction?: `0x${string}`
+      readonly blockNumber?: bigint
+      readonly logIndex?: number
+      readonly now: number
+    }
+
+/** How sure the chain is: seen in a transaction, confirmed in a block, or below the safe head. */
+export type Finality = 'pending' | 'confirmed' | 'final'
+
+export type AttemptFilter = {
+  readonly states?: readonly AttemptRow['state'][]
+  readonly requestId?: string
+  /** Only attempts that reached an intent: those are the receipts. */
+  readonly withIntent?: boolean
+  readonly limit?: number
+  /** Ids strictly before this one, newest first. */
+  readonly before?: string
+}
+
+export type RequestStore = {
+  /** Queues a row; written with others in one transaction soon after, and on close. Never waits, never throws. */
+  record(row: RequestRow): void
+  get(id: string): Promise<RequestRow | undefined>
+  list(limit: number): Promise<readonly RequestRow[]>
+  flush(): Promise<void>
+}
+
+export type IdempotencyStore = {
+  /** Claims a key for a request, or says what became of the one that has it. Keys are kept 24 hours. */
+  claim(caller: string, key: string, fingerprint: string, now: number): Promise<IdempotencyClaim>
+  /** Keeps the answer for the next caller with the key; `undefined` gives the key back after a failure that cost nothing. */
+  finish(caller: string, key: string, answer: KeptAnswer | undefined): Promise<void>
+}
+
+export type KeptAnswer = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array }
+
+export type IdempotencyClaim =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'running' }
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'kept'; readonly answer: KeptAnswer }

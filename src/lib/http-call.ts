@@ -1,0 +1,47 @@
+/** An HTTP exchange as plain values: what is sent, what comes back, and the port that carries it. */
+
+/** Lower-case names; a repeated header is joined in order with the comma rule left to the reader. */
+export type HttpHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
+
+export type HttpCall = {
+  readonly method: 'GET' | 'POST' | 'HEAD' | 'DELETE'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+}
+
+export type HttpResponse = {
+  readonly status: number
+  readonly headers: HttpHeaders
+  /** Each item is all that had arrived; ends early by throwing. Leaving the loop aborts the exchange. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/**
+ * Sends a call and resolves at the response's headers.
+ *
+ * @throws RouteplaneError `upstream_unreachable`, `upstream_timeout`, `redirect_refused`, `private_address`,
+ *   `response_too_large`; the body's iteration throws `idle_timeout`, `stream_incomplete`, `response_too_large`.
+ */
+export type Transport = (call: HttpCall, options: TransportOptions) => Promise<HttpResponse>
+
+export type TransportOptions = {
+  readonly signal: AbortSignal
+  readonly timeouts?: Partial<TransportTimeouts>
+  /** Bytes of body after which the exchange is ended. */
+  readonly maxBytes?: number
+}
+
+/** Milliseconds by phase. */
+export type TransportTimeouts = {
+  readonly connectMs: number
+  /** From sending to the first byte that is not an SSE comment. */
+  readonly firstByteMs: number
+  readonly idleMs: number
+}
+
+/** Gives one value of a header, the first when it is repeated. */
+export function headerOf(headers: HttpHeaders, name: string): string | undefined {
+  const value = headers[name]
+  return typeof value === 'string' ? value : value?.[0]
+}

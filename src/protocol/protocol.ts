@@ -1,0 +1,107 @@
+/** The contract of a wire format: one side speaks to callers, the other to upstreams. */
+import type { CompletionPart } from '../completion/part.ts'
+import type { CompletionRequest, WireId } from '../completion/request.ts'
+import type { CompletionResult } from '../completion/result.ts'
+import type { Needs } from '../completion/features.ts'
+import type { Usage } from '../completion/usage.ts'
+import type { RouteplaneError } from '../errors.ts'
+import type { Extensions } from './extensions.ts'
+
+export type ProtocolId = WireId
+
+export type Protocol = {
+  readonly id: ProtocolId
+  /** What a manifest may write instead of the id (`openai`, `anthropic`, `google`). */
+  readonly aliases: readonly string[]
+  readonly caller: CallerSide
+  readonly upstream: UpstreamSide
+}
+
+/** A request as it came in: the bytes, their parse, and what of the URL the wire reads. */
+export type WireRequest = {
+  readonly body: Uint8Array
+  readonly json: Readonly<Record<string, unknown>>
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+/** What every wire can tell of a request without decoding all of it. */
+export type CallerRequest = {
+  readonly model: string
+  readonly needs: Needs
+  readonly extensions: Extensions
+}
+
+export type CallerSide = {
+  /** Hono paths that carry a completion, all POST. */
+  readonly paths: readonly string[]
+  /** Reads what routing needs. @throws RouteplaneError of class `invalid_request` naming the JSON path. */
+  read(wire: WireRequest): CallerRequest
+  /** Decodes the whole request. @throws RouteplaneError `invalid_request`. */
+  decodeRequest(wire: WireRequest): CompletionRequest
+  encodeResult(result: CompletionResult, context: EncodeContext): unknown
+  /** Each string is one whole event, ready to be written at once. */
+  encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncIterable<string>
+  encodeError(error: RouteplaneError, requestId: string): WireError
+}
+
+/** What an encoder must know that the answer does not say. */
+export type EncodeContext = {
+  readonly requestId: string
+  /** The model as the caller wrote it. */
+  readonly model: string
+  readonly nowSeconds: number
+  readonly request: CompletionRequest
+}
+
+export type WireError = {
+  readonly status: number
+  readonly body: unknown
+  /** The same error as an event of a stream that has already begun. */
+  readonly event: string
+}
+
+export type UpstreamSide = {
+  /** @returns path below the endpoint's base URL, and the body; nothing secret. */
+  encodeRequest(request: CompletionRequest, target: UpstreamTarget): { readonly path: string; readonly body: unknown }
+  /** The native lane: the caller's own bytes with the model set and our extension fields taken out. */
+  forward(wire: WireRequest, target: UpstreamTarget): { readonly path: string; readonly body: Uint8Array; readonly headers: Readonly<Record<string, string>> }
+  /** Headers that carry an API key. */
+  authorize(apiKey: string): Readonly<Record<string, string>>
+  /** @throws RouteplaneError for an error in a 200 body, an error finish reason, or a body that is not the wire's. */
+  decodeResult(body: unknown): CompletionResult
+  /** Reads a byte stream of events into parts. An event that breaks the grammar, or an end without a terminal one, yields `error`. */
+  decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncIterable<CompletionPart>
+  decodeError(status: number, body: string): RouteplaneError
+  /** Watches a forwarded stream without touching it. */
+  createTap(): StreamTap
+}
+
+/** The model as the endpoint knows it. */
+export type UpstreamTarget = {
+  readonly model: string
+  readonly stream: boolean
+  /** The endpoint's own output limit, for wires that demand one. */
+  readonly maxOutputTokens?: number
+}
+
+/**
+ * Reads a copy of a forwarded stream. Only the head is decoded until the first content, then only the tail at the end:
+ * usage, finish and errors live there.
+ */
+export type StreamTap = {
+  /** @returns `true` once content the caller would see has been pushed. */
+  push(chunk: Uint8Array): boolean
+  /** Bytes of text that were delivered, for an estimate when the upstream counts nothing. */
+  end(): TapReport
+}
+
+export type TapReport = {
+  readonly usage: Usage | undefined
+  readonly model?: string
+  readonly deliveredCharacters: number
+  readonly finishReason?: string
+  /** An error event, an error finish reason, or an end without a terminal event. */
+  readonly error?: RouteplaneError
+}

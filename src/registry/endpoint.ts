@@ -1,0 +1,79 @@
+/** One model as served by one provider: wire, price, limits and ways to pay. */
+import type { Feature, Modality, SamplingParameter } from '../completion/features.ts'
+import type { ProtocolId } from '../protocol/protocol.ts'
+import type { Pricing } from './pricing.ts'
+
+/** Payment modes a provider may declare; `payment/` has the code behind each. */
+export type PaymentModeName = 'byok' | 'x402' | 'mpp' | 'invoice'
+
+export type Provider = {
+  readonly id: string
+  readonly name: string
+  /** Base URL without a trailing slash; wires append `/chat/completions` and the like. */
+  readonly baseUrl: string
+  readonly status: 'active' | 'staging' | 'suspended' | 'withdrawn'
+  readonly kind: 'first_party' | 'gateway' | 'cloud' | 'third_party' | 'managed'
+  /** Where the definition came from: the user's own config outranks the registry. */
+  readonly source: 'config' | 'registry'
+  readonly access: ProviderAccess
+  readonly payment: ProviderPayment
+  readonly modelsUrl?: string
+  readonly protocols: readonly ProtocolRule[]
+  readonly rateLimits: readonly RateLimit[]
+  readonly weight: number
+  readonly homepage?: string
+  readonly support?: string
+}
+
+/** How an API key is found and shown. `none` for a source that asks for nothing. */
+export type ProviderAccess =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'api_key'; readonly env: string; readonly header?: string; readonly extraHeaders: Readonly<Record<string, string>> }
+
+/** First match wins: exact glob, then the longest prefix, then `*`. */
+export type ProtocolRule = { readonly glob: string; readonly protocols: readonly ProtocolId[] }
+export type RateLimit = { readonly glob: string; readonly requestsPerMinute?: number; readonly tokensPerMinute?: number }
+
+export type ProviderPayment = {
+  readonly modes: readonly PaymentModeName[]
+  readonly x402?: X402Terms
+  readonly invoice?: { readonly termsDays: number; readonly email?: string }
+}
+
+/** What a provider's manifest says of being paid: the only payee, networks and assets we will ever sign for it. */
+export type X402Terms = {
+  /** EIP-55 checked when the manifest's spelling was mixed case; stored as written by the checksum. */
+  readonly payTo: `0x${string}`
+  readonly networks: readonly string[]
+  readonly assets: readonly string[]
+  readonly schemes: readonly string[]
+  /** In parts per thousand of our own quote; 1050 is 1.05. */
+  readonly maxPriceSlackPermille: bigint
+}
+
+export type Endpoint = {
+  readonly provider: Provider
+  /** The canonical id `maker/name`. */
+  readonly modelId: string
+  /** The exact id that the provider's API takes. */
+  readonly upstreamModel: string
+  readonly name: string
+  readonly protocols: readonly ProtocolId[]
+  readonly pricing: Pricing | undefined
+  readonly contextLength?: number
+  readonly maxOutputTokens?: number
+  readonly inputModalities: readonly Modality[]
+  readonly outputModalities: readonly Modality[]
+  readonly quantization?: string
+  /** `undefined` when the provider does not say: unknown is not a no. */
+  readonly features: readonly Feature[] | undefined
+  readonly samplingParameters: readonly SamplingParameter[] | undefined
+  readonly isReady: boolean
+  /** `YYYY-MM-DD`, UTC. */
+  readonly deprecationDate?: string
+}
+
+/** Names an endpoint in logs, health tables and explanations: `provider:upstream model`. */
+export function endpointKey(endpoint: Endpoint): string {
+  return `${endpoint.provider.id}:${endpoint.upstreamModel}`
+}
