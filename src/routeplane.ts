@@ -47,7 +47,12 @@ export type Preset = {
   readonly models?: readonly string[]
   readonly systemPrompt?: string
   readonly params?: Readonly<Record<string, unknown>>
-  readonly routing?: { readonly sort?: string; readonly only?: readonly string[]; readonly ignore?: readonly string[]; readonly order?: readonly string[] }
+  readonly routing?: {
+    readonly sort?: string
+    readonly only?: readonly string[]
+    readonly ignore?: readonly string[]
+    readonly order?: readonly string[]
+  }
   readonly maxCostUsd?: Usd
   readonly paymentPrefer?: readonly string[]
 }

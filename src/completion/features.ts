@@ -6,8 +6,18 @@ export type Feature = (typeof features)[number]
 
 /** `supported_sampling_parameters` of a models document. */
 export const samplingParameters = [
-  'temperature', 'top_p', 'top_k', 'min_p', 'top_a', 'frequency_penalty', 'presence_penalty',
-  'repetition_penalty', 'stop', 'seed', 'max_tokens', 'logit_bias',
+  'temperature',
+  'top_p',
+  'top_k',
+  'min_p',
+  'top_a',
+  'frequency_penalty',
+  'presence_penalty',
+  'repetition_penalty',
+  'stop',
+  'seed',
+  'max_tokens',
+  'logit_bias',
 ] as const
 export type SamplingParameter = (typeof samplingParameters)[number]
 

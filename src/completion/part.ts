@@ -45,7 +45,14 @@ export type CompletionPart =
   | { readonly type: 'error'; readonly error: RouteplaneError }
 
 export type Extra =
-  | { readonly kind: 'citation'; readonly url: string; readonly title?: string; readonly start?: number; readonly end?: number; readonly raw: unknown }
+  | {
+      readonly kind: 'citation'
+      readonly url: string
+      readonly title?: string
+      readonly start?: number
+      readonly end?: number
+      readonly raw: unknown
+    }
   | { readonly kind: 'image'; readonly mimeType: string; readonly base64: string }
   | { readonly kind: 'audio'; readonly mimeType: string; readonly base64: string; readonly transcript?: string }
   | { readonly kind: 'logprobs'; readonly raw: unknown }

@@ -43,14 +43,7 @@ export type Turn = {
 
 export type CacheMark = { readonly ttl?: '5m' | '30m' | '1h' | '12h' }
 
-export type Content =
-  | TextContent
-  | MediaContent
-  | ReasoningContent
-  | ToolCallContent
-  | ToolResultContent
-  | RefusalContent
-  | ForeignContent
+export type Content = TextContent | MediaContent | ReasoningContent | ToolCallContent | ToolResultContent | RefusalContent | ForeignContent
 
 export type TextContent = {
   readonly type: 'text'
@@ -118,7 +111,13 @@ export type Tool =
       readonly description?: string
       readonly grammar?: { readonly syntax: 'lark' | 'regex'; readonly definition: string }
     }
-  | { readonly type: 'hosted'; readonly family: string; readonly wire: WireId; readonly config: Readonly<Record<string, unknown>>; readonly raw: unknown }
+  | {
+      readonly type: 'hosted'
+      readonly family: string
+      readonly wire: WireId
+      readonly config: Readonly<Record<string, unknown>>
+      readonly raw: unknown
+    }
   | { readonly type: 'client-builtin'; readonly family: string; readonly name: string; readonly wire: WireId; readonly raw: unknown }
 
 export type JsonSchema = Readonly<Record<string, unknown>> | boolean
@@ -153,7 +152,13 @@ export type ReasoningConfig = {
 export type OutputFormat =
   | { readonly kind: 'text' }
   | { readonly kind: 'json' }
-  | { readonly kind: 'schema'; readonly name?: string; readonly description?: string; readonly schema: JsonSchema; readonly strict?: boolean }
+  | {
+      readonly kind: 'schema'
+      readonly name?: string
+      readonly description?: string
+      readonly schema: JsonSchema
+      readonly strict?: boolean
+    }
   | { readonly kind: 'enum'; readonly values: readonly string[] }
 
 export type OutputModality = 'text' | 'image' | 'audio'

@@ -46,7 +46,11 @@ export type BudgetLimit = { readonly scope: string; readonly window: string; rea
 
 export type HoldOutcome =
   | { readonly granted: true }
-  | { readonly granted: false; readonly limit: BudgetLimit | { readonly scope: 'request'; readonly window: string; readonly cap: Usd }; readonly available: Usd }
+  | {
+      readonly granted: false
+      readonly limit: BudgetLimit | { readonly scope: 'request'; readonly window: string; readonly cap: Usd }
+      readonly available: Usd
+    }
 
 /** All that a signature will say, written down before it exists. */
 export type Intent = {

@@ -9,12 +9,14 @@ const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** Writes one JSON line an event. Fields are scalars on purpose: no object, header map or body can slip in. */
 export function createLog(level: LogLevel, write: (line: string) => void, now: () => number): Log {
-  const at = (own: LogLevel) => (event: string, fields: LogFields = {}) => {
-    if (ORDER.indexOf(own) < ORDER.indexOf(level)) return
-    const line: Record<string, unknown> = { time: new Date(now()).toISOString(), level: own, event }
-    for (const [name, value] of Object.entries(fields)) line[name] = typeof value === 'string' ? scrub(value) : value
-    write(`${JSON.stringify(line)}\n`)
-  }
+  const at =
+    (own: LogLevel) =>
+    (event: string, fields: LogFields = {}) => {
+      if (ORDER.indexOf(own) < ORDER.indexOf(level)) return
+      const line: Record<string, unknown> = { time: new Date(now()).toISOString(), level: own, event }
+      for (const [name, value] of Object.entries(fields)) line[name] = typeof value === 'string' ? scrub(value) : value
+      write(`${JSON.stringify(line)}\n`)
+    }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 

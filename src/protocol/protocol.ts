@@ -66,7 +66,10 @@ export type UpstreamSide = {
   /** @returns path below the endpoint's base URL, and the body; nothing secret. */
   encodeRequest(request: CompletionRequest, target: UpstreamTarget): { readonly path: string; readonly body: unknown }
   /** The native lane: the caller's own bytes with the model set and our extension fields taken out. */
-  forward(wire: WireRequest, target: UpstreamTarget): { readonly path: string; readonly body: Uint8Array; readonly headers: Readonly<Record<string, string>> }
+  forward(
+    wire: WireRequest,
+    target: UpstreamTarget,
+  ): { readonly path: string; readonly body: Uint8Array; readonly headers: Readonly<Record<string, string>> }
   /** Headers that carry an API key. */
   authorize(apiKey: string): Readonly<Record<string, string>>
   /** @throws RouteplaneError for an error in a 200 body, an error finish reason, or a body that is not the wire's. */

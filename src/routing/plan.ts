@@ -13,5 +13,20 @@ export type Refusal = {
 }
 
 export type RefusalReason =
-  | 'not_active' | 'not_ready' | 'deprecated' | 'excluded' | 'feature' | 'modality' | 'parameter' | 'context' | 'output_limit'
-  | 'translation' | 'rate_limited' | 'cooling_down' | 'payment' | 'price_unknown' | 'price_above_cap' | 'max_price' | 'quantization'
+  | 'not_active'
+  | 'not_ready'
+  | 'deprecated'
+  | 'excluded'
+  | 'feature'
+  | 'modality'
+  | 'parameter'
+  | 'context'
+  | 'output_limit'
+  | 'translation'
+  | 'rate_limited'
+  | 'cooling_down'
+  | 'payment'
+  | 'price_unknown'
+  | 'price_above_cap'
+  | 'max_price'
+  | 'quantization'
