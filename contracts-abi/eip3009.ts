@@ -1,0 +1,88 @@
+/** EIP-3009: transfers by a signed authorization, its cancellation, its events and its typed data. */
+
+const authorizationInputs = [
+  { name: 'from', type: 'address' },
+  { name: 'to', type: 'address' },
+  { name: 'value', type: 'uint256' },
+  { name: 'validAfter', type: 'uint256' },
+  { name: 'validBefore', type: 'uint256' },
+  { name: 'nonce', type: 'bytes32' },
+] as const
+
+const splitSignature = [
+  { name: 'v', type: 'uint8' },
+  { name: 'r', type: 'bytes32' },
+  { name: 's', type: 'bytes32' },
+] as const
+
+/**
+ * The functions and events of EIP-3009. `transferWithAuthorization` stands twice: with `v, r, s` as in the EIP, and with
+ * packed bytes as USDC 2.2 added for contract wallets.
+ *
+ * @see https://eips.ethereum.org/EIPS/eip-3009
+ */
+export const eip3009Abi = [
+  {
+    type: 'function',
+    name: 'authorizationState',
+    stateMutability: 'view',
+    inputs: [
+      { name: 'authorizer', type: 'address' },
+      { name: 'nonce', type: 'bytes32' },
+    ],
+    outputs: [{ type: 'bool' }],
+  },
+  {
+    type: 'function',
+    name: 'transferWithAuthorization',
+    stateMutability: 'nonpayable',
+    inputs: [...authorizationInputs, ...splitSignature],
+    outputs: [],
+  },
+  {
+    type: 'function',
+    name: 'transferWithAuthorization',
+    stateMutability: 'nonpayable',
+    inputs: [...authorizationInputs, { name: 'signature', type: 'bytes' }],
+    outputs: [],
+  },
+  {
+    type: 'function',
+    name: 'receiveWithAuthorization',
+    stateMutability: 'nonpayable',
+    inputs: [...authorizationInputs, ...splitSignature],
+    outputs: [],
+  },
+  {
+    type: 'function',
+    name: 'cancelAuthorization',
+    stateMutability: 'nonpayable',
+    inputs: [{ name: 'authorizer', type: 'address' }, { name: 'nonce', type: 'bytes32' }, ...splitSignature],
+    outputs: [],
+  },
+  {
+    type: 'event',
+    name: 'AuthorizationUsed',
+    inputs: [
+      { name: 'authorizer', type: 'address', indexed: true },
+      { name: 'nonce', type: 'bytes32', indexed: true },
+    ],
+  },
+  {
+    type: 'event',
+    name: 'AuthorizationCanceled',
+    inputs: [
+      { name: 'authorizer', type: 'address', indexed: true },
+      { name: 'nonce', type: 'bytes32', indexed: true },
+    ],
+  },
+] as const
+
+/** EIP-712 types of the two messages a payer signs. @see https://eips.ethereum.org/EIPS/eip-3009, "Specification" */
+export const eip3009Types = {
+  TransferWithAuthorization: authorizationInputs,
+  CancelAuthorization: [
+    { name: 'authorizer', type: 'address' },
+    { name: 'nonce', type: 'bytes32' },
+  ],
+} as const
