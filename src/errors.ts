@@ -104,7 +104,12 @@ export type ErrorOptions = {
   readonly cause?: unknown
   /** Milliseconds after which a retry may succeed. */
   readonly retryAfterMs?: number
+  /** The upstream's own words, for a caller who speaks its wire. */
+  readonly reply?: UpstreamReply
 }
+
+/** An upstream's error answer as it came: agents recover by its wording, so the native lane forwards it. */
+export type UpstreamReply = { readonly wire: string; readonly status: number; readonly contentType: string; readonly body: Uint8Array }
 
 /** Anything Routeplane refuses or fails at, with whose fault it is and what happened to the money. */
 export class RouteplaneError extends Error {
@@ -113,6 +118,7 @@ export class RouteplaneError extends Error {
   readonly hint: string | undefined
   readonly details: Readonly<Record<string, unknown>>
   readonly retryAfterMs: number | undefined
+  readonly reply: UpstreamReply | undefined
   /** Only ever raised, by {@link withMoney}. */
   readonly money: MoneyState
 
@@ -123,6 +129,7 @@ export class RouteplaneError extends Error {
     this.money = options.money ?? 'untouched'
     this.details = options.details ?? {}
     this.retryAfterMs = options.retryAfterMs
+    this.reply = options.reply
   }
 
   get fault(): Fault {
@@ -148,13 +155,18 @@ export function answerStatus(error: RouteplaneError): number {
 
 /** Copies an error with a further state of money; the original is its cause. */
 export function withMoney(error: RouteplaneError, money: MoneyState): RouteplaneError {
-  if (error.money === money) return error
+  return error.money === money ? error : amend(error, { money, cause: error })
+}
+
+/** Copies an error with some of its options replaced. */
+export function amend(error: RouteplaneError, changes: ErrorOptions): RouteplaneError {
   return new RouteplaneError(error.code, error.message, {
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...(error.reply === undefined ? {} : { reply: error.reply }),
     details: error.details,
-    money,
-    cause: error,
+    money: error.money,
+    ...changes,
   })
 }
 

@@ -25,6 +25,10 @@ export type AttemptStore = {
   end(id: string, ending: Ending): Promise<void>
   get(id: string): Promise<AttemptRow | undefined>
   list(filter: AttemptFilter): Promise<readonly AttemptRow[]>
+  /** Open attempts whose process is gone. */
+  orphans(now: number): Promise<readonly AttemptRow[]>
+  /** Takes an orphan over; `false` when another process was faster. */
+  adopt(id: string, now: number): Promise<boolean>
 }
 
 export type HoldRequest = {

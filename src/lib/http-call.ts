@@ -1,4 +1,5 @@
 /** An HTTP exchange as plain values: what is sent, what comes back, and the port that carries it. */
+import { RouteplaneError } from '../errors.ts'
 
 /** Lower-case names; a repeated header is joined in order with the comma rule left to the reader. */
 export type HttpHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -44,4 +45,25 @@ export type TransportTimeouts = {
 export function headerOf(headers: HttpHeaders, name: string): string | undefined {
   const value = headers[name]
   return typeof value === 'string' ? value : value?.[0]
+}
+
+/**
+ * Reads a body to its end as text, or to `maxBytes` and no further.
+ *
+ * @throws RouteplaneError `response_too_large`.
+ */
+export async function readBody(response: Pick<HttpResponse, 'body'>, maxBytes: number): Promise<string> {
+  return Buffer.from(await readBytes(response, maxBytes)).toString('utf8')
+}
+
+/** Reads a body to its end as bytes. @throws RouteplaneError `response_too_large`. */
+export async function readBytes(response: Pick<HttpResponse, 'body'>, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body) {
+    size += chunk.length
+    if (size > maxBytes) throw new RouteplaneError('response_too_large', `the answer is longer than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
 }

@@ -30,6 +30,8 @@ export type PaidCall = {
   readonly boundUsd: Usd | undefined
   /** The cap of the whole request. */
   readonly capUsd: Usd
+  /** Seconds the whole answer may take, by our own estimate: an authorization must not die before it. */
+  readonly answerSeconds: number
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
   readonly signal: AbortSignal
   /** Sends one HTTP call with the gateway's timeouts. */

@@ -1,0 +1,191 @@
+/** One attempt: encode for the endpoint, send under a payment mode, and resolve at the first content of the answer. */
+import type { CompletionPart } from '../completion/part.ts'
+import { isContent } from '../completion/part.ts'
+import { unfoldResult } from '../completion/fold.ts'
+import type { CompletionResult } from '../completion/result.ts'
+import { amend, RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { headerOf, readBody, readBytes, type HttpCall, type HttpResponse } from '../lib/http-call.ts'
+import { isRecord, tryParseJson } from '../lib/json.ts'
+import { readAhead } from '../lib/stream.ts'
+import type { Usd } from '../money.ts'
+import type { Payment, PaymentMode } from '../payment/mode.ts'
+import type { Protocol } from '../protocol/protocol.ts'
+import type { Attempt } from '../routing/plan.ts'
+import type { GatewayCall, NativeAnswer, PartsAnswer } from './call.ts'
+import type { GatewayContext } from './context.ts'
+import { protocolOf } from './context.ts'
+import { meterParts, tapStream, type Meter } from './meter.ts'
+
+/** An attempt whose answer has begun. */
+export type Started = {
+  readonly answer: NativeAnswer | PartsAnswer
+  readonly payment: Payment
+  readonly meter: Meter
+}
+
+export type AttemptOptions = {
+  readonly id: string
+  readonly attempt: Attempt
+  readonly mode: PaymentMode
+  readonly call: GatewayCall
+  readonly capUsd: Usd
+  readonly signal: AbortSignal
+}
+
+const MAX_ERROR_BYTES = 256 * 1024
+/** Slower than nearly every served model: an authorization should outlive the answer. Tokens a second. */
+const SLOW_TOKENS_PER_SECOND = 20
+
+/**
+ * Runs one attempt to its first content.
+ *
+ * @throws RouteplaneError with what happened to the money; its hold and its payment have been closed or are followed.
+ */
+export async function startAttempt(options: AttemptOptions, context: GatewayContext): Promise<Started> {
+  const { attempt, mode, call, capUsd, signal } = options
+  const { endpoint, boundUsd } = attempt.candidate
+  const lane = chooseLane(options, context)
+  const startedAt = context.clock.monotonic()
+  const { response, payment } = await mode.send({
+    requestId: call.id,
+    attemptId: options.id,
+    endpoint,
+    http: lane.http,
+    boundUsd,
+    capUsd,
+    answerSeconds: (call.read.needs.maxOutputTokens ?? 0) / SLOW_TOKENS_PER_SECOND,
+    onUnknown: call.read.extensions.onUnknown ?? context.rules.onUnknown,
+    signal,
+    transport: (http) => context.transport(http, { signal, timeouts: context.rules.timeouts, maxBytes: context.rules.maxAnswerBytes }),
+    ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
+  })
+  try {
+    if (response.status < 200 || response.status >= 300) throw await readUpstreamError(response, lane)
+    const begun = await begin(lane, response, call, { startedAt, now: () => context.clock.monotonic() })
+    return { ...begun, payment }
+  } catch (thrown) {
+    await payment.close({ delivered: false, usage: undefined, costUsd: undefined })
+    throw payment.blame(toRouteplaneError(thrown))
+  }
+}
+
+type Lane = {
+  readonly native: boolean
+  readonly protocol: Protocol
+  readonly http: HttpCall
+  readonly filterChunk: ((chunk: Uint8Array) => Uint8Array) | undefined
+}
+
+/** The caller's own wire when the endpoint speaks it: bytes go through. Otherwise the endpoint's first. */
+function chooseLane({ attempt, call }: AttemptOptions, context: GatewayContext): Lane {
+  const { endpoint } = attempt.candidate
+  const target = {
+    model: endpoint.upstreamModel,
+    stream: call.read.needs.stream,
+    ...(endpoint.maxOutputTokens === undefined ? {} : { maxOutputTokens: endpoint.maxOutputTokens }),
+  }
+  const headers = { 'content-type': 'application/json', accept: target.stream ? 'text/event-stream' : 'application/json' }
+  if (call.wire !== undefined && endpoint.protocols.includes(call.wire.protocol)) {
+    const protocol = protocolOf(context, call.wire.protocol)
+    const forwarded = protocol.upstream.forward(call.wire.request, target)
+    const http: HttpCall = {
+      method: 'POST',
+      url: endpoint.provider.baseUrl + forwarded.path,
+      headers: { ...forwarded.headers, ...headers },
+      body: forwarded.body,
+    }
+    return { native: true, protocol, http, filterChunk: forwarded.createFilter?.() }
+  }
+  const protocolId = endpoint.protocols[0]
+  if (protocolId === undefined) throw new RouteplaneError('internal', `endpoint ${endpoint.provider.id} speaks no protocol`)
+  const protocol = protocolOf(context, protocolId)
+  const { path, body } = protocol.upstream.encodeRequest(call.decode(), target)
+  const http: HttpCall = {
+    method: 'POST',
+    url: endpoint.provider.baseUrl + path,
+    headers,
+    body: Buffer.from(JSON.stringify(body)),
+  }
+  return { native: false, protocol, http, filterChunk: undefined }
+}
+
+/** Keeps the upstream's own words beside our reading of them: on the native lane the caller gets them as they are. */
+async function readUpstreamError(response: HttpResponse, lane: Lane): Promise<RouteplaneError> {
+  const body = await readBody(response, MAX_ERROR_BYTES).catch(() => '')
+  const error = lane.protocol.upstream.decodeError(response.status, body)
+  const retryAfter = headerOf(response.headers, 'retry-after')
+  return amend(error, {
+    details: { ...error.details, status: response.status },
+    ...(retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? { retryAfterMs: Number(retryAfter) * 1_000 } : {}),
+    reply: {
+      wire: lane.protocol.id,
+      status: response.status,
+      contentType: headerOf(response.headers, 'content-type') ?? 'application/json',
+      body: Buffer.from(body),
+    },
+  })
+}
+
+type Timing = { readonly startedAt: number; now(): number }
+
+async function begin(lane: Lane, response: HttpResponse, call: GatewayCall, timing: Timing): Promise<Omit<Started, 'payment'>> {
+  const streamed = headerOf(response.headers, 'content-type')?.toLowerCase().includes('text/event-stream') === true
+  if (streamed && !call.read.needs.stream)
+    throw new RouteplaneError('upstream_bad_stream', 'the provider streamed an answer that was not asked for as a stream')
+  if (!streamed) return beginWhole(lane, response, call, timing)
+  return lane.native ? beginNativeStream(lane, response, timing) : beginParts(lane.protocol.upstream.decodeStream(response.body), timing)
+}
+
+async function beginWhole(lane: Lane, response: HttpResponse, call: GatewayCall, timing: Timing): Promise<Omit<Started, 'payment'>> {
+  const body = await readBytes(response, Number.MAX_SAFE_INTEGER)
+  const json = tryParseJson(Buffer.from(body).toString('utf8'))
+  if (!isRecord(json)) throw new RouteplaneError('upstream_error', 'the provider answered with something that is not a JSON object')
+  const result = lane.protocol.upstream.decodeResult(json)
+  // Asked for a stream, answered whole: the caller still gets his stream, made from the answer.
+  if (!lane.native || call.read.needs.stream) return beginParts(asStream(unfoldResult(result)), timing)
+  const ttftMs = timing.now() - timing.startedAt
+  const meter: Meter = {
+    ttftMs: () => ttftMs,
+    read: () => ({
+      usage: result.usage,
+      model: result.model,
+      deliveredCharacters: textLength(result),
+      ...finishOf(result.candidates[0]?.finish.reason),
+    }),
+  }
+  return { answer: { lane: 'native', status: response.status, headers: response.headers, body }, meter }
+}
+
+function textLength(result: CompletionResult): number {
+  const contents = result.candidates.flatMap(({ content }) => content)
+  return contents.reduce((sum, content) => sum + (content.type === 'text' || content.type === 'refusal' ? content.text.length : 0), 0)
+}
+
+function finishOf(reason: string | undefined): { finishReason?: string } {
+  return reason === undefined ? {} : { finishReason: reason }
+}
+
+async function* asStream(parts: Iterable<CompletionPart>): AsyncGenerator<CompletionPart> {
+  yield* parts
+}
+
+async function beginNativeStream(lane: Lane, response: HttpResponse, timing: Timing): Promise<Omit<Started, 'payment'>> {
+  const tapped = tapStream(response.body, lane.protocol.upstream.createTap(), lane.filterChunk)
+  const { ended, stream } = await readAhead(tapped.body, () => tapped.hasContent())
+  const error = ended ? tapped.report().error : undefined
+  if (error !== undefined) throw error
+  const ttftMs = timing.now() - timing.startedAt
+  const meter: Meter = { ttftMs: () => ttftMs, read: tapped.report }
+  return { answer: { lane: 'native', status: response.status, headers: response.headers, body: stream }, meter }
+}
+
+async function beginParts(parts: AsyncIterable<CompletionPart>, timing: Timing): Promise<Omit<Started, 'payment'>> {
+  const { seen, stream } = await readAhead(parts, (part) => isContent(part) || part.type === 'error')
+  const last = seen.at(-1)
+  if (last?.type === 'error') throw last.error
+  if (last === undefined || !isContent(last))
+    throw new RouteplaneError('stream_incomplete', 'the provider ended its answer before saying anything')
+  const firstAt = timing.now()
+  const metered = meterParts(stream, firstAt - timing.startedAt)
+  return { answer: { lane: 'translate', parts: metered.parts }, meter: metered.meter }
+}

@@ -1,0 +1,47 @@
+/** Everything the story of a request needs, handed to it once by the composition root. */
+import type { Clock } from '../lib/clock.ts'
+import type { Transport, TransportTimeouts } from '../lib/http-call.ts'
+import type { Log } from '../lib/log.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Usd } from '../money.ts'
+import type { PaymentMode } from '../payment/mode.ts'
+import type { Protocol, ProtocolId } from '../protocol/protocol.ts'
+import type { Catalog } from '../registry/catalog.ts'
+import type { PaymentModeName } from '../registry/endpoint.ts'
+import type { PresetStore } from '../routing/preset.ts'
+import type { VirtualModel } from '../routing/virtual-model.ts'
+import type { Health } from '../selection/health.ts'
+
+export type GatewayContext = {
+  readonly catalog: Catalog
+  readonly health: Health
+  readonly presets: PresetStore
+  readonly virtualModels: ReadonlyMap<string, VirtualModel>
+  readonly modes: readonly PaymentMode[]
+  readonly protocols: readonly Protocol[]
+  readonly transport: Transport
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly log: Log
+  readonly rules: GatewayRules
+}
+
+/** What the operator has decided; no request can widen it. */
+export type GatewayRules = {
+  readonly perRequestUsd: Usd
+  readonly prefer: readonly PaymentModeName[]
+  readonly onUnknown: 'wait' | 'fail' | 'allow_double'
+  readonly maxAttempts: number
+  readonly deadlineMs: number | undefined
+  readonly hideDeprecated: boolean
+  readonly weights: Readonly<Record<string, number>>
+  readonly timeouts: Partial<TransportTimeouts>
+  readonly maxAnswerBytes: number
+}
+
+/** @throws never in practice: endpoints only carry ids of the tuple. */
+export function protocolOf(context: GatewayContext, id: ProtocolId): Protocol {
+  const protocol = context.protocols.find((candidate) => candidate.id === id)
+  if (protocol === undefined) throw new Error(`protocol ${id} is not in the tuple`)
+  return protocol
+}

@@ -1,0 +1,85 @@
+/** Watches an answer go by and reads usage, finish and failure off it, without touching it. */
+import type { CompletionPart } from '../completion/part.ts'
+import type { Usage } from '../completion/usage.ts'
+import type { StreamTap, TapReport } from '../protocol/protocol.ts'
+
+/** Read once the answer has ended or was left. */
+export type Meter = {
+  /** Milliseconds from sending to the first content. */
+  ttftMs(): number
+  read(): TapReport
+}
+
+/** A forwarded stream under a tap. */
+export type Tapped = {
+  /** The upstream's bytes; fails with `stream_incomplete` when it ends without its terminal event. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Whether content the caller would see has passed. */
+  hasContent(): boolean
+  report(): TapReport
+}
+
+/**
+ * Lets a tap read a copy of each chunk as it passes.
+ *
+ * @param filter - Takes out what we asked the upstream for and the caller did not.
+ */
+export function tapStream(source: AsyncIterable<Uint8Array>, tap: StreamTap, filter?: (chunk: Uint8Array) => Uint8Array): Tapped {
+  let content = false
+  let report: TapReport | undefined
+  const read = () => (report ??= tap.end())
+  async function* pass(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      content = tap.push(chunk) || content
+      const kept = filter === undefined ? chunk : filter(chunk)
+      if (kept.length > 0) yield kept
+    }
+    const { error } = read()
+    if (error !== undefined && error.code === 'stream_incomplete') throw error
+  }
+  return { body: pass(), hasContent: () => content, report: read }
+}
+
+/** Reads usage, finish and error off passing parts. */
+export function meterParts(parts: AsyncIterable<CompletionPart>, ttftMs: number): { parts: AsyncIterable<CompletionPart>; meter: Meter } {
+  let usage: Usage | undefined
+  let model: string | undefined
+  let finishReason: string | undefined
+  let error: TapReport['error']
+  let deliveredCharacters = 0
+  const look = (part: CompletionPart) => {
+    if (part.type === 'start') model = part.model
+    else if (
+      part.type === 'text-delta' ||
+      part.type === 'reasoning-delta' ||
+      part.type === 'tool-input-delta' ||
+      part.type === 'refusal-delta'
+    ) {
+      deliveredCharacters += part.text.length
+    } else if (part.type === 'usage') usage = part.usage
+    else if (part.type === 'finish') {
+      usage = part.usage ?? usage
+      finishReason = part.finishes[0]?.reason
+    } else if (part.type === 'error') error = part.error
+  }
+  return {
+    parts: watch(parts, look),
+    meter: {
+      ttftMs: () => ttftMs,
+      read: () => ({
+        usage,
+        deliveredCharacters,
+        ...(model === undefined ? {} : { model }),
+        ...(finishReason === undefined ? {} : { finishReason }),
+        ...(error === undefined ? {} : { error }),
+      }),
+    },
+  }
+}
+
+async function* watch(parts: AsyncIterable<CompletionPart>, look: (part: CompletionPart) => void): AsyncGenerator<CompletionPart> {
+  for await (const part of parts) {
+    look(part)
+    yield part
+  }
+}

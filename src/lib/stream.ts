@@ -1,0 +1,77 @@
+/** Small operators on `AsyncIterable`: run something once at the end, and look ahead without losing anything. */
+
+/**
+ * Passes a stream through and calls `end` exactly once: when it is read to its end, fails, or is left early, even
+ * before its first item.
+ */
+export function onEnd<T>(source: AsyncIterable<T>, end: (failure: unknown) => Promise<void> | void): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = source[Symbol.asyncIterator]()
+      let ended = false
+      const finish = async (failure?: unknown) => {
+        if (ended) return
+        ended = true
+        await end(failure)
+      }
+      return {
+        async next() {
+          try {
+            const step = await inner.next()
+            if (step.done === true) await finish()
+            return step
+          } catch (error) {
+            await finish(error)
+            throw error
+          }
+        },
+        async return(value?: unknown) {
+          await inner.return?.()
+          await finish()
+          return { done: true as const, value }
+        },
+      }
+    },
+  }
+}
+
+/**
+ * Reads items until `until` says yes or the source ends; the returned stream still yields all of them.
+ *
+ * @returns what was read, whether the source has ended, and the whole stream. A failure of the source is thrown at once.
+ */
+export async function readAhead<T>(
+  source: AsyncIterable<T>,
+  until: (item: T) => boolean,
+): Promise<{ readonly seen: readonly T[]; readonly ended: boolean; readonly stream: AsyncIterable<T> }> {
+  const inner = source[Symbol.asyncIterator]()
+  const seen: T[] = []
+  let ended = false
+  while (!ended) {
+    const step = await inner.next()
+    if (step.done === true) ended = true
+    else {
+      seen.push(step.value)
+      if (until(step.value)) break
+    }
+  }
+  return { seen, ended, stream: resume(seen, inner, ended) }
+}
+
+function resume<T>(seen: readonly T[], inner: AsyncIterator<T>, ended: boolean): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      let at = 0
+      return {
+        next: async () => {
+          if (at < seen.length) return { done: false, value: seen[at++] as T }
+          return ended ? { done: true, value: undefined } : inner.next()
+        },
+        return: async () => {
+          await inner.return?.()
+          return { done: true, value: undefined }
+        },
+      }
+    },
+  }
+}

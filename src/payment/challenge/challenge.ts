@@ -1,0 +1,62 @@
+/** The contract of a challenge format: how a 402 is read, and how its answer and its receipt look on the wire. */
+import type { HttpResponse } from '../../lib/http-call.ts'
+
+/** One offer of a 402 in neutral terms, still unjudged: every field is the seller's claim. */
+export type Terms = {
+  readonly format: string
+  readonly scheme: string
+  /** CAIP-2. */
+  readonly network: string
+  /** A token contract's address. */
+  readonly asset: string
+  /** Base units, as text: the judge reads it. */
+  readonly amount: string
+  readonly payTo: string
+  readonly maxTimeoutSeconds: number
+  /** EIP-712 domain the seller claims for the asset; ours is used, theirs must not differ. */
+  readonly domain: { readonly name?: string; readonly version?: string }
+  /** `eip3009` when absent. */
+  readonly transferMethod: string
+  /** `authorization` when absent: verify, serve, settle. */
+  readonly paymentFlow: string
+  /** Echoed to the seller exactly as it came. */
+  readonly raw: unknown
+}
+
+/** What a 402 says: its offers, and the seller's words about why. */
+export type Challenge = { readonly terms: readonly Terms[]; readonly resource: unknown; readonly error?: string }
+
+/** A signed transfer, ready to be written in the format of its challenge. */
+export type Credential = {
+  readonly authorization: {
+    readonly from: `0x${string}`
+    readonly to: `0x${string}`
+    readonly value: string
+    readonly validAfter: string
+    readonly validBefore: string
+    readonly nonce: `0x${string}`
+  }
+  readonly signature: `0x${string}`
+}
+
+/** The seller's word on settlement: a hint where to look, never proof. */
+export type SettlementClaim = {
+  readonly success: boolean
+  readonly transaction?: `0x${string}`
+  readonly errorReason?: string
+}
+
+export type ChallengeFormat = {
+  readonly id: string
+  /** As the ledger names it. */
+  readonly protocol: 'x402-1' | 'x402-2' | 'mpp'
+  /**
+   * @returns `undefined` when the response is not of this format.
+   * @throws RouteplaneError `bad_challenge` when it is, but broken or beyond our bounds.
+   */
+  read(response: Pick<HttpResponse, 'headers'>, body: string): Challenge | undefined
+  /** Headers that carry the credential. */
+  attach(credential: Credential, terms: Terms, challenge: Challenge): Readonly<Record<string, string>>
+  /** @returns `undefined` when the response says nothing, `'invalid'` when it cannot be read. */
+  readClaim(response: Pick<HttpResponse, 'headers'>): SettlementClaim | 'invalid' | undefined
+}

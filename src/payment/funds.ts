@@ -1,0 +1,50 @@
+/** Refuses to sign for money the wallet does not have: balance on chain less what is already signed away. */
+import type { Chain } from '../chain/chain.ts'
+import { RouteplaneError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { formatUsd, fromAtomic, type Atomic } from '../money.ts'
+import type { AgreedTerms } from './terms.ts'
+
+export type FundsDeps = { readonly ledger: Ledger; chainOf(network: string): Chain }
+
+/**
+ * Checks that the balance covers this payment and every open authorization of the same token.
+ *
+ * A chain that cannot be asked does not stop the payment: unknown is not empty, and the chain itself refuses an overdraft.
+ *
+ * @throws RouteplaneError `insufficient_funds`; nothing has been signed.
+ */
+export async function assertFunds(
+  wanted: { readonly agreed: AgreedTerms; readonly payer: `0x${string}`; readonly attemptId: string },
+  deps: FundsDeps,
+): Promise<void> {
+  const { asset, amount } = wanted.agreed
+  const balance = await deps
+    .chainOf(asset.network)
+    .balanceOf(asset.address, wanted.payer)
+    .catch(() => undefined)
+  if (balance === undefined) return
+  const open = await deps.ledger.attempts.list({ states: ['intent', 'unknown'], limit: 10_000 })
+  const signedAway = open.reduce((sum, { id, payment }) => {
+    if (payment === undefined || id === wanted.attemptId) return sum
+    const same = payment.network === asset.network && payment.asset === asset.address && payment.payer === wanted.payer
+    return same ? sum + payment.amountAuthorized : sum
+  }, 0n)
+  if (balance - signedAway >= amount) return
+  const spendable = (balance > signedAway ? balance - signedAway : 0n) as Atomic
+  const inUsd = (value: Atomic) => formatUsd(fromAtomic(value, asset.decimals, 'down'))
+  throw new RouteplaneError(
+    'insufficient_funds',
+    `the wallet can spend ${inUsd(spendable)} ${asset.symbol} on ${asset.network}; this call needs ${inUsd(amount)}`,
+    {
+      hint: `Fund ${wanted.payer} with ${asset.symbol} on ${asset.network}.`,
+      details: {
+        network: asset.network,
+        asset: asset.symbol,
+        payer: wanted.payer,
+        spendableUsd: inUsd(spendable),
+        neededUsd: inUsd(amount),
+      },
+    },
+  )
+}

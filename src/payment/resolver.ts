@@ -1,0 +1,116 @@
+/** Ends attempts by what the chain shows: once, until known, in the background, and after a crash. */
+import type { Chain } from '../chain/chain.ts'
+import { toRouteplaneError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { AttemptRow } from '../ledger/entry.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { gatherEvidence } from './evidence.ts'
+
+export type Resolver = {
+  /** Asks the chain, `tries` times or until it is known; writes the ending. @returns `open` when nothing is proven. */
+  settle(attemptId: string, how: SettleOptions): Promise<'settled' | 'released' | 'open'>
+  /** Goes on asking in the background until it is known or the resolver is closed. */
+  follow(attemptId: string): void
+  /** Ends what dead processes left open: at once where nothing was signed, by the chain where something may have been. */
+  recover(): Promise<RecoveryReport>
+  close(): Promise<void>
+}
+
+export type SettleOptions = {
+  readonly tries?: number
+  readonly untilKnown?: boolean
+  readonly signal?: AbortSignal
+  /** Where the seller says the transfer is: a hint that saves a search. */
+  readonly transaction?: `0x${string}`
+}
+
+export type RecoveryReport = { readonly found: number; readonly ended: number; readonly following: number }
+
+export type ResolverDeps = {
+  readonly ledger: Ledger
+  chainOf(network: string): Chain
+  readonly clock: Clock
+  readonly log: Log
+}
+
+const FIRST_DELAY_MS = 150
+
+export function createResolver(deps: ResolverDeps): Resolver {
+  const followed = new Map<string, Promise<void>>()
+  const closing = new AbortController()
+
+  async function settle(attemptId: string, how: SettleOptions): Promise<'settled' | 'released' | 'open'> {
+    for (let tried = 1; ; tried++) {
+      const row = await deps.ledger.attempts.get(attemptId)
+      if (row === undefined) return 'released'
+      if (row.state === 'settled' || row.state === 'released') return row.state
+      if (row.payment === undefined) return 'open'
+      const evidence = await gatherEvidence(deps.chainOf(row.payment.network), row.payment, deps.clock.now(), how.transaction)
+      if (evidence.state !== 'open') {
+        await deps.ledger.attempts.end(attemptId, evidence)
+        deps.log.info('attempt ended', { attempt: attemptId, state: evidence.state })
+        return evidence.state === 'settled' ? 'settled' : 'released'
+      }
+      if (how.untilKnown !== true && tried >= (how.tries ?? 1)) return 'open'
+      const delay = Math.min(evidence.retryAfterMs, FIRST_DELAY_MS * 2 ** Math.min(tried, 10))
+      const stopped = await deps.clock.sleep(delay, signalOf(how.signal)).then(
+        () => false,
+        () => true,
+      )
+      if (stopped) return 'open'
+    }
+  }
+
+  function signalOf(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
+  }
+
+  function follow(attemptId: string): void {
+    if (followed.has(attemptId) || closing.signal.aborted) return
+    const task = settle(attemptId, { untilKnown: true })
+      .catch((error: unknown) =>
+        deps.log.error('attempt cannot be resolved', { attempt: attemptId, message: toRouteplaneError(error).message }),
+      )
+      .then(() => {
+        followed.delete(attemptId)
+      })
+    followed.set(attemptId, task)
+  }
+
+  /** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
+  async function heal(row: AttemptRow): Promise<boolean> {
+    if (row.state === 'held') {
+      await deps.ledger.attempts.end(row.id, { state: 'released', reason: 'its process ended before signing', now: deps.clock.now() })
+      return true
+    }
+    if (row.state === 'intent') {
+      await deps.ledger.attempts.end(row.id, { state: 'unknown', reason: 'its process ended', now: deps.clock.now() })
+    }
+    if ((await settle(row.id, { tries: 1 })) !== 'open') return true
+    follow(row.id)
+    return false
+  }
+
+  async function recover(): Promise<RecoveryReport> {
+    const orphans = await deps.ledger.attempts.orphans(deps.clock.now())
+    let ended = 0
+    let found = 0
+    for (const row of orphans) {
+      if (!(await deps.ledger.attempts.adopt(row.id, deps.clock.now()))) continue
+      found++
+      if (await heal(row)) ended++
+    }
+    return { found, ended, following: found - ended }
+  }
+
+  return {
+    settle,
+    follow,
+    recover,
+    async close() {
+      closing.abort(new Error('closing'))
+      await Promise.allSettled(followed.values())
+    },
+  }
+}

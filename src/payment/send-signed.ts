@@ -1,0 +1,191 @@
+/** Sends one signed call until its outcome is known: always the same authorization, never a second one. */
+import type { Chain } from '../chain/chain.ts'
+import { RouteplaneError, toRouteplaneError, withMoney } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { headerOf, type HttpResponse } from '../lib/http-call.ts'
+import type { Log } from '../lib/log.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { formatUsd } from '../money.ts'
+import type { SettlementClaim } from './challenge/challenge.ts'
+import type { PaidCall, PaidResponse, Payment } from './mode.ts'
+import type { Resolver } from './resolver.ts'
+import type { SignedCall } from './x402.ts'
+
+export type SendDeps = {
+  readonly ledger: Ledger
+  chainOf(network: string): Chain
+  readonly resolver: Resolver
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Waits before the second, third and fourth send of the same authorization. */
+const RESEND_DELAYS_MS = [250, 1_000, 2_500] as const
+const MAX_RETRY_AFTER_MS = 5_000
+
+/** What one send came to, as far as the reply itself tells. */
+type Reply =
+  | { readonly kind: 'answer'; readonly response: HttpResponse }
+  /** Worth sending again: no answer, or one that says "not yet". */
+  | { readonly kind: 'again'; readonly why: RouteplaneError; readonly retryAfterMs?: number }
+  /** The provider says no to the payment or to the request it has been paid for. */
+  | { readonly kind: 'refused'; readonly why: RouteplaneError }
+  /** Provably not one byte left this machine. */
+  | { readonly kind: 'unsent'; readonly why: RouteplaneError }
+
+/**
+ * Sends a signed call, up to four times, and resolves at the answer's headers.
+ *
+ * @throws RouteplaneError whose `money` tells the truth: `untouched` when nothing left, or when the authorization has
+ *   been proven dead; `settled` when the chain shows the transfer but the answer is lost; else `unknown`.
+ */
+export async function sendSigned(call: PaidCall, signed: SignedCall, deps: SendDeps): Promise<PaidResponse> {
+  let left = false
+  let last: Reply | undefined
+  for (let send = 0; send <= RESEND_DELAYS_MS.length; send++) {
+    last = await sendOnce(call, signed)
+    if (last.kind === 'answer') {
+      call.onProgress?.({ step: 'accepted' })
+      return { response: last.response, payment: openPayment(call, signed, last.response, deps) }
+    }
+    if (last.kind === 'unsent' && !left) return endUnsent(call, last.why, deps)
+    left ||= last.kind !== 'unsent'
+    if (last.kind === 'refused' || call.signal.aborted) break
+    const delay = RESEND_DELAYS_MS[send]
+    if (delay === undefined) break
+    const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
+    await deps.clock.sleep(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? delay), call.signal).catch(() => {})
+  }
+  if (last === undefined || last.kind === 'answer') throw new RouteplaneError('internal', 'a signed call ended without a reply')
+  return endUnknown(call, signed, last.why, deps)
+}
+
+async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
+  try {
+    const response = await call.transport({ ...call.http, headers: { ...call.http.headers, ...signed.headers } })
+    if (response.status >= 200 && response.status < 300) return { kind: 'answer', response }
+    return readRefusal(response, signed)
+  } catch (thrown) {
+    const why = toRouteplaneError(thrown)
+    return why.details.sent === false ? { kind: 'unsent', why } : { kind: 'again', why }
+  }
+}
+
+function readRefusal(response: HttpResponse, signed: SignedCall): Reply {
+  const { status } = response
+  // The connection is given back; what the body says of the payment is the seller's word and proves nothing.
+  void response.body[Symbol.asyncIterator]().return?.()
+  const claim = signed.format.readClaim(response)
+  const retryAfterMs = retryAfterOf(response)
+  if (status === 402 && !isPending(claim)) {
+    const dearer = asksMore(response, signed)
+    if (dearer !== undefined) return { kind: 'refused', why: dearer }
+    return {
+      kind: 'refused',
+      why: new RouteplaneError('payment_outcome_unknown', `the provider answered 402 again after it was paid${reasonOf(claim)}`),
+    }
+  }
+  const why = new RouteplaneError('upstream_error', `the provider answered ${status} after it was paid`, { details: { status } })
+  const again = status >= 500 || status === 402 || status === 408 || status === 409 || status === 425 || status === 429
+  return again ? { kind: 'again', why, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } : { kind: 'refused', why }
+}
+
+function isPending(claim: SettlementClaim | 'invalid' | undefined): boolean {
+  return typeof claim === 'object' && !claim.success && claim.errorReason === 'settlement_pending'
+}
+
+function reasonOf(claim: SettlementClaim | 'invalid' | undefined): string {
+  return typeof claim === 'object' && claim.errorReason !== undefined ? ` (${claim.errorReason})` : ''
+}
+
+/** A second 402 that asks for more than was signed is a moved price, and worth saying so. */
+function asksMore(response: HttpResponse, signed: SignedCall): RouteplaneError | undefined {
+  try {
+    const terms = signed.format.read(response, '')?.terms ?? []
+    const same = terms.find(({ scheme, network }) => scheme === signed.agreed.terms.scheme && network === signed.agreed.terms.network)
+    if (same === undefined || same.amount === signed.agreed.terms.amount) return undefined
+    return new RouteplaneError(
+      'price_mismatch',
+      `the provider changed its price from ${signed.agreed.terms.amount} to ${same.amount.slice(0, 80)} base units after it was paid`,
+    )
+  } catch {
+    return undefined
+  }
+}
+
+function retryAfterOf(response: HttpResponse): number | undefined {
+  const value = headerOf(response.headers, 'retry-after')
+  return value !== undefined && /^\d{1,5}$/.test(value) ? Number(value) * 1_000 : undefined
+}
+
+/** The signature never left this process and is forgotten here: its money is free again. */
+async function endUnsent(call: PaidCall, why: RouteplaneError, deps: SendDeps): Promise<never> {
+  await deps.ledger.attempts.end(call.attemptId, { state: 'released', reason: 'the signature never left', now: deps.clock.now() })
+  throw why
+}
+
+/** Asks the chain at once; what stays open is followed by the resolver, and the caller is told what is at risk. */
+async function endUnknown(call: PaidCall, signed: SignedCall, why: RouteplaneError, deps: SendDeps): Promise<never> {
+  await deps.ledger.attempts.end(call.attemptId, { state: 'unknown', reason: why.code, now: deps.clock.now() })
+  const wait = call.onUnknown === 'wait' && !call.signal.aborted
+  const state = await deps.resolver.settle(call.attemptId, wait ? { untilKnown: true, signal: call.signal } : { tries: 1 })
+  if (state === 'released') throw withMoney(why, 'untouched')
+  const details = {
+    attemptId: call.attemptId,
+    atRiskUsd: formatUsd(signed.agreed.amountUsd),
+    expiresAt: new Date(Number(signed.validBeforeSeconds) * 1_000).toISOString(),
+  }
+  if (state === 'settled') {
+    throw new RouteplaneError(
+      'answer_lost',
+      `the payment of $${details.atRiskUsd} is settled on chain, but its answer is lost: ${why.message}`,
+      {
+        money: 'settled',
+        hint: `See receipt ${call.attemptId}; repeating the request pays again.`,
+        details,
+        cause: why,
+      },
+    )
+  }
+  deps.resolver.follow(call.attemptId)
+  throw new RouteplaneError(
+    why.code === 'price_mismatch' ? 'price_mismatch' : 'payment_outcome_unknown',
+    `what became of the payment is not known yet: ${why.message}`,
+    {
+      money: 'unknown',
+      hint: `At most $${details.atRiskUsd} is at risk until ${details.expiresAt}; ask for receipt ${call.attemptId} before trying again.`,
+      details,
+      cause: why,
+    },
+  )
+}
+
+/** How often and how long the end of an answer waits for the chain before the resolver takes over. */
+const CLOSE_TRIES = 4
+
+function openPayment(call: PaidCall, signed: SignedCall, response: HttpResponse, deps: SendDeps): Payment {
+  const claim = signed.format.readClaim(response)
+  if (claim === 'invalid') deps.log.warn('receipt header cannot be read', { attempt: call.attemptId, provider: call.endpoint.provider.id })
+  return {
+    mode: 'x402',
+    receiptId: call.attemptId,
+    paidUsd: signed.agreed.amountUsd,
+    blame: (error) => withMoney(error, 'signed'),
+    async close() {
+      try {
+        const hint = typeof claim === 'object' && claim.transaction !== undefined ? { transaction: claim.transaction } : {}
+        const state = await deps.resolver.settle(call.attemptId, { tries: CLOSE_TRIES, ...hint })
+        if (state !== 'open') return
+        await deps.ledger.attempts.end(call.attemptId, {
+          state: 'unknown',
+          reason: 'answered, not yet settled on chain',
+          now: deps.clock.now(),
+        })
+        deps.resolver.follow(call.attemptId)
+      } catch (error) {
+        // The row stays open and is healed by whoever starts next: money is never closed on a guess.
+        deps.log.error('payment could not be closed', { attempt: call.attemptId, message: toRouteplaneError(error).message })
+      }
+    },
+  }
+}

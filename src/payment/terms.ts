@@ -1,0 +1,152 @@
+/** Judges a seller's terms against what was agreed before the call: payee, network, asset, amount, method, time. */
+import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
+import { findAsset, type AssetRow } from '../chain/networks.ts'
+import { RouteplaneError, type ErrorCode } from '../errors.ts'
+import { formatUsd, fromAtomic, parseAtomic, type Atomic, type Usd } from '../money.ts'
+import type { X402Terms } from '../registry/endpoint.ts'
+import type { Terms } from './challenge/challenge.ts'
+
+/** What both sides had agreed on before the 402 came: the manifest, our quote, our wallet. */
+export type Agreement = {
+  readonly manifest: X402Terms
+  /** Networks the wallet may pay on. */
+  readonly networks: readonly string[]
+  /** Scheme ids we can sign. */
+  readonly schemes: readonly string[]
+  readonly payer: `0x${string}`
+  /** Reserved for this attempt: our quote with the manifest's slack. */
+  readonly heldUsd: Usd
+  /** The cap of the whole request. */
+  readonly capUsd: Usd
+}
+
+/** Terms that were found acceptable, in our own types and from our own tables. */
+export type AgreedTerms = {
+  readonly terms: Terms
+  readonly asset: AssetRow
+  readonly payTo: `0x${string}`
+  readonly amount: Atomic
+  readonly amountUsd: Usd
+}
+
+/** A refusal and how far the judge had come: the furthest one says most about what is wrong. */
+export type TermsRefusal = { readonly code: ErrorCode; readonly message: string; readonly depth: number }
+
+const MAX_UINT256 = 2n ** 256n
+
+/**
+ * Picks the first acceptable offer in the manifest's order of schemes and networks.
+ *
+ * @throws RouteplaneError with the code of the refusal that got furthest, when none is acceptable. Nothing has been signed.
+ */
+export async function agree(offers: readonly Terms[], agreement: Agreement): Promise<AgreedTerms> {
+  if (offers.length === 0) throw new RouteplaneError('bad_challenge', 'the provider asked for payment without offering a way to pay')
+  const refusals: TermsRefusal[] = []
+  const agreed: AgreedTerms[] = []
+  for (const offer of offers) {
+    const verdict = await judge(offer, agreement)
+    if ('code' in verdict) refusals.push(verdict)
+    else agreed.push(verdict)
+  }
+  const best = agreed.toSorted((a, b) => preference(a, agreement.manifest) - preference(b, agreement.manifest))[0]
+  if (best !== undefined) return best
+  const worst = refusals.reduce((furthest, refusal) => (refusal.depth > furthest.depth ? refusal : furthest))
+  throw new RouteplaneError(worst.code, worst.message, {
+    hint: 'Nothing was signed. The next provider is tried if there is one.',
+    details: { offers: offers.length, refusals: refusals.map(({ code, message }) => ({ code, message })) },
+  })
+}
+
+/** Judges one offer; the order of the checks is the depth of the refusal. */
+export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedTerms | TermsRefusal> {
+  const { manifest } = agreement
+  const refuse = (depth: number, code: ErrorCode, message: string): TermsRefusal => ({ code, message, depth })
+
+  if (!agreement.schemes.includes(terms.scheme)) return refuse(1, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not supported`)
+  if (!manifest.schemes.includes(terms.scheme))
+    return refuse(2, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not in the manifest`)
+  if (terms.transferMethod !== 'eip3009')
+    return refuse(2, 'unsupported_scheme', `transfer method ${show(terms.transferMethod)} is not supported`)
+  if (terms.paymentFlow !== 'authorization')
+    return refuse(2, 'unsupported_scheme', `payment flow ${show(terms.paymentFlow)} is not allowed`)
+  const asset = findAsset(terms.network, terms.asset)
+  if (asset === undefined) return refuse(3, 'unknown_asset', `asset ${show(terms.asset)} on ${show(terms.network)} is not in our table`)
+  if (!manifest.assets.includes(asset.symbol)) return refuse(3, 'unknown_asset', `asset ${asset.symbol} is not in the manifest`)
+  if (!manifest.networks.includes(terms.network)) return refuse(4, 'unknown_network', `network ${terms.network} is not in the manifest`)
+  if (!agreement.networks.includes(terms.network)) return refuse(5, 'unknown_network', `the wallet does not pay on ${terms.network}`)
+  const domain = domainProblem(terms, asset)
+  if (domain !== undefined) return refuse(6, 'bad_challenge', domain)
+
+  const payTo = await readAddress(terms.payTo)
+  if (payTo === undefined) return refuse(7, 'bad_payee', `payee ${show(terms.payTo)} is not a valid address`)
+  if (sameAddress(payTo, ZERO_ADDRESS)) return refuse(7, 'bad_payee', 'the payee is the zero address')
+  if (sameAddress(payTo, agreement.payer)) return refuse(7, 'bad_payee', 'the payee is our own wallet')
+  if (!sameAddress(payTo, manifest.payTo)) return refuse(8, 'payee_mismatch', `payee ${payTo} is not the manifest's ${manifest.payTo}`)
+  if (!Number.isInteger(terms.maxTimeoutSeconds)) return refuse(9, 'bad_challenge', 'maxTimeoutSeconds is not a whole number')
+  if (terms.maxTimeoutSeconds < 1) return refuse(9, 'challenge_expired', 'the offer expires before it could be paid')
+  return judgeAmount(terms, asset, payTo, agreement, refuse)
+}
+
+function judgeAmount(
+  terms: Terms,
+  asset: AssetRow,
+  payTo: `0x${string}`,
+  agreement: Agreement,
+  refuse: (depth: number, code: ErrorCode, message: string) => TermsRefusal,
+): AgreedTerms | TermsRefusal {
+  const amount = readAmount(terms.amount)
+  if (amount === undefined)
+    return refuse(10, 'bad_challenge', `amount ${show(terms.amount)} is not a whole number of base units above zero`)
+  const amountUsd = fromAtomic(amount, asset.decimals, 'up')
+  if (amountUsd > agreement.capUsd) {
+    return refuse(11, 'price_above_cap', `the provider asks $${formatUsd(amountUsd)}, above the cap of $${formatUsd(agreement.capUsd)}`)
+  }
+  if (amountUsd > agreement.heldUsd) {
+    return refuse(
+      11,
+      'price_mismatch',
+      `the provider asks $${formatUsd(amountUsd)}, above our own bound of $${formatUsd(agreement.heldUsd)}`,
+    )
+  }
+  return { terms, asset, payTo, amount, amountUsd }
+}
+
+const ADDRESS = /^0x[0-9a-fA-F]{40}$/
+const ZERO_ADDRESS = `0x${'0'.repeat(40)}`
+
+/** Mixed capitals claim a checksum, and a wrong one is a typing error that would lose the money. */
+async function readAddress(text: string): Promise<`0x${string}` | undefined> {
+  if (!ADDRESS.test(text)) return undefined
+  const address = await checksumAddress(text)
+  return hasChecksum(text) && address !== text ? undefined : address
+}
+
+function sameAddress(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
+}
+
+function readAmount(text: string): Atomic | undefined {
+  try {
+    const amount = parseAtomic(text)
+    return amount > 0n && amount < MAX_UINT256 ? amount : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A seller that names another domain than the token's own makes worthless signatures, or lures one for another token. */
+function domainProblem(terms: Terms, asset: AssetRow): string | undefined {
+  const { name, version } = terms.domain
+  if (name !== undefined && name !== asset.domain.name) return `EIP-712 name ${show(name)} is not the token's ${show(asset.domain.name)}`
+  if (version !== undefined && version !== asset.domain.version)
+    return `EIP-712 version ${show(version)} is not the token's ${show(asset.domain.version)}`
+  return undefined
+}
+
+function preference(agreed: AgreedTerms, manifest: X402Terms): number {
+  return manifest.schemes.indexOf(agreed.terms.scheme) * 100 + manifest.networks.indexOf(agreed.terms.network)
+}
+
+function show(text: string): string {
+  return JSON.stringify(text.slice(0, 80))
+}
