@@ -1,0 +1,139 @@
+/** Reads the truth about payments from one network: balances, the state of authorizations, and transfers in logs. */
+import type { PublicClient } from 'viem'
+import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
+import { erc20Abi } from '../../contracts-abi/erc20.ts'
+import type { Atomic } from '../money.ts'
+import { connect } from './client.ts'
+import { readCancellation, readTransfers, sameHex } from './evidence.ts'
+import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
+import { payerLogs, payerLogsOf } from './logs.ts'
+
+export type { CancellationEvidence, TransferEvidence } from './evidence.ts'
+
+type Address = `0x${string}`
+
+/**
+ * Every method asks the node; none answers from memory.
+ *
+ * @throws RouteplaneError `upstream_unreachable` when the node fails, `unknown_asset` when the token is not on the chain,
+ *   `config_invalid` when the node serves another chain. A failure is never an empty answer.
+ */
+export type Chain = {
+  /** CAIP-2 id. */
+  readonly network: string
+  /** Base units of the asset. */
+  balanceOf(asset: Address, owner: Address): Promise<Atomic>
+  /** `used` also when the payer has cancelled it; {@link Chain.findCancellation} tells the two apart. */
+  authorizationState(asset: Address, payer: Address, nonce: `0x${string}`, atBlock?: bigint): Promise<AuthorizationState>
+  latestBlock(): Promise<ChainBlock>
+  /** The newest block that the network holds to be beyond reorganisation. */
+  safeBlock(): Promise<ChainBlock>
+  /** Finds the transfer of one authorization; `undefined` when the blocks searched do not have it. */
+  findTransfer(query: TransferQuery): Promise<TransferEvidence | undefined>
+  findCancellation(query: AuthorizationQuery): Promise<CancellationEvidence | undefined>
+  /** Every transfer that the payer made, by authorization or otherwise, in the chain's order; both ends inclusive. */
+  transfersFrom(query: TransferRange): Promise<readonly TransferEvidence[]>
+}
+
+export type AuthorizationState = 'unused' | 'used'
+
+export type ChainBlock = { readonly number: bigint; readonly timestampSeconds: bigint }
+
+export type AuthorizationQuery = {
+  readonly asset: Address
+  readonly payer: Address
+  readonly nonce: `0x${string}`
+  /** Where to begin; without it the newest {@link LOOKBACK_BLOCKS}. */
+  readonly fromBlock?: bigint
+}
+
+export type TransferQuery = AuthorizationQuery & {
+  readonly payee: Address
+  /** Only a transfer of exactly this many base units. */
+  readonly amount?: bigint
+  /** Somebody's claim of where it is: looked at first, and alone when there is no `fromBlock`. */
+  readonly transaction?: `0x${string}`
+}
+
+export type TransferRange = { readonly asset: Address; readonly payer: Address; readonly fromBlock: bigint; readonly toBlock: bigint }
+
+/** About eleven hours on Base: far longer than an authorization of ours may live. */
+export const LOOKBACK_BLOCKS = 20_000n
+
+export type ChainOptions = { readonly network: string; readonly rpcUrl: string }
+
+/**
+ * Opens a network; nothing is sent before the first read.
+ *
+ * @throws {@link RouteplaneError} `unknown_network` for an id that is not `eip155:…`, `config_invalid` for a bad URL.
+ */
+export function createChain(options: ChainOptions): Chain {
+  const connection = connect(options.network, options.rpcUrl)
+  const { read } = connection
+  return {
+    network: options.network,
+    balanceOf: (asset, owner) =>
+      read('balance', async (client) => {
+        const balance = await client.readContract({ address: asset, abi: erc20Abi, functionName: 'balanceOf', args: [owner] })
+        return balance as Atomic
+      }),
+    authorizationState: (asset, payer, nonce, atBlock) =>
+      read('authorization state', async (client) => {
+        const call = { address: asset, abi: eip3009Abi, functionName: 'authorizationState', args: [payer, nonce] } as const
+        const used = await client.readContract(atBlock === undefined ? call : { ...call, blockNumber: atBlock })
+        return used ? 'used' : 'unused'
+      }),
+    latestBlock: () => read('latest block', (client) => readBlock(client, 'latest')),
+    safeBlock: () => read('safe block', (client) => readBlock(client, 'safe')),
+    findTransfer: (query) => read('transfer', (client) => findTransfer(client, query)),
+    findCancellation: (query) => read('cancellation', (client) => findCancellation(client, query)),
+    transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
+  }
+}
+
+async function readBlock(client: PublicClient, blockTag: 'latest' | 'safe'): Promise<ChainBlock> {
+  const block = await client.getBlock({ blockTag })
+  return { number: block.number, timestampSeconds: block.timestamp }
+}
+
+async function findTransfer(client: PublicClient, query: TransferQuery): Promise<TransferEvidence | undefined> {
+  if (query.transaction !== undefined) {
+    const claimed = await transferIn(client, query, query.transaction)
+    if (claimed !== undefined || query.fromBlock === undefined) return claimed
+  }
+  const used = await newestLog(client, query, 'used')
+  return used === undefined ? undefined : transferIn(client, query, used.transaction)
+}
+
+/** Never looks at the transaction's own `to`: settlers batch, and the token's logs are the only proof. */
+async function transferIn(client: PublicClient, query: TransferQuery, transaction: `0x${string}`): Promise<TransferEvidence | undefined> {
+  const logs = await payerLogsOf(client, { asset: query.asset, payer: query.payer }, transaction)
+  return readTransfers(query.payer, logs).find(
+    (transfer) =>
+      transfer.nonce !== undefined &&
+      sameHex(transfer.nonce, query.nonce) &&
+      sameHex(transfer.payee, query.payee) &&
+      (query.amount === undefined || transfer.amount === query.amount),
+  )
+}
+
+async function findCancellation(client: PublicClient, query: AuthorizationQuery): Promise<CancellationEvidence | undefined> {
+  const log = await newestLog(client, query, 'canceled')
+  return log === undefined ? undefined : readCancellation(query.payer, query.nonce, [log])
+}
+
+async function newestLog(client: PublicClient, query: AuthorizationQuery, kind: PayerLog['kind']): Promise<PayerLog | undefined> {
+  const { number: toBlock } = await readBlock(client, 'latest')
+  const fromBlock = query.fromBlock ?? (toBlock > LOOKBACK_BLOCKS ? toBlock - LOOKBACK_BLOCKS : 0n)
+  for await (const logs of payerLogs(client, query, { fromBlock, toBlock })) {
+    const found = logs.find((log) => log.kind === kind && log.kind !== 'transfer' && sameHex(log.nonce, query.nonce))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+async function transfersFrom(client: PublicClient, query: TransferRange): Promise<readonly TransferEvidence[]> {
+  const all: PayerLog[] = []
+  for await (const logs of payerLogs(client, { asset: query.asset, payer: query.payer }, query)) all.push(...logs)
+  return readTransfers(query.payer, all)
+}

@@ -1,0 +1,103 @@
+/** The `payment` block of a provider: which ways to be paid it takes, and the only payee, networks and assets for them. */
+import { z } from 'zod'
+import type { PaymentModeName, ProviderPayment } from './endpoint.ts'
+import { complain } from './problem.ts'
+import { block, count, email, line, listOrOne, oneOf, permille, quoted } from './scalar.ts'
+import { link } from './source-url.ts'
+
+export const paymentModeNames = ['byok', 'x402', 'mpp', 'invoice'] as const satisfies readonly PaymentModeName[]
+export const schemeNames = ['exact', 'upto', 'batch-settlement'] as const
+
+/** Base, and its test network, which only a wallet on test networks will use. */
+const DEFAULT_NETWORKS = ['eip155:8453', 'eip155:84532'] as const
+const DEFAULT_ASSETS = ['USDC'] as const
+const DEFAULT_SCHEMES = ['exact'] as const
+
+/** A challenge may exceed our own quote by so much when the manifest does not say; room for a seller's rounding. */
+export const DEFAULT_SLACK_PERMILLE = 1050n
+
+/** A payee: shape only. Its checksum is compared after the schema, because that needs a package loaded on demand. */
+const address = z.string().transform((text, context): `0x${string}` => {
+  if (/^0x0{40}$/i.test(text)) complain(context, 'zero_address', 'is the zero address: money sent there is lost')
+  else if (/^0x[0-9a-fA-F]{40}$/.test(text)) return text as `0x${string}`
+  else if (/^[\d.]+e\+?\d+$/i.test(text)) {
+    complain(
+      context,
+      'address_not_string',
+      `${quoted(text)} is a number: an address without quotes was read as one and its digits are lost`,
+    )
+  } else complain(context, 'invalid_address', `${quoted(text)} is not an address: 0x and 40 hexadecimal digits`)
+  return z.NEVER
+})
+
+/** @see https://chainagnostic.org/CAIPs/caip-2 */
+const network = z.string().refine((text) => /^eip155:[1-9]\d{0,15}$/.test(text), {
+  message: 'is not the CAIP-2 id of an EVM network, such as "eip155:8453"',
+  params: { code: 'invalid_network' },
+})
+
+const asset = z.string().refine((text) => /^[A-Za-z][A-Za-z0-9.]{1,15}$/.test(text), {
+  message: 'is not the symbol of an asset, such as "USDC"',
+  params: { code: 'invalid_asset' },
+})
+
+/** As written; every scalar is text. */
+export const paymentSchema = block({
+  modes: listOrOne(oneOf(paymentModeNames, 'unknown_mode'), paymentModeNames.length),
+  x402_address: address.optional(),
+  x402: block({
+    networks: listOrOne(network, 16).optional(),
+    assets: listOrOne(asset, 16).optional(),
+    schemes: listOrOne(oneOf(schemeNames, 'unknown_scheme'), schemeNames.length).optional(),
+    max_price_slack: permille(1000n, 2000n).optional(),
+    facilitator: link.optional(),
+  }).optional(),
+  mpp: block({
+    methods: listOrOne(line(32), 8).optional(),
+    intents: listOrOne(oneOf(['charge', 'session']), 2).optional(),
+  }).optional(),
+  invoice: block({
+    terms_days: count(0, 365).optional(),
+    currency: oneOf(['USD']).optional(),
+    email: email.optional(),
+  }).optional(),
+}).superRefine((payment, context) => {
+  const paidByAddress = payment.modes.find((mode) => mode === 'x402' || mode === 'mpp')
+  if (paidByAddress !== undefined && payment.x402_address === undefined) {
+    complain(context, 'address_required', `${paidByAddress} needs x402_address: without it nothing would ever be signed`, ['x402_address'])
+  }
+  if (new Set(payment.modes).size !== payment.modes.length) complain(context, 'duplicate_mode', 'a mode is listed twice', ['modes'])
+})
+
+export type PaymentFields = z.output<typeof paymentSchema>
+
+const DEFAULT_INVOICE_DAYS = 30
+
+/** Gives the terms a payment block states; a provider without one takes API keys only. */
+export function paymentOf(fields: PaymentFields | undefined, payTo: `0x${string}` | undefined): ProviderPayment {
+  if (fields === undefined) return { modes: ['byok'] }
+  const { modes, x402, invoice, mpp } = fields
+  return {
+    modes,
+    ...(payTo === undefined
+      ? {}
+      : {
+          x402: {
+            payTo,
+            networks: x402?.networks ?? DEFAULT_NETWORKS,
+            assets: x402?.assets ?? DEFAULT_ASSETS,
+            schemes: x402?.schemes ?? DEFAULT_SCHEMES,
+            maxPriceSlackPermille: x402?.max_price_slack ?? DEFAULT_SLACK_PERMILLE,
+          },
+        }),
+    ...(mpp === undefined ? {} : { mpp: { methods: mpp.methods ?? [], intents: mpp.intents ?? [] } }),
+    ...(modes.includes('invoice')
+      ? {
+          invoice: {
+            termsDays: invoice?.terms_days ?? DEFAULT_INVOICE_DAYS,
+            ...(invoice?.email === undefined ? {} : { email: invoice.email }),
+          },
+        }
+      : {}),
+  }
+}

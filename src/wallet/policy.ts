@@ -1,0 +1,140 @@
+/** The wallet's own lock: what it will sign, decided from its own table and the grant, whatever the payment code believes. */
+import { DEFAULT_MAINNET, findAsset, findNetwork } from '../chain/networks.ts'
+import type { AssetRow } from '../chain/networks.ts'
+import { RouteplaneError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { SigningGrant, TransferAuthorization } from './wallet.ts'
+
+/** Why a signature was refused; in `details.rule` of `policy_refused`. */
+export const policyRules = [
+  'network_unknown',
+  'network_not_allowed',
+  'asset_unknown',
+  'asset_not_signable',
+  'payee_malformed',
+  'payee_not_granted',
+  'payee_zero',
+  'payee_self',
+  'payee_token',
+  'value_not_positive',
+  'value_above_grant',
+  'nonce_malformed',
+  'nonce_reused',
+  'already_expired',
+  'valid_too_long',
+  'not_yet_valid',
+] as const
+export type PolicyRule = (typeof policyRules)[number]
+
+export type PolicyOptions = {
+  /** Networks of real money that may be signed for; test networks always may. Without it there are none. */
+  readonly mainnets?: readonly string[]
+  readonly clock: Clock
+}
+
+export type SigningPolicy = {
+  /**
+   * Agrees to one authorization and remembers its nonce, or refuses. Synchronous, so that two requests cannot both be
+   * the first with a nonce.
+   *
+   * @returns the row of our own table that must be signed over.
+   * @throws {@link RouteplaneError} `policy_refused`
+   */
+  approve(authorization: TransferAuthorization, grant: SigningGrant, payer: `0x${string}`): AssetRow
+}
+
+/** The longest an authorization may live, whatever was asked: a payee cannot keep it and cash it next year. */
+export const MAX_VALIDITY_SECONDS = 300n
+
+/** What `wallet.network: mainnet` opens. */
+export const MAINNETS: readonly string[] = [DEFAULT_MAINNET]
+
+/** How long after an authorization's end its nonce is still remembered; on no chain can it be cashed by then. */
+const MEMORY_SECONDS = 86_400n
+
+const ADDRESS = /^0x[0-9a-fA-F]{40}$/
+const NONCE = /^0x[0-9a-fA-F]{64}$/
+const ZERO_ADDRESS = `0x${'0'.repeat(40)}`
+
+export function createPolicy(options: PolicyOptions): SigningPolicy {
+  const mainnets = options.mainnets ?? []
+  const signed = new Map<string, { readonly message: string; readonly validBefore: bigint }>()
+  return {
+    approve(authorization, grant, payer) {
+      const nowSeconds = BigInt(Math.floor(options.clock.now() / 1000))
+      const row = requireSignableAsset(authorization, mainnets)
+      checkPayee(authorization.to, grant, payer, row)
+      checkValue(authorization.value, grant)
+      checkTimes(authorization, nowSeconds)
+      forgetDead(signed, nowSeconds)
+      claimNonce(signed, authorization)
+      return row
+    },
+  }
+}
+
+function requireSignableAsset(authorization: TransferAuthorization, mainnets: readonly string[]): AssetRow {
+  const network = findNetwork(authorization.network)
+  if (network === undefined) throw refusal('network_unknown', 'the network is not in our table')
+  if (!network.testnet && !mainnets.includes(network.network)) {
+    throw refusal('network_not_allowed', `${network.chainName} is real money, which this wallet is not configured for`)
+  }
+  const row = findAsset(authorization.network, authorization.asset)
+  if (row === undefined) throw refusal('asset_unknown', `the token is not in our table for ${network.chainName}`)
+  if (row.transferMethod !== 'eip3009') throw refusal('asset_not_signable', `${row.symbol} on ${network.chainName} has no EIP-3009`)
+  return row
+}
+
+function checkPayee(to: string, grant: SigningGrant, payer: string, row: AssetRow): void {
+  if (!ADDRESS.test(to)) throw refusal('payee_malformed', 'the payee is not an address')
+  const payee = to.toLowerCase()
+  if (payee !== grant.payee.toLowerCase()) throw refusal('payee_not_granted', 'the payee is not the one that was agreed')
+  if (payee === ZERO_ADDRESS) throw refusal('payee_zero', 'the payee is the zero address')
+  if (payee === payer.toLowerCase()) throw refusal('payee_self', 'the payee is this wallet')
+  if (payee === row.address.toLowerCase()) throw refusal('payee_token', 'the payee is the token itself')
+}
+
+function checkValue(value: bigint, grant: SigningGrant): void {
+  if (typeof value !== 'bigint' || value <= 0n) throw refusal('value_not_positive', 'the amount is not above zero')
+  if (value > grant.maxValue) throw refusal('value_above_grant', 'the amount is above what was agreed')
+}
+
+function checkTimes(authorization: TransferAuthorization, nowSeconds: bigint): void {
+  if (authorization.validBeforeSeconds <= nowSeconds) throw refusal('already_expired', 'the authorization would be dead already')
+  if (authorization.validBeforeSeconds > nowSeconds + MAX_VALIDITY_SECONDS) {
+    throw refusal('valid_too_long', `the authorization would live longer than ${MAX_VALIDITY_SECONDS} seconds`)
+  }
+  if (authorization.validAfterSeconds > nowSeconds) throw refusal('not_yet_valid', 'the authorization would not be valid yet')
+  if (authorization.validAfterSeconds < 0n) throw refusal('not_yet_valid', 'the beginning of the authorization is below zero')
+}
+
+type Signed = Map<string, { readonly message: string; readonly validBefore: bigint }>
+
+/** The same message may be signed again, which gives nobody anything new; another one under its nonce may not. */
+function claimNonce(signed: Signed, authorization: TransferAuthorization): void {
+  if (!NONCE.test(authorization.nonce)) throw refusal('nonce_malformed', 'the nonce is not 32 bytes')
+  const nonce = authorization.nonce.toLowerCase()
+  const message = messageOf(authorization)
+  const earlier = signed.get(nonce)
+  if (earlier !== undefined && earlier.message !== message) {
+    throw refusal('nonce_reused', 'the nonce already stands under another authorization')
+  }
+  signed.set(nonce, { message, validBefore: authorization.validBeforeSeconds })
+}
+
+function messageOf(authorization: TransferAuthorization): string {
+  const { network, asset, to, value, validAfterSeconds, validBeforeSeconds } = authorization
+  return [network, asset.toLowerCase(), to.toLowerCase(), value, validAfterSeconds, validBeforeSeconds].join(' ')
+}
+
+/** Entries lie in the order of signing, and all live about equally long: the old ones are in front. */
+function forgetDead(signed: Signed, nowSeconds: bigint): void {
+  for (const [nonce, entry] of signed) {
+    if (entry.validBefore + MEMORY_SECONDS > nowSeconds) return
+    signed.delete(nonce)
+  }
+}
+
+function refusal(rule: PolicyRule, reason: string): RouteplaneError {
+  return new RouteplaneError('policy_refused', `the wallet refused to sign: ${reason}`, { details: { rule } })
+}

@@ -1,0 +1,161 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { assets } from '../../../contracts-abi/assets.ts'
+import type { Clock } from '../../../src/lib/clock.ts'
+import { MAINNETS, MAX_VALIDITY_SECONDS, createPolicy, policyRules } from '../../../src/wallet/policy.ts'
+import type { PolicyRule } from '../../../src/wallet/policy.ts'
+import type { SigningGrant, TransferAuthorization } from '../../../src/wallet/wallet.ts'
+
+const now = 1_800_000_000n
+const clock: Clock = { now: () => Number(now) * 1000 + 999, monotonic: () => 0, sleep: async () => {} }
+const payer = '0x2c7536E3605D9C16a7a3D7b1898e529396a65c23'
+const payee = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C'
+const token = '0x036CbD53842c5426634e7929541eC2318f3dCF7e'
+
+const good: TransferAuthorization = {
+  network: 'eip155:84532',
+  asset: token,
+  to: payee,
+  value: 1000n,
+  validAfterSeconds: 0n,
+  validBeforeSeconds: now + 60n,
+  nonce: `0x${'ab'.repeat(32)}`,
+}
+const grant: SigningGrant = { attemptId: 'att_1', payee, maxValue: 1000n }
+
+function ruleOf(change: Partial<TransferAuthorization>, granted: Partial<SigningGrant> = {}, mainnets: readonly string[] = []): unknown {
+  try {
+    createPolicy({ clock, mainnets }).approve({ ...good, ...change }, { ...grant, ...granted }, payer)
+    return 'approved'
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'policy_refused', money: 'untouched' })
+    return (error as { details: { rule: unknown } }).details.rule
+  }
+}
+
+const zero = `0x${'0'.repeat(40)}` as const
+const refusals: readonly [PolicyRule, Partial<TransferAuthorization>, Partial<SigningGrant>?][] = [
+  ['network_unknown', { network: 'eip155:31337' }],
+  ['network_unknown', { network: 'base-sepolia' }],
+  ['network_not_allowed', { network: 'eip155:8453', asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913' }],
+  ['asset_unknown', { asset: '0x000000000000000000000000000000000000dEaD' }],
+  ['asset_unknown', { asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913' }],
+  ['asset_not_signable', { network: 'eip155:31611', asset: '0x118917a40FAF1CD7a13dB0Ef56C86De7973Ac503' }],
+  ['payee_malformed', { to: '0x209693' }],
+  ['payee_not_granted', { to: '0x1111111111111111111111111111111111111111' }],
+  ['payee_zero', { to: zero }, { payee: zero }],
+  ['payee_self', { to: payer }, { payee: payer }],
+  ['payee_self', { to: payer.toLowerCase() as `0x${string}` }, { payee: payer }],
+  ['payee_token', { to: token }, { payee: token }],
+  ['value_not_positive', { value: 0n }],
+  ['value_not_positive', { value: -1n }],
+  ['value_not_positive', { value: Number.NaN as unknown as bigint }],
+  ['value_above_grant', { value: 1001n }],
+  ['nonce_malformed', { nonce: '0xabcd' }],
+  ['nonce_malformed', { nonce: `0x${'ab'.repeat(33)}` }],
+  ['already_expired', { validBeforeSeconds: now }],
+  ['already_expired', { validBeforeSeconds: -1n }],
+  ['valid_too_long', { validBeforeSeconds: now + MAX_VALIDITY_SECONDS + 1n }],
+  ['valid_too_long', { validBeforeSeconds: 2n ** 256n - 1n }],
+  ['not_yet_valid', { validAfterSeconds: now + 1n }],
+  ['not_yet_valid', { validAfterSeconds: -1n }],
+]
+
+describe('the wallet policy', () => {
+  it.each(refusals)('refuses by %s: %o', (rule, change, granted) => {
+    expect(ruleOf(change, granted)).toBe(rule)
+  })
+
+  it('has a refusal above for every rule, and nonce_reused below', () => {
+    expect(new Set([...refusals.map(([rule]) => rule), 'nonce_reused'])).toEqual(new Set(policyRules))
+  })
+
+  it('agrees up to the last unit and the last second', () => {
+    expect(ruleOf({})).toBe('approved')
+    expect(ruleOf({ validBeforeSeconds: now + MAX_VALIDITY_SECONDS, validAfterSeconds: now })).toBe('approved')
+    expect(ruleOf({ validBeforeSeconds: now + 1n, value: 1n })).toBe('approved')
+  })
+
+  it('signs real money only where it is configured', () => {
+    const real = assets.filter((row) => !row.testnet && row.transferMethod === 'eip3009')
+    expect(real.length).toBeGreaterThan(5)
+    for (const row of real) {
+      const change = { network: row.network, asset: row.address }
+      expect(ruleOf(change)).toBe('network_not_allowed')
+      expect(ruleOf(change, {}, [row.network])).toBe('approved')
+      expect(ruleOf(change, {}, MAINNETS)).toBe(row.network === 'eip155:8453' ? 'approved' : 'network_not_allowed')
+    }
+  })
+
+  it('never agrees to anything outside the grant, whatever is asked', () => {
+    const address = fc.oneof(
+      fc.constantFrom(payee, payer, token, zero),
+      fc.stringMatching(/^0x[0-9a-f]{40}$/),
+    ) as fc.Arbitrary<`0x${string}`>
+    const seconds = fc.oneof(fc.bigInt(now - 400n, now + 400n), fc.bigInt(-(2n ** 64n), 2n ** 64n))
+    const authorization = fc.record({
+      network: fc.constantFrom('eip155:84532', 'eip155:8453', 'eip155:31611', 'eip155:1', ''),
+      asset: fc.constantFrom(...assets.map((row) => row.address)),
+      to: address,
+      value: fc.oneof(fc.bigInt(-3n, 12n), fc.bigInt()),
+      validAfterSeconds: seconds,
+      validBeforeSeconds: seconds,
+      nonce: fc.stringMatching(/^0x[0-9a-f]{62,66}$/) as fc.Arbitrary<`0x${string}`>,
+    })
+    fc.assert(
+      fc.property(authorization, fc.record({ attemptId: fc.string(), payee: address, maxValue: fc.bigInt(0n, 12n) }), (asked, granted) => {
+        let row
+        try {
+          row = createPolicy({ clock }).approve(asked, granted, payer)
+        } catch {
+          return
+        }
+        expect(row).toMatchObject({ network: asked.network, address: asked.asset, testnet: true, transferMethod: 'eip3009' })
+        expect(asked.to.toLowerCase()).toBe(granted.payee.toLowerCase())
+        expect([zero, payer.toLowerCase(), asked.asset.toLowerCase()]).not.toContain(asked.to.toLowerCase())
+        expect(asked.value > 0n && asked.value <= granted.maxValue).toBe(true)
+        expect(asked.validBeforeSeconds > now && asked.validBeforeSeconds <= now + 300n && asked.validAfterSeconds <= now).toBe(true)
+        expect(asked.nonce).toHaveLength(66)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+describe('nonces', () => {
+  it('may say the same thing twice and never another', () => {
+    const changes: readonly Partial<TransferAuthorization>[] = [
+      { value: 999n },
+      { validBeforeSeconds: now + 61n },
+      { validAfterSeconds: 1n },
+      { nonce: `0x${'AB'.repeat(32)}`, value: 1n },
+    ]
+    const policy = createPolicy({ clock })
+    policy.approve(good, grant, payer)
+    expect(() => policy.approve(good, grant, payer)).not.toThrow()
+    for (const change of changes) {
+      expect(() => policy.approve({ ...good, ...change }, grant, payer)).toThrow(
+        expect.objectContaining({ details: { rule: 'nonce_reused' } }),
+      )
+    }
+    const other = '0x1111111111111111111111111111111111111111'
+    expect(() => policy.approve({ ...good, to: other }, { ...grant, payee: other }, payer)).toThrow(
+      expect.objectContaining({ details: { rule: 'nonce_reused' } }),
+    )
+  })
+
+  it('are not used up by a refusal', () => {
+    const policy = createPolicy({ clock })
+    expect(() => policy.approve({ ...good, value: 5000n }, grant, payer)).toThrow()
+    expect(() => policy.approve(good, grant, payer)).not.toThrow()
+  })
+
+  it('are remembered past the end of what they stand under', () => {
+    let seconds = now
+    const policy = createPolicy({ clock: { ...clock, now: () => Number(seconds) * 1000 } })
+    policy.approve(good, grant, payer)
+    seconds = now + 3600n
+    const later = { ...good, validBeforeSeconds: seconds + 60n }
+    expect(() => policy.approve(later, grant, payer)).toThrow(expect.objectContaining({ details: { rule: 'nonce_reused' } }))
+  })
+})
