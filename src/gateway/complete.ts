@@ -39,6 +39,7 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
       attempt: failures.length + 1,
     })
     try {
+      context.health.begin(endpoint)
       const id = createId('pay', context.clock.now())
       const started = await startAttempt({ id, attempt, mode, call, capUsd: decided.capUsd, signal }, context)
       return open({ call, decided, attempt, started, attempts: failures.length + 1, startedAt }, context)

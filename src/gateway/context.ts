@@ -10,6 +10,7 @@ import type { Catalog } from '../registry/catalog.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import type { PresetStore } from '../routing/preset.ts'
 import type { VirtualModel } from '../routing/virtual-model.ts'
+import type { AxisId } from '../selection/index.ts'
 import type { Health } from '../selection/health.ts'
 
 export type GatewayContext = {
@@ -17,6 +18,8 @@ export type GatewayContext = {
   readonly health: Health
   readonly presets: PresetStore
   readonly virtualModels: ReadonlyMap<string, VirtualModel>
+  /** Providers whose models nobody lists: any id pinned to them is passed on. */
+  readonly openProviders: ReadonlySet<string>
   readonly modes: readonly PaymentMode[]
   readonly protocols: readonly Protocol[]
   readonly transport: Transport
@@ -34,7 +37,7 @@ export type GatewayRules = {
   readonly maxAttempts: number
   readonly deadlineMs: number | undefined
   readonly hideDeprecated: boolean
-  readonly weights: Readonly<Record<string, number>>
+  readonly weights: Readonly<Record<AxisId, number>>
   readonly timeouts: Partial<TransportTimeouts>
   readonly maxAnswerBytes: number
 }

@@ -1,6 +1,7 @@
 /** Ranked endpoints and their payment modes become an ordered, bounded list of attempts. */
 import type { Candidate } from '../selection/axis.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
+import type { EligibleCandidate } from './eligible.ts'
 
 export type Attempt = { readonly candidate: Candidate; readonly mode: PaymentModeName }
 
@@ -30,3 +31,21 @@ export type RefusalReason =
   | 'price_above_cap'
   | 'max_price'
   | 'quantization'
+
+/**
+ * Lists the tries in order: targets as the caller listed them, their endpoints as ranked, the modes of one endpoint as
+ * preferred. Each pair once, `maxAttempts` at the most.
+ */
+export function planAttempts(targets: readonly (readonly EligibleCandidate[])[], maxAttempts: number): readonly Attempt[] {
+  const attempts: Attempt[] = []
+  const seen = new Set<string>()
+  for (const candidate of targets.flat()) {
+    for (const mode of candidate.modes) {
+      const key = `${candidate.endpoint.provider.id}\n${candidate.endpoint.upstreamModel}\n${mode}`
+      if (seen.has(key)) continue
+      seen.add(key)
+      attempts.push({ candidate, mode })
+    }
+  }
+  return attempts.slice(0, maxAttempts)
+}

@@ -8,7 +8,7 @@ export type Axis<Id extends string = string> = {
   readonly better: 'lower' | 'higher'
   /** @returns `undefined` when it has not been measured. */
   read(candidate: Candidate): number | undefined
-  /** Axis ids that decide between equals, in order; the endpoint key comes last. */
+  /** What decides between equals, in order: axis ids, or `error_rate`; the endpoint's key comes last. */
   readonly ties: readonly string[]
 }
 
@@ -31,4 +31,15 @@ export type HealthView = {
   readonly ttftMs: number | undefined
   /** Output tokens a second over the whole generation time. */
   readonly throughput: number | undefined
+  /** Share of all requests that failed in any way, those nobody counts against uptime included. */
+  readonly errorRate: number | undefined
+}
+
+/** Nothing is known yet. */
+export const unmeasured: HealthView = {
+  uptime: undefined,
+  countedRequests: 0,
+  ttftMs: undefined,
+  throughput: undefined,
+  errorRate: undefined,
 }

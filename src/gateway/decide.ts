@@ -1,0 +1,156 @@
+/** Decides who is asked in which order, and within which cap; asked the same way for a real request and for an explanation. */
+import { RouteplaneError } from '../errors.ts'
+import { formatUsd, minUsd, type Usd } from '../money.ts'
+import type { Extensions } from '../protocol/extensions.ts'
+import type { Endpoint, PaymentModeName } from '../registry/endpoint.ts'
+import { sift, type EligibleCandidate, type Sieve } from '../routing/eligible.ts'
+import { parseModelRef } from '../routing/model-ref.ts'
+import { planAttempts, type Attempt, type Refusal } from '../routing/plan.ts'
+import { mergePreset, type Preset } from '../routing/preset.ts'
+import { resolveModel, type Target } from '../routing/resolve.ts'
+import { isSort, type Sort } from '../selection/index.ts'
+import { rank, type Ranked } from '../selection/rank.ts'
+import type { GatewayCall } from './call.ts'
+import type { GatewayContext } from './context.ts'
+
+export type Decided = {
+  readonly targets: readonly Target[]
+  readonly ranked: readonly (readonly Ranked[])[]
+  readonly refused: readonly Refusal[]
+  readonly attempts: readonly Attempt[]
+  readonly capUsd: Usd
+  readonly onUnknown: 'wait' | 'fail' | 'allow_double'
+  readonly preset: Preset | undefined
+  warningsOf(endpoint: Endpoint): readonly string[]
+}
+
+const MAX_MODELS = 8
+
+/**
+ * Makes the decision for a call; nothing is sent and nothing is held.
+ *
+ * @throws RouteplaneError when a name resolves to nothing, or when nobody may and can answer.
+ */
+export function decide(call: GatewayCall, context: GatewayContext): Decided {
+  const decided = survey(call, context)
+  if (decided.attempts.length === 0) throw nobody(call, decided)
+  return decided
+}
+
+/** The same, without insisting that anybody is left: for explanations. */
+export function survey(call: GatewayCall, context: GatewayContext): Decided {
+  const { preset, extensions, texts } = applyPreset(call, context)
+  const snapshot = context.catalog.snapshot()
+  const { virtualModels, openProviders } = context
+  const targets = texts.map((text) => resolveModel(text, { snapshot, virtualModels, openProviders }))
+  const { maxCostUsd } = extensions
+  const capUsd = maxCostUsd === undefined ? context.rules.perRequestUsd : minUsd(maxCostUsd, context.rules.perRequestUsd)
+  const sieve = createSieve({ call, extensions, capUsd, capIsOwn: maxCostUsd !== undefined }, context)
+  const sifted = targets.map((target) => sift(target, sieve))
+  const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], extensions, context))
+  const lists = ranked.map((list) => list.map(({ candidate }) => candidate as EligibleCandidate))
+  return {
+    targets,
+    ranked,
+    refused: sifted.flatMap(({ refused }) => refused),
+    attempts: planAttempts(lists, context.rules.maxAttempts),
+    capUsd,
+    onUnknown: extensions.onUnknown ?? context.rules.onUnknown,
+    preset,
+    warningsOf: (endpoint) =>
+      endpoint.deprecationDate === undefined ? [] : [`${endpoint.modelId} is deprecated on ${endpoint.deprecationDate}`],
+  }
+}
+
+type Applied = { readonly preset: Preset | undefined; readonly extensions: Extensions; readonly texts: readonly string[] }
+
+function applyPreset(call: GatewayCall, context: GatewayContext): Applied {
+  const { model, extensions } = call.read
+  const ref = model.startsWith('@') ? parseModelRef(model, () => false) : undefined
+  const name = ref?.preset ?? extensions.preset
+  const preset = name === undefined ? undefined : context.presets.get(name)
+  if (name !== undefined && preset === undefined) {
+    throw new RouteplaneError('unknown_preset', `there is no preset ${JSON.stringify(name.slice(0, 64))}`, {
+      hint: `Presets: ${
+        context.presets
+          .list()
+          .map((each) => each.name)
+          .join(', ') || 'none yet'
+      }.`,
+    })
+  }
+  const merged = preset === undefined ? extensions : mergePreset(extensions, preset)
+  const own = ref === undefined ? model : ref.model
+  const suffix = ref?.variant === undefined ? '' : `:${ref.variant}`
+  const texts = merged.models ?? [(own ?? preset?.model ?? '') + suffix]
+  if (texts.length > MAX_MODELS)
+    throw new RouteplaneError('invalid_request', `models lists ${texts.length} entries; at most ${MAX_MODELS} are walked`)
+  if (texts.length === 0 || texts.some((text) => text === ''))
+    throw new RouteplaneError('invalid_request', `preset ${name} names no model, and neither does the request`)
+  return { preset, extensions: merged, texts }
+}
+
+type SieveInput = { readonly call: GatewayCall; readonly extensions: Extensions; readonly capUsd: Usd; readonly capIsOwn: boolean }
+
+function createSieve({ call, extensions, capUsd, capIsOwn }: SieveInput, context: GatewayContext): Sieve {
+  const modes = new Map(context.modes.map((mode) => [mode.id, mode]))
+  return {
+    needs: call.read.needs,
+    rules: extensions.provider ?? {},
+    capUsd,
+    capIsOwn,
+    prefer: preferOf(extensions, context),
+    hideDeprecated: context.rules.hideDeprecated,
+    today: new Date(context.clock.now()).toISOString().slice(0, 10),
+    offer: (mode, endpoint) => modes.get(mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
+    health: (endpoint) => context.health.view(endpoint),
+    coolingUntil: (endpoint) => context.health.coolingUntil(endpoint),
+  }
+}
+
+/** A request may reorder and narrow the operator's modes; a mode he has not allowed stays out. */
+function preferOf(extensions: Extensions, context: GatewayContext): readonly PaymentModeName[] {
+  const { prefer } = context.rules
+  const wanted = extensions.paymentPrefer
+  return wanted === undefined ? prefer : wanted.flatMap((name) => prefer.filter((mode) => mode === name))
+}
+
+function order(target: Target, eligible: readonly EligibleCandidate[], extensions: Extensions, context: GatewayContext): readonly Ranked[] {
+  const wanted = target.variant === undefined || target.variant === 'discount' ? extensions.provider?.sort : target.variant
+  const sort: Sort = wanted !== undefined && isSort(wanted) ? wanted : 'balanced'
+  const prefer = preferOf(extensions, context)
+  const ranked = rank(eligible, {
+    sort,
+    weights: context.rules.weights,
+    byokFirst: prefer[0] === 'byok',
+    ...(extensions.provider?.order === undefined ? {} : { order: extensions.provider.order }),
+  })
+  if (!target.ordered) return ranked
+  return ranked.toSorted((a, b) => target.endpoints.indexOf(a.candidate.endpoint) - target.endpoints.indexOf(b.candidate.endpoint))
+}
+
+/** Says why nobody can answer; a cap that is too low is said as such, since the caller can act on it. */
+function nobody(call: GatewayCall, decided: Decided): RouteplaneError {
+  const { refused, capUsd } = decided
+  const details = { model: call.read.model, capUsd: formatUsd(capUsd), refused }
+  const priced = refused.length > 0 && refused.every(({ reason }) => reason === 'price_above_cap' || reason === 'price_unknown')
+  if (priced) {
+    return new RouteplaneError(
+      'price_above_cap',
+      `nobody serves ${call.read.model} within the cap of $${formatUsd(capUsd)}: ${refused[0]?.detail ?? ''}`,
+      {
+        hint: 'Set max_tokens, raise max_cost_usd, or pick a cheaper model.',
+        details,
+      },
+    )
+  }
+  const why = refused.map(({ endpoint, detail }) => `${endpoint}: ${detail}`).slice(0, 3)
+  return new RouteplaneError(
+    'no_eligible_endpoint',
+    `nobody can serve ${call.read.model} now${why.length === 0 ? '' : ` (${why.join('; ')})`}`,
+    {
+      hint: `routeplane route ${call.read.model} --explain lists every reason.`,
+      details,
+    },
+  )
+}

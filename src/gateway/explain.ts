@@ -1,0 +1,34 @@
+/** Shows a decision as data: candidates with every term, refusals with their reasons, attempts with their quotes. */
+import { endpointKey } from '../registry/endpoint.ts'
+import type { Decision, GatewayCall } from './call.ts'
+import type { GatewayContext } from './context.ts'
+import { survey } from './decide.ts'
+
+/** Makes the decision of a call without sending it; nothing is held and nothing is spent. */
+export function explain(call: GatewayCall, context: GatewayContext): Decision {
+  const decided = survey(call, context)
+  return {
+    requestId: call.id,
+    requested: call.read.model,
+    resolved: decided.targets.map(({ model }) => model),
+    capUsd: decided.capUsd,
+    candidates: decided.ranked.flatMap((list) =>
+      list.map(({ candidate, score, terms }, at) => ({
+        endpoint: endpointKey(candidate.endpoint),
+        model: candidate.endpoint.modelId,
+        rank: at + 1,
+        score,
+        terms,
+        ...(candidate.boundUsd === undefined ? {} : { boundUsd: candidate.boundUsd }),
+        ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
+      })),
+    ),
+    refused: decided.refused,
+    attempts: decided.attempts.map(({ candidate, mode }) => ({
+      endpoint: endpointKey(candidate.endpoint),
+      mode,
+      ...(candidate.boundUsd === undefined ? {} : { boundUsd: candidate.boundUsd }),
+      ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
+    })),
+  }
+}

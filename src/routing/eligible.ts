@@ -1,0 +1,167 @@
+/** Which endpoints may and can serve a request, and for each other one the reason why not. */
+import type { Needs } from '../completion/features.ts'
+import { addUsd, formatUsd, type Usd } from '../money.ts'
+import type { Declined, Offer } from '../payment/mode.ts'
+import type { ProviderRules } from '../protocol/extensions.ts'
+import { endpointKey, type Endpoint, type PaymentModeName } from '../registry/endpoint.ts'
+import { boundCost, expectedCost } from '../registry/pricing.ts'
+import type { Candidate, HealthView } from '../selection/axis.ts'
+import type { Refusal, RefusalReason } from './plan.ts'
+import type { Target } from './resolve.ts'
+
+export type Sieve = {
+  readonly needs: Needs
+  readonly rules: ProviderRules
+  readonly capUsd: Usd
+  /** The caller, or his preset, set the cap himself: it then binds providers he pays with his own key, too. */
+  readonly capIsOwn: boolean
+  /** Payment modes in order; a mode that is not listed is not used. */
+  readonly prefer: readonly PaymentModeName[]
+  readonly hideDeprecated: boolean
+  /** `YYYY-MM-DD`, UTC. */
+  readonly today: string
+  offer(mode: PaymentModeName, endpoint: Endpoint): Offer | Declined
+  health(endpoint: Endpoint): HealthView
+  /** Epoch milliseconds until which an endpoint is left alone. */
+  coolingUntil(endpoint: Endpoint): number | undefined
+}
+
+export type Sifted = {
+  readonly eligible: readonly EligibleCandidate[]
+  readonly refused: readonly Refusal[]
+}
+
+/** A candidate with the modes that can pay it now, in the order they are to be tried. */
+export type EligibleCandidate = Candidate & { readonly modes: readonly PaymentModeName[] }
+
+type Verdict = { readonly reason: RefusalReason; readonly detail: string }
+
+/** Sifts the endpoints of one target. The last endpoint of a model is never out just because it is cooling down. */
+export function sift(target: Target, sieve: Sieve): Sifted {
+  const eligible: EligibleCandidate[] = []
+  const cooling: { candidate: EligibleCandidate; until: number }[] = []
+  const refused: Refusal[] = []
+  for (const endpoint of target.endpoints) {
+    const verdict = excluded(endpoint, target, sieve) ?? incapable(endpoint, sieve) ?? consider(endpoint, sieve)
+    if ('reason' in verdict) {
+      refused.push({ endpoint: endpointKey(endpoint), model: endpoint.modelId, ...verdict })
+      continue
+    }
+    const until = sieve.coolingUntil(endpoint)
+    if (until === undefined) eligible.push(verdict)
+    else cooling.push({ candidate: verdict, until })
+  }
+  const [soonest, ...later] = cooling.toSorted((a, b) => a.until - b.until)
+  if (eligible.length === 0 && soonest !== undefined)
+    return { eligible: [soonest.candidate], refused: [...refused, ...later.map(coolingRefusal)] }
+  return { eligible, refused: [...refused, ...cooling.map(coolingRefusal)] }
+}
+
+function coolingRefusal({ candidate, until }: { candidate: EligibleCandidate; until: number }): Refusal {
+  const { endpoint } = candidate
+  return {
+    endpoint: endpointKey(endpoint),
+    model: endpoint.modelId,
+    reason: 'cooling_down',
+    detail: `left alone until ${new Date(until).toISOString()}`,
+  }
+}
+
+function excluded(endpoint: Endpoint, target: Target, { rules, hideDeprecated, today }: Sieve): Verdict | undefined {
+  const { provider } = endpoint
+  if (provider.status !== 'active') return { reason: 'not_active', detail: `the provider is ${provider.status}` }
+  if (!endpoint.isReady) return { reason: 'not_ready', detail: 'the provider stages this model' }
+  const gone = endpoint.deprecationDate !== undefined && endpoint.deprecationDate < today
+  if (gone && hideDeprecated && !target.pinned) return { reason: 'deprecated', detail: `retired on ${endpoint.deprecationDate}` }
+  if (rules.only !== undefined && !rules.only.includes(provider.id))
+    return { reason: 'excluded', detail: 'not among the providers asked for' }
+  if (rules.ignore?.includes(provider.id) === true) return { reason: 'excluded', detail: 'the caller or a preset ignores it' }
+  if (rules.allowFallbacks === false && rules.order !== undefined && !rules.order.includes(provider.id)) {
+    return { reason: 'excluded', detail: 'not in the order, and fallbacks are off' }
+  }
+  if (rules.quantizations !== undefined && !rules.quantizations.includes(endpoint.quantization ?? 'unknown')) {
+    return { reason: 'quantization', detail: `it is ${endpoint.quantization ?? 'unknown'}` }
+  }
+  return undefined
+}
+
+/** What an endpoint does not say it lacks, it is taken to have: unknown is not a no. */
+function incapable(endpoint: Endpoint, { needs, rules }: Sieve): Verdict | undefined {
+  const feature = needs.features.find((wanted) => endpoint.features !== undefined && !endpoint.features.includes(wanted))
+  if (feature !== undefined) return { reason: 'feature', detail: `it has no ${feature}` }
+  const input = needs.inputModalities.find((wanted) => !endpoint.inputModalities.includes(wanted))
+  if (input !== undefined) return { reason: 'modality', detail: `it takes no ${input}` }
+  const output = needs.outputModalities.find((wanted) => !endpoint.outputModalities.includes(wanted))
+  if (output !== undefined) return { reason: 'modality', detail: `it makes no ${output}` }
+  const { samplingParameters } = endpoint
+  const parameter = needs.samplingParameters.find((wanted) => samplingParameters !== undefined && !samplingParameters.includes(wanted))
+  if (rules.requireParameters === true && parameter !== undefined) return { reason: 'parameter', detail: `it does not take ${parameter}` }
+  // The expected count, not the bound: a wrong "too long" would turn away what fits.
+  if (endpoint.contextLength !== undefined && needs.expectedInputTokens > endpoint.contextLength) {
+    return { reason: 'context', detail: `about ${needs.expectedInputTokens} input tokens exceed its ${endpoint.contextLength}` }
+  }
+  if (needs.maxOutputTokens !== undefined && endpoint.maxOutputTokens !== undefined && needs.maxOutputTokens > endpoint.maxOutputTokens) {
+    return { reason: 'output_limit', detail: `${needs.maxOutputTokens} output tokens exceed its ${endpoint.maxOutputTokens}` }
+  }
+  return undefined
+}
+
+function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict {
+  const dear = aboveMaxPrice(endpoint, sieve.rules)
+  if (dear !== undefined) return dear
+  const { pricing } = endpoint
+  const { needs } = sieve
+  const mostOutput = needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
+  const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
+  const declined: string[] = []
+  const priced: Verdict[] = []
+  const modes: PaymentModeName[] = []
+  let overheadUsd: Usd | undefined
+  for (const mode of sieve.prefer) {
+    const offer = sieve.offer(mode, endpoint)
+    if (!offer.available) {
+      declined.push(`${mode}: ${offer.reason}`)
+      continue
+    }
+    const verdict = withinCap(mode, boundUsd, offer.overheadUsd, sieve)
+    if (verdict !== undefined) priced.push(verdict)
+    else {
+      modes.push(mode)
+      overheadUsd ??= offer.overheadUsd
+    }
+  }
+  if (modes.length === 0) return priced[0] ?? { reason: 'payment', detail: declined.join('; ') || 'no payment mode is allowed' }
+  const expected = pricing === undefined ? undefined : expectedCost(pricing, needs)
+  return {
+    endpoint,
+    expectedUsd: expected === undefined || overheadUsd === undefined ? expected : addUsd(expected, overheadUsd),
+    boundUsd,
+    health: sieve.health(endpoint),
+    byok: modes[0] === 'byok',
+    modes,
+  }
+}
+
+function withinCap(mode: PaymentModeName, boundUsd: Usd | undefined, overheadUsd: Usd, { capUsd, capIsOwn }: Sieve): Verdict | undefined {
+  // The operator's own cap guards his wallet; a provider paid with the caller's key is bound only by a cap he set himself.
+  if (mode === 'byok' && !capIsOwn) return undefined
+  if (boundUsd === undefined) return { reason: 'price_unknown', detail: 'the most it can cost is not known, so no cap can hold it' }
+  const most = addUsd(boundUsd, overheadUsd)
+  if (most <= capUsd) return undefined
+  return { reason: 'price_above_cap', detail: `it can cost up to $${formatUsd(most)}; the cap is $${formatUsd(capUsd)}` }
+}
+
+/** @see https://openrouter.ai/docs/features/provider-routing, "Max Price" */
+function aboveMaxPrice(endpoint: Endpoint, { maxPrice }: ProviderRules): Verdict | undefined {
+  if (maxPrice === undefined) return undefined
+  const base = endpoint.pricing?.tiers[0]
+  for (const unit of ['prompt', 'completion', 'request', 'image'] as const) {
+    const limit = maxPrice[unit]
+    if (limit === undefined) continue
+    const price = base?.[unit]
+    if (price === undefined && (unit === 'prompt' || unit === 'completion'))
+      return { reason: 'max_price', detail: `its ${unit} price is not known` }
+    if (price !== undefined && price > limit) return { reason: 'max_price', detail: `its ${unit} price is $${formatUsd(price)}` }
+  }
+  return undefined
+}

@@ -1,0 +1,9 @@
+/** Throughput: median output tokens a second over the whole generation: queue, fetch and stream. */
+import type { Axis } from './axis.ts'
+
+export const throughput = {
+  id: 'throughput',
+  better: 'higher',
+  read: ({ health }) => health.throughput,
+  ties: ['latency', 'uptime'],
+} as const satisfies Axis<'throughput'>
