@@ -1,0 +1,32 @@
+/** The tuple of commands: help, dispatch and tests follow from it. */
+import type { Command } from './command.ts'
+import { configCheck } from './config-check.ts'
+import { demo } from './demo.ts'
+import { init } from './init.ts'
+import { mcp } from './mcp.ts'
+import { modelsList, modelsShow } from './models.ts'
+import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
+import { reconcile } from './reconcile.ts'
+import { route } from './route.ts'
+import { serve } from './serve.ts'
+import { walletCreate, walletImport, walletStatus } from './wallet.ts'
+
+/** In the order of help: from the first five minutes to the last resort. */
+export const commands: readonly Command[] = [
+  init,
+  serve,
+  mcp,
+  demo,
+  modelsList,
+  modelsShow,
+  route,
+  walletCreate,
+  walletImport,
+  walletStatus,
+  receiptsList,
+  receiptsShow,
+  receiptsVerify,
+  receiptsExport,
+  reconcile,
+  configCheck,
+]

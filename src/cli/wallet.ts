@@ -1,0 +1,146 @@
+/** `routeplane wallet`: makes, takes in and shows the one wallet that pays. */
+import { resolve } from 'node:path'
+import { RouteplaneError } from '../errors.ts'
+import type { Config } from '../config/config.ts'
+import type { Status, WalletStatus } from '../routeplane.ts'
+import { plainCommand, type Command, type CommandResult, type OptionSpec } from './command.ts'
+import type { CommandContext } from './context.ts'
+import type { Invocation } from './invocation.ts'
+import { keyOnCommandLine } from './key-on-command-line.ts'
+import { fields, money, table, usdText } from './output.ts'
+import { firstLine, newPassword } from './password.ts'
+import { loadFor, withEngine } from './session.ts'
+
+const MAX_KEY_BYTES = 4096
+
+const passwordFile = {
+  type: 'string',
+  value: '<file>',
+  summary: 'The password is the first line of this file.',
+} as const satisfies OptionSpec
+const passwordDetails = ['The password is asked for, or taken from --password-file or ROUTEPLANE_WALLET_PASSWORD.']
+
+export const walletCreate: Command = {
+  ...plainCommand,
+  name: 'wallet create',
+  summary: 'Make a new wallet in an encrypted key file.',
+  details: ['A key file that is there already stays as it is.', ...passwordDetails],
+  options: { 'password-file': passwordFile },
+  async run(invocation, context) {
+    const config = await loadFor(invocation, context)
+    const password = await newPassword(invocation, config, context)
+    const { address } = await context.engine.keystore.create({ path: config.wallet.keystore, password })
+    return created('Made a wallet', address, config)
+  },
+}
+
+export const walletImport: Command = {
+  ...plainCommand,
+  name: 'wallet import',
+  summary: 'Put a key you have into an encrypted key file.',
+  details: [
+    'The key (hex, or its words) is asked for, or taken from --key-file or standard input; never from the command line.',
+    ...passwordDetails,
+  ],
+  positionals: ['(key)'],
+  options: {
+    'key-file': { type: 'string', value: '<file>', summary: 'The key is the first line of this file.' },
+    'password-file': passwordFile,
+  },
+  async run(invocation, context) {
+    if (invocation.positionals.length > 0) throw keyOnCommandLine()
+    const config = await loadFor(invocation, context)
+    const key = await keyOf(invocation, context)
+    const password = await newPassword(invocation, config, context)
+    const { address } = await context.engine.keystore.import({ path: config.wallet.keystore, password, key })
+    return created('Took in the wallet', address, config)
+  },
+}
+
+export const walletStatus: Command = {
+  ...plainCommand,
+  name: 'wallet status',
+  summary: 'Show the address, what it holds, and what may still be spent.',
+  async run(invocation, context) {
+    const { status, config } = await withEngine(invocation, context, async (routeplane, own) => ({
+      status: await routeplane.status(),
+      config: own,
+    }))
+    if (status.wallet === undefined) {
+      throw new RouteplaneError('keystore_missing', `there is no wallet at ${config.wallet.keystore}`, {
+        hint: 'Make one with "routeplane wallet create".',
+      })
+    }
+    return { text: statusText(status, status.wallet), value: statusValue(status, status.wallet) }
+  },
+}
+
+async function keyOf(invocation: Invocation, { terminal, environment }: CommandContext): Promise<string> {
+  const file = invocation.text('key-file')
+  const key =
+    file !== undefined
+      ? await firstLine(resolve(environment.workingDirectory, file))
+      : terminal.isInteractive
+        ? await terminal.askHidden('Private key or words (not shown): ')
+        : await terminal.readInput(MAX_KEY_BYTES)
+  if (key.trim() !== '') return key.trim()
+  throw new RouteplaneError('invalid_key', 'no key was given', { hint: 'Give --key-file <file>, or pipe the key in.' })
+}
+
+function created(done: string, address: string, { wallet }: Config): CommandResult {
+  const text = [
+    fields([
+      [done, address],
+      ['Key file', wallet.keystore],
+      ['Network', wallet.network],
+    ]),
+    '',
+    ...(wallet.network === 'testnet' ? onTestnet : onMainnet),
+  ]
+  return { text: text.join('\n'), value: { address, keystore: wallet.keystore, network: wallet.network } }
+}
+
+// https://faucet.circle.com
+const onTestnet = [
+  'To pay with play money, send test USDC on Base Sepolia (eip155:84532) to that address: https://faucet.circle.com',
+  'Then: routeplane wallet status',
+]
+const onMainnet = [
+  'To pay, send USDC on Base (eip155:8453) to that address, and only as much as you would leave in a pocket.',
+  'Keep a copy of the key file and its password: nobody else can bring them back.',
+]
+
+function statusText(status: Status, wallet: WalletStatus): string {
+  const head = fields([
+    ['address', wallet.address],
+    ['network', wallet.network],
+    [
+      'balance',
+      wallet.balanceUsd === undefined
+        ? `unknown (${wallet.asset}): the chain could not be asked`
+        : `${money(wallet.balanceUsd)} ${wallet.asset}`,
+    ],
+    ['held', `${money(wallet.heldUsd)} ${wallet.asset}`],
+    ['open', `${status.openAttempts} ${status.openAttempts === 1 ? 'payment' : 'payments'}`],
+  ])
+  if (status.caps.length === 0) return head
+  const rows = status.caps.map(({ scope, window, capUsd, availableUsd }) => [scope, window, money(capUsd), money(availableUsd)])
+  return `${head}\n\n${table(['scope', 'window', 'cap', 'left'], rows)}`
+}
+
+function statusValue(status: Status, wallet: WalletStatus): unknown {
+  return {
+    address: wallet.address,
+    network: wallet.network,
+    asset: wallet.asset,
+    balance_usd: usdText(wallet.balanceUsd),
+    held_usd: usdText(wallet.heldUsd),
+    open_attempts: status.openAttempts,
+    caps: status.caps.map(({ scope, window, capUsd, availableUsd }) => ({
+      scope,
+      window,
+      cap_usd: usdText(capUsd),
+      left_usd: usdText(availableUsd),
+    })),
+  }
+}

@@ -1,0 +1,197 @@
+/** The config the rest of the program sees: checked, complete, frozen, with secrets that do not print. */
+import { dirname, join } from 'node:path'
+import type { TransportTimeouts } from '../lib/http-call.ts'
+import { Secret, type LogLevel } from '../lib/log.ts'
+import type { Usd } from '../money.ts'
+import type { PaymentModeName } from '../registry/endpoint.ts'
+import { configureProvider, timeoutsOf, type ConfiguredProvider } from './configured-provider.ts'
+import { resolvePath, stateDirectory, type Environment } from './environment.ts'
+import type { PresetFields } from './preset-schema.ts'
+import type { Problem } from './problem.ts'
+import type { ConfigFields } from './schema.ts'
+
+export type Config = {
+  /** The file this was read from; `undefined` when there was none and the environment alone decided. */
+  readonly source: string | undefined
+  /** Absolute; holds the token, the keystore and the ledger unless the config says otherwise. */
+  readonly stateDirectory: string
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly skipAuth: boolean
+  /** Absent: with `skipAuth` false the surface makes a token file of its own. */
+  readonly authToken?: Secret
+  readonly providers: readonly ConfiguredProvider[]
+  readonly virtualModels: readonly VirtualModel[]
+  readonly presets: readonly ConfiguredPreset[]
+  readonly routing: {
+    readonly maxAttempts: number
+    readonly deadlineMs?: number
+    readonly weights?: Readonly<Record<'cost' | 'latency' | 'throughput' | 'uptime', number>>
+    /** Share of requests in 0…1 that may go to the least-measured endpoint. */
+    readonly explorationShare: number
+  }
+  readonly budget: Budget
+  readonly payment: {
+    readonly prefer: readonly PaymentModeName[]
+    readonly onUnknown: 'wait' | 'fail' | 'allow_double'
+    readonly schemes: readonly string[]
+  }
+  readonly wallet: WalletConfig
+  readonly registry: { readonly path?: string; readonly url?: string; readonly pollSeconds: number; readonly hideDeprecated: boolean }
+  readonly ledger: { readonly path: string }
+  readonly upstream: { readonly allowLoopback: boolean; readonly timeouts: Partial<TransportTimeouts> }
+  readonly log: { readonly level: LogLevel }
+  /** For keys of registry providers, which are looked up by the name their manifest gives. */
+  readonly environment: Environment
+}
+
+/** US dollars. The first two always hold; the others only when they were written. */
+export type Budget = {
+  readonly perRequestUsd: Usd
+  readonly perDayUsd: Usd
+  readonly perHourUsd?: Usd
+  readonly perMonthUsd?: Usd
+  readonly totalUsd?: Usd
+}
+
+export type WalletConfig = {
+  readonly network: 'testnet' | 'mainnet'
+  /** Absolute. */
+  readonly keystore: string
+  /** The raw private key, when `key_env` names a variable that is set. */
+  readonly key?: Secret
+  readonly password?: Secret
+  /** Absolute. */
+  readonly passwordFile?: string
+  /** By CAIP-2 id; secret because RPC providers put keys into their URLs. */
+  readonly rpc: Readonly<Record<string, Secret>>
+}
+
+export type VirtualModel = {
+  readonly name: string
+  readonly strategy: 'priority' | 'balanced'
+  readonly endpoints: readonly { readonly provider: string; readonly model: string }[]
+}
+
+/** The same fields as the facade's `Preset`. */
+export type ConfiguredPreset = {
+  readonly name: string
+  readonly model?: string
+  readonly models?: readonly string[]
+  readonly systemPrompt?: string
+  readonly params?: Readonly<Record<string, unknown>>
+  readonly routing?: {
+    readonly sort?: string
+    readonly only?: readonly string[]
+    readonly ignore?: readonly string[]
+    readonly order?: readonly string[]
+  }
+  readonly maxCostUsd?: Usd
+  readonly paymentPrefer?: readonly string[]
+}
+
+export type Built = { readonly config: Config; readonly problems: readonly Problem[] }
+
+/**
+ * Builds a config from checked fields.
+ *
+ * Relative paths in a file start at the file's own directory, so that it means the same from wherever it is used.
+ */
+export function buildConfig(fields: ConfigFields, source: string | undefined, environment: Environment): Built {
+  const state = stateDirectory(environment)
+  const base = source === undefined ? environment.workingDirectory : dirname(source)
+  const problems: Problem[] = []
+  const providers = Object.entries(fields.providers).flatMap(([id, block]) => {
+    const configured = configureProvider(id, block, fields.wallet.network, environment)
+    if (configured !== undefined) return [configured]
+    problems.push({ path: ['providers', id], code: 'api_base_required', message: `${id} is not a known provider, so it needs api_base` })
+    return []
+  })
+  const { key_env: keyEnv } = fields.wallet
+  if (keyEnv !== undefined && environment.get(keyEnv) === undefined) {
+    problems.push({ path: ['wallet', 'key_env'], code: 'env_not_set', message: `the environment variable ${keyEnv} is not set` })
+  }
+  const config: Config = {
+    source,
+    stateDirectory: state,
+    listen: fields.listen,
+    skipAuth: fields.skip_auth,
+    ...(fields.auth_token === undefined ? {} : { authToken: fields.auth_token }),
+    providers,
+    virtualModels: Object.entries(fields.models).map(([name, model]) => ({ name, ...model })),
+    presets: Object.entries(fields.presets).map(([name, preset]) => presetOf(name, preset)),
+    routing: {
+      maxAttempts: fields.routing.max_attempts,
+      ...(fields.routing.deadline_ms === undefined ? {} : { deadlineMs: fields.routing.deadline_ms }),
+      ...(fields.routing.weights === undefined ? {} : { weights: fields.routing.weights }),
+      explorationShare: fields.routing.exploration_share,
+    },
+    budget: budgetOf(fields.budget),
+    payment: { prefer: fields.payment.prefer, onUnknown: fields.payment.on_unknown, schemes: fields.payment.schemes },
+    wallet: walletOf(fields.wallet, base, state, environment),
+    registry: {
+      ...(fields.registry.path === undefined ? {} : { path: resolvePath(fields.registry.path, base, environment) }),
+      ...(fields.registry.url === undefined ? {} : { url: fields.registry.url }),
+      pollSeconds: fields.registry.poll_seconds,
+      hideDeprecated: fields.registry.hide_deprecated,
+    },
+    ledger: {
+      path: fields.ledger.path === undefined ? join(state, 'ledger.db') : resolvePath(fields.ledger.path, base, environment),
+    },
+    upstream: { allowLoopback: fields.upstream.allow_loopback, timeouts: timeoutsOf(fields.upstream.timeouts) },
+    log: fields.log,
+    environment,
+  }
+  return { config: deepFreeze(config), problems }
+}
+
+function budgetOf(fields: ConfigFields['budget']): Budget {
+  return {
+    perRequestUsd: fields.per_request_usd,
+    perDayUsd: fields.per_day_usd,
+    ...(fields.per_hour_usd === undefined ? {} : { perHourUsd: fields.per_hour_usd }),
+    ...(fields.per_month_usd === undefined ? {} : { perMonthUsd: fields.per_month_usd }),
+    ...(fields.total_usd === undefined ? {} : { totalUsd: fields.total_usd }),
+  }
+}
+
+function walletOf(fields: ConfigFields['wallet'], base: string, state: string, environment: Environment): WalletConfig {
+  const key = fields.key_env === undefined ? undefined : environment.get(fields.key_env)
+  const password = environment.get(fields.password_env)
+  return {
+    network: fields.network,
+    keystore: fields.keystore === undefined ? join(state, 'wallet.json') : resolvePath(fields.keystore, base, environment),
+    ...(key === undefined ? {} : { key: new Secret(key) }),
+    ...(password === undefined ? {} : { password: new Secret(password) }),
+    ...(fields.password_file === undefined ? {} : { passwordFile: resolvePath(fields.password_file, base, environment) }),
+    rpc: fields.rpc,
+  }
+}
+
+function presetOf(name: string, fields: PresetFields): ConfiguredPreset {
+  const { routing } = fields
+  return {
+    name,
+    ...(fields.model === undefined ? {} : { model: fields.model }),
+    ...(fields.models === undefined ? {} : { models: fields.models }),
+    ...(fields.system_prompt === undefined ? {} : { systemPrompt: fields.system_prompt }),
+    ...(fields.params === undefined ? {} : { params: fields.params }),
+    ...(routing === undefined
+      ? {}
+      : {
+          routing: {
+            ...(routing.sort === undefined ? {} : { sort: routing.sort }),
+            ...(routing.only === undefined ? {} : { only: routing.only }),
+            ...(routing.ignore === undefined ? {} : { ignore: routing.ignore }),
+            ...(routing.order === undefined ? {} : { order: routing.order }),
+          },
+        }),
+    ...(fields.max_cost_usd === undefined ? {} : { maxCostUsd: fields.max_cost_usd }),
+    ...(fields.payment === undefined ? {} : { paymentPrefer: fields.payment.prefer }),
+  }
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const each of Object.values(value)) deepFreeze(each)
+  return Object.freeze(value)
+}

@@ -1,0 +1,120 @@
+/** `routeplane.yaml`, strictly: every key it may have, and every default there is. */
+import { z } from 'zod'
+import { amount, baseUrl, block, complain, count, flag, isLoopbackHost, line, modelId, providerId, ratio, secret } from './fields.ts'
+import { presetMap } from './preset-schema.ts'
+import { caip2, paymentModeNames, providerBlock, schemeNames, timeouts } from './provider-schema.ts'
+
+export const DEFAULT_PORT = 4356
+
+const host = z
+  .string()
+  .max(253)
+  .regex(/^(?:[A-Za-z0-9.-]+|\[?[0-9A-Fa-f:]+\]?)$/, 'is not a host name or an address')
+const listenBlock = block({ host: host.default('127.0.0.1'), port: count(0, 65535).default(DEFAULT_PORT) })
+
+/** `host: … , port: …`, or both in one text. */
+const listen = z.preprocess((value) => (typeof value === 'string' ? splitListen(value) : value), listenBlock)
+
+function splitListen(text: string): unknown {
+  const match = /^(.*):([^:\]]*)$/.exec(text)
+  return match === null ? { host: text } : { host: match[1], port: match[2] }
+}
+
+const virtualModel = block({
+  strategy: z.enum(['priority', 'balanced']).default('priority'),
+  endpoints: z
+    .array(block({ provider: providerId, model: modelId }))
+    .min(1)
+    .max(32),
+})
+
+/** Shares of each axis in the balanced order; all four, so that nobody has to guess what the others became. */
+const weights = block({ cost: ratio(0, 1000), latency: ratio(0, 1000), throughput: ratio(0, 1000), uptime: ratio(0, 1000) }).refine(
+  (each) => each.cost + each.latency + each.throughput + each.uptime > 0,
+  { message: 'at least one weight must be above 0' },
+)
+
+const routing = block({
+  max_attempts: count(1, 32).default(6),
+  deadline_ms: count(1, 86_400_000).optional(),
+  weights: weights.optional(),
+  exploration_share: ratio(0, 1).default(0.02),
+})
+
+/** Caps in US dollars. There is no word for "unlimited": leaving a cap out leaves its default. */
+const budget = block({
+  per_request_usd: amount.prefault('0.50'),
+  per_hour_usd: amount.optional(),
+  per_day_usd: amount.prefault('5'),
+  per_month_usd: amount.optional(),
+  total_usd: amount.optional(),
+})
+
+const payment = block({
+  prefer: z.array(z.enum(paymentModeNames)).min(1).default(['byok', 'x402', 'mpp', 'invoice']),
+  on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('wait'),
+  schemes: z.array(z.enum(schemeNames)).min(1).default(['exact']),
+})
+
+const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'is not the name of an environment variable')
+
+const wallet = block({
+  network: z.enum(['testnet', 'mainnet']).default('testnet'),
+  keystore: line(4096).optional(),
+  key_env: variableName.optional(),
+  password_env: variableName.default('ROUTEPLANE_WALLET_PASSWORD'),
+  password_file: line(4096).optional(),
+  rpc: z.record(caip2, baseUrlWithQuery()).default({}),
+})
+
+/** RPC providers put keys into paths and queries, so the whole URL is a secret. */
+function baseUrlWithQuery() {
+  return z
+    .string()
+    .refine((text) => baseUrl.safeParse(text.split('?')[0]).success, { message: 'is not an https URL, or an http one on loopback' })
+    .pipe(secret)
+}
+
+const registry = block({
+  path: line(4096).optional(),
+  url: baseUrl.optional(),
+  poll_seconds: count(5, 86_400).default(60),
+  hide_deprecated: flag.default(true),
+})
+
+export const configSchema = block({
+  listen: listen.prefault({}),
+  skip_auth: flag.default(false),
+  auth_token: secret.optional(),
+  providers: z
+    .record(
+      providerId,
+      z.preprocess((value) => value ?? {}, providerBlock),
+    )
+    .default({}),
+  models: z.record(modelId, virtualModel).default({}),
+  presets: presetMap.default({}),
+  routing: routing.prefault({}),
+  budget: budget.prefault({}),
+  payment: payment.prefault({}),
+  wallet: wallet.prefault({}),
+  registry: registry.prefault({}),
+  ledger: block({ path: line(4096).optional() }).prefault({}),
+  upstream: block({ allow_loopback: flag.default(false), timeouts: timeouts.prefault({}) }).prefault({}),
+  log: block({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+}).superRefine((config, context) => {
+  if (config.skip_auth && !isLoopbackHost(config.listen.host)) {
+    complain(
+      context,
+      'public_without_token',
+      `skip_auth is for loopback only: on ${config.listen.host} anybody could spend from the wallet`,
+      ['skip_auth'],
+    )
+  }
+  if (config.skip_auth && config.auth_token !== undefined) {
+    complain(context, 'conflict', 'skip_auth is on and auth_token is set: keep one', ['skip_auth'])
+  }
+})
+
+/** A config as written, checked and with its defaults, in the file's own spelling. */
+export type ConfigFields = z.output<typeof configSchema>

@@ -1,0 +1,105 @@
+/** A command's world made of plain values: what was printed is kept, and the engine is one object in memory. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { CommandContext, Engine, Interruption } from '../../src/cli/context.ts'
+import { main } from '../../src/cli/main.ts'
+import { createEnvironment } from '../../src/config/environment.ts'
+import { RouteplaneError } from '../../src/errors.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import type { Routeplane, Status } from '../../src/routeplane.ts'
+import { parseUsd } from '../../src/money.ts'
+
+export type World = {
+  readonly directory: string
+  readonly interrupt: (signal: Interruption['signal']) => void
+  /** Runs one command line. */
+  run(...args: string[]): Promise<{ code: number; out: string; error: string }>
+}
+
+export type WorldOptions = {
+  readonly variables?: Readonly<Record<string, string>>
+  readonly engine?: Partial<Engine>
+  readonly routeplane?: Partial<Routeplane>
+  /** Answers to hidden questions; their presence makes the terminal interactive. */
+  readonly answers?: readonly string[]
+  readonly input?: string
+}
+
+export const emptyStatus: Status = { version: '0.0.0', network: 'eip155:84532', caps: [], openAttempts: 0, providers: 0, models: 0 }
+
+export function createWorld(options: WorldOptions = {}): World {
+  const directory = mkdtempSync(join(tmpdir(), 'routeplane-cli-'))
+  const interruption = new AbortController()
+  return {
+    directory,
+    interrupt: (signal) => interruption.abort({ signal } satisfies Interruption),
+    async run(...args) {
+      const printed = { out: '', error: '' }
+      const answers = [...(options.answers ?? [])]
+      const context: CommandContext = {
+        environment: createEnvironment(options.variables ?? {}, join(directory, 'home'), directory),
+        terminal: {
+          out: (text) => void (printed.out += text),
+          error: (text) => void (printed.error += text),
+          isInteractive: options.answers !== undefined,
+          askHidden: async (question) => {
+            printed.error += `${question}\n`
+            return answers.shift() ?? ''
+          },
+          readInput: async () => options.input ?? '',
+        },
+        clock: systemClock,
+        interrupted: interruption.signal,
+        engine: createFakeEngine(options),
+      }
+      const code = await main(args, context)
+      return { code, ...printed }
+    },
+  }
+}
+
+function createFakeEngine(options: WorldOptions): Engine {
+  const absent = async () => {
+    throw new RouteplaneError('internal', 'this part of the engine was not expected to be used')
+  }
+  return {
+    open: async () => createFakeRoutePlane(options.routeplane ?? {}),
+    serveHttp: absent,
+    captureStdout: absent,
+    serveMcpStdio: absent,
+    runDemo: absent,
+    reconcile: absent,
+    keystore: { create: absent, import: absent, address: absent },
+    ...options.engine,
+  }
+}
+
+function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
+  return {
+    complete: async () => {
+      throw new RouteplaneError('internal', 'no command sends anything')
+    },
+    explain: async (call) => ({
+      requestId: call.id,
+      requested: call.read.model,
+      resolved: [],
+      capUsd: parseUsd('0.5'),
+      candidates: [],
+      refused: [],
+      attempts: [],
+    }),
+    catalog: { models: () => [], model: () => undefined },
+    receipts: {
+      list: async () => [],
+      get: async () => undefined,
+      verify: async (id) => {
+        throw new RouteplaneError('receipt_not_found', `there is no receipt ${id}`)
+      },
+    },
+    presets: { list: () => [], get: () => undefined, set: async () => {} },
+    status: async () => emptyStatus,
+    close: async () => {},
+    ...parts,
+  }
+}

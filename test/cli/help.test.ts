@@ -1,0 +1,141 @@
+/** Help, word for word: a change of the command line shows in the diff. */
+import { describe, expect, it } from 'vitest'
+import { commands } from '../../src/cli/commands.ts'
+import { createWorld } from './fake-context.ts'
+
+const help = async (...args: string[]) => {
+  const { code, out, error } = await createWorld().run(...args)
+  expect([code, error]).toEqual([0, ''])
+  return out
+}
+
+describe('help', () => {
+  it('of everything', async () => {
+    expect(await help('--help')).toMatchInlineSnapshot(`
+      "routeplane: one endpoint for every model, paid per request within your caps
+
+      Usage: routeplane [command] [options]
+
+      Commands
+        init                        Write a commented starter config.
+        serve (default)             Serve the four LLM protocols over HTTP.
+        mcp                         Serve the MCP tools on standard input and output.
+        demo                        Watch a request being paid, on a chain of play money on this machine.
+        models list                 List models with their prices.
+        models show                 Show one model with each endpoint that serves it.
+        route                       Show where a request would go and what it could cost. Sends nothing.
+        wallet create               Make a new wallet in an encrypted key file.
+        wallet import               Put a key you have into an encrypted key file.
+        wallet status               Show the address, what it holds, and what may still be spent.
+        receipts list               List payments, newest first.
+        receipts show               Show one payment in full.
+        receipts verify             Compare one payment with the chain.
+        receipts export             Write all payments as CSV or JSON, oldest first.
+        reconcile                   Compare the ledger with the chain and end what was left open.
+        config check                Check the config and show what it came to, without connecting to anything.
+
+      Options
+        -c, --config <file>         Read this config instead of looking for one.
+        --format <format>           How to print the result.
+        --debug                     Print the stack of an error.
+        -h, --help                  Print this.
+        --version                   Print the version.
+
+      Exit codes: 0 ok, 1 failed, 2 usage or config, 3 payment or budget, 4 wallet, 5 ledger, 130 interrupted.
+      Help on one command: routeplane <command> --help
+      "
+    `)
+    expect(await help('help')).toBe(await help('-h'))
+  })
+
+  it('of a group', async () => {
+    expect(await help('help', 'wallet')).toMatchInlineSnapshot(`
+      "Commands of "wallet"
+        wallet create               Make a new wallet in an encrypted key file.
+        wallet import               Put a key you have into an encrypted key file.
+        wallet status               Show the address, what it holds, and what may still be spent.
+      "
+    `)
+  })
+
+  it('of serve, also without its name', async () => {
+    expect(await help('serve', '--help')).toMatchInlineSnapshot(`
+      "Serve the four LLM protocols over HTTP.
+
+      Usage: routeplane serve [options]
+
+      Stops taking requests at the first interrupt and ends when the running ones are settled.
+
+      Options
+        --port <port>               Listen here instead of where the config says; 0 picks a free port.
+        -c, --config <file>         Read this config instead of looking for one.
+        --format <format>           text or json; text by default.
+        --debug                     Print the stack of an error.
+        -h, --help                  Print this.
+      "
+    `)
+    expect(await help('help', 'serve')).toBe(await help('serve', '-h'))
+  })
+
+  it('of route', async () => {
+    expect(await help('route', '--help')).toMatchInlineSnapshot(`
+      "Show where a request would go and what it could cost. Sends nothing.
+
+      Usage: routeplane route <model> [options]
+
+      <model> is anything a request may say: maker/name, provider:model, @preset, name:cost.
+
+      Options
+        --explain                   Also show every endpoint considered, and why others were not.
+        --prompt <text>             What would be asked; its length decides the price.
+        --max-output-tokens <count>  The longest answer allowed.
+        --max-cost <usd>            A cap below the configured ones, such as 0.01.
+        -c, --config <file>         Read this config instead of looking for one.
+        --format <format>           text or json; text by default.
+        --debug                     Print the stack of an error.
+        -h, --help                  Print this.
+      "
+    `)
+  })
+
+  it('of wallet import', async () => {
+    expect(await help('wallet', 'import', '--help')).toMatchInlineSnapshot(`
+      "Put a key you have into an encrypted key file.
+
+      Usage: routeplane wallet import [options]
+
+      The key (hex, or its words) is asked for, or taken from --key-file or standard input; never from the command line.
+      The password is asked for, or taken from --password-file or ROUTEPLANE_WALLET_PASSWORD.
+
+      Options
+        --key-file <file>           The key is the first line of this file.
+        --password-file <file>      The password is the first line of this file.
+        -c, --config <file>         Read this config instead of looking for one.
+        --format <format>           text or json; text by default.
+        --debug                     Print the stack of an error.
+        -h, --help                  Print this.
+      "
+    `)
+  })
+
+  it('of receipts export', async () => {
+    expect(await help('receipts', 'export', '--help')).toMatchInlineSnapshot(`
+      "Write all payments as CSV or JSON, oldest first.
+
+      Usage: routeplane receipts export [options]
+
+      Options
+        -c, --config <file>         Read this config instead of looking for one.
+        --format <format>           csv or json; csv by default.
+        --debug                     Print the stack of an error.
+        -h, --help                  Print this.
+      "
+    `)
+  })
+
+  it.each(commands.map(({ name }) => name))('of %s fits a terminal and needs no config', async (name) => {
+    const text = await help(...name.split(' '), '--help')
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(140)
+    expect(text).not.toContain('\u001b')
+  })
+})

@@ -1,0 +1,143 @@
+/** `wallet …`: where passwords and keys may come from, and what is said afterwards. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { KeystorePort } from '../../src/cli/context.ts'
+import { RouteplaneError } from '../../src/errors.ts'
+import { parseUsd } from '../../src/money.ts'
+import { createWorld, emptyStatus, type WorldOptions } from './fake-context.ts'
+
+const ADDRESS = '0x2c7536E3605D9C16a7a3D7b1898e529396a65c23'
+const KEY = '0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318'
+
+function createWalletWorld(options: WorldOptions = {}) {
+  const calls: unknown[] = []
+  const keystore: KeystorePort = {
+    create: async (given) => (calls.push(given), { address: ADDRESS }),
+    import: async (given) => (calls.push(given), { address: ADDRESS }),
+    address: async () => ADDRESS,
+  }
+  const world = createWorld({ engine: { keystore }, ...options })
+  return { world, calls, keystorePath: join(world.directory, 'home', '.routeplane', 'wallet.json') }
+}
+
+describe('wallet create', () => {
+  it('takes the password from the environment and says how to fund the wallet', async () => {
+    const { world, calls, keystorePath } = createWalletWorld({ variables: { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' } })
+    const { code, out, error } = await world.run('wallet', 'create')
+    expect([code, error, calls]).toEqual([0, '', [{ path: keystorePath, password: 'correct horse' }]])
+    expect(out).toContain(ADDRESS)
+    expect(out).toContain('Base Sepolia (eip155:84532)')
+    expect(out).not.toContain('correct horse')
+  })
+
+  it('takes the first line of a file, before the environment', async () => {
+    const { world, calls } = createWalletWorld({ variables: { ROUTEPLANE_WALLET_PASSWORD: 'from the environment' } })
+    writeFileSync(join(world.directory, 'pw'), 'from the file\r\nsecond line\n')
+    expect((await world.run('wallet', 'create', '--password-file', 'pw')).code).toBe(0)
+    expect(calls).toMatchObject([{ password: 'from the file' }])
+  })
+
+  it('asks twice, hidden', async () => {
+    const { world, calls } = createWalletWorld({ answers: ['correct horse', 'correct horse'] })
+    const { code, error } = await world.run('wallet', 'create', '--format', 'json')
+    expect([code, calls.length]).toEqual([0, 1])
+    expect(error).toContain('The same again')
+  })
+
+  it.each([
+    ['nobody can be asked', {}, 'there is nobody to ask'],
+    ['the two answers differ', { answers: ['correct horse', 'correct mule'] }, 'the two passwords differ'],
+    ['it is short', { answers: ['seven77', 'seven77'] }, 'at least 8 characters'],
+    ['the variable is empty', { variables: { ROUTEPLANE_WALLET_PASSWORD: '' } }, 'there is nobody to ask'],
+  ])('makes nothing when %s', async (_, options, message) => {
+    const { world, calls } = createWalletWorld(options)
+    const { code, error } = await world.run('wallet', 'create')
+    expect([code, calls]).toEqual([2, []])
+    expect(error).toContain(message)
+  })
+
+  it.each([
+    ['keystore_exists', 2],
+    ['keystore_unsafe', 2],
+    ['keystore_invalid', 4],
+    ['keystore_bad_password', 4],
+    ['invalid_key', 4],
+  ] as const)('%s ends with %d', async (errorCode, exitCode) => {
+    const create = async () => {
+      throw new RouteplaneError(errorCode, 'the key file said no')
+    }
+    const { world } = createWalletWorld({
+      variables: { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' },
+      engine: { keystore: { create, import: create, address: create } },
+    })
+    expect((await world.run('wallet', 'create')).code).toBe(exitCode)
+  })
+})
+
+describe('wallet import', () => {
+  const variables = { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' }
+
+  it('reads the key from standard input', async () => {
+    const { world, calls } = createWalletWorld({ variables, input: `${KEY}\n` })
+    const { code, out, error } = await world.run('wallet', 'import')
+    expect([code, calls]).toMatchObject([0, [{ key: KEY, password: 'correct horse' }]])
+    expect(out + error).not.toContain(KEY.slice(2, 12))
+  })
+
+  it('reads the key from a file', async () => {
+    const { world, calls } = createWalletWorld({ variables })
+    writeFileSync(join(world.directory, 'key'), `${KEY}\n`)
+    expect((await world.run('wallet', 'import', '--key-file', 'key')).code).toBe(0)
+    expect(calls).toMatchObject([{ key: KEY }])
+  })
+
+  it('asks for the key, hidden', async () => {
+    const { world, calls } = createWalletWorld({ variables, answers: [KEY] })
+    expect((await world.run('wallet', 'import')).error).toBe('Private key or words (not shown): \n')
+    expect(calls).toMatchObject([{ key: KEY }])
+  })
+
+  it('ends with 4 when there is none, and with 2 when the file is not there', async () => {
+    expect((await createWalletWorld({ variables }).world.run('wallet', 'import')).code).toBe(4)
+    expect((await createWalletWorld({ variables }).world.run('wallet', 'import', '--key-file', 'gone')).code).toBe(2)
+  })
+})
+
+describe('wallet status', () => {
+  const wallet = { address: ADDRESS, network: 'eip155:84532', asset: 'USDC', balanceUsd: parseUsd('3.1'), heldUsd: parseUsd('0.002') }
+  const caps = [{ scope: 'all', window: 'day:2026-11-20', capUsd: parseUsd('5'), availableUsd: parseUsd('4.998') }]
+
+  it('gives every amount its currency and network', async () => {
+    const { world } = createWalletWorld({ routeplane: { status: async () => ({ ...emptyStatus, wallet, caps, openAttempts: 1 }) } })
+    expect((await world.run('wallet', 'status')).out).toMatchInlineSnapshot(`
+      "address  0x2c7536E3605D9C16a7a3D7b1898e529396a65c23
+      network  eip155:84532
+      balance  $3.10 USDC
+      held     $0.002 USDC
+      open     1 payment
+
+      SCOPE  WINDOW          CAP    LEFT
+      all    day:2026-11-20  $5.00  $4.998
+      "
+    `)
+    expect(JSON.parse((await world.run('wallet', 'status', '--format', 'json')).out)).toMatchObject({
+      balance_usd: '3.1',
+      held_usd: '0.002',
+      caps: [{ left_usd: '4.998' }],
+    })
+  })
+
+  it('does not call an unknown balance empty', async () => {
+    const { world } = createWalletWorld({
+      routeplane: { status: async () => ({ ...emptyStatus, wallet: { ...wallet, balanceUsd: undefined } }) },
+    })
+    expect((await world.run('wallet', 'status')).out).toContain('balance  unknown (USDC): the chain could not be asked')
+    expect(JSON.parse((await world.run('wallet', 'status', '--format', 'json')).out)).toMatchObject({ balance_usd: null })
+  })
+
+  it('ends with 4 when there is no wallet', async () => {
+    const { world, keystorePath } = createWalletWorld()
+    expect(await world.run('wallet', 'status')).toMatchObject({ code: 4, error: expect.stringContaining(keystorePath) as string })
+  })
+})
