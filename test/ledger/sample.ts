@@ -25,7 +25,7 @@ export function intentOf(id: string, amount: bigint, changes: Partial<Intent> = 
       payee: '0xPayee',
       amount: atomic(amount),
       amountUsd: usd(amount),
-      nonce: `0x${Buffer.from(id).toString('hex')}`,
+      nonce: `0xab${Buffer.from(id).toString('hex')}`,
     },
     ...{ validBeforeSeconds: 1_700_000_000n, resource: 'https://acme.example/v1', bodyDigest: 'sha-256=:AA==:', now: 2_000 },
     ...changes,
