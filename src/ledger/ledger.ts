@@ -13,6 +13,8 @@ export type Ledger = {
   readonly idempotency: IdempotencyStore
   /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
   nonceSalt(): Promise<Uint8Array>
+  /** Reads the whole journal: every hash must follow from the one before, and every attempt must stand where its last event left it. */
+  verifyEvents(): Promise<EventVerdict>
   close(): Promise<void>
 }
 
@@ -25,11 +27,18 @@ export type AttemptStore = {
   end(id: string, ending: Ending): Promise<void>
   get(id: string): Promise<AttemptRow | undefined>
   list(filter: AttemptFilter): Promise<readonly AttemptRow[]>
-  /** Open attempts whose process is gone. */
+  /** Open attempts whose process is gone, oldest first: nobody will end them unless somebody adopts them. */
   orphans(now: number): Promise<readonly AttemptRow[]>
-  /** Takes an orphan over; `false` when another process was faster. */
-  adopt(id: string, now: number): Promise<boolean>
+  /** Makes an orphan ours. Of several processes that ask exactly one is told `true`, and only that one may heal it. */
+  adopt(id: string): Promise<boolean>
+  /** What is reserved and spent under each limit, in the order asked; a window nobody has used has nothing of either. */
+  budgets(limits: readonly BudgetLimit[]): Promise<readonly BudgetStanding[]>
 }
+
+export type BudgetStanding = { readonly limit: BudgetLimit; readonly reserved: Usd; readonly spent: Usd }
+
+/** `brokenAt` is the number of the first event that cannot be as it was written. */
+export type EventVerdict = { readonly ok: true } | { readonly ok: false; readonly brokenAt: number; readonly reason: string }
 
 export type HoldRequest = {
   readonly id: string
@@ -112,9 +121,17 @@ export type RequestStore = {
 export type IdempotencyStore = {
   /** Claims a key for a request, or says what became of the one that has it. Keys are kept 24 hours. */
   claim(caller: string, key: string, fingerprint: string, now: number): Promise<IdempotencyClaim>
-  /** Keeps the answer for the next caller with the key; `undefined` gives the key back after a failure that cost nothing. */
+  /**
+   * Keeps the answer for the next caller with the key; `undefined` gives the key back after a failure that cost nothing.
+   *
+   * @throws RouteplaneError `internal` for a body above {@link MAX_KEPT_BYTES}; the key stays claimed, since giving it back
+   *   could buy the answer twice.
+   */
   finish(caller: string, key: string, answer: KeptAnswer | undefined): Promise<void>
 }
+
+/** Bytes of body that may be kept under an idempotency key. */
+export const MAX_KEPT_BYTES = 1_048_576
 
 export type KeptAnswer = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array }
 

@@ -1,0 +1,94 @@
+/** The columns of an attempt, both ways. */
+import { attemptStates, finalities, present } from '../rules.ts'
+import type { AttemptPayment, AttemptRow } from '../entry.ts'
+import { amountOf, numberOf, oneOf, optional, textOf } from './columns.ts'
+import type { Bound, Row } from './connection.ts'
+
+/** Fixed when the hold is made. */
+const madeColumns = ['id', 'request_id', 'provider', 'model', 'mode', 'owner', 'created_at'] as const
+
+/** Changed by intents and endings. */
+const movedColumns = [
+  ...['state', 'held_usd', 'reason', 'updated_at', 'protocol', 'scheme', 'network', 'asset', 'decimals', 'payer', 'payee'],
+  ...['amount_authorized', 'nonce', 'valid_before', 'resource', 'body_digest', 'amount_settled', 'settled_usd'],
+  ...['transaction_hash', 'block_number', 'log_index', 'finality'],
+] as const
+
+const columns = [...madeColumns, ...movedColumns]
+
+export const attemptSql = {
+  insertAttempt: `INSERT INTO attempts (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+  updateAttempt: `UPDATE attempts SET ${movedColumns.map((column) => `${column} = ?`).join(', ')} WHERE id = ?`,
+  adoptAttempt: 'UPDATE attempts SET owner = ?, updated_at = ? WHERE id = ?',
+  attemptById: 'SELECT * FROM attempts WHERE id = ?',
+  attemptsOfRequest: 'SELECT * FROM attempts WHERE request_id = ?',
+} as const
+
+export function insertValues(row: AttemptRow): readonly Bound[] {
+  return [row.id, row.requestId, row.provider, row.model, row.mode, row.owner, row.createdAt, ...movedValues(row)]
+}
+
+/** The row as one text that any later reading of the same columns gives again; absent columns are left out. */
+export function attemptText(row: AttemptRow): string {
+  const values = insertValues(row)
+  return JSON.stringify(Object.fromEntries(columns.map((column, at) => [column, values[at]])))
+}
+
+export function updateValues(row: AttemptRow): readonly Bound[] {
+  return [...movedValues(row), row.id]
+}
+
+function movedValues(row: AttemptRow): readonly Bound[] {
+  const payment = row.payment
+  return [
+    ...[row.state, row.heldUsd.toString(), row.reason, row.updatedAt],
+    ...[payment?.protocol, payment?.scheme, payment?.network, payment?.asset, payment?.decimals, payment?.payer, payment?.payee],
+    ...[payment?.amountAuthorized.toString(), payment?.nonce, payment?.validBeforeSeconds.toString(), payment?.resource],
+    ...[payment?.bodyDigest, payment?.amountSettled?.toString(), payment?.settledUsd?.toString()],
+    ...[payment?.transaction, payment?.blockNumber?.toString(), payment?.logIndex, payment?.finality],
+  ]
+}
+
+export function readAttempt(row: Row): AttemptRow {
+  return {
+    id: textOf(row, 'id'),
+    requestId: textOf(row, 'request_id'),
+    provider: textOf(row, 'provider'),
+    model: textOf(row, 'model'),
+    mode: textOf(row, 'mode'),
+    state: oneOf(row, 'state', attemptStates),
+    heldUsd: amountOf(row, 'held_usd'),
+    ...present({ reason: optional(row, 'reason', textOf), payment: row['nonce'] === null ? undefined : readPayment(row) }),
+    owner: textOf(row, 'owner'),
+    createdAt: numberOf(row, 'created_at'),
+    updatedAt: numberOf(row, 'updated_at'),
+  }
+}
+
+const protocols = ['x402-1', 'x402-2', 'mpp'] as const satisfies readonly AttemptPayment['protocol'][]
+const hexOf = (row: Row, column: string) => textOf(row, column) as `0x${string}`
+
+function readPayment(row: Row): AttemptPayment {
+  const settled = { amountSettled: optional(row, 'amount_settled', amountOf), settledUsd: optional(row, 'settled_usd', amountOf) }
+  const evidence = {
+    transaction: optional(row, 'transaction_hash', hexOf),
+    blockNumber: optional(row, 'block_number', amountOf),
+    logIndex: optional(row, 'log_index', numberOf),
+    finality: optional(row, 'finality', (own, column) => oneOf(own, column, finalities)),
+  }
+  return {
+    protocol: oneOf(row, 'protocol', protocols),
+    scheme: textOf(row, 'scheme'),
+    network: textOf(row, 'network'),
+    asset: hexOf(row, 'asset'),
+    decimals: numberOf(row, 'decimals'),
+    payer: hexOf(row, 'payer'),
+    payee: hexOf(row, 'payee'),
+    amountAuthorized: amountOf(row, 'amount_authorized'),
+    nonce: hexOf(row, 'nonce'),
+    validBeforeSeconds: amountOf(row, 'valid_before'),
+    resource: textOf(row, 'resource'),
+    bodyDigest: textOf(row, 'body_digest'),
+    ...(present({ ...settled, ...evidence }) as Partial<AttemptPayment>),
+  }
+}

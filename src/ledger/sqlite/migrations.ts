@@ -1,0 +1,167 @@
+/** The schema as a tuple of steps; a database is at the step its `user_version` names. */
+import { RouteplaneError } from '../../errors.ts'
+import { attemptStates, finalities } from '../rules.ts'
+import type { Connection } from './connection.ts'
+
+/** `RPLG`: tells our files from any other SQLite database. */
+const APPLICATION_ID = 0x52504c47
+
+/**
+ * A whole number of zero or more. Amounts are text because 10⁻¹⁸ US dollars overflow SQLite's 64-bit integers at nine dollars;
+ * having no place for a minus sign, the file itself refuses money below zero.
+ */
+const amount = (column: string) => `CHECK (${column} <> '' AND ${column} NOT GLOB '*[^0-9]*')`
+const oneOf = (column: string, names: readonly string[]) => `CHECK (${column} IN (${names.map((name) => `'${name}'`).join(', ')}))`
+
+const first = `
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE processes (owner TEXT PRIMARY KEY, heartbeat INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE budgets (
+  scope TEXT NOT NULL,
+  period TEXT NOT NULL,
+  reserved TEXT NOT NULL ${amount('reserved')},
+  spent TEXT NOT NULL ${amount('spent')},
+  PRIMARY KEY (scope, period)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempts (
+  id TEXT PRIMARY KEY NOT NULL,
+  request_id TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  mode TEXT NOT NULL,
+  state TEXT NOT NULL ${oneOf('state', attemptStates)},
+  held_usd TEXT NOT NULL ${amount('held_usd')},
+  reason TEXT,
+  owner TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  protocol TEXT,
+  scheme TEXT,
+  network TEXT,
+  asset TEXT,
+  decimals INTEGER,
+  payer TEXT,
+  payee TEXT,
+  amount_authorized TEXT ${amount('amount_authorized')},
+  nonce TEXT,
+  valid_before TEXT ${amount('valid_before')},
+  resource TEXT,
+  body_digest TEXT,
+  amount_settled TEXT ${amount('amount_settled')},
+  settled_usd TEXT ${amount('settled_usd')},
+  transaction_hash TEXT,
+  block_number TEXT ${amount('block_number')},
+  log_index INTEGER,
+  finality TEXT ${oneOf('finality', finalities)},
+  CHECK ((state = 'settled') = (settled_usd IS NOT NULL AND amount_settled IS NOT NULL AND finality IS NOT NULL)),
+  CHECK (state IN ('held', 'released') OR nonce IS NOT NULL)
+) STRICT;
+CREATE INDEX attempts_by_request ON attempts (request_id);
+CREATE INDEX attempts_by_state ON attempts (state, id);
+CREATE INDEX attempts_with_intent ON attempts (id) WHERE nonce IS NOT NULL;
+CREATE UNIQUE INDEX attempts_nonce ON attempts (network, lower(asset), lower(payer), lower(nonce)) WHERE nonce IS NOT NULL;
+
+CREATE TABLE attempt_budgets (
+  attempt TEXT NOT NULL REFERENCES attempts (id),
+  scope TEXT NOT NULL,
+  period TEXT NOT NULL,
+  PRIMARY KEY (attempt, scope, period),
+  FOREIGN KEY (scope, period) REFERENCES budgets (scope, period)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  attempt TEXT NOT NULL REFERENCES attempts (id),
+  from_state TEXT,
+  to_state TEXT NOT NULL,
+  held_usd TEXT NOT NULL,
+  settled_usd TEXT,
+  detail TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_attempt ON events (attempt, seq);
+CREATE TRIGGER events_in_order BEFORE INSERT ON events WHEN NEW.seq <> 1 + coalesce((SELECT max(seq) FROM events), 0)
+BEGIN SELECT raise(ABORT, 'events are appended one after the other'); END;
+CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are never deleted'); END;
+CREATE TRIGGER events_last BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are never changed'); END;
+
+CREATE TABLE requests (
+  id TEXT PRIMARY KEY NOT NULL,
+  caller TEXT NOT NULL,
+  protocol TEXT NOT NULL,
+  requested_model TEXT NOT NULL,
+  provider TEXT,
+  model TEXT,
+  mode TEXT,
+  status INTEGER NOT NULL,
+  error_code TEXT,
+  usage TEXT,
+  cost_usd TEXT ${amount('cost_usd')},
+  ttft_ms REAL,
+  total_ms REAL NOT NULL,
+  attempts INTEGER NOT NULL,
+  started_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX requests_by_start ON requests (started_at, id);
+
+CREATE TABLE idempotency (
+  caller TEXT NOT NULL,
+  key TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  claimed_at INTEGER NOT NULL,
+  status INTEGER,
+  headers TEXT,
+  body BLOB,
+  PRIMARY KEY (caller, key),
+  CHECK ((status IS NULL) = (headers IS NULL) AND (status IS NULL) = (body IS NULL))
+) STRICT;
+CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
+`
+
+/** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
+export const migrations = [first] as const
+
+export const SCHEMA_VERSION: number = migrations.length
+
+/**
+ * Brings the database to our version inside the transaction that is open; returns whether anything was changed.
+ *
+ * @throws RouteplaneError `store_unavailable` for a database of a newer version or of another application.
+ */
+export function migrate(connection: Connection): boolean {
+  const version = versionOf(connection)
+  if (version > SCHEMA_VERSION) throw tooNew(version)
+  const application = Number(connection.all('PRAGMA application_id')[0]?.['application_id'])
+  const isEmpty = connection.all('SELECT 1 FROM sqlite_schema LIMIT 1').length === 0
+  if (!isEmpty && application !== APPLICATION_ID) {
+    throw new RouteplaneError('store_unavailable', 'the file is a database of another application', {
+      hint: 'Point the ledger at a file of its own.',
+    })
+  }
+  if (version === SCHEMA_VERSION) return false
+  for (const step of migrations.slice(version)) connection.exec(step)
+  connection.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`)
+  return true
+}
+
+/** @throws RouteplaneError `store_unavailable` when another process has migrated the file since we opened it. */
+export function checkVersion(connection: Connection): void {
+  const version = versionOf(connection)
+  if (version !== SCHEMA_VERSION) throw tooNew(version)
+}
+
+function versionOf(connection: Connection): number {
+  return Number(connection.all('PRAGMA user_version')[0]?.['user_version'])
+}
+
+function tooNew(found: number): RouteplaneError {
+  return new RouteplaneError('store_unavailable', `the ledger has version ${found}, and this Routeplane writes version ${SCHEMA_VERSION}`, {
+    hint: 'Upgrade Routeplane to the version that last wrote this ledger.',
+    details: { reason: 'version', found, supported: SCHEMA_VERSION },
+  })
+}

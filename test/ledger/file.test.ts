@@ -1,0 +1,114 @@
+/** The file of the ledger: who may read it, which files are refused, and how versions meet. */
+import { chmodSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import Database from 'libsql'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { migrations, SCHEMA_VERSION } from '../../src/ledger/sqlite/migrations.ts'
+import { createPlace, type LedgerPlace } from './open.ts'
+import { holdOf, limitOf } from './sample.ts'
+
+let place: LedgerPlace
+beforeEach(() => void (place = createPlace()))
+afterEach(() => place[Symbol.asyncDispose]())
+
+const modeOf = (path: string) => (lstatSync(path).mode & 0o777).toString(8)
+const unavailable = (message: RegExp) =>
+  expect.objectContaining({ code: 'store_unavailable', message: expect.stringMatching(message) as string })
+
+describe('access', () => {
+  it('is for the owner alone: file, log, index and the directories it made', async () => {
+    const path = join(dirname(place.path), 'deep', 'state', 'ledger.db')
+    const ledger = await place.open(1, { path })
+    await ledger.attempts.hold(holdOf('a', 1n))
+    expect(['', '-wal', '-shm'].map((suffix) => modeOf(path + suffix))).toEqual(['600', '600', '600'])
+    expect([dirname(path), dirname(dirname(path))].map(modeOf)).toEqual(['700', '700'])
+  })
+
+  it('is narrowed when a file was left open to others', async () => {
+    await (await place.open()).close()
+    for (const suffix of ['', '-wal', '-shm']) chmodSync(place.path + suffix, 0o644)
+    await place.open(2)
+    expect(['', '-wal', '-shm'].map((suffix) => modeOf(place.path + suffix))).toEqual(['600', '600', '600'])
+  })
+
+  it.each(['', '-wal', '-shm'])('refuses a symlink as ledger.db%s', async (suffix) => {
+    const target = `${place.path}.elsewhere`
+    writeFileSync(target, '')
+    symlinkSync(target, place.path + suffix)
+    await expect(place.open()).rejects.toEqual(unavailable(/plain file/))
+    expect(lstatSync(target).size).toBe(0)
+  })
+
+  it('refuses a symlink that points nowhere', async () => {
+    symlinkSync(`${place.path}.nowhere`, place.path)
+    await expect(place.open()).rejects.toEqual(unavailable(/plain file/))
+  })
+
+  it('refuses a directory in place of the file, and a directory that others may write', async () => {
+    mkdirSync(place.path)
+    await expect(place.open()).rejects.toEqual(unavailable(/plain file/))
+    chmodSync(dirname(place.path), 0o777)
+    await expect(place.open()).rejects.toEqual(unavailable(/written by others/))
+  })
+
+  it('refuses a path through a file, and a path with a NUL', async () => {
+    writeFileSync(place.path, '')
+    await expect(place.open(1, { path: join(place.path, 'ledger.db') })).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(place.open(1, { path: `${place.path}\0x` })).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+
+  it('takes a name with signs that mean something in a URI as it is', async () => {
+    const path = join(dirname(place.path), 'file:a?mode=ro#b%20.db')
+    const ledger = await place.open(1, { path })
+    expect(await ledger.attempts.hold(holdOf('a', 1n))).toEqual({ granted: true })
+    expect(lstatSync(path).isFile()).toBe(true)
+  })
+})
+
+describe('versions', () => {
+  const raw = () => new Database(place.path)
+
+  it('begins at nothing and ends at ours', async () => {
+    await place.open()
+    expect(raw().prepare('PRAGMA user_version').get()).toMatchObject({ user_version: SCHEMA_VERSION })
+    expect(SCHEMA_VERSION).toBe(migrations.length)
+  })
+
+  it('takes an empty file for a new ledger', async () => {
+    writeFileSync(place.path, '', { mode: 0o600 })
+    const ledger = await place.open()
+    expect(await ledger.verifyEvents()).toEqual({ ok: true })
+  })
+
+  it('refuses to open a newer file and leaves it as it is', async () => {
+    const ledger = await place.open()
+    await ledger.attempts.hold(holdOf('a', 1n, { budgets: [limitOf(5n)] }))
+    await ledger.close()
+    raw().exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`)
+    await expect(place.open(2)).rejects.toEqual(unavailable(/version 2, .* version 1/))
+    await expect(place.open(2)).rejects.toMatchObject({ hint: expect.stringContaining('Upgrade') as string })
+    expect(raw().prepare('SELECT count(*) AS n FROM processes').get()).toMatchObject({ n: 0 })
+  })
+
+  it('stops writing when another process has upgraded the file meanwhile', async () => {
+    const ledger = await place.open()
+    raw().exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`)
+    await expect(ledger.attempts.hold(holdOf('a', 1n))).rejects.toEqual(unavailable(/version 2/))
+    raw().exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+    expect(await ledger.attempts.hold(holdOf('a', 1n))).toEqual({ granted: true })
+  })
+
+  it('refuses a database of another application', async () => {
+    raw().exec('CREATE TABLE songs (title)')
+    await expect(place.open()).rejects.toEqual(unavailable(/another application/))
+    expect(raw().prepare('SELECT name FROM sqlite_schema').all()).toHaveLength(1)
+  })
+
+  it('leaves no half of a migration behind when the process of it fails', async () => {
+    raw().exec('CREATE TABLE songs (title); PRAGMA application_id = 1380994119; PRAGMA journal_mode = WAL')
+    raw().exec('CREATE TABLE events (taken)')
+    await expect(place.open()).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(raw().prepare('SELECT count(*) AS n FROM sqlite_schema').get()).toMatchObject({ n: 2 })
+    expect(raw().prepare('PRAGMA user_version').get()).toMatchObject({ user_version: 0 })
+  })
+})
