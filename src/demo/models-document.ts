@@ -1,0 +1,24 @@
+/** The list of models that a demo provider publishes, in the form that the registry polls. */
+import type { Seller } from './seller.ts'
+
+const CREATED_SECONDS = 1_763_596_800
+
+/** Gives the document of `GET /v1/models`. */
+export function modelsDocument(seller: Seller): { readonly data: readonly Record<string, unknown>[] } {
+  const pricing = { prompt: seller.prices.prompt, completion: seller.prices.completion, image: '0', request: seller.prices.request ?? '0' }
+  return {
+    data: seller.models.map((id) => ({
+      id,
+      name: `${seller.id}: ${id}`,
+      created: CREATED_SECONDS,
+      input_modalities: ['text'],
+      output_modalities: ['text'],
+      context_length: 131_072,
+      max_output_length: seller.maxOutputTokens,
+      pricing,
+      supported_sampling_parameters: ['max_tokens'],
+      supported_features: [],
+      is_ready: true,
+    })),
+  }
+}
