@@ -63,8 +63,8 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
     fail: (event) => {
       watch?.stop()
       if (outgoing.destroyed) return
-      // Cutting the connection is the only way left to say that such an answer is not whole.
-      if (!isEventStream) return void outgoing.destroy()
+      // Ending the connection without the last chunk is the only way left to say that such an answer is not whole.
+      if (!isEventStream) return void outgoing.socket?.destroySoon()
       commit()
       outgoing.end(endsEvent(tail) ? event : `\n\n${event}`)
     },

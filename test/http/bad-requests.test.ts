@@ -49,7 +49,11 @@ describe('the address of a request', () => {
   )
 
   it('refuses two Host headers, whatever their order and case', async () => {
-    for (const order of ['Host: localhost\r\nhost: evil.example', 'host: evil.example\r\nHOST: localhost', 'Host: localhost\r\nHost: localhost']) {
+    for (const order of [
+      'Host: localhost\r\nhost: evil.example',
+      'host: evil.example\r\nHOST: localhost',
+      'Host: localhost\r\nHost: localhost',
+    ]) {
       const answer = await sendRaw(port(), `GET /v1/models HTTP/1.1\r\n${order}\r\nauthorization: ${GOOD.authorization}\r\n\r\n`)
       expect([answer.status, codeOf(answer.body)]).toEqual([400, 'duplicate_host'])
     }
@@ -135,19 +139,31 @@ describe('what the parser refuses', () => {
 describe('where a request comes from', () => {
   const BODY = '{"model":"acme/one"}'
 
-  it.each(['https://evil.example', 'null', 'http://localhost:1', 'http://localhost.evil.com', 'file://', 'http://127.0.0.1@evil.example', ''])(
-    'refuses the origin "%s"',
-    async (origin) => {
-      const before = calls.length
-      const answer = await sendRaw(port(), rawRequest('POST /v1/chat/completions', { ...GOOD, host: `localhost:${port()}`, origin }, BODY))
-      expect([answer.status, codeOf(answer.body)]).toEqual([403, 'origin_forbidden'])
-      expect(calls.length).toBe(before)
-    },
-  )
+  it.each([
+    'https://evil.example',
+    'null',
+    'http://localhost:1',
+    'http://localhost.evil.com',
+    'file://',
+    'http://127.0.0.1@evil.example',
+    '',
+  ])('refuses the origin "%s"', async (origin) => {
+    const before = calls.length
+    const answer = await sendRaw(port(), rawRequest('POST /v1/chat/completions', { ...GOOD, host: `localhost:${port()}`, origin }, BODY))
+    expect([answer.status, codeOf(answer.body)]).toEqual([403, 'origin_forbidden'])
+    expect(calls.length).toBe(before)
+  })
 
   it('takes its own origin, and callers that send none', async () => {
-    for (const headers of [{}, { origin: `http://localhost:${port()}` }, { origin: `http://127.0.0.1:${port()}`, 'sec-fetch-site': 'same-origin' }]) {
-      const answer = await sendRaw(port(), rawRequest('POST /v1/chat/completions', { ...GOOD, host: `localhost:${port()}`, ...headers }, BODY))
+    for (const headers of [
+      {},
+      { origin: `http://localhost:${port()}` },
+      { origin: `http://127.0.0.1:${port()}`, 'sec-fetch-site': 'same-origin' },
+    ]) {
+      const answer = await sendRaw(
+        port(),
+        rawRequest('POST /v1/chat/completions', { ...GOOD, host: `localhost:${port()}`, ...headers }, BODY),
+      )
       expect(answer.status).toBe(200)
     }
   })
@@ -159,18 +175,21 @@ describe('where a request comes from', () => {
 })
 
 describe('the token', () => {
-  it.each([{}, { authorization: 'Bearer sk-wrong-secret-123' }, { authorization: `Basic ${TOKEN}` }, { 'x-api-key': `${TOKEN}x` }, { authorization: '' }])(
-    'refuses %o',
-    async (headers) => {
-      const answer = await sendRaw(
-        port(),
-        rawRequest('POST /v1/chat/completions', { host: 'localhost', 'content-type': 'application/json', ...headers }, '{"model":"a"}'),
-      )
-      expect([answer.status, codeOf(answer.body)]).toEqual([401, 'unauthorized'])
-      expect(answer.headers).toMatch(/www-authenticate: Bearer/i)
-      expect(answer.all).not.toContain('sk-wrong-secret-123')
-    },
-  )
+  it.each([
+    {},
+    { authorization: 'Bearer sk-wrong-secret-123' },
+    { authorization: `Basic ${TOKEN}` },
+    { 'x-api-key': `${TOKEN}x` },
+    { authorization: '' },
+  ])('refuses %o', async (headers) => {
+    const answer = await sendRaw(
+      port(),
+      rawRequest('POST /v1/chat/completions', { host: 'localhost', 'content-type': 'application/json', ...headers }, '{"model":"a"}'),
+    )
+    expect([answer.status, codeOf(answer.body)]).toEqual([401, 'unauthorized'])
+    expect(answer.headers).toMatch(/www-authenticate: Bearer/i)
+    expect(answer.all).not.toContain('sk-wrong-secret-123')
+  })
 
   it('is taken wherever an SDK puts its key', async () => {
     for (const headers of [{ authorization: `bearer ${TOKEN}` }, { 'x-api-key': TOKEN }, { 'x-goog-api-key': TOKEN }]) {
@@ -211,12 +230,15 @@ describe('the body', () => {
     expect(await refused(post(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d)))).toEqual([400, 'invalid_json'])
   })
 
-  it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/json; charset=utf-16', 'application/jsonp'])(
-    'refuses the media type %s',
-    async (type) => {
-      expect(await refused(post('{"model":"a"}', { 'content-type': type }))).toEqual([415, 'unsupported_media_type'])
-    },
-  )
+  it.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data',
+    'application/json; charset=utf-16',
+    'application/jsonp',
+  ])('refuses the media type %s', async (type) => {
+    expect(await refused(post('{"model":"a"}', { 'content-type': type }))).toEqual([415, 'unsupported_media_type'])
+  })
 
   it('refuses a compressed body without inflating it', async () => {
     expect(await refused(post(gzipSync(Buffer.alloc(1 << 20)), { 'content-encoding': 'gzip' }))).toEqual([415, 'unsupported_encoding'])
@@ -227,7 +249,10 @@ describe('the body', () => {
     const answer = await sendRaw(port(), announced)
     expect([answer.status, codeOf(answer.body)]).toEqual([413, 'body_too_large'])
     const chunk = `100000\r\n${'a'.repeat(0x100000)}\r\n`
-    const counted = await sendRaw(port(), `${rawRequest('POST /v1/chat/completions', { ...GOOD, 'transfer-encoding': 'chunked' })}${chunk.repeat(5)}0\r\n\r\n`)
+    const counted = await sendRaw(
+      port(),
+      `${rawRequest('POST /v1/chat/completions', { ...GOOD, 'transfer-encoding': 'chunked' })}${chunk.repeat(5)}0\r\n\r\n`,
+    )
     expect([counted.status, codeOf(counted.body)]).toEqual([413, 'body_too_large'])
   })
 
@@ -256,6 +281,9 @@ it('answers a hundred pipelined requests in order on one socket', async () => {
 })
 
 it('speaks the envelope of the wire whose path was called, even before the route', async () => {
-  const answer = await sendRaw(port(), rawRequest('POST /v1beta/models/a:generateContent', { host: 'localhost', 'content-type': 'application/json' }, '{}'))
+  const answer = await sendRaw(
+    port(),
+    rawRequest('POST /v1beta/models/a:generateContent', { host: 'localhost', 'content-type': 'application/json' }, '{}'),
+  )
   expect([answer.status, codeOf(answer.body)]).toEqual([401, 'UNAUTHORIZED'])
 })

@@ -49,7 +49,9 @@ export const chat: Protocol = {
     }),
     encodeStream: encodeEvents,
     encodeError: (error, requestId) => {
-      const body = { error: { message: error.message, type: error.fault, code: error.code, hint: error.hint, money: error.money, requestId } }
+      const body = {
+        error: { message: error.message, type: error.fault, code: error.code, hint: error.hint, money: error.money, requestId },
+      }
       return { status: answerStatus(error), body, event: `data: ${JSON.stringify(body)}\n\n` }
     },
   },
@@ -106,11 +108,13 @@ function textOf(result: CompletionResult): string {
 }
 
 async function* encodeEvents(parts: AsyncIterable<CompletionPart>, { model }: { readonly model: string }): AsyncIterable<string> {
-  const chunk = (choices: unknown) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 0, model, choices })}\n\n`
+  const chunk = (choices: unknown) =>
+    `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 0, model, choices })}\n\n`
   yield chunk([{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }])
   for await (const part of parts) {
     if (part.type === 'text-delta') yield chunk([{ index: 0, delta: { content: part.text }, finish_reason: null }])
-    if (part.type === 'error') return void (yield `data: ${JSON.stringify({ error: { message: part.error.message, code: part.error.code } })}\n\n`)
+    if (part.type === 'error')
+      return void (yield `data: ${JSON.stringify({ error: { message: part.error.message, code: part.error.code } })}\n\n`)
   }
   yield chunk([{ index: 0, delta: {}, finish_reason: 'stop' }])
   yield 'data: [DONE]\n\n'
@@ -250,7 +254,9 @@ export function sendRaw(port: number, bytes: string | Uint8Array): Promise<RawAn
     const chunks: Buffer[] = []
     const socket = connect(port, '127.0.0.1', () => socket.write(bytes))
     socket.on('data', (chunk) => chunks.push(chunk))
-    socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNRESET' || error.code === 'EPIPE' ? undefined : reject(error)))
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' || error.code === 'EPIPE' ? undefined : reject(error),
+    )
     socket.on('close', () => {
       const all = Buffer.concat(chunks).toString('latin1')
       const split = all.indexOf('\r\n\r\n')
@@ -272,4 +278,15 @@ export function rawRequest(line: string, headers: Readonly<Record<string, string
 export function codeOf(body: string): unknown {
   const parsed: unknown = JSON.parse(body)
   return isRecord(parsed) && isRecord(parsed.error) ? (parsed.error.status ?? parsed.error.code) : undefined
+}
+
+export type Deferred<T> = { readonly promise: Promise<T>; resolve(value: T): void; reject(reason: Error): void }
+
+/** A promise settled from outside: the tests' way to hold an answer back without a clock. */
+export function deferred<T = void>(): Deferred<T> {
+  let settle: Omit<Deferred<T>, 'promise'> | undefined
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  return { promise, resolve: (value) => settle?.resolve(value), reject: (reason) => settle?.reject(reason) }
 }
