@@ -1,0 +1,137 @@
+/** The HTTP surface: completion routes of every wire, the reading routes, and one guard in front of them all. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import type { CompletionPart } from '../completion/part.ts'
+import type { CompletionResult } from '../completion/result.ts'
+import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { createId } from '../lib/id.ts'
+import type { Log, Secret } from '../lib/log.ts'
+import type { Protocol } from '../protocol/protocol.ts'
+import type { Routeplane } from '../routeplane.ts'
+import { createTokenCheck } from './auth.ts'
+import { type CompletionDeps, serveCompletion } from './completion-route.ts'
+import { type ErrorAnswer, sendError } from './error-response.ts'
+import { type Refusal, createGuard, notAllowed } from './guard.ts'
+import { createKeepAlive } from './keep-alive.ts'
+import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
+
+export type AppOptions = {
+  readonly protocols: readonly Protocol[]
+  foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
+  readonly log: Log
+  /** What callers must show; required unless `skipAuth`. */
+  readonly token?: Secret
+  readonly skipAuth: boolean
+  /** Host names besides the loopback ones under which callers reach the gateway. */
+  readonly allowHosts?: readonly string[]
+  readonly version?: string
+  readonly clock?: Clock
+  /** Default 32 MiB. */
+  readonly maxBodyBytes?: number
+  /** Silence on a stream after which a comment is sent; default 15,000 ms. */
+  readonly keepAliveMs?: number
+  /** How long a caller may leave an answer unread; default 60,000 ms. */
+  readonly stallMs?: number
+}
+
+const MAX_BODY_BYTES = 32 * 1024 * 1024
+
+/**
+ * Builds the app. It needs the Node request and response in its bindings, as `@hono/node-server` gives them.
+ *
+ * @throws RouteplaneError `config_invalid` when there is neither a token nor `skipAuth`.
+ */
+export function createApp(routeplane: Routeplane, options: AppOptions): Hono<AppEnv> {
+  const { clock = systemClock, log, protocols } = options
+  const guard = createGuard({ allowHosts: options.allowHosts ?? [], ...tokenOf(options) })
+  const encode = createErrorEncoder(protocols)
+  const send = (incoming: IncomingMessage, outgoing: ServerResponse, { error, status, headers }: Refusal) => {
+    const id = createId('req', clock.now())
+    const encoded = encode(incoming.url ?? '', error, id)
+    sendError(outgoing, error, id, { ...encoded, status, headers: { ...headers, ...closing(incoming) } })
+    return RESPONSE_ALREADY_SENT
+  }
+  const refuseMethod =
+    (allow: string): Route =>
+    ({ env }) =>
+      send(env.incoming, env.outgoing, notAllowed(allow))
+
+  const app = new Hono<AppEnv>()
+  app.use('*', async ({ env }, next) => {
+    const refusal = guard(env.incoming)
+    if (refusal !== undefined) return send(env.incoming, env.outgoing, refusal)
+    await next()
+    return undefined
+  })
+  mountCompletions(app, protocols, completionDeps(routeplane, options, clock), refuseMethod('POST'))
+  mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
+  app.notFound(({ env }) => {
+    const error = new RouteplaneError('not_found', 'there is nothing at this path')
+    return send(env.incoming, env.outgoing, { error, status: 404 })
+  })
+  app.onError((thrown, { env }) => {
+    const error = toRouteplaneError(thrown)
+    if (error.fault === 'internal') log.error('request failed', { code: error.code, cause: thrown.stack ?? thrown.message })
+    const id = createId('req', clock.now())
+    sendError(env.outgoing, error, id, encode(env.incoming.url ?? '', error, id))
+    return RESPONSE_ALREADY_SENT
+  })
+  return app
+}
+
+function tokenOf({ token, skipAuth }: AppOptions): { readonly token?: ReturnType<typeof createTokenCheck> } {
+  if (skipAuth) return {}
+  if (token === undefined || token.reveal() === '') {
+    throw new RouteplaneError('config_invalid', 'the gateway has no token and authentication is not turned off', {
+      hint: 'Set auth_token, or skip_auth: true for a gateway that only this machine can reach.',
+    })
+  }
+  return { token: createTokenCheck(token) }
+}
+
+function completionDeps(routeplane: Routeplane, options: AppOptions, clock: Clock): CompletionDeps {
+  return {
+    routeplane,
+    clock,
+    log: options.log,
+    keepAlive: createKeepAlive(options.keepAliveMs ?? 15_000),
+    maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+    stallMs: options.stallMs ?? 60_000,
+    foldParts: options.foldParts,
+  }
+}
+
+/** Mounts each wire at its paths, and at the same paths without `/v1` for base URLs that were given without it. */
+function mountCompletions(app: Hono<AppEnv>, protocols: readonly Protocol[], deps: CompletionDeps, refuseMethod: Route): void {
+  for (const protocol of protocols) {
+    for (const path of protocol.caller.paths.flatMap(withBare)) {
+      app.post(path, async ({ env }) => {
+        await serveCompletion(protocol, deps, env.incoming, env.outgoing)
+        return RESPONSE_ALREADY_SENT
+      })
+      app.all(path, refuseMethod)
+    }
+  }
+}
+
+function withBare(path: string): readonly string[] {
+  return path.startsWith('/v1/') ? [path, path.slice('/v1'.length)] : [path]
+}
+
+/** Answers errors that no route has made in the envelope of the wire whose path was called. */
+function createErrorEncoder(
+  protocols: readonly Protocol[],
+): (target: string, error: RouteplaneError, requestId: string) => ErrorAnswer | undefined {
+  const prefixes = protocols.flatMap((protocol) =>
+    protocol.caller.paths.flatMap(withBare).map((path) => ({ protocol, prefix: path.replace(/[:*{].*$/, '') })),
+  )
+  return (target, error, requestId) =>
+    prefixes.find(({ prefix }) => prefix !== '/' && target.startsWith(prefix))?.protocol.caller.encodeError(error, requestId)
+}
+
+/** A refused request's body is never read, so its connection cannot be used again. */
+function closing({ method }: IncomingMessage): Readonly<Record<string, string>> {
+  return method === 'GET' || method === 'HEAD' ? {} : { connection: 'close' }
+}

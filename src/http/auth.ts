@@ -1,0 +1,22 @@
+/** The gateway token: where callers may put it, and a comparison that takes the same time for every wrong one. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Secret } from '../lib/log.ts'
+
+export type TokenCheck = (incoming: IncomingMessage) => boolean
+
+const BEARER = /^Bearer +(\S+) *$/i
+
+/** Accepts the token as a bearer, or in the header where an SDK of any of the wires puts its API key. */
+export function createTokenCheck(token: Secret): TokenCheck {
+  const expected = digest(token.reveal())
+  return ({ headers }) => {
+    const presented = [BEARER.exec(headers.authorization ?? '')?.[1], headers['x-api-key'], headers['x-goog-api-key']]
+    return presented.some((value) => typeof value === 'string' && timingSafeEqual(digest(value), expected))
+  }
+}
+
+/** Hashing first makes both sides equally long, which the comparison demands, and hides the length. */
+function digest(value: string): Buffer {
+  return createHash('sha256').update(value).digest()
+}

@@ -1,0 +1,195 @@
+/** One route for every wire: reads a request, has it completed, and writes the answer straight to the Node response. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RouteplaneError, isCommitted, toRouteplaneError } from '../errors.ts'
+import type { CompletionResult } from '../completion/result.ts'
+import type { CompletionPart } from '../completion/part.ts'
+import type { CompletionRequest } from '../completion/request.ts'
+import type { Completion, GatewayCall, NativeAnswer } from '../gateway/call.ts'
+import type { Clock } from '../lib/clock.ts'
+import { headerOf } from '../lib/http-call.ts'
+import { createId } from '../lib/id.ts'
+import type { Log } from '../lib/log.ts'
+import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
+import type { Routeplane } from '../routeplane.ts'
+import { parseBody, readBody } from './body.ts'
+import { jsonText, sendError } from './error-response.ts'
+import { type EventWriter, createEventWriter } from './event-writer.ts'
+import { decodePath, pathOf } from './guard.ts'
+import type { KeepAlive } from './keep-alive.ts'
+import { completionHeaders, requestHeaders } from './response-headers.ts'
+
+export type CompletionDeps = {
+  readonly routeplane: Pick<Routeplane, 'complete'>
+  readonly keepAlive: KeepAlive
+  readonly clock: Clock
+  readonly log: Log
+  readonly maxBodyBytes: number
+  readonly stallMs: number
+  /** Folds parts into a whole answer; throws what an error part carries. */
+  foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
+}
+
+/** All that belongs to one request while it is answered. */
+type Exchange = {
+  readonly id: string
+  readonly protocol: Protocol
+  readonly outgoing: ServerResponse
+  readonly deps: CompletionDeps
+}
+
+/** A request that has been read: what the gateway is asked, and how it will be answered. */
+type Asked = { readonly call: GatewayCall; readonly wire: WireRequest; readonly read: CallerRequest; readonly writer: EventWriter }
+
+/** Serves one request to the end. Never rejects: whatever fails becomes an answer in the caller's wire, or a log line. */
+export async function serveCompletion(
+  protocol: Protocol,
+  deps: CompletionDeps,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const exchange: Exchange = { id: createId('req', deps.clock.now()), protocol, outgoing, deps }
+  const abort = new AbortController()
+  const onClose = () => {
+    if (!outgoing.writableFinished) abort.abort(new RouteplaneError('cancelled', 'the caller went away'))
+  }
+  outgoing.once('close', onClose)
+  let writer: EventWriter | undefined
+  try {
+    const wire = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
+    const read = protocol.caller.read(wire)
+    writer = openWriter(exchange, wire, read)
+    const asked: Asked = { call: toCall(exchange, wire, read, abort.signal), wire, read, writer }
+    await answer(exchange, asked, await deps.routeplane.complete(asked.call))
+  } catch (thrown) {
+    refuse(exchange, toRouteplaneError(thrown), writer, abort.signal)
+  } finally {
+    writer?.stop()
+  }
+}
+
+/** Headers that carry the gateway's own secrets, and so must not come near an upstream. */
+const PRIVATE_HEADERS = ['authorization', 'proxy-authorization', 'x-api-key', 'x-goog-api-key', 'cookie'] as const
+
+function toWire(incoming: IncomingMessage, body: Buffer): WireRequest {
+  const target = incoming.url ?? '/'
+  const path = pathOf(target)
+  const headers = { ...(incoming.headers as Readonly<Record<string, string | undefined>>) }
+  for (const name of PRIVATE_HEADERS) delete headers[name]
+  return {
+    body,
+    json: parseBody(body),
+    // The guard has let only one level of escapes through, so a reader that decodes again changes nothing.
+    path: decodePath(path) ?? path,
+    query: new URLSearchParams(target.slice(path.length)),
+    headers,
+  }
+}
+
+function toCall({ id, protocol }: Exchange, wire: WireRequest, read: CallerRequest, signal: AbortSignal): GatewayCall {
+  let decoded: CompletionRequest | undefined
+  return {
+    id,
+    caller: 'local',
+    read,
+    wire: { protocol: protocol.id, request: wire },
+    decode: () => (decoded ??= protocol.caller.decodeRequest(wire)),
+    signal,
+  }
+}
+
+function openWriter({ id, outgoing, deps }: Exchange, wire: WireRequest, read: CallerRequest): EventWriter {
+  return createEventWriter(outgoing, {
+    keepAlive: deps.keepAlive,
+    stallMs: deps.stallMs,
+    ...(read.needs.stream && isEventStream(wire) ? { earlyHeaders: { ...requestHeaders(id), ...EVENT_STREAM } } : {}),
+  })
+}
+
+const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
+
+/** Google's stream is one JSON array unless the caller asks for events. @see Gemini API, "Stream generate content" */
+function isEventStream(wire: WireRequest): boolean {
+  return !wire.path.endsWith(':streamGenerateContent') || wire.query.get('alt') === 'sse'
+}
+
+function answer(exchange: Exchange, asked: Asked, completion: Completion): Promise<void> {
+  const headers = completionHeaders(completion.head)
+  return completion.answer.lane === 'native'
+    ? answerNative(asked, completion.answer, headers)
+    : answerTranslated(exchange, asked, completion.answer.parts, headers)
+}
+
+/** The upstream's own bytes: a whole body in one write, or each read of the stream as it comes. */
+async function answerNative({ writer }: Asked, native: NativeAnswer, headers: Record<string, string>): Promise<void> {
+  const contentType = headerOf(native.headers, 'content-type')
+  if (native.body instanceof Uint8Array) {
+    // A comment may have been sent already: the caller then reads events, and gets to know that there are none.
+    if (writer.started()) throw new RouteplaneError('upstream_bad_stream', 'the upstream answered a streaming request with a whole body')
+    writer.head(native.status, { ...headers, 'content-type': contentType ?? 'application/json', ...lengthOf(native.body) }, false)
+    await writer.write(native.body)
+    return writer.end()
+  }
+  const type = contentType ?? EVENT_STREAM['content-type']
+  writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, type.startsWith('text/event-stream'))
+  await pipe(native.body, writer)
+}
+
+async function answerTranslated(
+  exchange: Exchange,
+  asked: Asked,
+  parts: AsyncIterable<CompletionPart>,
+  headers: Record<string, string>,
+): Promise<void> {
+  const { protocol, deps } = exchange
+  const context: EncodeContext = {
+    requestId: exchange.id,
+    model: asked.read.model,
+    nowSeconds: Math.floor(deps.clock.now() / 1000),
+    request: asked.call.decode(),
+  }
+  if (asked.read.needs.stream) {
+    const events = isEventStream(asked.wire)
+    asked.writer.head(200, { ...headers, ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) }, events)
+    return pipe(protocol.caller.encodeStream(parts, context), asked.writer)
+  }
+  const body = Buffer.from(jsonText(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
+  asked.writer.head(200, { ...headers, 'content-type': 'application/json', ...lengthOf(body) }, false)
+  await asked.writer.write(body)
+  asked.writer.end()
+}
+
+function lengthOf(body: Uint8Array): { readonly 'content-length': string } {
+  return { 'content-length': String(body.byteLength) }
+}
+
+/** Leaving the loop ends the upstream exchange, so a caller who is gone costs no more tokens. */
+async function pipe(pieces: AsyncIterable<Uint8Array | string>, writer: EventWriter): Promise<void> {
+  for await (const piece of pieces) {
+    const taken = writer.write(piece)
+    if (taken !== true && !(await taken)) return
+  }
+  writer.end()
+}
+
+function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter | undefined, signal: AbortSignal): void {
+  const { id, protocol, outgoing, deps } = exchange
+  logFailure(deps.log, id, error)
+  if (signal.aborted) return
+  const encoded = protocol.caller.encodeError(error, id)
+  if (writer?.started()) return writer.fail(encoded.event)
+  sendError(outgoing, error, id, {
+    status: encoded.status,
+    body: encoded.body,
+    // The rest of an oversized body is still on its way; this connection cannot carry another request.
+    ...(error.code === 'body_too_large' ? { headers: { connection: 'close' } } : {}),
+  })
+}
+
+function logFailure(log: Log, requestId: string, error: RouteplaneError): void {
+  const fields = { requestId, code: error.code, money: error.money, message: error.message }
+  if (error.fault === 'internal') {
+    const { cause } = error
+    log.error('request failed', { ...fields, cause: cause instanceof Error ? (cause.stack ?? cause.message) : undefined })
+  } else if (isCommitted(error.money)) log.warn('request failed after a signature', fields)
+  else log.debug('request refused', fields)
+}

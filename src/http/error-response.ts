@@ -1,0 +1,71 @@
+/** Errors as HTTP answers: status, headers that steer a retrying SDK, and a body in the envelope of the wire. */
+import type { ServerResponse } from 'node:http'
+import { type Fault, type RouteplaneError, answerStatus, isCommitted } from '../errors.ts'
+import { requestHeaders } from './response-headers.ts'
+
+export type ErrorAnswer = {
+  readonly status: number
+  /** Absent for the plain envelope. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Headers of an error answer: what may be retried, and when. */
+export function errorHeaders(error: RouteplaneError, requestId: string): Record<string, string> {
+  return {
+    ...requestHeaders(requestId),
+    ...(mayRetry(error) ? {} : { 'x-should-retry': 'false' }),
+    ...(error.retryAfterMs === undefined
+      ? {}
+      : { 'retry-after': String(Math.ceil(error.retryAfterMs / 1000)), 'retry-after-ms': String(Math.ceil(error.retryAfterMs)) }),
+  }
+}
+
+/** SDKs try again on their own; after attempts of ours, or once money moved, that would multiply them. */
+function mayRetry(error: RouteplaneError): boolean {
+  const { attempts } = error.details
+  const attempted = Array.isArray(attempts) && attempts.length > 0
+  return !attempted && !isCommitted(error.money) && error.fault !== 'upstream' && error.fault !== 'payment'
+}
+
+const TYPES: Readonly<Record<Fault, string>> = {
+  caller: 'invalid_request_error',
+  config: 'configuration_error',
+  upstream: 'upstream_error',
+  payment: 'payment_error',
+  internal: 'server_error',
+}
+
+/** The envelope of paths that belong to no wire; it has the shape that OpenAI's SDKs read. */
+export function plainErrorBody(error: RouteplaneError, requestId: string): unknown {
+  return {
+    error: {
+      message: error.message,
+      type: TYPES[error.fault],
+      param: null,
+      code: error.code,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      money: error.money,
+      request_id: requestId,
+      ...(Object.keys(error.details).length === 0 ? {} : { details: error.details }),
+    },
+  }
+}
+
+/** JSON text of a value that may hold bigints, which become decimal strings. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? member.toString() : member))
+}
+
+/** Writes an error as the whole answer; nothing happens when the caller is gone or an answer has begun. */
+export function sendError(outgoing: ServerResponse, error: RouteplaneError, requestId: string, answer?: ErrorAnswer): void {
+  if (outgoing.destroyed || outgoing.headersSent) return
+  const text = jsonText(answer?.body ?? plainErrorBody(error, requestId))
+  outgoing.writeHead(answer?.status ?? answerStatus(error), {
+    ...errorHeaders(error, requestId),
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...answer?.headers,
+  })
+  outgoing.end(outgoing.req.method === 'HEAD' ? undefined : text)
+}

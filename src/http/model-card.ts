@@ -1,0 +1,86 @@
+/** A model as `GET /v1/models` shows it: the aggregate of its endpoints, with prices as decimal strings. */
+import { type Usd, formatUsd } from '../money.ts'
+import type { ModelListing } from '../routeplane.ts'
+
+type Endpoint = ModelListing['endpoints'][number]
+type PriceTier = NonNullable<Endpoint['pricing']>['tiers'][number]
+
+/** One entry of the list, in OpenAI's shape plus what a caller needs to choose; what nobody states is left out. */
+export function modelCard(listing: ModelListing): Readonly<Record<string, unknown>> {
+  const { endpoints } = listing
+  const price = cheapest(endpoints)?.pricing?.tiers[0]
+  return {
+    id: listing.id,
+    object: 'model',
+    owned_by: listing.id.split('/')[0],
+    name: listing.name,
+    context_length: greatest(endpoints.map((endpoint) => endpoint.contextLength)),
+    max_output_length: greatest(endpoints.map((endpoint) => endpoint.maxOutputTokens)),
+    pricing: price === undefined ? undefined : priceStrings(price),
+    endpoints: endpoints.length,
+    payment_modes: unique(endpoints.flatMap((endpoint) => endpoint.provider.payment.modes)),
+    supported_features: unique(endpoints.flatMap((endpoint) => endpoint.features ?? [])),
+    supported_sampling_parameters: unique(endpoints.flatMap((endpoint) => endpoint.samplingParameters ?? [])),
+    input_modalities: unique(endpoints.flatMap((endpoint) => endpoint.inputModalities)),
+    output_modalities: unique(endpoints.flatMap((endpoint) => endpoint.outputModalities)),
+  }
+}
+
+/** One model with a row for each provider, so that a caller can see what the aggregate is made of. */
+export function modelDetail(listing: ModelListing): Readonly<Record<string, unknown>> {
+  return {
+    ...modelCard(listing),
+    providers: listing.endpoints.map((endpoint) => ({
+      id: endpoint.provider.id,
+      name: endpoint.provider.name,
+      model: endpoint.upstreamModel,
+      protocols: endpoint.protocols,
+      pricing: endpoint.pricing?.tiers.map((tier, index) => ({
+        ...priceStrings(tier),
+        ...(index === 0 ? {} : { min_context: tier.fromInputTokens }),
+      })),
+      context_length: endpoint.contextLength,
+      max_output_length: endpoint.maxOutputTokens,
+      quantization: endpoint.quantization,
+      payment_modes: endpoint.provider.payment.modes,
+      supported_features: endpoint.features,
+      is_ready: endpoint.isReady,
+      deprecation_date: endpoint.deprecationDate,
+    })),
+  }
+}
+
+/** The endpoint with the lowest base price for a token in and a token out; one that states only half cannot win. */
+function cheapest(endpoints: readonly Endpoint[]): Endpoint | undefined {
+  let best: { readonly endpoint: Endpoint; readonly sum: bigint } | undefined
+  for (const endpoint of endpoints) {
+    const tier = endpoint.pricing?.tiers[0]
+    if (tier?.prompt === undefined || tier.completion === undefined) continue
+    const sum = tier.prompt + tier.completion
+    if (best === undefined || sum < best.sum) best = { endpoint, sum }
+  }
+  return best?.endpoint
+}
+
+/** US dollars per token, and per unit for `image` and `request`. @see Registry guide, "Models Endpoint" */
+function priceStrings(tier: PriceTier): Readonly<Record<string, string | undefined>> {
+  const text = (usd: Usd | undefined) => (usd === undefined ? undefined : formatUsd(usd))
+  return {
+    prompt: text(tier.prompt),
+    completion: text(tier.completion),
+    input_cache_read: text(tier.cacheRead),
+    input_cache_write: text(tier.cacheWrite),
+    reasoning: text(tier.reasoning),
+    image: text(tier.image),
+    request: text(tier.request),
+  }
+}
+
+function greatest(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined)
+  return known.length === 0 ? undefined : Math.max(...known)
+}
+
+function unique<T>(values: readonly T[]): readonly T[] {
+  return [...new Set(values)]
+}

@@ -1,0 +1,104 @@
+/** The routes that only read: models, receipts, health. */
+import type { Context, Hono } from 'hono'
+import type { HttpBindings } from '@hono/node-server'
+import { RouteplaneError } from '../errors.ts'
+import { formatUsd } from '../money.ts'
+import type { Routeplane, Status } from '../routeplane.ts'
+import { jsonText } from './error-response.ts'
+import { modelCard, modelDetail } from './model-card.ts'
+import { receiptCard, verificationCard } from './receipt-card.ts'
+
+export type AppEnv = { Bindings: HttpBindings }
+type Reads = Pick<Routeplane, 'catalog' | 'receipts' | 'status'>
+
+/** A route, or the answer to methods that a path does not take. */
+export type Route = (context: Context<AppEnv>) => Response | Promise<Response>
+
+/** Mounts every reading route, and answers 405 on their paths to every other method. */
+export function mountReadRoutes(app: Hono<AppEnv>, routeplane: Reads, version: string, refuseMethod: (allow: string) => Route): void {
+  const mount = (path: string, route: Route) => {
+    app.get(path, route)
+    app.all(path, refuseMethod('GET, HEAD'))
+  }
+  for (const prefix of ['/v1', '']) {
+    mount(`${prefix}/models`, () => json({ object: 'list', data: routeplane.catalog.models().map(modelCard) }))
+    mount(`${prefix}/models/:id{.+}`, (context) => json(showModel(routeplane, context)))
+  }
+  mount('/v1/receipts', async (context) => json(await listReceipts(routeplane, context)))
+  mount('/v1/receipts/:id', async (context) => json(await showReceipt(routeplane, context)))
+  mount('/health', () => json({ status: 'ok', version }))
+  mount('/v1/status', async () => json(statusCard(await routeplane.status())))
+  mount('/', () => json({ name: 'routeplane', version }))
+}
+
+function json(value: unknown): Response {
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+  return new Response(jsonText(value), { headers })
+}
+
+function showModel({ catalog }: Reads, context: Context<AppEnv>): unknown {
+  const id = context.req.param('id') ?? ''
+  const listing = catalog.model(id)
+  if (listing === undefined) throw new RouteplaneError('model_not_found', `there is no model ${JSON.stringify(id.slice(0, 100))}`)
+  return modelDetail(listing)
+}
+
+const MAX_PAGE = 200
+const DEFAULT_PAGE = 50
+
+/** Newest first; `before` takes the last id of the page before. */
+async function listReceipts({ receipts }: Reads, context: Context<AppEnv>): Promise<unknown> {
+  const { limit = String(DEFAULT_PAGE), before, request_id: requestId } = context.req.query()
+  if (!/^[1-9]\d{0,2}$/.test(limit) || Number(limit) > MAX_PAGE) {
+    throw new RouteplaneError('invalid_request', `limit must be a whole number from 1 to ${MAX_PAGE}`)
+  }
+  for (const id of [before, requestId]) {
+    if (id !== undefined && !ID.test(id)) throw new RouteplaneError('invalid_request', 'before and request_id must be ids')
+  }
+  const wanted = Number(limit)
+  const rows = await receipts.list({
+    limit: wanted + 1,
+    ...(before === undefined ? {} : { before }),
+    ...(requestId === undefined ? {} : { requestId }),
+  })
+  const page = rows.slice(0, wanted)
+  return { object: 'list', data: page.map(receiptCard), has_more: rows.length > wanted, last_id: page.at(-1)?.id }
+}
+
+/** The form of our own ids; anything else cannot name a receipt and is never handed to the store. */
+const ID = /^[a-z0-9_]{1,64}$/
+
+async function showReceipt({ receipts }: Reads, context: Context<AppEnv>): Promise<unknown> {
+  const id = context.req.param('id') ?? ''
+  const receipt = ID.test(id) ? await receipts.get(id) : undefined
+  if (receipt === undefined) throw new RouteplaneError('receipt_not_found', 'there is no receipt with this id')
+  if (context.req.query('verify') !== '1') return receiptCard(receipt)
+  return { ...receiptCard(receipt), verification: verificationCard(await receipts.verify(id)) }
+}
+
+function statusCard(status: Status): unknown {
+  const { wallet } = status
+  return {
+    version: status.version,
+    network: status.network,
+    wallet:
+      wallet === undefined
+        ? undefined
+        : {
+            address: wallet.address,
+            network: wallet.network,
+            asset: wallet.asset,
+            balance_usd: wallet.balanceUsd === undefined ? undefined : formatUsd(wallet.balanceUsd),
+            held_usd: formatUsd(wallet.heldUsd),
+          },
+    caps: status.caps.map((cap) => ({
+      scope: cap.scope,
+      window: cap.window,
+      cap_usd: formatUsd(cap.capUsd),
+      available_usd: formatUsd(cap.availableUsd),
+    })),
+    open_attempts: status.openAttempts,
+    providers: status.providers,
+    models: status.models,
+  }
+}

@@ -1,0 +1,42 @@
+/** The headers that say what became of a request, safe to write whatever text a provider put into them. */
+import type { CompletionHead } from '../gateway/call.ts'
+import { formatUsd } from '../money.ts'
+
+export type ResponseHeaders = Readonly<Record<string, string>>
+
+const MAX_VALUE = 1024
+
+/** Makes text fit for a header field: one line, latin-1, bounded. @see RFC 9110, section 5.5 */
+export function cleanHeader(text: string): string {
+  return text
+    .slice(0, MAX_VALUE)
+    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .replace(/[^\u0020-\u00ff]/g, '?')
+    .trim()
+}
+
+/** Headers of every answer to a request; SDKs look for its id under three names. */
+export function requestHeaders(requestId: string): Record<string, string> {
+  return {
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-routeplane-request-id': requestId,
+    'x-request-id': requestId,
+    'request-id': requestId,
+  }
+}
+
+/** Headers of an answer whose origin is known; what is not known is left out. @see Routing guide, section 4 */
+export function completionHeaders(head: CompletionHead): Record<string, string> {
+  return {
+    ...requestHeaders(head.requestId),
+    'x-routeplane-provider': cleanHeader(head.provider),
+    'x-routeplane-model': cleanHeader(head.model),
+    'x-routeplane-attempts': String(head.attempts),
+    'x-routeplane-payment-mode': cleanHeader(head.mode),
+    ...(head.costUsd === undefined ? {} : { 'x-routeplane-cost-usd': formatUsd(head.costUsd) }),
+    ...(head.receiptId === undefined ? {} : { 'x-routeplane-receipt': cleanHeader(head.receiptId) }),
+    ...(head.losses.length === 0 ? {} : { 'x-routeplane-loss': cleanHeader(head.losses.join(', ')) }),
+    ...(head.warnings.length === 0 ? {} : { 'x-routeplane-warning': cleanHeader(head.warnings.join('; ')) }),
+  }
+}

@@ -1,0 +1,139 @@
+/** Runs the app on a Node server with bounds on every phase of a connection, and drains it on close. */
+import { type IncomingMessage, type RequestListener, type Server, type ServerResponse, createServer } from 'node:http'
+import { type AddressInfo, type Socket, isIPv4 } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { RouteplaneError } from '../errors.ts'
+import { systemClock } from '../lib/clock.ts'
+import { createId } from '../lib/id.ts'
+import type { Routeplane } from '../routeplane.ts'
+import { type AppOptions, createApp } from './app.ts'
+import { jsonText, plainErrorBody, sendError } from './error-response.ts'
+import { MAX_HEADERS, createAddressGuard } from './guard.ts'
+
+export type ServeOptions = AppOptions & {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  /** How long answers under way may take to finish on close; default 10,000 ms. */
+  readonly drainMs?: number
+}
+
+export type HttpServer = {
+  /** Without a trailing slash; with the port that was really bound. */
+  readonly url: string
+  readonly port: number
+  /** Stops taking requests, lets the running ones finish within the bound, cuts the rest. */
+  close(): Promise<void>
+}
+
+/**
+ * Binds and serves.
+ *
+ * @throws RouteplaneError `config_invalid` for `skipAuth` on an address that other machines can reach, a missing token,
+ *   and an address that cannot be bound.
+ */
+export async function serveHttp(routeplane: Routeplane, options: ServeOptions): Promise<HttpServer> {
+  if (options.skipAuth && !isLoopback(options.host)) {
+    throw new RouteplaneError('config_invalid', `the gateway must not listen on ${options.host} without authentication`, {
+      hint: 'Listen on 127.0.0.1, or set auth_token and remove skip_auth.',
+    })
+  }
+  const allowHosts = [...(options.allowHosts ?? []), inUrl(options.host)]
+  const server = createBoundedServer(createListener(routeplane, { ...options, allowHosts }))
+  await listen(server, options)
+  const { port } = server.address() as AddressInfo
+  return { url: `http://${inUrl(options.host)}:${port}`, port, close: () => drain(server, options.drainMs ?? 10_000) }
+}
+
+/** Addresses are checked before the adapter makes a URL of them: it would answer the odd ones itself. */
+function createListener(routeplane: Routeplane, options: ServeOptions & { readonly allowHosts: readonly string[] }): RequestListener {
+  const guard = createAddressGuard(options.allowHosts)
+  const { now } = options.clock ?? systemClock
+  const adapter = getRequestListener(createApp(routeplane, options).fetch, { overrideGlobalObjects: false })
+  return (incoming, outgoing) => {
+    const refusal = guard(incoming)
+    if (refusal === undefined) return void adapter(incoming, outgoing)
+    const { error, status, headers } = refusal
+    const id = createId('req', now())
+    sendError(outgoing, error, id, { status, body: plainErrorBody(error, id), headers: { ...headers, connection: 'close' } })
+    incoming.resume()
+  }
+}
+
+/** Node's defaults wait minutes for headers and keep any number of them. @see Node HTTP guide, "server.headersTimeout" and after */
+function createBoundedServer(listener: RequestListener): Server {
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000, noDelay: true })
+  // One more than the guard takes, so that it can tell too many from just enough.
+  server.maxHeadersCount = MAX_HEADERS + 1
+  server.maxRequestsPerSocket = 1_000
+  server.maxConnections = 10_000
+  // Longer than the pools of common clients keep a socket: who reuses one that we close just then sees a lost request.
+  server.keepAliveTimeout = 75_000
+  const answering = new WeakMap<Socket, number>()
+  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const { socket } = incoming
+    answering.set(socket, (answering.get(socket) ?? 0) + 1)
+    outgoing.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1))
+    listener(incoming, outgoing)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    // Bytes of ours in the middle of another answer would be read as a part of it.
+    const isAnswering = (answering.get(socket) ?? 0) > 0
+    if (!socket.writable || isAnswering || error.code === 'ECONNRESET') return void socket.destroy()
+    socket.end(rawRefusal(error.code))
+  })
+  return server
+}
+
+/** What the parser refused never became a request, so the answer is written by hand. */
+function rawRefusal(code: string | undefined): string {
+  const [status, message] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'the request line or the header fields are too large']
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'the request was not complete in time']
+        : ['400 Bad Request', 'the request is not valid HTTP/1.1']
+  const id = createId('req', systemClock.now())
+  const body = jsonText(plainErrorBody(new RouteplaneError('invalid_request', message), id))
+  const lines = [`HTTP/1.1 ${status}`, 'content-type: application/json', `content-length: ${Buffer.byteLength(body)}`, 'connection: close']
+  return `${lines.join('\r\n')}\r\n\r\n${body}`
+}
+
+function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(bindError(cause, host, port)))
+    server.listen({ host: host.replace(/^\[|\]$/g, ''), port }, resolve)
+  })
+}
+
+function bindError(cause: NodeJS.ErrnoException, host: string, port: number): RouteplaneError {
+  if (cause.code === 'EADDRINUSE') {
+    return new RouteplaneError('config_invalid', `port ${port} on ${host} is already in use`, {
+      hint: 'Stop the other process, or choose another port with listen.port.',
+      cause,
+    })
+  }
+  return new RouteplaneError('config_invalid', `cannot listen on ${host} port ${port}: ${cause.code ?? cause.message}`, { cause })
+}
+
+function drain(server: Server, drainMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), drainMs)
+    // A connection that was busy becomes idle later, and would keep the server open until its caller lets go.
+    const sweep = setInterval(() => server.closeIdleConnections(), 50)
+    server.close(() => {
+      clearTimeout(cut)
+      clearInterval(sweep)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'))
+}
+
+function inUrl(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
