@@ -1,5 +1,5 @@
 /** Reads our own source files for the tests that judge them, and blanks what is not code. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -8,8 +8,9 @@ export const root = resolve(fileURLToPath(import.meta.url), '../../..')
 
 export type Source = { readonly path: string; readonly text: string }
 
-/** Gives every file below `folder` (relative to the root, with `/`) whose name ends in one of `endings`, sorted by path. */
+/** Gives every file below `folder` whose name ends in one of `endings`, relative to the root and sorted; none if there is no such folder. */
 export function listFiles(folder: string, endings: readonly string[]): string[] {
+  if (!existsSync(join(root, folder))) return []
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && endings.some((ending) => entry.name.endsWith(ending)))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
