@@ -40,6 +40,7 @@ const promises = {
     'register.flow.file': 'a provider applies by adding one manifest, providers/<id>.yaml, to the public registry',
     'register.flow.schema_check': 'the registry validates each proposed manifest against its schema',
     'register.flow.reachability': 'the registry checks that a proposed endpoint and its models document answer',
+    'register.flow.review': 'a person reviews each proposed manifest with the findings of the checks before it is merged',
     'register.flow.discoverable': 'once a manifest is in the registry its models can be listed and routed to',
     'register.manifest.id': 'a manifest has an id, and the file is named after it',
     'register.manifest.name': 'a manifest has a name for people',
@@ -277,6 +278,8 @@ const promises = {
     'listing.process.pricing_check': 'the checks compare a real call’s price with the declared one',
     'listing.process.staging': 'a listing can be staged, validated and only then made live',
     'listing.process.transformations': 'what is changed between protocols is confirmed parameter by parameter',
+    'listing.process.security': 'a listing with a private address, a credential or a plain http endpoint is refused before it goes live',
+    'listing.process.escalation': 'a listing can say whom to reach when something breaks',
     'listing.process.launch': 'going live is one change of status',
     'listing.test.basic': 'a basic completion works',
     'listing.test.streaming': 'a streamed completion works',
@@ -297,6 +300,7 @@ const promises = {
     'listing.compat.languages': 'a listed provider works from any language that speaks HTTP',
     'listing.after.monitoring': 'uptime, latency, errors, usage and cost can be watched',
     'listing.after.support': 'a listing names a technical contact and a support channel',
+    'listing.after.faq': 'common questions and problems of providers are answered in the documentation',
     'listing.after.health_checks': 'health is checked regularly',
     'listing.after.updates': 'models, prices and documentation of a listing can be changed later',
     'listing.after.metrics': 'performance figures can be collected over time',
@@ -309,7 +313,7 @@ type Promises = typeof promises
 export type Seed = keyof Promises
 
 /** Whatever `verifies()` may cite. */
-export type RequirementId = { [S in Seed]: keyof Promises[S] }[Seed] & string
+export type RequirementId = { [S in Seed]: keyof Promises[S] }[Seed]
 
 export type Requirement = { readonly id: RequirementId; readonly seed: Seed; readonly sentence: string }
 
