@@ -81,15 +81,26 @@ function cacheArguments() {
 function install(root) {
   const npm = process.env['npm_execpath']
   const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
-  // Dev dependencies are needed here whatever NODE_ENV says, and nothing we use needs an install script.
-  const flags = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
+  // Not `npm ci`: it refuses a lockfile made where the optional packages of other platforms could not be seen, while
+  // this installs the same locked versions and leaves both files alone. Dev dependencies are needed here whatever
+  // NODE_ENV says, and nothing we use needs an install script.
+  const flags = [
+    'install',
+    '--no-save',
+    '--ignore-scripts',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]
   const result = spawnSync(command, [...first, ...flags, ...cacheArguments()], {
     cwd: root,
     stdio: ['ignore', process.stderr, process.stderr],
     shell: process.platform === 'win32' && command === 'npm',
   })
   if (result.error !== undefined) return `npm could not be started: ${result.error.message}`
-  return result.status === 0 ? undefined : `npm ci failed with exit code ${result.status ?? result.signal}`
+  return result.status === 0 ? undefined : `npm install failed with exit code ${result.status ?? result.signal}`
 }
 
 /**
@@ -112,7 +123,7 @@ export function ensureInstalled(root) {
   if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
     return { ok: false, line: `dependencies: ${difference}; node_modules is a link, so install where it points to` }
   }
-  process.stderr.write(`dependencies: ${difference}; running npm ci --ignore-scripts\n`)
+  process.stderr.write(`dependencies: ${difference}; running npm install --no-save --ignore-scripts\n`)
   const failure = install(root)
   return failure === undefined ? { ok: true, line: 'dependencies: installed' } : { ok: false, line: `dependencies: ${failure}` }
 }
