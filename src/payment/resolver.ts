@@ -97,7 +97,7 @@ export function createResolver(deps: ResolverDeps): Resolver {
     let ended = 0
     let found = 0
     for (const row of orphans) {
-      if (!(await deps.ledger.attempts.adopt(row.id, deps.clock.now()))) continue
+      if (!(await deps.ledger.attempts.adopt(row.id))) continue
       found++
       if (await heal(row)) ended++
     }

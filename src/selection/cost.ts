@@ -4,7 +4,7 @@ import type { Axis } from './axis.ts'
 export const cost = {
   id: 'cost',
   better: 'lower',
-  // A score, not money: nothing is ever paid by this number.
+  // Only ever compared: the amount itself stays whole in the candidate.
   read: ({ expectedUsd }) => (expectedUsd === undefined ? undefined : Number(expectedUsd)),
-  ties: ['uptime', 'error_rate'],
+  ties: ['uptime', 'errorRate'],
 } as const satisfies Axis<'cost'>

@@ -1,149 +1,192 @@
-/** Outcomes of real traffic per endpoint: decayed uptime, medians of speed, ejection with one probe at a time. */
-import type { RouteplaneError } from '../errors.ts'
+/** Remembers how endpoints have been doing: decayed figures for ranking, and who must be left alone for a while. */
 import type { Clock } from '../lib/clock.ts'
-import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
-import { unmeasured, type HealthView } from './axis.ts'
-import { judgeFailure } from './outcome.ts'
+import type { HealthView } from './axis.ts'
+import type { Outcome } from './outcome.ts'
 
-export type Outcome =
-  | { readonly kind: 'success'; readonly ttftMs: number; readonly totalMs: number; readonly outputTokens: number | undefined }
-  | { readonly kind: 'failure'; readonly error: RouteplaneError; readonly ms: number }
+/** After this long a past outcome counts half. */
+export const HALF_LIFE_MS = 5 * 60_000
+/** After this long without any outcome nothing is known any more. */
+const FORGET_MS = 60 * 60_000
+/** So many times to the first token are kept for their median. */
+const TTFT_SAMPLES = 64
+
+/** So many counted failures in a row eject an endpoint. */
+export const EJECT_AFTER = 5
+const EJECT_MS = 30_000
+const EJECT_MAX_MS = 10 * 60_000
+/** A probe that never reported back is forgotten after this long, so that an endpoint can come back. */
+const PROBE_MS = 5 * 60_000
+/** How long a 429 without Retry-After is believed. */
+const LIMITED_MS = 5_000
+
+/** Why an endpoint is left alone now. */
+export type Cooldown = {
+  /** `limited` after a 429, `ejected` after failures in a row, `probing` while one request tries it again. */
+  readonly kind: 'limited' | 'ejected' | 'probing'
+  /** Milliseconds of wall time; for `probing` the time the probe is given up. */
+  readonly untilMs: number
+}
 
 export type Health = {
-  record(endpoint: Endpoint, outcome: Outcome): void
-  view(endpoint: Endpoint): HealthView
-  /** Until when an endpoint is left alone, in epoch milliseconds; `undefined` when it may be asked. */
-  coolingUntil(endpoint: Endpoint): number | undefined
-  /** Claims the one probe an ejected endpoint gets after its cool-down; free to call for a healthy one. */
-  begin(endpoint: Endpoint): void
+  view(endpoint: string): HealthView
+  /** `undefined` when the endpoint may be tried. Looks only: asking changes nothing. */
+  cooldown(endpoint: string): Cooldown | undefined
+  /** Says that a call is about to be sent; the first one after an ejection is its probe. */
+  begin(endpoint: string): void
+  /** Ends a call. Every {@link Health.begin} must be followed by one. */
+  record(endpoint: string, outcome: Outcome): void
 }
 
-const HALF_LIFE_MS = 5 * 60_000
-const WINDOW_MS = 60 * 60_000
-const MAX_SAMPLES = 64
-const EJECT_AFTER = 5
-const BASE_COOL_DOWN_MS = 30_000
-const MAX_COOL_DOWN_MS = 10 * 60_000
-
-type Sample = { readonly at: number; readonly value: number }
-
-type Row = {
+type State = {
+  readonly ttft: { readonly ms: number; readonly at: number }[]
+  /** Of the samples of the last hour; kept, because it is read for every request and changes with an outcome only. */
+  medianTtftMs: number | undefined
   updatedAt: number
-  succeeded: number
-  failed: number
-  apart: number
+  successes: number
+  counted: number
+  failures: number
+  all: number
+  outputTokens: number
+  generationMs: number
   consecutive: number
   ejections: number
-  coolUntil: number
-  probing: boolean
-  ttft: Sample[]
-  throughput: Sample[]
+  limitedUntil: number
+  ejectedUntil: number | undefined
+  probeUntil: number | undefined
 }
 
-export function createHealth(clock: Clock): Health {
-  const rows = new Map<string, Row>()
-
-  function rowOf(endpoint: Endpoint): Row {
-    const key = endpointKey(endpoint)
-    const row = rows.get(key) ?? emptyRow(clock.now())
-    rows.set(key, row)
-    return row
+/** Keeps health in memory; endpoints are named by their key. A restart begins anew: old figures would mislead. */
+export function createHealth(clock: Pick<Clock, 'now'>): Health {
+  const states = new Map<string, State>()
+  const stateOf = (endpoint: string): State => {
+    const known = states.get(endpoint)
+    if (known !== undefined) return known
+    const made = emptyState(clock.now())
+    states.set(endpoint, made)
+    return made
   }
-
   return {
-    record(endpoint, outcome) {
-      const row = rowOf(endpoint)
-      const now = clock.now()
-      decay(row, now)
-      row.probing = false
-      if (outcome.kind === 'success') recordSuccess(row, outcome, now)
-      else recordFailure(row, outcome.error, now)
-    },
     view(endpoint) {
-      const row = rows.get(endpointKey(endpoint))
-      if (row === undefined) return unmeasured
-      const now = clock.now()
-      decay(row, now)
-      const counted = row.succeeded + row.failed
-      const all = counted + row.apart
-      return {
-        uptime: counted < 0.5 ? undefined : row.succeeded / counted,
-        countedRequests: counted,
-        ttftMs: median(row.ttft, now),
-        throughput: median(row.throughput, now),
-        errorRate: all < 0.5 ? undefined : (row.failed + row.apart) / all,
-      }
+      const state = states.get(endpoint)
+      return state === undefined ? UNMEASURED : viewOf(state, clock.now())
     },
-    coolingUntil(endpoint) {
-      const row = rows.get(endpointKey(endpoint))
-      if (row === undefined) return undefined
-      const now = clock.now()
-      if (row.coolUntil > now) return row.coolUntil
-      // The cool-down is over but nobody knows yet whether it helped: one request at a time may find out.
-      return row.probing && row.consecutive >= EJECT_AFTER ? now + 1_000 : undefined
+    cooldown(endpoint) {
+      const state = states.get(endpoint)
+      return state === undefined ? undefined : cooldownOf(state, clock.now())
     },
     begin(endpoint) {
-      const row = rows.get(endpointKey(endpoint))
-      if (row !== undefined && row.consecutive >= EJECT_AFTER) row.probing = true
+      const state = states.get(endpoint)
+      const now = clock.now()
+      if (state?.ejectedUntil !== undefined && cooldownOf(state, now) === undefined) state.probeUntil = now + PROBE_MS
+    },
+    record(endpoint, outcome) {
+      const state = stateOf(endpoint)
+      const now = clock.now()
+      decay(state, now)
+      count(state, outcome)
+      measure(state, outcome, now)
+      cool(state, outcome, now)
     },
   }
 }
 
-function emptyRow(now: number): Row {
+const UNMEASURED: HealthView = { uptime: undefined, countedRequests: 0, ttftMs: undefined, throughput: undefined }
+
+function emptyState(now: number): State {
   return {
+    ttft: [],
+    medianTtftMs: undefined,
     updatedAt: now,
-    succeeded: 0,
-    failed: 0,
-    apart: 0,
+    successes: 0,
+    counted: 0,
+    failures: 0,
+    all: 0,
+    outputTokens: 0,
+    generationMs: 0,
     consecutive: 0,
     ejections: 0,
-    coolUntil: 0,
-    probing: false,
-    ttft: [],
-    throughput: [],
+    limitedUntil: 0,
+    ejectedUntil: undefined,
+    probeUntil: undefined,
   }
 }
 
-function recordSuccess(row: Row, outcome: Outcome & { kind: 'success' }, now: number): void {
-  row.succeeded += 1
-  row.consecutive = 0
-  row.ejections = 0
-  row.coolUntil = 0
-  push(row.ttft, now, outcome.ttftMs)
-  if (outcome.outputTokens !== undefined && outcome.outputTokens > 0 && outcome.totalMs > 0) {
-    push(row.throughput, now, (outcome.outputTokens * 1_000) / outcome.totalMs)
-  }
+/** A clock that was set back makes nothing older. */
+function factorOf(state: State, now: number): number {
+  return 0.5 ** (Math.max(0, now - state.updatedAt) / HALF_LIFE_MS)
 }
 
-function recordFailure(row: Row, error: RouteplaneError, now: number): void {
-  const verdict = judgeFailure(error)
+function decay(state: State, now: number): void {
+  const factor = factorOf(state, now)
+  state.successes *= factor
+  state.counted *= factor
+  state.failures *= factor
+  state.all *= factor
+  state.outputTokens *= factor
+  state.generationMs *= factor
+  state.updatedAt = now
+}
+
+function count(state: State, { verdict }: Outcome): void {
   if (verdict === 'neutral') return
-  if (verdict === 'apart') {
-    row.apart += 1
-    if (error.retryAfterMs !== undefined) row.coolUntil = Math.max(row.coolUntil, now + Math.min(error.retryAfterMs, WINDOW_MS))
-    return
+  state.all += 1
+  if (verdict !== 'success') state.failures += 1
+  if (verdict === 'success') state.successes += 1
+  if (verdict === 'success' || verdict === 'against') state.counted += 1
+}
+
+function measure(state: State, { ttftMs, outputTokens, totalMs }: Outcome, now: number): void {
+  if (ttftMs !== undefined && ttftMs >= 0) {
+    state.ttft.push({ ms: ttftMs, at: now })
+    if (state.ttft.length > TTFT_SAMPLES) state.ttft.shift()
+    state.medianTtftMs = medianOf(state.ttft.filter(({ at }) => now - at <= FORGET_MS).map(({ ms }) => ms))
   }
-  row.failed += 1
-  row.consecutive += 1
-  if (row.consecutive < EJECT_AFTER) return
-  row.coolUntil = now + Math.min(MAX_COOL_DOWN_MS, BASE_COOL_DOWN_MS * 2 ** row.ejections)
-  row.ejections = Math.min(row.ejections + 1, 16)
+  if (outputTokens !== undefined && totalMs !== undefined && outputTokens > 0 && totalMs > 0) {
+    state.outputTokens += outputTokens
+    state.generationMs += totalMs
+  }
 }
 
-function decay(row: Row, now: number): void {
-  const factor = 0.5 ** (Math.max(0, now - row.updatedAt) / HALF_LIFE_MS)
-  row.succeeded *= factor
-  row.failed *= factor
-  row.apart *= factor
-  row.updatedAt = now
+/** Moves the circuit: failures in a row open it, longer each time; the probe's success closes it and its failure reopens it. */
+function cool(state: State, { verdict, retryAfterMs }: Outcome, now: number): void {
+  const wasProbe = state.probeUntil !== undefined
+  state.probeUntil = undefined
+  if (verdict === 'limited') {
+    const wait = retryAfterMs !== undefined && Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : LIMITED_MS
+    state.limitedUntil = Math.max(state.limitedUntil, now + wait)
+  }
+  if (verdict === 'success') {
+    state.consecutive = 0
+    state.ejections = 0
+    state.ejectedUntil = undefined
+  }
+  if (verdict !== 'against') return
+  state.consecutive += 1
+  const isOpen = state.ejectedUntil !== undefined && state.ejectedUntil > now
+  if (!wasProbe && (state.consecutive < EJECT_AFTER || isOpen)) return
+  state.ejectedUntil = now + Math.min(EJECT_MS * 2 ** state.ejections, EJECT_MAX_MS)
+  state.ejections += 1
 }
 
-function push(samples: Sample[], at: number, value: number): void {
-  samples.push({ at, value })
-  if (samples.length > MAX_SAMPLES) samples.shift()
+function cooldownOf(state: State, now: number): Cooldown | undefined {
+  if (state.limitedUntil > now) return { kind: 'limited', untilMs: state.limitedUntil }
+  if (state.ejectedUntil === undefined) return undefined
+  if (state.ejectedUntil > now) return { kind: 'ejected', untilMs: state.ejectedUntil }
+  return state.probeUntil !== undefined && state.probeUntil > now ? { kind: 'probing', untilMs: state.probeUntil } : undefined
 }
 
-function median(samples: readonly Sample[], now: number): number | undefined {
-  const values = samples.filter(({ at }) => now - at <= WINDOW_MS).map(({ value }) => value)
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)]
+function viewOf(state: State, now: number): HealthView {
+  if (now - state.updatedAt > FORGET_MS) return UNMEASURED
+  return {
+    uptime: state.counted > 0 ? state.successes / state.counted : undefined,
+    countedRequests: state.counted * factorOf(state, now),
+    ttftMs: state.medianTtftMs,
+    throughput: state.generationMs > 0 ? (state.outputTokens * 1000) / state.generationMs : undefined,
+    errorRate: state.all > 0 ? state.failures / state.all : undefined,
+  }
+}
+
+function medianOf(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor((sorted.length - 1) / 2)]
 }

@@ -1,4 +1,4 @@
-/** Latency: median time to first token over the rolling window, in milliseconds. */
+/** Latency: median time to the first token, in milliseconds. */
 import type { Axis } from './axis.ts'
 
 export const latency = {

@@ -1,128 +1,135 @@
-/** Orders eligible endpoints: one axis with its tie-breaks, or the balanced blend; total, deterministic, explainable. */
+/** Orders eligible endpoints: normalises, blends, breaks ties the same way every time, and can explain every score. */
 import { endpointKey } from '../registry/endpoint.ts'
-import type { Axis, Candidate } from './axis.ts'
-import { axes, balancedWeights, type AxisId, type Sort } from './index.ts'
+import type { Candidate, TieBreak } from './axis.ts'
+import { axes, balancedWeights, type AxisId, type Weights } from './index.ts'
+import type { SortOrder } from './variant.ts'
+
+/** Below this share, with enough requests to mean something, an endpoint waits behind every healthy one. */
+export const UPTIME_GATE = 0.8
+export const UPTIME_GATE_REQUESTS = 20
 
 export type RankOptions = {
-  readonly sort: Sort
-  readonly weights?: Readonly<Record<AxisId, number>>
-  /** Whether providers the caller pays with keys of his own go first; only the balanced order asks. */
+  readonly by: SortOrder
+  readonly weights?: Weights
+  /** Whether endpoints the caller has a key for come before others; `payment.prefer` may say otherwise. */
   readonly byokFirst: boolean
-  /** Provider ids the caller wants first, in this order. */
-  readonly order?: readonly string[]
 }
 
 export type Ranked = {
   readonly candidate: Candidate
-  /** The blend in (0, 1]; `undefined` when one axis decided. */
+  /** 1 is tried first. */
+  readonly rank: number
+  /** The balanced score from 0 to 1, or the value of the one axis; unitless, never money. */
   readonly score: number | undefined
-  /** Each axis as it was compared: for the blend best ÷ own, for one axis the measured value. */
+  /** What the score is made of: each axis's share before its weight, as it was compared. */
   readonly terms: Readonly<Record<AxisId, number | undefined>>
-  /** Behind every healthy endpoint because it fails too often. */
-  readonly unhealthy: boolean
+  /** Whether the uptime gate put it behind the healthy. */
+  readonly isGated: boolean
 }
 
-/** Below this share of successes, once this many requests were counted, an endpoint goes behind every healthy one. */
-export const UPTIME_GATE = { uptime: 0.8, countedRequests: 20 } as const
-
-/** Ranks candidates, best first. The same candidates give the same order, whatever order they came in. */
+/**
+ * Ranks candidates: healthy before gated, then those with the caller's own key, then by score, then by the tie-breaks of the
+ * order, then by endpoint key. The same candidates give the same ranks in whatever order they come.
+ *
+ * Cheaper is never ranked worse by cost: an amount is compared as it is, rounded to a double on both sides.
+ *
+ * @see Routing guide, section 6
+ */
 export function rank(candidates: readonly Candidate[], options: RankOptions): readonly Ranked[] {
-  const values = new Map(axes.map((axis) => [axis.id, fillGaps(axis, candidates)]))
-  const blended = options.sort === 'balanced'
-  const ranked = candidates.map((candidate): Ranked => {
-    const terms = blended ? shares(candidate, values) : measured(candidate)
-    const score = blended ? blend(terms, options.weights ?? balancedWeights) : undefined
-    return { candidate, score, terms, unhealthy: isUnhealthy(candidate) }
-  })
-  const compare = blended ? compareBlend(values) : compareAlong(options.sort as AxisId, values)
-  return ranked.toSorted(
-    (a, b) =>
-      preferred(a, options) - preferred(b, options) ||
-      Number(a.unhealthy) - Number(b.unhealthy) ||
-      (blended && options.byokFirst ? Number(b.candidate.byok) - Number(a.candidate.byok) : 0) ||
-      compare(a, b) ||
-      compareKeys(a, b),
+  const { by, weights = balancedWeights } = options
+  const scored = by === 'balanced' ? scoreBalanced(candidates, weights) : scoreByAxis(candidates, by)
+  const better = by === 'balanced' ? 'higher' : axisOf(by).better
+  const ties: readonly TieBreak[] = by === 'balanced' ? ['cost', 'uptime', 'errorRate'] : axisOf(by).ties
+  const compare = (a: Scored, b: Scored): number =>
+    Number(a.isGated) - Number(b.isGated) ||
+    (options.byokFirst ? Number(b.candidate.byok) - Number(a.candidate.byok) : 0) ||
+    compareValues(a.score, b.score, better) ||
+    compareTies(a.candidate, b.candidate, ties) ||
+    compareKeys(a.candidate, b.candidate)
+  return scored.toSorted(compare).map((each, index) => ({ ...each, rank: index + 1 }))
+}
+
+type Scored = Omit<Ranked, 'rank'>
+
+function scoreByAxis(candidates: readonly Candidate[], by: AxisId): readonly Scored[] {
+  return candidates.map((candidate) => ({
+    candidate,
+    score: axisOf(by).read(candidate),
+    terms: termsOf((axis) => axis.read(candidate)),
+    isGated: isGated(candidate),
+  }))
+}
+
+/**
+ * Each axis becomes best ÷ own (or own ÷ best), its weighted sum the score; a provider's own weight scales the whole. What has
+ * not been measured takes the median of what has, so that a newcomer is neither first nor last.
+ */
+function scoreBalanced(candidates: readonly Candidate[], weights: Weights): readonly Scored[] {
+  const scales = new Map(
+    axes.map((axis) => [
+      axis.id,
+      scaleOf(
+        candidates.map((candidate) => axis.read(candidate)),
+        axis.better,
+      ),
+    ]),
   )
+  const total = axes.reduce((sum, axis) => sum + weights[axis.id], 0)
+  return candidates.map((candidate) => {
+    const terms = termsOf((axis) => scales.get(axis.id)?.(axis.read(candidate)))
+    const blended = axes.reduce((sum, axis) => sum + weights[axis.id] * (terms[axis.id] ?? 1), 0)
+    const score = total > 0 ? (blended / total) * candidate.endpoint.provider.weight : undefined
+    return { candidate, score, terms, isGated: isGated(candidate) }
+  })
 }
 
-type Values = ReadonlyMap<string, ReadonlyMap<Candidate, number>>
-
-/** What has not been measured takes the median of what has: a newcomer is neither first nor last. */
-function fillGaps(axis: Axis, candidates: readonly Candidate[]): ReadonlyMap<Candidate, number> {
-  const known = candidates.map((candidate) => axis.read(candidate)).filter((value) => value !== undefined)
-  const median = known.toSorted((a, b) => a - b)[Math.floor((known.length - 1) / 2)]
-  return new Map(candidates.map((candidate) => [candidate, axis.read(candidate) ?? median ?? 0]))
+/** Gives the function that makes a share of a value; with nothing measured at all there is nothing to compare. */
+function scaleOf(values: readonly (number | undefined)[], better: 'lower' | 'higher'): (value: number | undefined) => number | undefined {
+  const measured = values.filter((value) => value !== undefined).toSorted((a, b) => a - b)
+  const median = medianOf(measured)
+  const [lowest] = measured
+  const highest = measured.at(-1)
+  if (median === undefined || lowest === undefined || highest === undefined) return () => undefined
+  if (better === 'higher') return (value = median) => (highest > 0 ? Math.max(value, 0) / highest : 1)
+  // Beside something free every price is infinitely dear; the tie-breaks still tell the others apart.
+  return (value = median) => (value <= lowest ? 1 : Math.max(lowest, 0) / value)
 }
 
-function shares(candidate: Candidate, values: Values): Record<AxisId, number | undefined> {
-  const terms = {} as Record<AxisId, number | undefined>
-  for (const axis of axes) {
-    const column = values.get(axis.id)
-    const own = column?.get(candidate)
-    if (column === undefined || own === undefined) continue
-    const all = [...column.values()]
-    terms[axis.id] = axis.better === 'lower' ? share(Math.min(...all), own) : share(own, Math.max(...all))
+/** The lower of the two middle values of an even number, so that a median is always somebody's. */
+function medianOf(sorted: readonly number[]): number | undefined {
+  return sorted[Math.floor((sorted.length - 1) / 2)]
+}
+
+function isGated({ health }: Candidate): boolean {
+  return health.uptime !== undefined && health.uptime < UPTIME_GATE && health.countedRequests >= UPTIME_GATE_REQUESTS
+}
+
+function axisOf(id: AxisId) {
+  return axes.find((axis) => axis.id === id) ?? axes[0]
+}
+
+function termsOf(read: (axis: (typeof axes)[number]) => number | undefined): Readonly<Record<AxisId, number | undefined>> {
+  return Object.fromEntries(axes.map((axis) => [axis.id, read(axis)])) as Record<AxisId, number | undefined>
+}
+
+/** The unknown comes after everything known. */
+function compareValues(a: number | undefined, b: number | undefined, better: 'lower' | 'higher'): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined)
+  return a === b ? 0 : a < b === (better === 'lower') ? -1 : 1
+}
+
+function compareTies(a: Candidate, b: Candidate, ties: readonly TieBreak[]): number {
+  for (const tie of ties) {
+    const verdict =
+      tie === 'errorRate'
+        ? compareValues(a.health.errorRate, b.health.errorRate, 'lower')
+        : compareValues(axisOf(tie).read(a), axisOf(tie).read(b), axisOf(tie).better)
+    if (verdict !== 0) return verdict
   }
-  return terms
+  return 0
 }
 
-/** Both zero is equally good; only one zero cannot be divided by and is the best or the worst there is. */
-function share(less: number, more: number): number {
-  return more === 0 ? 1 : less / more
-}
-
-function measured(candidate: Candidate): Record<AxisId, number | undefined> {
-  const terms = {} as Record<AxisId, number | undefined>
-  for (const axis of axes) terms[axis.id] = axis.read(candidate)
-  return terms
-}
-
-function blend(terms: Readonly<Record<AxisId, number | undefined>>, weights: Readonly<Record<AxisId, number>>): number {
-  const total = axes.reduce((sum, { id }) => sum + weights[id], 0)
-  return axes.reduce((sum, { id }) => sum + (weights[id] * (terms[id] ?? 1)) / total, 0)
-}
-
-function compareBlend(values: Values): (a: Ranked, b: Ranked) => number {
-  const ties = compareTies(['cost', 'uptime', 'latency', 'throughput'], values)
-  return (a, b) => (b.score ?? 0) - (a.score ?? 0) || ties(a, b)
-}
-
-function compareAlong(sort: AxisId, values: Values): (a: Ranked, b: Ranked) => number {
-  const axis = axes.find(({ id }) => id === sort)
-  return compareTies([sort, ...(axis?.ties ?? [])], values)
-}
-
-function compareTies(chain: readonly string[], values: Values): (a: Ranked, b: Ranked) => number {
-  return (a, b) => {
-    for (const id of chain) {
-      const difference = id === 'error_rate' ? errorRate(a) - errorRate(b) : along(id, a, b, values)
-      if (difference !== 0) return difference
-    }
-    return 0
-  }
-}
-
-function along(id: string, a: Ranked, b: Ranked, values: Values): number {
-  const axis = axes.find((candidate) => candidate.id === id)
-  const column = values.get(id)
-  const difference = (column?.get(a.candidate) ?? 0) - (column?.get(b.candidate) ?? 0)
-  return axis?.better === 'higher' ? -difference : difference
-}
-
-function errorRate({ candidate }: Ranked): number {
-  return candidate.health.errorRate ?? 0
-}
-
-function isUnhealthy({ health }: Candidate): boolean {
-  return health.uptime !== undefined && health.uptime < UPTIME_GATE.uptime && health.countedRequests >= UPTIME_GATE.countedRequests
-}
-
-function preferred({ candidate }: Ranked, { order = [] }: RankOptions): number {
-  const at = order.indexOf(candidate.endpoint.provider.id)
-  return at === -1 ? order.length : at
-}
-
-function compareKeys(a: Ranked, b: Ranked): number {
-  const [one, other] = [endpointKey(a.candidate.endpoint), endpointKey(b.candidate.endpoint)]
+function compareKeys(a: Candidate, b: Candidate): number {
+  const [one, other] = [endpointKey(a.endpoint), endpointKey(b.endpoint)]
   return one < other ? -1 : one > other ? 1 : 0
 }

@@ -1,4 +1,4 @@
-/** Throughput: median output tokens a second over the whole generation: queue, fetch and stream. */
+/** Throughput: output tokens a second over the whole generation, waiting included. */
 import type { Axis } from './axis.ts'
 
 export const throughput = {

@@ -1,9 +1,9 @@
-/** Uptime: the share of counted requests that succeeded, newer ones weighing more. */
+/** Uptime: the share of counted requests that went well. */
 import type { Axis } from './axis.ts'
 
 export const uptime = {
   id: 'uptime',
   better: 'higher',
   read: ({ health }) => health.uptime,
-  ties: ['error_rate', 'cost'],
+  ties: ['errorRate', 'latency'],
 } as const satisfies Axis<'uptime'>

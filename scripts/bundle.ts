@@ -1,0 +1,130 @@
+/** Bundles the two programs so that starting one reads a few files instead of hundreds, and heavy packages load at first use. */
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build, type Metafile, type OutputFile } from 'esbuild'
+
+const root = resolve(fileURLToPath(import.meta.url), '../..')
+
+/** Source and, by the same base name, `dist/bin` file of each program. */
+const programs = ['routeplane-mcp', 'routeplane'] as const
+
+/** Packages with a native part: a bundle cannot carry it, so they are loaded from node_modules. */
+const external = ['libsql']
+
+/**
+ * Packages that cost more to load than all of our own start-up (`viem` alone about a quarter of a second) and that no
+ * program needs before its first payment or first chain call: behind an `import()`, or the build fails.
+ */
+const lazyOnly = [
+  'viem',
+  'ox',
+  'abitype',
+  '@noble/curves',
+  '@scure/bip32',
+  '@scure/bip39',
+  '@x402/core',
+  '@x402/evm',
+  'libsql',
+  '@hono/node-server',
+]
+
+/** CommonJS packages inside an ES module still call `require` for Node's own modules. */
+const banner = "import { createRequire as requireFrom } from 'node:module';const require = requireFrom(import.meta.url);"
+
+/**
+ * Writes `dist/bin/<program>.js` with their shared chunks and the notice of everything bundled.
+ *
+ * @returns one line for each program: the bytes it reads at start.
+ * @throws Error when a program is missing or would load one of the heavy packages at start.
+ */
+export async function bundlePrograms(): Promise<string[]> {
+  const entryPoints = programs.map((program) => join(root, `src/bin/${program}.ts`))
+  for (const entry of entryPoints) if (!existsSync(entry)) throw new Error(`there is no ${relative(root, entry)} to bundle`)
+  const { metafile, outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints,
+    outdir: 'dist/bin',
+    bundle: true,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    external,
+    banner: { js: banner },
+    legalComments: 'none',
+    logLevel: 'warning',
+    metafile: true,
+    write: false,
+  })
+  const eager = programs.map((program) => eagerFiles(metafile, `dist/bin/${program}.js`))
+  assertLazy(metafile, eager)
+  for (const file of outputFiles) writeOutput(file)
+  writeFileSync(join(root, 'dist/THIRD-PARTY-NOTICES.txt'), noticeOf(metafile))
+  return programs.map((program, index) => {
+    const files = eager[index] ?? []
+    const bytes = files.reduce((sum, file) => sum + (metafile.outputs[file]?.bytes ?? 0), 0)
+    return `dist/bin/${program}.js: ${Math.round(bytes / 1024)} KiB in ${files.length} files at start`
+  })
+}
+
+/** Only the programs themselves start with a shebang and may be executed; chunks are imported. */
+function writeOutput({ path, text }: OutputFile): void {
+  const isProgram = programs.some((program) => path === join(root, `dist/bin/${program}.js`))
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, isProgram ? `#!/usr/bin/env node\n${text}` : text)
+  if (isProgram) chmodSync(path, 0o755)
+}
+
+/** Follows static imports only: what Node reads before the first line of ours runs. */
+function eagerFiles(metafile: Metafile, entry: string): string[] {
+  const seen = new Set([entry])
+  for (const file of seen) {
+    for (const { path, kind, external: isExternal } of metafile.outputs[file]?.imports ?? []) {
+      if (kind === 'import-statement' && isExternal !== true) seen.add(path)
+    }
+  }
+  return [...seen]
+}
+
+/** A program's entry file only checks the version and imports the rest lazily: what it imports first is start-up too. */
+function assertLazy(metafile: Metafile, eager: readonly (readonly string[])[]): void {
+  const first = programs
+    .flatMap((program) => metafile.outputs[`dist/bin/${program}.js`]?.imports ?? [])
+    .filter(({ kind, external: isExternal }) => kind === 'dynamic-import' && isExternal !== true)
+  const files = new Set([...eager.flat(), ...first.flatMap(({ path }) => eagerFiles(metafile, path))])
+  for (const file of files) {
+    const output = metafile.outputs[file]
+    const packages = [
+      ...Object.keys(output?.inputs ?? {}).flatMap((input) => packageOf(input) ?? []),
+      ...(output?.imports ?? [])
+        .filter(({ kind, external: isExternal }) => isExternal === true && kind === 'import-statement')
+        .map(({ path }) => path),
+    ]
+    const heavy = packages.find((name) => lazyOnly.includes(name))
+    if (heavy !== undefined) throw new Error(`${heavy} would be loaded at start, through ${file}: import it where it is first used`)
+  }
+}
+
+function packageOf(input: string): string | undefined {
+  return /(?:^|.*\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]
+}
+
+/** Lists every bundled package with its licence text, as most licences ask of copies. */
+function noticeOf(metafile: Metafile): string {
+  const folders = new Map<string, string>()
+  for (const input of Object.keys(metafile.inputs)) {
+    const name = packageOf(input)
+    if (name !== undefined) folders.set(name, join(root, input.slice(0, input.lastIndexOf(`node_modules/${name}/`)), 'node_modules', name))
+  }
+  const sections = [...folders].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, folder]) => sectionOf(name, folder))
+  return `The programs in bin/ contain code of these packages.\n\n${sections.join('\n')}`
+}
+
+function sectionOf(name: string, folder: string): string {
+  const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string; license?: string }
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e(?:\.\w+)?$/i.test(entry))
+  const text = file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+  return `== ${name} ${version} (${license ?? 'licence not stated'})\n${text}`
+}
