@@ -7,6 +7,8 @@ import { costOf } from '../registry/pricing.ts'
 import { endpointKey } from '../registry/endpoint.ts'
 import { fallThrough } from '../routing/fall-through.ts'
 import type { Attempt } from '../routing/plan.ts'
+import { outcomeOfError, type Outcome } from '../selection/outcome.ts'
+import type { Usage } from '../completion/usage.ts'
 import { startAttempt, type Started } from './attempt.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
@@ -39,7 +41,7 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
       attempt: failures.length + 1,
     })
     try {
-      context.health.begin(endpoint)
+      context.health.begin(endpointKey(endpoint))
       const id = createId('pay', context.clock.now())
       const started = await startAttempt({ id, attempt, mode, call, capUsd: decided.capUsd, signal }, context)
       return open({ call, decided, attempt, started, attempts: failures.length + 1, startedAt }, context)
@@ -47,7 +49,7 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
       const error = toRouteplaneError(thrown)
       const ms = Math.round(context.clock.monotonic() - attemptedAt)
       failures.push({ attempt, error, ms })
-      context.health.record(endpoint, { kind: 'failure', error, ms })
+      context.health.record(endpointKey(endpoint), outcomeOfError(error))
       context.log.warn('attempt failed', { request: call.id, endpoint: endpointKey(endpoint), code: error.code, money: error.money, ms })
       if (fallThrough(error, { onUnknown: decided.onUnknown, aborted: signal.aborted }) === 'caller') break
     }
@@ -113,10 +115,8 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
   const error = failure === undefined ? report.error : toRouteplaneError(failure)
   await started.payment.close({ delivered: report.deliveredCharacters > 0, usage, costUsd })
   context.health.record(
-    endpoint,
-    error === undefined || call.signal.aborted
-      ? { kind: 'success', ttftMs: started.meter.ttftMs(), totalMs, outputTokens: usage.outputTokens }
-      : { kind: 'failure', error, ms: totalMs },
+    endpointKey(endpoint),
+    error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error),
   )
   const receipt =
     started.payment.receiptId === undefined
@@ -138,10 +138,15 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
   }
 }
 
+function success(started: Started, usage: Usage, totalMs: number): Outcome {
+  const { outputTokens } = usage
+  return { verdict: 'success', ttftMs: started.meter.ttftMs(), totalMs, ...(outputTokens === undefined ? {} : { outputTokens }) }
+}
+
 type Recorded = {
   readonly opened: Opened
   readonly status: number
-  readonly usage: ReturnType<typeof toUsage>
+  readonly usage: Usage
   readonly chargedUsd: Usd | undefined
   readonly totalMs: number
   readonly errorCode?: string

@@ -2,14 +2,14 @@
 import { RouteplaneError } from '../errors.ts'
 import { formatUsd, minUsd, type Usd } from '../money.ts'
 import type { Extensions } from '../protocol/extensions.ts'
-import type { Endpoint, PaymentModeName } from '../registry/endpoint.ts'
+import { endpointKey, type Endpoint, type PaymentModeName } from '../registry/endpoint.ts'
 import { sift, type EligibleCandidate, type Sieve } from '../routing/eligible.ts'
 import { parseModelRef } from '../routing/model-ref.ts'
 import { planAttempts, type Attempt, type Refusal } from '../routing/plan.ts'
 import { mergePreset, type Preset } from '../routing/preset.ts'
 import { resolveModel, type Target } from '../routing/resolve.ts'
-import { isSort, type Sort } from '../selection/index.ts'
 import { rank, type Ranked } from '../selection/rank.ts'
+import { orderOfVariant, sortOrderOf } from '../selection/variant.ts'
 import type { GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 
@@ -103,8 +103,8 @@ function createSieve({ call, extensions, capUsd, capIsOwn }: SieveInput, context
     hideDeprecated: context.rules.hideDeprecated,
     today: new Date(context.clock.now()).toISOString().slice(0, 10),
     offer: (mode, endpoint) => modes.get(mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
-    health: (endpoint) => context.health.view(endpoint),
-    coolingUntil: (endpoint) => context.health.coolingUntil(endpoint),
+    health: (endpoint) => context.health.view(endpointKey(endpoint)),
+    coolingUntil: (endpoint) => context.health.cooldown(endpointKey(endpoint))?.untilMs,
   }
 }
 
@@ -116,16 +116,17 @@ function preferOf(extensions: Extensions, context: GatewayContext): readonly Pay
 }
 
 function order(target: Target, eligible: readonly EligibleCandidate[], extensions: Extensions, context: GatewayContext): readonly Ranked[] {
-  const wanted = target.variant === undefined || target.variant === 'discount' ? extensions.provider?.sort : target.variant
-  const sort: Sort = wanted !== undefined && isSort(wanted) ? wanted : 'balanced'
+  const { sort, order: wantedFirst = [] } = extensions.provider ?? {}
+  const by =
+    target.variant === undefined ? ((sort === undefined ? undefined : sortOrderOf(sort)) ?? 'balanced') : orderOfVariant(target.variant)
   const prefer = preferOf(extensions, context)
-  const ranked = rank(eligible, {
-    sort,
-    weights: context.rules.weights,
-    byokFirst: prefer[0] === 'byok',
-    ...(extensions.provider?.order === undefined ? {} : { order: extensions.provider.order }),
-  })
-  if (!target.ordered) return ranked
+  // An axis that was asked for is asked of everybody alike; only the default order lets the caller's own keys go first.
+  const ranked = rank(eligible, { by, weights: context.rules.weights, byokFirst: by === 'balanced' && prefer[0] === 'byok' })
+  const place = ({ candidate }: Ranked) => {
+    const at = wantedFirst.indexOf(candidate.endpoint.provider.id)
+    return at === -1 ? wantedFirst.length : at
+  }
+  if (!target.ordered) return ranked.toSorted((a, b) => place(a) - place(b))
   return ranked.toSorted((a, b) => target.endpoints.indexOf(a.candidate.endpoint) - target.endpoints.indexOf(b.candidate.endpoint))
 }
 
