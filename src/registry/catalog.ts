@@ -1,0 +1,146 @@
+/** All models and their endpoints as known now: an immutable snapshot that is swapped whole. */
+import { canonicalIdOf, type CanonicalIndex, type CanonicalModel } from './canonical.ts'
+import type { Endpoint, Provider } from './endpoint.ts'
+import { createEndpoint, overlayRow, type ModelRow, type ProviderDefinition } from './model-row.ts'
+
+/** One model with everybody who serves it. */
+export type CatalogModel = {
+  /** The canonical id, or the provider's own where nobody has named the model. */
+  readonly id: string
+  readonly name: string
+  readonly canonical: CanonicalModel | undefined
+  /** In the order of the providers' ids, then of their own model ids. */
+  readonly endpoints: readonly Endpoint[]
+}
+
+/** Held for the whole of a request: a poll in the middle changes nothing for it. */
+export type CatalogSnapshot = {
+  /** Counts up with every change. */
+  readonly version: number
+  readonly providers: ReadonlyMap<string, Provider>
+  /** By canonical id. */
+  readonly models: ReadonlyMap<string, CatalogModel>
+  /** Alias to canonical id. */
+  readonly aliases: ReadonlyMap<string, string>
+  /** Endpoints by the id their provider's own API takes. */
+  readonly byUpstreamModel: ReadonlyMap<string, readonly Endpoint[]>
+  /** Provider id, then its own model id or the canonical one. */
+  readonly byProvider: ReadonlyMap<string, ReadonlyMap<string, readonly Endpoint[]>>
+}
+
+/** What a catalog is made of; providers of the user's own config outrank those of the registry. */
+export type CatalogSources = {
+  readonly canonical: CanonicalIndex
+  readonly registry: readonly ProviderDefinition[]
+  readonly config: readonly ProviderDefinition[]
+}
+
+export type Catalog = {
+  snapshot(): CatalogSnapshot
+  /** Every provider that counts, with the models of its own file. */
+  definitions(): readonly ProviderDefinition[]
+  /** Lays the rows of polled documents over those of the files, by provider id; one swap for all of them. */
+  setDocuments(documents: ReadonlyMap<string, readonly ModelRow[]>): void
+  /** Exchanges files and config; documents of providers that stay are kept. */
+  reload(sources: CatalogSources): void
+}
+
+export function createCatalog(sources: CatalogSources): Catalog {
+  const documents = new Map<string, readonly ModelRow[]>()
+  let canonical = sources.canonical
+  let definitions = mergeDefinitions(sources)
+  let current = buildSnapshot(canonical, definitions, documents, 1)
+  const swap = () => {
+    current = buildSnapshot(canonical, definitions, documents, current.version + 1)
+  }
+  return {
+    snapshot: () => current,
+    definitions: () => definitions,
+    setDocuments(fresh) {
+      for (const [providerId, rows] of fresh) documents.set(providerId, rows)
+      swap()
+    },
+    reload(next) {
+      canonical = next.canonical
+      const before = new Map(definitions.map(({ provider }) => [provider.id, provider.modelsUrl]))
+      definitions = mergeDefinitions(next)
+      const kept = new Set(
+        definitions.filter(({ provider }) => before.get(provider.id) === provider.modelsUrl).map(({ provider }) => provider.id),
+      )
+      for (const providerId of documents.keys()) if (!kept.has(providerId)) documents.delete(providerId)
+      swap()
+    },
+  }
+}
+
+/**
+ * Joins both sources; a config provider takes the place of a registry provider with its id. It borrows the models of that one
+ * only when it lists none and has no document of its own: never its address, its payee or its ways to be paid.
+ */
+export function mergeDefinitions(sources: Pick<CatalogSources, 'registry' | 'config'>): readonly ProviderDefinition[] {
+  const merged = new Map(sources.registry.map((definition) => [definition.provider.id, definition]))
+  for (const own of sources.config) {
+    const listed = merged.get(own.provider.id)
+    const borrows = own.models.length === 0 && own.provider.modelsUrl === undefined && listed !== undefined
+    merged.set(own.provider.id, borrows ? { provider: own.provider, models: listed.models } : own)
+  }
+  return [...merged.values()].toSorted((a, b) => order(a.provider.id, b.provider.id))
+}
+
+/** Builds a snapshot; the same sources give the same one, whatever order they came in. */
+export function buildSnapshot(
+  canonical: CanonicalIndex,
+  definitions: readonly ProviderDefinition[],
+  documents: ReadonlyMap<string, readonly ModelRow[]>,
+  version: number,
+): CatalogSnapshot {
+  const served = definitions.map(({ provider, models }) => ({
+    provider,
+    endpoints: mergeRows(models, documents.get(provider.id) ?? []).map((row) => {
+      const modelId = canonicalIdOf(canonical, row)
+      return createEndpoint(provider, row, modelId, canonical.models.get(modelId))
+    }),
+  }))
+  const endpoints = served.flatMap((each) => each.endpoints)
+  const models = new Map<string, CatalogModel>()
+  for (const [id, offers] of groupBy(endpoints, (endpoint) => [endpoint.modelId])) {
+    const known = canonical.models.get(id)
+    models.set(id, { id, name: known?.name ?? offers[0]?.name ?? id, canonical: known, endpoints: offers })
+  }
+  const byOwnOrCanonicalId = (endpoint: Endpoint) => [endpoint.upstreamModel, endpoint.modelId]
+  return {
+    version,
+    providers: new Map(definitions.map(({ provider }) => [provider.id, provider])),
+    models,
+    aliases: canonical.aliases,
+    byUpstreamModel: groupBy(endpoints, (endpoint) => [endpoint.upstreamModel]),
+    byProvider: new Map(served.map((each) => [each.provider.id, groupBy(each.endpoints, byOwnOrCanonicalId)])),
+  }
+}
+
+/** A document says what holds now, a file what was reviewed: the document counts where it speaks, the file fills the rest. */
+function mergeRows(listed: readonly ModelRow[], polled: readonly ModelRow[]): readonly ModelRow[] {
+  const rows = new Map(listed.map((row) => [row.upstreamModel, row]))
+  for (const row of polled) {
+    const base = rows.get(row.upstreamModel)
+    rows.set(row.upstreamModel, base === undefined ? row : overlayRow(base, row))
+  }
+  return [...rows.values()].toSorted((a, b) => order(a.upstreamModel, b.upstreamModel))
+}
+
+function groupBy<Item>(items: readonly Item[], keysOf: (item: Item) => readonly string[]): ReadonlyMap<string, readonly Item[]> {
+  const groups = new Map<string, Item[]>()
+  for (const item of items) {
+    for (const key of new Set(keysOf(item))) {
+      const group = groups.get(key)
+      if (group === undefined) groups.set(key, [item])
+      else group.push(item)
+    }
+  }
+  return groups
+}
+
+/** By code units: the same on every machine, unlike the rules of a locale. */
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
