@@ -8,9 +8,12 @@ export type Axis<Id extends string = string> = {
   readonly better: 'lower' | 'higher'
   /** @returns `undefined` when it has not been measured. */
   read(candidate: Candidate): number | undefined
-  /** Axis ids that decide between equals, in order; the endpoint key comes last. */
-  readonly ties: readonly string[]
+  /** What decides between equals, in order; the endpoint key comes last. */
+  readonly ties: readonly TieBreak[]
 }
+
+/** Another axis, or the share of all requests that failed for whatever reason. */
+export type TieBreak = 'cost' | 'latency' | 'throughput' | 'uptime' | 'errorRate'
 
 /** An eligible endpoint with what is known of it for this request. */
 export type Candidate = {
@@ -31,4 +34,6 @@ export type HealthView = {
   readonly ttftMs: number | undefined
   /** Output tokens a second over the whole generation time. */
   readonly throughput: number | undefined
+  /** Failures of every kind ÷ all requests, 403 and 429 included: what callers saw, whoever was to blame. */
+  readonly errorRate?: number | undefined
 }

@@ -1,0 +1,200 @@
+/** Health: what counts, how it fades, and when an endpoint is left alone. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { RouteplaneError, type ErrorCode } from '../../../src/errors.ts'
+import { createHealth, EJECT_AFTER, HALF_LIFE_MS } from '../../../src/selection/health.ts'
+import { outcomeOfError, verdictOfError, verdictOfStatus, type Outcome, type Verdict } from '../../../src/selection/outcome.ts'
+
+function setup() {
+  const time = { now: 1_000_000 }
+  const health = createHealth({ now: () => time.now })
+  const record = (verdict: Verdict, more: Omit<Outcome, 'verdict'> = {}, times = 1) => {
+    for (let each = 0; each < times; each++) health.record('e', { verdict, ...more })
+  }
+  return { time, health, record, cooldown: () => health.cooldown('e'), view: () => health.view('e') }
+}
+
+describe('what counts', () => {
+  it.each([
+    [200, false, 'success'],
+    [302, false, 'against'],
+    [400, false, 'neutral'],
+    [401, false, 'against'],
+    [402, false, 'neutral'],
+    [402, true, 'against'],
+    [403, false, 'apart'],
+    [404, false, 'against'],
+    [408, false, 'against'],
+    [413, false, 'neutral'],
+    [422, false, 'neutral'],
+    [429, true, 'limited'],
+    [500, false, 'against'],
+    [529, false, 'against'],
+  ] as const)('status %i (paid: %s) is %s', (status, wasPaid, verdict) => {
+    expect(verdictOfStatus(status, wasPaid)).toBe(verdict)
+  })
+
+  it.each<[ErrorCode, number | undefined, Verdict]>([
+    ['upstream_error', 503, 'against'],
+    ['upstream_error', 400, 'neutral'],
+    ['upstream_error', 403, 'apart'],
+    ['upstream_error', 200, 'against'],
+    ['upstream_error', undefined, 'against'],
+    ['upstream_timeout', undefined, 'against'],
+    ['upstream_unreachable', undefined, 'against'],
+    ['stream_incomplete', undefined, 'against'],
+    ['upstream_rate_limited', undefined, 'limited'],
+    ['payee_mismatch', undefined, 'against'],
+    ['payment_rejected', 402, 'against'],
+    ['budget_exceeded', undefined, 'neutral'],
+    ['insufficient_funds', undefined, 'neutral'],
+    ['payment_outcome_unknown', undefined, 'neutral'],
+    ['cancelled', undefined, 'neutral'],
+    ['invalid_request', 400, 'neutral'],
+    ['internal', undefined, 'neutral'],
+  ])('%s with status %s is %s', (code, status, verdict) => {
+    expect(verdictOfError(new RouteplaneError(code, 'x', status === undefined ? {} : { details: { status } }))).toBe(verdict)
+  })
+
+  it('carries Retry-After on', () => {
+    expect(outcomeOfError(new RouteplaneError('upstream_rate_limited', 'x', { retryAfterMs: 7000 }))).toEqual({
+      verdict: 'limited',
+      retryAfterMs: 7000,
+    })
+  })
+
+  it('makes the uptime of successes and failures alone', () => {
+    const { record, view } = setup()
+    record('success', {}, 3)
+    record('against')
+    record('neutral', {}, 9)
+    record('limited', { retryAfterMs: 0 }, 2)
+    record('apart', {}, 2)
+    expect(view()).toMatchObject({ uptime: 0.75, countedRequests: 4, errorRate: 5 / 8 })
+  })
+
+  it('knows nothing before the first outcome', () => {
+    expect(setup().view()).toEqual({ uptime: undefined, countedRequests: 0, ttftMs: undefined, throughput: undefined })
+  })
+})
+
+describe('fading', () => {
+  it('halves the weight of the past every five minutes', () => {
+    const { time, record, view } = setup()
+    record('against', {}, 8)
+    time.now += HALF_LIFE_MS
+    expect(view()).toMatchObject({ uptime: 0, countedRequests: 4 })
+    record('success', {}, 4)
+    expect(view()).toMatchObject({ uptime: 0.5, countedRequests: 8 })
+  })
+
+  it('forgets everything after an hour of silence', () => {
+    const { time, record, view } = setup()
+    record('success', { ttftMs: 10, outputTokens: 5, totalMs: 100 })
+    time.now += 3_600_001
+    expect(view()).toEqual({ uptime: undefined, countedRequests: 0, ttftMs: undefined, throughput: undefined })
+  })
+
+  it('does not grow when the clock is set back', () => {
+    const { time, record, view } = setup()
+    record('success')
+    time.now -= HALF_LIFE_MS
+    expect(view().countedRequests).toBe(1)
+  })
+
+  it('shows the median time to the first token, and tokens over the whole time', () => {
+    const { record, view } = setup()
+    for (const ttftMs of [100, 5000, 200, 300]) record('success', { ttftMs })
+    record('success', { outputTokens: 100, totalMs: 1000 })
+    record('success', { outputTokens: 500, totalMs: 2000 })
+    record('success', { outputTokens: 5 })
+    expect(view()).toMatchObject({ ttftMs: 200, throughput: 200 })
+  })
+
+  it('keeps an uptime between 0 and 1 whatever happens', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            wait: fc.nat({ max: 10 * HALF_LIFE_MS }),
+            verdict: fc.constantFrom<Verdict>('success', 'against', 'neutral', 'apart', 'limited'),
+          }),
+        ),
+        (events) => {
+          const { time, record, view } = setup()
+          for (const { wait, verdict } of events) {
+            time.now += wait
+            record(verdict)
+            const { uptime, errorRate } = view()
+            for (const share of [uptime, errorRate]) if (share !== undefined) expect(share >= 0 && share <= 1).toBe(true)
+          }
+        },
+      ),
+    )
+  })
+})
+
+describe('leaving an endpoint alone', () => {
+  it('begins after five failures in a row, and doubles', () => {
+    const { time, record, cooldown, health } = setup()
+    record('against', {}, EJECT_AFTER - 1)
+    record('success')
+    record('against', {}, EJECT_AFTER - 1)
+    expect(cooldown()).toBeUndefined()
+    record('against')
+    expect(cooldown()).toEqual({ kind: 'ejected', untilMs: time.now + 30_000 })
+    for (const seconds of [60, 120, 240, 480, 600, 600]) {
+      time.now += 10 * 60_000
+      expect(cooldown()).toBeUndefined()
+      health.begin('e')
+      record('against')
+      expect(cooldown()).toEqual({ kind: 'ejected', untilMs: time.now + seconds * 1000 })
+    }
+  })
+
+  it('lets one probe through at a time, and ends with its success', () => {
+    const { time, record, cooldown, health } = setup()
+    record('against', {}, EJECT_AFTER)
+    time.now += 30_001
+    expect(cooldown()).toBeUndefined()
+    health.begin('e')
+    expect(cooldown()?.kind).toBe('probing')
+    record('success')
+    expect(cooldown()).toBeUndefined()
+    record('against', {}, EJECT_AFTER - 1)
+    expect(cooldown()).toBeUndefined()
+    record('against')
+    expect(cooldown()).toEqual({ kind: 'ejected', untilMs: time.now + 30_000 })
+  })
+
+  it('tries again when a probe ended without a verdict or never came back', () => {
+    const { time, record, cooldown, health } = setup()
+    record('against', {}, EJECT_AFTER)
+    time.now += 30_001
+    health.begin('e')
+    record('neutral')
+    expect(cooldown()).toBeUndefined()
+    health.begin('e')
+    time.now += 5 * 60_000
+    expect(cooldown()).toBeUndefined()
+  })
+
+  it('takes a 429 at its word, and a short while without one', () => {
+    const { time, record, cooldown } = setup()
+    record('limited', { retryAfterMs: 12_345 })
+    expect(cooldown()).toEqual({ kind: 'limited', untilMs: time.now + 12_345 })
+    time.now += 12_345
+    expect(cooldown()).toBeUndefined()
+    record('limited')
+    expect(cooldown()).toEqual({ kind: 'limited', untilMs: time.now + 5_000 })
+    record('limited', { retryAfterMs: Infinity })
+    expect(cooldown()).toEqual({ kind: 'limited', untilMs: time.now + 5_000 })
+  })
+
+  it('does not eject for what is nobody’s fault', () => {
+    const { record, cooldown } = setup()
+    record('neutral', {}, 50)
+    record('apart', {}, 50)
+    expect(cooldown()).toBeUndefined()
+  })
+})
