@@ -1,0 +1,274 @@
+/** Refreshes the models documents of providers on a schedule, keeps the last good one and says which are stale. */
+import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { headerOf, type HttpResponse, type Transport } from '../lib/http-call.ts'
+import { randomBytesOf } from '../lib/id.ts'
+import { parseJson } from '../lib/json.ts'
+import type { Log } from '../lib/log.ts'
+import type { Provider } from './endpoint.ts'
+import type { ModelRow, ProviderDefinition } from './model-row.ts'
+import { readModelsDocument, type RowProblem } from './models-document.ts'
+import { findDrifts, type PriceDrift } from './price-drift.ts'
+
+export const DEFAULT_POLL_MS = 60_000
+export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+const CONNECT_MS = 5_000
+const TOTAL_MS = 15_000
+/** So many documents are fetched at a time. */
+const CONCURRENCY = 8
+
+export type PollerOptions = {
+  /** Who there is to ask; read anew for every round. */
+  readonly definitions: () => readonly ProviderDefinition[]
+  /** Receives the rows of a round's good documents, all at once; normally `catalog.setDocuments`. */
+  readonly onDocuments: (documents: ReadonlyMap<string, readonly ModelRow[]>) => void
+  readonly onDrift?: (drift: PriceDrift) => void
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly log: Log
+  /** Between rounds, give or take a tenth. */
+  readonly intervalMs?: number
+  /** Milliseconds one exchange may take in all. */
+  readonly totalMs?: number
+  /** Headers that carry the user's key; only asked for where the document lives on the provider's own origin. */
+  readonly authorize?: (provider: Provider) => Readonly<Record<string, string>>
+  /** Starts a timer that does not keep the process alive, and gives the way to stop it. */
+  readonly schedule?: (run: () => void, ms: number) => () => void
+  /** A number from 0 up to 1. */
+  readonly random?: () => number
+}
+
+/** What is known of one provider's document. */
+export type PollStatus = {
+  readonly provider: string
+  readonly outcome: 'updated' | 'unchanged' | 'kept_last_good'
+  /** Whether the last round failed: what the catalog holds may be old, or missing. */
+  readonly isStale: boolean
+  /** Milliseconds since the epoch; `undefined` when there has been no good document yet. */
+  readonly lastGoodAt: number | undefined
+  /** Why the last round failed. */
+  readonly code?: PollFailure
+  readonly reason?: string
+  readonly rejected: readonly RowProblem[]
+  readonly ignored: readonly RowProblem[]
+}
+
+export type PollFailure =
+  | 'bad_status'
+  | 'bad_document'
+  | 'redirect_refused'
+  | 'private_address'
+  | 'body_too_large'
+  | 'timeout'
+  | 'unreachable'
+
+export type Poller = {
+  /** Asks everybody once, now; a round that is under way is joined. Never throws: failures are in the answer. */
+  refresh(): Promise<readonly PollStatus[]>
+  /** Begins the rounds; the first one after an interval. */
+  start(): void
+  /** Ends the rounds and any exchange under way. */
+  stop(): void
+  status(): readonly PollStatus[]
+}
+
+type Known = {
+  readonly url: string
+  readonly etag: string | undefined
+  readonly rows: readonly ModelRow[] | undefined
+  readonly status: PollStatus
+}
+
+export function createPoller(options: PollerOptions): Poller {
+  const known = new Map<string, Known>()
+  const { schedule = scheduleQuietly, random = randomShare, intervalMs = DEFAULT_POLL_MS } = options
+  let stopping = new AbortController()
+  let round: Promise<readonly PollStatus[]> | undefined
+  let cancelTimer: (() => void) | undefined
+
+  const runRound = async (): Promise<readonly PollStatus[]> => {
+    const sources = options.definitions().filter(({ provider }) => provider.modelsUrl !== undefined && provider.status === 'active')
+    const fresh = new Map<string, readonly ModelRow[]>()
+    const drifts: PriceDrift[] = []
+    await inParallel(sources, CONCURRENCY, async (source) => {
+      const before = known.get(source.provider.id)
+      const result = await pollOne(
+        source.provider,
+        before?.url === source.provider.modelsUrl ? before : undefined,
+        options,
+        stopping.signal,
+      )
+      if (result === undefined) return
+      known.set(source.provider.id, result)
+      if (result.status.outcome !== 'updated' || result.rows === undefined) return
+      fresh.set(source.provider.id, result.rows)
+      drifts.push(...findDrifts(source.provider.id, result.rows, source.models, before?.rows))
+    })
+    const current = new Set(sources.map(({ provider }) => provider.id))
+    for (const id of known.keys()) if (!current.has(id)) known.delete(id)
+    if (fresh.size > 0) options.onDocuments(fresh)
+    for (const drift of drifts) options.onDrift?.(drift)
+    return [...known.values()].map(({ status }) => status)
+  }
+  const refresh = (): Promise<readonly PollStatus[]> => {
+    round ??= runRound().finally(() => {
+      round = undefined
+    })
+    return round
+  }
+  const plan = (): void => {
+    const delay = Math.round(intervalMs * (0.9 + 0.2 * random()))
+    cancelTimer = schedule(() => void refresh().then(() => cancelTimer !== undefined && plan()), delay)
+  }
+  return {
+    refresh,
+    status: () => [...known.values()].map(({ status }) => status),
+    start() {
+      if (cancelTimer !== undefined) return
+      if (stopping.signal.aborted) stopping = new AbortController()
+      plan()
+    },
+    stop() {
+      cancelTimer?.()
+      cancelTimer = undefined
+      stopping.abort(new RouteplaneError('cancelled', 'polling was stopped'))
+    },
+  }
+}
+
+/** @returns `undefined` when polling was stopped meanwhile: that says nothing about the provider. */
+async function pollOne(
+  provider: Provider,
+  before: Known | undefined,
+  options: PollerOptions,
+  stopping: AbortSignal,
+): Promise<Known | undefined> {
+  const url = provider.modelsUrl ?? ''
+  try {
+    const answer = await fetchDocument(provider, url, before?.rows === undefined ? undefined : before.etag, options, stopping)
+    const lastGoodAt = options.clock.now()
+    if (answer === 'unchanged') {
+      if (before?.rows === undefined) throw new PollError('bad_status', 'the answer was 304 though nothing was known')
+      const { rejected, ignored } = before.status
+      return { ...before, status: { provider: provider.id, outcome: 'unchanged', isStale: false, lastGoodAt, rejected, ignored } }
+    }
+    const document = readModelsDocument(answer.json, { requirePricing: provider.source === 'registry' })
+    if ('reason' in document) throw new PollError('bad_document', document.reason)
+    const { rows, rejected, ignored } = document
+    return {
+      url,
+      etag: answer.etag,
+      rows,
+      status: { provider: provider.id, outcome: 'updated', isStale: false, lastGoodAt, rejected, ignored },
+    }
+  } catch (thrown) {
+    if (stopping.aborted) return undefined
+    const failure = failureOf(thrown)
+    options.log.warn('models document kept', { provider: provider.id, code: failure.code, reason: failure.message })
+    return {
+      url,
+      etag: before?.etag,
+      rows: before?.rows,
+      status: {
+        provider: provider.id,
+        outcome: 'kept_last_good',
+        isStale: true,
+        lastGoodAt: before?.status.lastGoodAt,
+        code: failure.code,
+        reason: failure.message,
+        rejected: before?.status.rejected ?? [],
+        ignored: before?.status.ignored ?? [],
+      },
+    }
+  }
+}
+
+type Answer = 'unchanged' | { readonly json: unknown; readonly etag: string | undefined }
+
+async function fetchDocument(
+  provider: Provider,
+  url: string,
+  etag: string | undefined,
+  options: PollerOptions,
+  stopping: AbortSignal,
+): Promise<Answer> {
+  const signal = AbortSignal.any([stopping, AbortSignal.timeout(options.totalMs ?? TOTAL_MS)])
+  const isOwnOrigin = new URL(url).origin === new URL(provider.baseUrl).origin
+  const headers = {
+    accept: 'application/json',
+    ...(isOwnOrigin ? options.authorize?.(provider) : undefined),
+    ...(etag === undefined ? {} : { 'if-none-match': etag }),
+  }
+  const limits = { signal, timeouts: { connectMs: CONNECT_MS }, maxBytes: MAX_DOCUMENT_BYTES }
+  const response = await options.transport({ method: 'GET', url, headers }, limits)
+  if (response.status === 304) return 'unchanged'
+  if (response.status >= 300 && response.status < 400)
+    throw new PollError('redirect_refused', `the answer was a redirect (${response.status})`)
+  if (response.status !== 200) throw new PollError('bad_status', `the answer had status ${response.status}`)
+  return { json: parseJson(await readText(response, signal)), etag: headerOf(response.headers, 'etag') }
+}
+
+/** The transport bounds the body too; the count here does not depend on how. */
+async function readText(response: HttpResponse, signal: AbortSignal): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body) {
+    signal.throwIfAborted()
+    bytes += chunk.byteLength
+    if (bytes > MAX_DOCUMENT_BYTES) throw new PollError('body_too_large', `the document is larger than ${MAX_DOCUMENT_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch {
+    throw new PollError('bad_document', 'the document is not UTF-8')
+  }
+}
+
+/** Never leaves this file: a failed poll is a status, not an error anybody catches. */
+class PollError extends Error {
+  readonly code: PollFailure
+  constructor(code: PollFailure, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+function failureOf(thrown: unknown): { readonly code: PollFailure; readonly message: string } {
+  if (thrown instanceof PollError) return thrown
+  if (thrown instanceof Error && thrown.name === 'TimeoutError') return { code: 'timeout', message: 'the exchange took too long' }
+  const { code, message } = toRouteplaneError(thrown)
+  switch (code) {
+    case 'redirect_refused':
+    case 'private_address':
+      return { code, message }
+    case 'response_too_large':
+      return { code: 'body_too_large', message }
+    case 'upstream_timeout':
+    case 'idle_timeout':
+      return { code: 'timeout', message }
+    case 'invalid_json':
+    case 'nesting_too_deep':
+      return { code: 'bad_document', message }
+    default:
+      return { code: 'unreachable', message }
+  }
+}
+
+async function inParallel<Item>(items: readonly Item[], width: number, work: (item: Item) => Promise<void>): Promise<void> {
+  const queue = items.values()
+  const worker = async () => {
+    for (const item of queue) await work(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker))
+}
+
+function scheduleQuietly(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms)
+  timer.unref()
+  return () => clearTimeout(timer)
+}
+
+function randomShare(): number {
+  return (randomBytesOf(1)[0] ?? 0) / 256
+}
