@@ -56,7 +56,8 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     answerSeconds: (call.read.needs.maxOutputTokens ?? 0) / SLOW_TOKENS_PER_SECOND,
     onUnknown: call.read.extensions.onUnknown ?? context.rules.onUnknown,
     signal,
-    transport: (http) => context.transport(http, { signal, timeouts: context.rules.timeouts, maxBytes: context.rules.maxAnswerBytes }),
+    transport: (http) =>
+      context.transport(http, { signal, timeouts: context.rules.timeoutsOf(endpoint.provider), maxBytes: context.rules.maxAnswerBytes }),
     ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
   })
   try {
