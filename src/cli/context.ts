@@ -3,7 +3,6 @@ import type { Config } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log, Secret } from '../lib/log.ts'
-import type { Usd } from '../money.ts'
 import type { Routeplane } from '../routeplane.ts'
 
 export type CommandContext = {
@@ -39,7 +38,6 @@ export type Engine = {
   captureStdout(): Promise<unknown>
   serveMcpStdio(routeplane: Routeplane, options: McpOptions): Promise<void>
   runDemo(options: DemoOptions): Promise<void>
-  reconcile(config: Config, options: ReconcileOptions): Promise<Reconciliation>
   readonly keystore: KeystorePort
 }
 
@@ -60,26 +58,4 @@ export type KeystorePort = {
   create(options: { readonly path: string; readonly password: string }): Promise<string>
   /** `privateKey` is 64 hex digits, with or without `0x`. */
   import(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
-}
-
-/** Blocks are inclusive; left out, the engine goes from the first open attempt to the safe head. */
-export type ReconcileOptions = { readonly fromBlock?: bigint; readonly toBlock?: bigint; readonly log: Log }
-
-/** The ledger laid beside the chain. */
-export type Reconciliation = {
-  readonly network: string
-  readonly address: string
-  readonly fromBlock: bigint
-  readonly toBlock: bigint
-  readonly ledgerUsd: Usd
-  readonly chainUsd: Usd
-  /** Attempts that were open and have an end now. */
-  readonly resolved: number
-  readonly differences: readonly {
-    readonly kind: 'only_on_chain' | 'only_in_ledger' | 'amount'
-    readonly receiptId?: string
-    readonly transaction?: string
-    readonly ledgerUsd?: Usd
-    readonly chainUsd?: Usd
-  }[]
 }

@@ -37,15 +37,11 @@ function lazyKeystore(): KeystorePort {
   return {
     async create(options) {
       const { createKeystore } = await import('../wallet/keystore.ts')
-      return { address: await createKeystore(options) }
+      return await createKeystore(options)
     },
-    async import({ key, ...options }) {
+    async import(options) {
       const { importKeystore } = await import('../wallet/keystore.ts')
-      return { address: await importKeystore({ ...options, privateKey: key }) }
-    },
-    async address(path) {
-      const { readKeystoreAddress } = await import('../wallet/keystore.ts')
-      return await readKeystoreAddress(path)
+      return await importKeystore(options)
     },
   }
 }

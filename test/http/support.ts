@@ -217,7 +217,7 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     complete,
     explain: never,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
-    receipts: { list: async () => [], get: async () => undefined, verify: never },
+    receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
     presets: { list: () => [], get: () => undefined, set: never },
     status: async () => ({
       version: '1',
@@ -227,6 +227,7 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
       providers: 2,
       models: 1,
     }),
+    ready: async () => {},
     close: async () => {},
     ...more,
   }
