@@ -25,6 +25,8 @@ export type ModelListing = {
   readonly id: string
   readonly name: string
   readonly endpoints: readonly Endpoint[]
+  /** Share of counted requests that its best endpoint answered, 0 to 1; `undefined` until measured. */
+  readonly uptime?: number
 }
 
 export type ReceiptView = {
