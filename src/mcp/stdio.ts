@@ -1,4 +1,4 @@
-/** Serves MCP on stdin and stdout until the client or a signal ends it, and lets payments finish before it returns. */
+/** Serves MCP on stdin and stdout until the client or a signal ends it, and lets payments be recorded before it returns. */
 import type { Readable, Writable } from 'node:stream'
 import { type StdioServerHandle, StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio'
 import { type Clock, systemClock } from '../lib/clock.ts'
@@ -8,9 +8,11 @@ import { createMcpServer } from './server.ts'
 
 export type StdioOptions = {
   /** What `captureStdout` has returned: the only stream that writes to the real stdout. */
-  readonly output: Writable
-  readonly version: string
+  readonly stdout: Writable
   readonly log: Log
+  readonly version?: string
+  /** Ends the serving; without it SIGTERM and SIGINT do. */
+  readonly signal?: AbortSignal
   readonly input?: Readable
   readonly clock?: Clock
   /** How long payments under way may take to be recorded at the end; default 10,000 ms. */
@@ -23,7 +25,7 @@ const MAX_LINE_BYTES = 10 * 1024 * 1024
 const READ_SLACK = 1024 * 1024
 
 /**
- * Serves one client and then closes the gateway.
+ * Serves one client. The gateway stays open: whoever has opened it closes it.
  *
  * @returns The exit code: 0 after an end of input, a closed output or a signal; 1 after a line that is too long.
  */
@@ -34,14 +36,14 @@ export async function serveMcpStdio(routeplane: Routeplane, options: StdioOption
     running.add(call)
     void call.finally(() => running.delete(call))
   }
-  const transport = new StdioServerTransport(input, options.output, { maxBufferSize: MAX_LINE_BYTES + READ_SLACK })
+  const transport = new StdioServerTransport(input, options.stdout, { maxBufferSize: MAX_LINE_BYTES + READ_SLACK })
   const { code, handle } = await new Promise<{ readonly code: 0 | 1; readonly handle: StdioServerHandle }>((resolve) => {
     const end = (endCode: 0 | 1) => {
       unwatch()
       resolve({ code: endCode, handle: serving })
     }
-    const unwatch = watch(input, log, end)
-    const serving = serveStdio(() => createMcpServer(routeplane, { version: options.version, log, clock, onCall }), {
+    const unwatch = watch(input, options, end)
+    const serving = serveStdio(() => createMcpServer(routeplane, { version: options.version ?? 'unknown', log, clock, onCall }), {
       transport,
       onerror: (error) => log.warn('mcp message not handled', { message: error.message.slice(0, 300) }),
     })
@@ -52,27 +54,27 @@ export async function serveMcpStdio(routeplane: Routeplane, options: StdioOption
     }
   })
   // Ends the connection, which aborts the calls that still run: they record what they have paid and settle.
-  const finish = handle
-    .close()
-    .then(() => Promise.allSettled(running))
-    .then(() => routeplane.close())
-  await within(options.drainMs ?? 10_000, finish, clock, log)
+  const settled = handle.close().then(() => Promise.allSettled(running))
+  await within(options.drainMs ?? 10_000, settled, clock, log)
   return code
 }
 
 /** Tells `end` of signals and of a line that is too long; the transport tells of everything else. */
-function watch(input: Readable, log: Log, end: (code: 0 | 1) => void): () => void {
+function watch(input: Readable, { log, signal }: StdioOptions, end: (code: 0 | 1) => void): () => void {
   const onSignal = () => end(0)
   const onData = createLineWatch(() => {
     log.error('mcp line too long', { maxBytes: MAX_LINE_BYTES })
     end(1)
   })
   input.on('data', onData)
-  for (const signal of SIGNALS) process.once(signal, onSignal)
+  if (signal === undefined) for (const name of SIGNALS) process.once(name, onSignal)
+  else if (signal.aborted) setImmediate(onSignal)
+  else signal.addEventListener('abort', onSignal, { once: true })
   return () => {
     input.off('data', onData)
+    signal?.removeEventListener('abort', onSignal)
     // A second signal finds no listener and ends the process at once.
-    for (const signal of SIGNALS) process.off(signal, onSignal)
+    for (const name of SIGNALS) process.off(name, onSignal)
   }
 }
 

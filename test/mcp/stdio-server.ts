@@ -1,7 +1,7 @@
 /** The process that the stdio suites talk to: what the bin does, over the scripted gateway, with a module that prints. */
 import { captureStdout } from '../../src/mcp/capture-stdout.ts'
 
-const output = captureStdout()
+const stdout = captureStdout()
 console.log('a dependency prints while it loads')
 console.table([{ printed: true }])
 const { serveMcpStdio } = await import('../../src/mcp/stdio.ts')
@@ -9,5 +9,7 @@ const { createLog } = await import('../../src/lib/log.ts')
 const { createGateway } = await import('./gateway.ts')
 
 const log = createLog('debug', (line) => void process.stderr.write(line), Date.now)
-const code = await serveMcpStdio(createGateway(), { output, version: '1.2.3', log, drainMs: 5_000 })
+const gateway = createGateway()
+const code = await serveMcpStdio(gateway, { stdout, version: '1.2.3', log, drainMs: 5_000 })
+await gateway.close()
 process.exit(code)
