@@ -10,7 +10,7 @@ import { freePort, startServer, type Running } from './process.ts'
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 
 /** A reason instead of a process means: not measured this time, and why. */
-export type Start = Running | { readonly absent: string }
+type Start = Running | { readonly absent: string }
 
 export type Contestant = {
   readonly id: string
