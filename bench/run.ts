@@ -124,14 +124,14 @@ function table(figures: Figures, ids: readonly string[]): string {
   return lines.join('\n')
 }
 
-async function startAll(mockPort: number): Promise<Entrant[]> {
-  const entrants: Entrant[] = []
-  for (const contestant of contestants.filter(({ id }) => plan.wants(values.only, id))) {
+/** Adds each as soon as it runs, so that whoever has started is stopped even when a later one fails. */
+async function startAll(mockPort: number, entrants: Entrant[]): Promise<void> {
+  const isNeeded = scenarios.some(({ id }) => plan.wants(values.scenarios, id))
+  for (const contestant of contestants.filter(({ id }) => isNeeded && plan.wants(values.only, id))) {
     const start = await contestant.start(mockPort)
     if ('absent' in start) process.stderr.write(`bench: without ${contestant.id}: ${start.absent}\n`)
     else entrants.push({ contestant, running: start })
   }
-  return entrants
 }
 
 async function coldStart(): Promise<ColdStart | undefined> {
@@ -145,9 +145,9 @@ async function main(): Promise<void> {
   const instruments = prepareInstruments(values.node)
   const mock = await startMock(instruments)
   const figures: Figures = new Map()
-  let entrants: Entrant[] = []
+  const entrants: Entrant[] = []
   try {
-    entrants = await startAll(mock.port)
+    await startAll(mock.port, entrants)
     for (let round = 0; round < plan.rounds; round++) {
       process.stderr.write(`bench: round ${round + 1} of ${plan.rounds}\n`)
       await measureRound({ instruments, mockPort: mock.port, entrants, figures }, round)
