@@ -28,25 +28,14 @@ type Waiter = { readonly resolve: (result: Result) => void; readonly reject: (er
  * its framing), because waking the reader waits for the microtask after it; leaving its loop calls `onLeave` once.
  */
 export function createByteQueue(events: ByteQueueEvents): ByteQueue {
-  let chunks: Uint8Array[] = []
-  let size = 0
-  let isFull = false
+  const buffer = createChunkBuffer(events)
   let ending: { readonly error?: Error } | undefined
   let waiter: Waiter | undefined
   let isWaking = false
 
-  const take = (): Uint8Array => {
-    const taken = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size)
-    chunks = []
-    size = 0
-    if (isFull) {
-      isFull = false
-      events.onDrained()
-    }
-    return taken
-  }
   const next = (): Result | Error | undefined => {
-    if (chunks.length > 0) return { done: false, value: take() }
+    const value = buffer.take()
+    if (value !== undefined) return { done: false, value }
     if (ending === undefined) return undefined
     if (ending.error === undefined) return { done: true, value: undefined }
     const { error } = ending
@@ -82,8 +71,7 @@ export function createByteQueue(events: ByteQueueEvents): ByteQueue {
         else resolve(result)
       }),
     return: () => {
-      chunks = []
-      size = 0
+      buffer.clear()
       if (ending === undefined) {
         ending = {}
         events.onLeave()
@@ -94,22 +82,47 @@ export function createByteQueue(events: ByteQueueEvents): ByteQueue {
   return {
     push: (chunk) => {
       if (ending !== undefined || chunk.length === 0) return
-      chunks.push(chunk)
-      size += chunk.length
-      if (size >= events.highWaterBytes && !isFull) {
-        isFull = true
-        events.onFull()
-      }
+      buffer.add(chunk)
       wakeSoon()
     },
     end: () => finish(),
     fail: (error) => finish(error),
     abort: (error) => {
       if (ending !== undefined) return
-      chunks = []
-      size = 0
+      buffer.clear()
       finish(error)
     },
     bytes: { [Symbol.asyncIterator]: () => iterator },
+  }
+}
+
+/** What has been pushed and not yet read; says when it is too much, and when it is gone. */
+function createChunkBuffer(events: ByteQueueEvents) {
+  let chunks: Uint8Array[] = []
+  let size = 0
+  let isFull = false
+  const clear = (): void => {
+    chunks = []
+    size = 0
+  }
+  return {
+    clear,
+    add(chunk: Uint8Array): void {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size < events.highWaterBytes || isFull) return
+      isFull = true
+      events.onFull()
+    },
+    /** @returns everything as one piece; `undefined` when there is nothing. */
+    take(): Uint8Array | undefined {
+      const taken = chunks.length <= 1 ? chunks[0] : Buffer.concat(chunks, size)
+      clear()
+      if (isFull && taken !== undefined) {
+        isFull = false
+        events.onDrained()
+      }
+      return taken
+    },
   }
 }

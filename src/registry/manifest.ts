@@ -1,4 +1,5 @@
 /** Reads a provider's file, in either spelling, into a provider and the models it lists. */
+import { defined } from '../lib/defined.ts'
 import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
 import type { Provider, ProviderAccess, RateLimit } from './endpoint.ts'
 import { manifestSchema, rateLimitOf, type AuthFields, type InlineModelFields, type ManifestFields } from './manifest-schema.ts'
@@ -74,12 +75,10 @@ async function createDefinition(fields: ManifestFields, options: ManifestOptions
     source: 'registry',
     access: accessOf(id, fields, report),
     payment: paymentOf(fields.payment, await readPayee(fields, report)),
-    ...(modelsUrl === undefined ? {} : { modelsUrl }),
     protocols: closestFirst(fields.protocol ?? fields.api_protocol ?? [{ glob: '*', protocols: DEFAULT_PROTOCOLS }]),
     rateLimits: rateLimitsOf(fields),
     weight: fields.weight ?? 1,
-    ...(fields.homepage === undefined ? {} : { homepage: fields.homepage }),
-    ...(support === undefined ? {} : { support }),
+    ...defined({ modelsUrl, homepage: fields.homepage, support }),
   }
   return { provider, models: (fields.models ?? []).map(rowOf) }
 }

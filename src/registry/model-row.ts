@@ -1,4 +1,5 @@
 /** One model as a manifest or a models document states it, before it is joined with its provider into an endpoint. */
+import { defined } from '../lib/defined.ts'
 import type { Feature, Modality, SamplingParameter } from '../completion/features.ts'
 import type { ProtocolId } from '../protocol/protocol.ts'
 import type { CanonicalModel } from './canonical.ts'
@@ -59,14 +60,11 @@ export function createEndpoint(provider: Provider, row: ModelRow, modelId: strin
     name: row.name ?? canonical?.name ?? modelId,
     protocols: row.protocols ?? protocolsFor(provider.protocols, row.upstreamModel),
     pricing: row.pricing,
-    ...(contextLength === undefined ? {} : { contextLength }),
-    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     inputModalities: row.inputModalities ?? canonical?.inputModalities ?? unstatedInputs,
     outputModalities: row.outputModalities ?? canonical?.outputModalities ?? TEXT_ONLY,
-    ...(row.quantization === undefined ? {} : { quantization: row.quantization }),
     features: row.features,
     samplingParameters: row.samplingParameters,
     isReady: row.isReady ?? true,
-    ...(row.deprecationDate === undefined ? {} : { deprecationDate: row.deprecationDate }),
+    ...defined({ contextLength, maxOutputTokens, quantization: row.quantization, deprecationDate: row.deprecationDate }),
   }
 }

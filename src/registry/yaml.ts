@@ -122,14 +122,11 @@ function findUnreadable(document: Document.Parsed): Complaint | undefined {
     if (depth > MAX_YAML_DEPTH) {
       return { code: 'nesting_too_deep', message: `YAML is nested deeper than ${MAX_YAML_DEPTH} levels`, offset }
     }
-    if (isSeq(node)) for (const item of node.items) open.push({ node: item, depth: depth + 1 })
-    else {
-      for (const pair of node.items) {
-        const key = keyOf(pair.key)
-        if (key === undefined || key === '__proto__') return { code: 'manifest_invalid', message: 'a key must be a plain word', offset }
-        open.push({ node: pair.value, depth: depth + 1 })
-      }
+    if (isMap(node) && node.items.some(({ key }) => [undefined, '__proto__'].includes(keyOf(key)))) {
+      return { code: 'manifest_invalid', message: 'a key must be a plain word', offset }
     }
+    const children: readonly unknown[] = isSeq(node) ? node.items : node.items.map(({ value }) => value)
+    for (const child of children) open.push({ node: child, depth: depth + 1 })
   }
   return undefined
 }
