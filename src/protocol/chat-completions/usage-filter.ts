@@ -24,8 +24,9 @@ export function createUsageFilter(): ByteFilter {
       const end = endOfEvents(bytes)
       if (end === 0 && (isPassing || bytes.length > MAX_EVENT_BYTES)) {
         isPassing = true
-        held = Buffer.alloc(0)
-        return bytes
+        const ready = bytes.length - trailingBreaks(bytes)
+        held = bytes.subarray(ready)
+        return bytes.subarray(0, ready)
       }
       const whole = bytes.subarray(0, end)
       held = bytes.subarray(end)
@@ -43,6 +44,13 @@ export function createUsageFilter(): ByteFilter {
 
 function asBuffer(chunk: Uint8Array): Buffer {
   return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+}
+
+/** Line breaks at the end may be half of the blank line that ends the event. */
+function trailingBreaks(bytes: Buffer): number {
+  let count = 0
+  while (count < 3 && (bytes.at(-1 - count) === LF || bytes.at(-1 - count) === CR)) count++
+  return count
 }
 
 /** The rest of an event whose beginning has passed passes too. */
