@@ -24,7 +24,8 @@ export function detailsOf(message: Readonly<Record<string, unknown>>): readonly 
 }
 
 /**
- * Joins the pieces of streamed details: pieces of one type and index are one detail, its texts running on.
+ * Joins the pieces of streamed details: pieces of one type and index are one detail, its texts running on. One
+ * without an index is whole.
  *
  * @see https://openrouter.ai/docs/use-cases/reasoning-tokens
  */
@@ -32,7 +33,7 @@ export function joinDetails(pieces: readonly Detail[]): readonly Detail[] {
   const joined: Record<string, unknown>[] = []
   for (const piece of pieces) {
     const last = joined.at(-1)
-    if (last === undefined || last['type'] !== piece['type'] || last['index'] !== piece['index']) {
+    if (last === undefined || typeof piece['index'] !== 'number' || last['index'] !== piece['index'] || last['type'] !== piece['type']) {
       joined.push({ ...piece })
       continue
     }

@@ -90,7 +90,7 @@ function afterFirstEvent(bytes: Buffer): number {
 
 function report(facts: Facts, skippedBytes: number, readBytes: number): TapReport {
   const share = readBytes === 0 ? 0 : facts.characters / readBytes
-  const error = facts.error ?? (facts.isDone || facts.finish !== undefined ? undefined : incomplete())
+  const error = facts.error ?? ((facts.isDone && facts.hasContent) || facts.finish !== undefined ? undefined : incomplete())
   return {
     usage: facts.usage,
     deliveredCharacters: facts.characters + Math.ceil(skippedBytes * share),
