@@ -1,19 +1,16 @@
 /** Transport and decoder together on a real socket: what an upstream can do to a stream that has begun. */
 import { gzipSync } from 'node:zlib'
-import { afterEach, describe, expect, it } from 'vitest'
-import { createTransport, type ClosableTransport } from '../../src/gateway/transport.ts'
+import { describe, expect, it } from 'vitest'
+import type { ClosableTransport } from '../../src/gateway/transport.ts'
 import { chatCompletions } from '../../src/protocol/chat-completions/index.ts'
 import { collect, summarise, type Expected } from '../support/fixtures.ts'
-import { sse, startUpstream, type Answer, type Upstream } from '../support/upstream.ts'
+import { createBench } from '../support/transport.ts'
+import { sse, type Answer } from '../support/upstream.ts'
 
-const open: { close(): Promise<void> }[] = []
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close()
-})
+const { transportOf, upstreamOf } = createBench()
 
-async function answerOf(answer: Answer, transport: ClosableTransport = createTransport({ allowLoopback: true })): Promise<Expected> {
-  const upstream: Upstream = await startUpstream(answer)
-  open.push(upstream, transport)
+async function answerOf(answer: Answer, transport: ClosableTransport = transportOf()): Promise<Expected> {
+  const upstream = await upstreamOf(answer)
   const call = { method: 'POST', url: `${upstream.url}/chat/completions`, headers: {}, body: Buffer.from('{}') } as const
   const { body } = await transport(call, { signal: new AbortController().signal })
   return summarise(await collect(chatCompletions.upstream.decodeStream(body)))
@@ -56,12 +53,12 @@ describe('a stream over a real socket', () => {
   })
 
   it('stalls after three tokens', async () => {
-    const transport = createTransport({ allowLoopback: true, timeouts: { idleMs: 100 } })
+    const transport = transportOf({ timeouts: { idleMs: 100 } })
     expect(await answerOf({ stream: [tokens, 'stall'] }, transport)).toEqual({ error: 'idle_timeout' })
   })
 
   it('stalls after the finish, which is no harm', async () => {
-    const transport = createTransport({ allowLoopback: true, timeouts: { idleMs: 100 } })
+    const transport = transportOf({ timeouts: { idleMs: 100 } })
     const finished = `${tokens}${sse({ id: 'x', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}`
     expect(await answerOf({ stream: [finished, 'stall'] }, transport)).toEqual({ text: 'one two three', finish: ['stop'] })
   })

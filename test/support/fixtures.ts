@@ -1,6 +1,7 @@
 /** Recorded and hand-made upstream answers, and ways to cut them up. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { foldAll } from '../../src/completion/fold.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -58,40 +59,33 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 /** What parts come to, in the words of {@link Expected}. */
 export function summarise(parts: readonly CompletionPart[]): Expected {
-  const texts = new Map<number, string>()
-  const owners = new Map<number, number>()
-  const calls = new Map<number, [string, string, string]>()
-  const summary = { thought: '', refusal: '', details: [] as unknown[], citations: [] as string[] }
-  let ending: Expected = {}
-  for (const part of parts) {
-    if (part.type === 'text-start') owners.set(part.block, part.candidate)
-    else if (part.type === 'text-delta')
-      texts.set(owners.get(part.block) ?? -1, (texts.get(owners.get(part.block) ?? -1) ?? '') + part.text)
-    else if (part.type === 'reasoning-delta') summary.thought += part.text
-    else if (part.type === 'reasoning-end')
-      for (const carrier of part.carriers) summary.details.push(...(JSON.parse(carrier.value) as unknown[]))
-    else if (part.type === 'refusal-delta') summary.refusal += part.text
-    else if (part.type === 'tool-input-start') calls.set(part.block, [part.id, part.name, ''])
-    else if (part.type === 'tool-input-delta') (calls.get(part.block) as [string, string, string])[2] += part.text
-    else if (part.type === 'extra' && part.extra.kind === 'citation') summary.citations.push(part.extra.url)
-    else if (part.type === 'error') ending = { error: part.error.code }
-    else if (part.type === 'finish') {
-      const { raw: _raw, origin: _origin, ...usage } = { ...part.usage }
-      ending = {
-        finish: part.finishes.map(({ reason }) => reason),
-        ...(part.usage === undefined ? {} : { usage: usage as Record<string, number> }),
-      }
-    }
-  }
-  if ('error' in ending) return ending
-  const spoken = [...texts].toSorted(([a], [b]) => a - b).map(([, text]) => text)
-  return {
-    ...(spoken.length === 1 ? { text: spoken[0] as string } : spoken.length === 0 ? {} : { texts: spoken }),
-    ...(summary.thought === '' ? {} : { thought: summary.thought }),
-    ...(summary.refusal === '' ? {} : { refusal: summary.refusal }),
-    ...(calls.size === 0 ? {} : { calls: [...calls.values()] }),
-    ...(summary.details.length === 0 ? {} : { details: summary.details }),
-    ...(summary.citations.length === 0 ? {} : { citations: summary.citations }),
-    ...ending,
-  }
+  const last = parts.at(-1)
+  if (last?.type === 'error') return { error: last.error.code }
+  const { candidates, usage } = foldAll(parts)
+  const content = candidates.flatMap((candidate) => candidate.content)
+  const texts = candidates.map((candidate) => candidate.content.map((part) => (part.type === 'text' ? part.text : '')).join(''))
+  const thoughts = content.filter((part) => part.type === 'reasoning')
+  const counted = { ...usage, raw: undefined, origin: undefined }
+  return compact({
+    ...(texts.length === 1 ? { text: texts[0] } : { texts }),
+    thought: thoughts.flatMap((part) => part.text).join(''),
+    refusal: content.map((part) => (part.type === 'refusal' ? part.text : '')).join(''),
+    calls: content.flatMap((part) => (part.type === 'tool-call' ? [[part.id, part.name, part.arguments.text]] : [])),
+    details: thoughts.flatMap((part) => part.carriers.flatMap(({ value }) => JSON.parse(value) as unknown[])),
+    citations: candidates.flatMap(({ extras }) => extras.flatMap((extra) => (extra.kind === 'citation' ? [extra.url] : []))),
+    finish: candidates.map(({ finish }) => finish.reason),
+    usage: usage === undefined ? '' : compact(counted),
+  })
+}
+
+/** Leaves out what says nothing: the empty text, the empty list and `undefined`. */
+function compact(members: Record<string, unknown>): Expected {
+  const isEmpty = (value: unknown): boolean => value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => !isEmpty(value)))
+}
+
+/** Puts any id where the fixture takes any. */
+export function withAnyIds(found: Expected, expected: Expected): Expected {
+  if (found.calls === undefined) return found
+  return { ...found, calls: found.calls.map(([id, name, text], at) => [expected.calls?.[at]?.[0] === null ? null : id, name, text]) }
 }

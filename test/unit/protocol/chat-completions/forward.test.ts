@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { chatCompletions } from '../../../../src/protocol/chat-completions/index.ts'
 import type { ByteFilter, TapReport } from '../../../../src/protocol/protocol.ts'
-import { cut, from, streamFixtures, summarise, collect } from '../../../support/fixtures.ts'
+import { cut, from, streamFixtures, summarise, collect, withAnyIds } from '../../../support/fixtures.ts'
 import { wireOf } from '../../../support/wire.ts'
 
 const { createTap, createUsageFilter, decodeStream, forward } = chatCompletions.upstream
@@ -78,13 +78,8 @@ describe('createUsageFilter', () => {
       const filtered = encode(run(createUsageFilter(), cut(bytes, [Math.floor(bytes.length / 3), Math.floor(bytes.length / 2)])))
       const found = summarise(await collect(decodeStream(from([filtered]))))
       const { usage: _usage, ...rest } = expected
-      const { usage: _found, ...others } = found
-      const anyId = others.calls?.map(([, tool, text], at) => [
-        expected.calls?.[at]?.[0] === null ? null : others.calls?.[at]?.[0],
-        tool,
-        text,
-      ])
-      expect({ ...others, ...(anyId === undefined ? {} : { calls: anyId }) }, name).toEqual(rest)
+      const { usage: _found, ...others } = withAnyIds(found, expected)
+      expect(others, name).toEqual(rest)
     }
   })
 

@@ -5,7 +5,7 @@ import { createOrderCheck } from '../../../../src/completion/order.ts'
 import type { CompletionPart } from '../../../../src/completion/part.ts'
 import { RouteplaneError } from '../../../../src/errors.ts'
 import { decodeStream } from '../../../../src/protocol/chat-completions/stream.ts'
-import { collect, corpusFiles, cut, from, streamFixtures, summarise } from '../../../support/fixtures.ts'
+import { collect, corpusFiles, cut, from, streamFixtures, summarise, withAnyIds } from '../../../support/fixtures.ts'
 
 const fixtures = streamFixtures('chat-completions')
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -21,9 +21,7 @@ describe.each(fixtures)('$name', ({ bytes, expected }) => {
   it('is read as it was meant, in order', async () => {
     const parts = await decode([bytes])
     expectOrder(parts)
-    const found = summarise(parts)
-    const anyId = found.calls?.map(([, name, text], at) => [expected.calls?.[at]?.[0] === null ? null : found.calls?.[at]?.[0], name, text])
-    expect({ ...found, ...(anyId === undefined ? {} : { calls: anyId }) }).toEqual(expected)
+    expect(withAnyIds(summarise(parts), expected)).toEqual(expected)
   })
 
   it('is read alike wherever it is cut', async () => {
