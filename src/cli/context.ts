@@ -55,13 +55,11 @@ export type McpOptions = { readonly stdout: unknown; readonly log: Log; readonly
 
 export type DemoOptions = { readonly say: (line: string) => void; readonly log: Log; readonly signal: AbortSignal }
 
-/** Key files. Each refuses what it finds wrong with the file with a `keystore_…` code. */
+/** Key files. Each refuses what it finds wrong with the file with a `keystore_…` code; both give the address. */
 export type KeystorePort = {
-  create(options: { readonly path: string; readonly password: string }): Promise<{ readonly address: string }>
-  /** `key` is a private key in hex or a phrase of words. */
-  import(options: { readonly path: string; readonly password: string; readonly key: string }): Promise<{ readonly address: string }>
-  /** The address of the file, without opening it. */
-  address(path: string): Promise<string>
+  create(options: { readonly path: string; readonly password: string }): Promise<string>
+  /** `privateKey` is 64 hex digits, with or without `0x`. */
+  import(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
 }
 
 /** Blocks are inclusive; left out, the engine goes from the first open attempt to the safe head. */

@@ -17,7 +17,7 @@ export function createEngine(): Engine {
     },
     async captureStdout() {
       // @ts-expect-error joined with the MCP surface
-      const { captureStdout } = await import('../mcp/stdio.ts')
+      const { captureStdout } = await import('../mcp/capture-stdout.ts')
       return captureStdout()
     },
     async serveMcpStdio(routeplane, options) {
@@ -50,11 +50,6 @@ function lazyKeystore(): KeystorePort {
       // @ts-expect-error joined with the wallet
       const { importKeystore } = await import('../wallet/keystore.ts')
       return await importKeystore(options)
-    },
-    async address(path) {
-      // @ts-expect-error joined with the wallet
-      const { readKeystoreAddress } = await import('../wallet/keystore.ts')
-      return await readKeystoreAddress(path)
     },
   }
 }

@@ -11,7 +11,7 @@ import { createTerminal } from './terminal.ts'
 export async function runProcess(args: readonly string[]): Promise<void> {
   const interruption = new AbortController()
   watchSignals(interruption)
-  watchPipe()
+  const output = watchOutput()
   const code = await main(args, {
     environment: readEnvironment(),
     terminal: createTerminal(process.stdin, process.stdout, process.stderr),
@@ -20,7 +20,8 @@ export async function runProcess(args: readonly string[]): Promise<void> {
     engine: createEngine(),
   })
   // A pipe takes its time on some systems: the process may end only when the last line is out.
-  process.stdout.write('', () => process.exit(code))
+  // What went wrong with it is told one turn later.
+  process.stdout.write('', () => setImmediate(() => process.exit(output.failed() ? exitCodes.failed : code)))
 }
 
 /** The first signal asks, the second ends: whatever is signed by then is in the ledger and is settled at the next start. */
@@ -33,9 +34,12 @@ function watchSignals(interruption: AbortController): void {
   }
 }
 
-/** Whoever read our output has read enough, as in `routeplane models | head -1`. */
-function watchPipe(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed)
-  })
+/**
+ * Whoever read our output may have read enough, as in `routeplane models | head -1`: that is no failure, and no reason
+ * to leave anything half done. A full disk is one.
+ */
+function watchOutput(): { readonly failed: () => boolean } {
+  const causes = new Set<string | undefined>()
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => causes.add(error.code))
+  return { failed: () => [...causes].some((code) => code !== 'EPIPE' && code !== 'ERR_STREAM_DESTROYED') }
 }

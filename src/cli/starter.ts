@@ -12,8 +12,8 @@ skip_auth: true
 
 # What may be spent, in US dollars. There is no "unlimited"; a request may only ask for less.
 budget:
-  per_request_usd: "0.50"
-  per_day_usd: "5"
+  per_request_usd: '0.50'
+  per_day_usd: '5'
   # per_month_usd: "50"
 
 # Play money until you say mainnet. Make a wallet with "routeplane wallet create".

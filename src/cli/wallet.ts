@@ -1,4 +1,5 @@
 /** `routeplane wallet`: makes, takes in and shows the one wallet that pays. */
+import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { RouteplaneError } from '../errors.ts'
 import type { Config } from '../config/config.ts'
@@ -28,8 +29,9 @@ export const walletCreate: Command = {
   options: { 'password-file': passwordFile },
   async run(invocation, context) {
     const config = await loadFor(invocation, context)
+    await requireAbsent(config.wallet.keystore)
     const password = await newPassword(invocation, config, context)
-    const { address } = await context.engine.keystore.create({ path: config.wallet.keystore, password })
+    const address = await context.engine.keystore.create({ path: config.wallet.keystore, password })
     return created('Made a wallet', address, config)
   },
 }
@@ -39,7 +41,7 @@ export const walletImport: Command = {
   name: 'wallet import',
   summary: 'Put a key you have into an encrypted key file.',
   details: [
-    'The key (hex, or its words) is asked for, or taken from --key-file or standard input; never from the command line.',
+    'The key (64 hex digits) is asked for, or taken from --key-file or standard input; never from the command line.',
     ...passwordDetails,
   ],
   positionals: ['(key)'],
@@ -50,9 +52,10 @@ export const walletImport: Command = {
   async run(invocation, context) {
     if (invocation.positionals.length > 0) throw keyOnCommandLine()
     const config = await loadFor(invocation, context)
-    const key = await keyOf(invocation, context)
+    await requireAbsent(config.wallet.keystore)
+    const privateKey = await keyOf(invocation, context)
     const password = await newPassword(invocation, config, context)
-    const { address } = await context.engine.keystore.import({ path: config.wallet.keystore, password, key })
+    const address = await context.engine.keystore.import({ path: config.wallet.keystore, password, privateKey })
     return created('Took in the wallet', address, config)
   },
 }
@@ -75,13 +78,25 @@ export const walletStatus: Command = {
   },
 }
 
+/** Asked before the password is, so that nobody types one for nothing. Whoever writes the file checks again. */
+async function requireAbsent(path: string): Promise<void> {
+  const isTaken = await lstat(path).then(
+    () => true,
+    () => false,
+  )
+  if (!isTaken) return
+  throw new RouteplaneError('keystore_exists', `there is a key file at ${path} already, and it stays as it is`, {
+    hint: 'To have another wallet, set wallet.keystore to another path.',
+  })
+}
+
 async function keyOf(invocation: Invocation, { terminal, environment }: CommandContext): Promise<string> {
   const file = invocation.text('key-file')
   const key =
     file !== undefined
       ? await firstLine(resolve(environment.workingDirectory, file))
       : terminal.isInteractive
-        ? await terminal.askHidden('Private key or words (not shown): ')
+        ? await terminal.askHidden('Private key (not shown): ')
         : await terminal.readInput(MAX_KEY_BYTES)
   if (key.trim() !== '') return key.trim()
   throw new RouteplaneError('invalid_key', 'no key was given', { hint: 'Give --key-file <file>, or pipe the key in.' })

@@ -70,7 +70,7 @@ function createFakeEngine(options: WorldOptions): Engine {
     serveMcpStdio: absent,
     runDemo: absent,
     reconcile: absent,
-    keystore: { create: absent, import: absent, address: absent },
+    keystore: { create: absent, import: absent },
     ...options.engine,
   }
 }

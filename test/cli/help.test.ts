@@ -104,7 +104,7 @@ describe('help', () => {
 
       Usage: routeplane wallet import [options]
 
-      The key (hex, or its words) is asked for, or taken from --key-file or standard input; never from the command line.
+      The key (64 hex digits) is asked for, or taken from --key-file or standard input; never from the command line.
       The password is asked for, or taken from --password-file or ROUTEPLANE_WALLET_PASSWORD.
 
       Options

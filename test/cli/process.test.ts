@@ -1,6 +1,6 @@
 /** The real process: both entries, exit codes, pipes and signals. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -73,6 +73,17 @@ describe('routeplane', () => {
     const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)))
     child.stderr.once('data', () => child.kill('SIGINT'))
     expect(await ended).toBe(130)
+  })
+})
+
+describe('output that cannot be written', () => {
+  it('ends with 1', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'routeplane-bin-')), 'out')
+    writeFileSync(file, '')
+    const readOnly = openSync(file, 'r')
+    const child = spawn(process.execPath, [...entry('routeplane.ts'), '--help'], { stdio: ['ignore', readOnly, 'ignore'] })
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(1)
+    closeSync(readOnly)
   })
 })
 

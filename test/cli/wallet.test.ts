@@ -1,6 +1,6 @@
 /** `wallet …`: where passwords and keys may come from, and what is said afterwards. */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { KeystorePort } from '../../src/cli/context.ts'
 import { RouteplaneError } from '../../src/errors.ts'
@@ -13,9 +13,8 @@ const KEY = '0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318'
 function createWalletWorld(options: WorldOptions = {}) {
   const calls: unknown[] = []
   const keystore: KeystorePort = {
-    create: async (given) => (calls.push(given), { address: ADDRESS }),
-    import: async (given) => (calls.push(given), { address: ADDRESS }),
-    address: async () => ADDRESS,
+    create: async (given) => (calls.push(given), ADDRESS),
+    import: async (given) => (calls.push(given), ADDRESS),
   }
   const world = createWorld({ engine: { keystore }, ...options })
   return { world, calls, keystorePath: join(world.directory, 'home', '.routeplane', 'wallet.json') }
@@ -69,9 +68,20 @@ describe('wallet create', () => {
     }
     const { world } = createWalletWorld({
       variables: { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' },
-      engine: { keystore: { create, import: create, address: create } },
+      engine: { keystore: { create, import: create } },
     })
     expect((await world.run('wallet', 'create')).code).toBe(exitCode)
+  })
+})
+
+describe('a key file that is there already', () => {
+  it.each(['create', 'import'])('stays as it is at wallet %s, and nobody is asked anything', async (verb) => {
+    const { world, calls, keystorePath } = createWalletWorld()
+    mkdirSync(dirname(keystorePath), { recursive: true })
+    symlinkSync('nowhere', keystorePath)
+    const { code, error } = await world.run('wallet', verb, '--format', 'json')
+    expect([code, calls]).toEqual([2, []])
+    expect(error).toContain('"code":"keystore_exists"')
   })
 })
 
@@ -81,7 +91,7 @@ describe('wallet import', () => {
   it('reads the key from standard input', async () => {
     const { world, calls } = createWalletWorld({ variables, input: `${KEY}\n` })
     const { code, out, error } = await world.run('wallet', 'import')
-    expect([code, calls]).toMatchObject([0, [{ key: KEY, password: 'correct horse' }]])
+    expect([code, calls]).toMatchObject([0, [{ privateKey: KEY, password: 'correct horse' }]])
     expect(out + error).not.toContain(KEY.slice(2, 12))
   })
 
@@ -89,13 +99,13 @@ describe('wallet import', () => {
     const { world, calls } = createWalletWorld({ variables })
     writeFileSync(join(world.directory, 'key'), `${KEY}\n`)
     expect((await world.run('wallet', 'import', '--key-file', 'key')).code).toBe(0)
-    expect(calls).toMatchObject([{ key: KEY }])
+    expect(calls).toMatchObject([{ privateKey: KEY }])
   })
 
   it('asks for the key, hidden', async () => {
     const { world, calls } = createWalletWorld({ variables, answers: [KEY] })
-    expect((await world.run('wallet', 'import')).error).toBe('Private key or words (not shown): \n')
-    expect(calls).toMatchObject([{ key: KEY }])
+    expect((await world.run('wallet', 'import')).error).toBe('Private key (not shown): \n')
+    expect(calls).toMatchObject([{ privateKey: KEY }])
   })
 
   it('ends with 4 when there is none, and with 2 when the file is not there', async () => {

@@ -13,7 +13,7 @@ const KEY = '0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318'
 const environment = createEnvironment(
   { ACME_KEY: 'sk-acme-1', OUTER: '${ACME_KEY}', MULTILINE: 'x\nskip_auth: true', EMPTY: '', OPENAI_API_KEY: 'sk-openai-1', WALLET: KEY },
   '/home/ada',
-  '/work/project',
+  '/srv/project',
 )
 const parse = (text: string) => parseConfig(text, { file: '/etc/rp/routeplane.yaml', environment })
 const provider = (fields: string) => parse(`providers: {acme: {api_base: "https://api.acme.test/v1", ${fields}}}`).providers[0]
@@ -117,13 +117,13 @@ describe('defaults', () => {
   })
 
   it('looks beside the user, then in the state directory, then at home', () => {
-    const own = createEnvironment({ ROUTEPLANE_HOME: '/var/rp' }, '/home/ada', '/work/project')
+    const own = createEnvironment({ ROUTEPLANE_HOME: '/var/rp' }, '/home/ada', '/srv/project')
     expect(configCandidates(own)).toEqual([
-      '/work/project/routeplane.yaml',
+      '/srv/project/routeplane.yaml',
       '/var/rp/routeplane.yaml',
       '/home/ada/.routeplane/routeplane.yaml',
     ])
-    expect(configCandidates(environment)).toEqual(['/work/project/routeplane.yaml', '/home/ada/.routeplane/routeplane.yaml'])
+    expect(configCandidates(environment)).toEqual(['/srv/project/routeplane.yaml', '/home/ada/.routeplane/routeplane.yaml'])
     expect(parseConfig('', { environment: own })).toMatchObject({ stateDirectory: '/var/rp', ledger: { path: '/var/rp/ledger.db' } })
   })
 })
