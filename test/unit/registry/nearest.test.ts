@@ -16,6 +16,18 @@ describe('editDistance', () => {
   })
 })
 
+describe('editDistance with a limit', () => {
+  const word = fc.string({ maxLength: 12 })
+  it('says the same up to the limit and stops beyond it', () => {
+    fc.assert(
+      fc.property(word, word, fc.nat({ max: 8 }), (a, b, limit) => {
+        const distance = editDistance(a, b)
+        expect(editDistance(a, b, limit)).toBe(distance <= limit ? distance : Infinity)
+      }),
+    )
+  })
+})
+
 describe('nearestWords', () => {
   it('gives the nearest first, never anything far', () => {
     const known = ['openai/gpt-4o', 'openai/gpt-4o-mini', 'anthropic/claude-sonnet-4.6', 'openai/gpt-5']
