@@ -1,10 +1,10 @@
 /** `routeplane reconcile`: lays the ledger beside the chain and says where they differ. */
+import type { Reconciliation } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
-import type { Reconciliation } from './context.ts'
 import { exitCodes } from './exit-code.ts'
 import { usage, type Invocation } from './invocation.ts'
 import { fields, money, table, usdText } from './output.ts'
-import { loadFor, quietLogFor } from './session.ts'
+import { withEngine } from './session.ts'
 
 export const reconcile: Command = {
   ...plainCommand,
@@ -21,12 +21,8 @@ export const reconcile: Command = {
     if (fromBlock !== undefined && toBlock !== undefined && fromBlock > toBlock) {
       throw usage(reconcile, 'bad_value', '--from-block lies behind --to-block')
     }
-    const config = await loadFor(invocation, context)
-    const result = await context.engine.reconcile(config, {
-      log: quietLogFor(config, context),
-      ...(fromBlock === undefined ? {} : { fromBlock }),
-      ...(toBlock === undefined ? {} : { toBlock }),
-    })
+    const range = { ...(fromBlock === undefined ? {} : { fromBlock }), ...(toBlock === undefined ? {} : { toBlock }) }
+    const result = await withEngine(invocation, context, (routeplane) => routeplane.receipts.reconcile(range))
     const exitCode = result.differences.length === 0 ? exitCodes.ok : exitCodes.failed
     return { text: describe(result), value: toValue(result), exitCode }
   },

@@ -3,6 +3,7 @@ import type { Feature, Modality, SamplingParameter } from '../completion/feature
 import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret } from '../lib/log.ts'
 import type { Provider, ProviderAccess, ProviderPayment, X402Terms } from '../registry/endpoint.ts'
+import type { Quantization } from '../registry/model-row.ts'
 import type { PriceTier, Pricing } from '../registry/pricing.ts'
 import type { Environment } from './environment.ts'
 import { isLoopbackHost } from './fields.ts'
@@ -34,7 +35,7 @@ export type ConfiguredModel = {
   readonly maxOutputTokens?: number
   readonly inputModalities: readonly Modality[]
   readonly outputModalities: readonly Modality[]
-  readonly quantization?: string
+  readonly quantization?: Quantization
   readonly features: readonly Feature[] | undefined
   readonly samplingParameters: readonly SamplingParameter[] | undefined
   readonly isReady: boolean

@@ -7,7 +7,7 @@ import type { Usd } from '../money.ts'
 import type { PaymentMode } from '../payment/mode.ts'
 import type { Protocol, ProtocolId } from '../protocol/protocol.ts'
 import type { Catalog } from '../registry/catalog.ts'
-import type { PaymentModeName } from '../registry/endpoint.ts'
+import type { PaymentModeName, Provider } from '../registry/endpoint.ts'
 import type { PresetStore } from '../routing/preset.ts'
 import type { VirtualModel } from '../routing/virtual-model.ts'
 import type { AxisId } from '../selection/index.ts'
@@ -38,7 +38,7 @@ export type GatewayRules = {
   readonly deadlineMs: number | undefined
   readonly hideDeprecated: boolean
   readonly weights: Readonly<Record<AxisId, number>>
-  readonly timeouts: Partial<TransportTimeouts>
+  timeoutsOf(provider: Provider): Partial<TransportTimeouts>
   readonly maxAnswerBytes: number
 }
 

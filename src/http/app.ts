@@ -106,7 +106,7 @@ function completionDeps(routeplane: Routeplane, options: AppOptions, clock: Cloc
 /** Mounts each wire at its paths, and at the same paths without `/v1` for base URLs that were given without it. */
 function mountCompletions(app: Hono<AppEnv>, protocols: readonly Protocol[], deps: CompletionDeps, refuseMethod: Route): void {
   for (const protocol of protocols) {
-    for (const path of protocol.caller.paths.flatMap(withBare)) {
+    for (const path of new Set(protocol.caller.paths.flatMap(withBare))) {
       app.post(path, async ({ env }) => {
         await serveCompletion(protocol, deps, env.incoming, env.outgoing)
         return RESPONSE_ALREADY_SENT

@@ -69,16 +69,17 @@ function createBoundedServer(listener: RequestListener): Server {
   server.maxConnections = 10_000
   // Longer than the pools of common clients keep a socket: who reuses one that we close just then sees a lost request.
   server.keepAliveTimeout = 75_000
-  const answering = new WeakMap<Socket, number>()
+  const answering = new WeakMap<Socket, Set<ServerResponse>>()
   server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const { socket } = incoming
-    answering.set(socket, (answering.get(socket) ?? 0) + 1)
-    outgoing.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1))
+    const open = answering.get(incoming.socket) ?? new Set()
+    answering.set(incoming.socket, open.add(outgoing))
+    outgoing.once('close', () => open.delete(outgoing))
     listener(incoming, outgoing)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // Bytes of ours in the middle of another answer would be read as a part of it.
-    const isAnswering = (answering.get(socket) ?? 0) > 0
+    const open = answering.get(socket)
+    const isAnswering = open !== undefined && open.size > 0
     if (!socket.writable || isAnswering || error.code === 'ECONNRESET') return void socket.destroy()
     socket.end(rawRefusal(error.code))
   })

@@ -26,3 +26,8 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', onAbort, { once: true })
     }),
 }
+
+/** When this process began, in milliseconds since the Unix epoch. */
+export function processStartMs(): number {
+  return Math.round(performance.timeOrigin)
+}

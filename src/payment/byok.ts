@@ -1,34 +1,44 @@
 /** Pays with the user's own key for a provider, or with nothing where a source asks for nothing. */
+import type { Keyring } from '../access/keyring.ts'
 import type { Secret } from '../lib/log.ts'
 import { ZERO_USD } from '../money.ts'
-import type { Endpoint, Provider } from '../registry/endpoint.ts'
+import type { Endpoint } from '../registry/endpoint.ts'
 import type { PaymentMode } from './mode.ts'
 
 export type ByokDeps = {
-  /** The key for a provider, from config or environment. */
-  keyOf(provider: Provider): Secret | undefined
-  /** Headers that carry a key to this endpoint. */
+  readonly keyring: Keyring
+  /** Headers that carry a key to this endpoint, by its wire. */
   authorize(endpoint: Endpoint, apiKey: string): Readonly<Record<string, string>>
 }
 
-export function createByok(deps: ByokDeps): PaymentMode {
+export function createByok({ keyring, authorize }: ByokDeps): PaymentMode {
   return {
     id: 'byok',
 
     offer(endpoint) {
       const { provider } = endpoint
       if (!provider.payment.modes.includes('byok')) return { available: false, reason: 'the provider does not take API keys' }
-      if (provider.access.kind === 'none' || deps.keyOf(provider) !== undefined) return { available: true, overheadUsd: ZERO_USD }
+      if (provider.access.kind === 'none' || keyring.keyOf(provider) !== undefined) return { available: true, overheadUsd: ZERO_USD }
       return { available: false, reason: `no API key: set ${provider.access.env}` }
     },
 
     async send(call) {
-      const { provider } = call.endpoint
-      const key = provider.access.kind === 'none' ? undefined : deps.keyOf(provider)
-      const authorization = key === undefined ? {} : deps.authorize(call.endpoint, key.reveal())
-      const extra = provider.access.kind === 'api_key' ? provider.access.extraHeaders : {}
-      const response = await call.transport({ ...call.http, headers: { ...call.http.headers, ...extra, ...authorization } })
+      const { endpoint } = call
+      const { access } = endpoint.provider
+      const key = access.kind === 'none' ? undefined : keyring.keyOf(endpoint.provider)
+      const headers = {
+        ...call.http.headers,
+        ...keyring.headersOf(endpoint.provider),
+        ...(key === undefined ? {} : keyHeaders(endpoint, key)),
+      }
+      const response = await call.transport({ ...call.http, headers })
       return { response, payment: { mode: 'byok', blame: (error) => error, close: async () => {} } }
     },
+  }
+
+  function keyHeaders(endpoint: Endpoint, key: Secret): Readonly<Record<string, string>> {
+    const { access } = endpoint.provider
+    const header = access.kind === 'api_key' ? access.header : undefined
+    return header === undefined ? authorize(endpoint, key.reveal()) : { [header]: key.reveal() }
   }
 }

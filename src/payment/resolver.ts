@@ -14,6 +14,8 @@ export type Resolver = {
   follow(attemptId: string): void
   /** Ends what dead processes left open: at once where nothing was signed, by the chain where something may have been. */
   recover(): Promise<RecoveryReport>
+  /** Asks the chain once for every attempt of this process that is unknown. @returns how many have an end now. */
+  sweep(): Promise<number>
   close(): Promise<void>
 }
 
@@ -104,10 +106,18 @@ export function createResolver(deps: ResolverDeps): Resolver {
     return { found, ended, following: found - ended }
   }
 
+  async function sweep(): Promise<number> {
+    const open = await deps.ledger.attempts.list({ states: ['unknown'], limit: 10_000 })
+    let ended = 0
+    for (const { id } of open) if ((await settle(id, { tries: 1 })) !== 'open') ended++
+    return ended
+  }
+
   return {
     settle,
     follow,
     recover,
+    sweep,
     async close() {
       closing.abort(new Error('closing'))
       await Promise.allSettled(followed.values())

@@ -66,10 +66,9 @@ export type UpstreamSide = {
   /** @returns path below the endpoint's base URL, and the body; nothing secret. */
   encodeRequest(request: CompletionRequest, target: UpstreamTarget): { readonly path: string; readonly body: unknown }
   /** The native lane: the caller's own bytes with the model set and our extension fields taken out. */
-  forward(
-    wire: WireRequest,
-    target: UpstreamTarget,
-  ): { readonly path: string; readonly body: Uint8Array; readonly headers: Readonly<Record<string, string>> }
+  forward(wire: WireRequest, target: UpstreamTarget): ForwardedCall
+  /** Takes the usage-only event out of forwarded bytes; for calls whose {@link ForwardedCall.hideUsageChunk} is set. */
+  createUsageFilter(): ByteFilter
   /** Headers that carry an API key. */
   authorize(apiKey: string): Readonly<Record<string, string>>
   /** @throws RouteplaneError for an error in a 200 body, an error finish reason, or a body that is not the wire's. */
@@ -79,6 +78,23 @@ export type UpstreamSide = {
   decodeError(status: number, body: string): RouteplaneError
   /** Watches a forwarded stream without touching it. */
   createTap(): StreamTap
+}
+
+/** A call of the native lane, ready but for address and payment. */
+export type ForwardedCall = {
+  /** Below the endpoint's base URL. */
+  readonly path: string
+  readonly body: Uint8Array
+  readonly headers: Readonly<Record<string, string>>
+  /** We asked for usage and the caller did not: its event is for the tap alone, and must not reach him. */
+  readonly hideUsageChunk: boolean
+}
+
+/** Changes bytes on their way; an event that is not whole yet is held back, and nothing else is. */
+export type ByteFilter = {
+  push(chunk: Uint8Array): Uint8Array
+  /** Gives what was held back. */
+  end(): Uint8Array
 }
 
 /** The model as the endpoint knows it. */

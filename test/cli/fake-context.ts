@@ -69,7 +69,6 @@ function createFakeEngine(options: WorldOptions): Engine {
     captureStdout: absent,
     serveMcpStdio: absent,
     runDemo: absent,
-    reconcile: absent,
     keystore: { create: absent, import: absent },
     ...options.engine,
   }
@@ -96,9 +95,13 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
       verify: async (id) => {
         throw new RouteplaneError('receipt_not_found', `there is no receipt ${id}`)
       },
+      reconcile: async () => {
+        throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
+      },
     },
     presets: { list: () => [], get: () => undefined, set: async () => {} },
     status: async () => emptyStatus,
+    ready: async () => {},
     close: async () => {},
     ...parts,
   }

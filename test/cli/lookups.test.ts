@@ -1,6 +1,6 @@
 /** Commands that look something up: models, route, receipts, reconcile. */
 import { describe, expect, it } from 'vitest'
-import type { Reconciliation } from '../../src/cli/context.ts'
+import type { Reconciliation, Routeplane } from '../../src/routeplane.ts'
 import { csv, receiptColumns, receiptValue } from '../../src/cli/receipt-columns.ts'
 import type { Decision, GatewayCall } from '../../src/gateway/call.ts'
 import type { AttemptRow } from '../../src/ledger/entry.ts'
@@ -205,6 +205,10 @@ const settled: AttemptRow = {
 const { payment: _, ...unpaid } = settled
 const open: AttemptRow = { ...unpaid, id: 'att_2', state: 'held', model: 'a, "b"' }
 
+const never = async (): Promise<never> => {
+  throw new Error('this was not expected to be asked')
+}
+
 describe('receipts', () => {
   const view = {
     list: async () => [open, settled],
@@ -214,6 +218,7 @@ describe('receipts', () => {
       verified: id === 'att_1',
       checks: [{ check: 'amount', ok: id === 'att_1', detail: '4100 of 4100' }],
     }),
+    reconcile: never,
   }
   const world = createWorld({ routeplane: { receipts: view } })
 
@@ -268,6 +273,10 @@ describe('receipts', () => {
   })
 })
 
+function books(reconcile: Routeplane['receipts']['reconcile']): Routeplane['receipts'] {
+  return { list: never, get: never, verify: never, reconcile }
+}
+
 describe('reconcile', () => {
   const report: Reconciliation = {
     network: 'eip155:84532',
@@ -282,7 +291,9 @@ describe('reconcile', () => {
 
   it('passes the blocks on and ends with 0 when both agree', async () => {
     const asked: unknown[] = []
-    const world = createWorld({ engine: { reconcile: async (__, { fromBlock, toBlock }) => (asked.push(fromBlock, toBlock), report) } })
+    const world = createWorld({
+      routeplane: { receipts: books(async ({ fromBlock, toBlock }) => (asked.push(fromBlock, toBlock), report)) },
+    })
     const { code, out } = await world.run('reconcile', '--from-block', '1', '--to-block', '90')
     expect([code, asked]).toEqual([0, [1n, 90n]])
     expect(out).toContain('Ledger and chain agree.')
@@ -290,7 +301,7 @@ describe('reconcile', () => {
 
   it('ends with 1 when they differ, and says where', async () => {
     const differences = [{ kind: 'only_on_chain', transaction: '0xabc', chainUsd: parseUsd('0.002') } as const]
-    const world = createWorld({ engine: { reconcile: async () => ({ ...report, differences }) } })
+    const world = createWorld({ routeplane: { receipts: books(async () => ({ ...report, differences })) } })
     const { code, out } = await world.run('reconcile')
     expect(code).toBe(1)
     expect(out).toMatch(/only on chain\s+unknown\s+\$0\.002\s+0xabc/)

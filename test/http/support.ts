@@ -63,6 +63,7 @@ export const chat: Protocol = {
     decodeStream: never,
     decodeError: never,
     createTap: never,
+    createUsageFilter: never,
   },
 }
 
@@ -217,7 +218,7 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     complete,
     explain: never,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
-    receipts: { list: async () => [], get: async () => undefined, verify: never },
+    receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
     presets: { list: () => [], get: () => undefined, set: never },
     status: async () => ({
       version: '1',
@@ -227,6 +228,7 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
       providers: 2,
       models: 1,
     }),
+    ready: async () => {},
     close: async () => {},
     ...more,
   }

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -143,5 +144,33 @@ describe('a keystore', () => {
     )
     await writeFile(path, whole.slice(0, whole.length / 2))
     await expect(openKeystore({ path, password })).rejects.toEqual(refusal('keystore_invalid', 'json'))
+  })
+
+  it('shows neither key nor password in anything but the file and the reveal', async () => {
+    const secret = 'canary-password-7731'
+    const outcomes: unknown[] = [await importKeystore({ path, password: secret, privateKey, scryptN })]
+    const keep = (work: Promise<unknown>) =>
+      work.then(
+        (value) => outcomes.push(value),
+        (error) => outcomes.push(error),
+      )
+    await keep(importKeystore({ path, password: secret, privateKey, scryptN }))
+    await keep(importKeystore({ path: join(folder, 'b.json'), password: secret, privateKey: `${privateKey}00`, scryptN }))
+    await keep(importKeystore({ path: join(path, 'c.json'), password: secret, privateKey, scryptN }))
+    await keep(importKeystore({ path: join(folder, 'd.json'), password: secret, privateKey, scryptN: 2 ** 30 }))
+    await keep(openKeystore({ path, password: `${secret}!` }))
+    await keep(openKeystore({ path, password: secret }))
+    await keep(revealKeystore({ path, password: secret }))
+    await edit((document) => (document.address = '1'.repeat(40)))
+    await keep(openKeystore({ path, password: secret }))
+    await chmod(path, 0o644)
+    await keep(openKeystore({ path, password: secret }))
+    const shown = outcomes
+      .map((outcome) => `${inspect(outcome, { depth: 20, showHidden: true })}${JSON.stringify(outcome)}${String(outcome)}`)
+      .join('\n')
+    expect(outcomes).toHaveLength(10)
+    expect(shown.toLowerCase()).not.toContain(privateKey.slice(2))
+    expect(shown).not.toContain('canary')
+    for (const name of await readdir(folder, { recursive: true })) expect(name).not.toContain('tmp')
   })
 })

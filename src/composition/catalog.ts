@@ -1,0 +1,53 @@
+/** The catalog a config asks for: its own providers over a registry directory, checked before anybody is paid. */
+import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
+import type { Config } from '../config/config.ts'
+import { RouteplaneError } from '../errors.ts'
+import type { Log } from '../lib/log.ts'
+import { createCanonicalIndex } from '../registry/canonical.ts'
+import { createCatalog, type Catalog } from '../registry/catalog.ts'
+import { loadRegistryDirectory } from '../registry/directory.ts'
+import { endpointKey } from '../registry/endpoint.ts'
+import type { CatalogView, ModelListing } from '../routeplane.ts'
+import type { Health } from '../selection/health.ts'
+
+/** @throws RouteplaneError `config_invalid` when a payee's checksum is wrong or the registry cannot be read. */
+export async function createConfiguredCatalog(config: Config, log: Log): Promise<Catalog> {
+  await checkPayees(config)
+  const own = config.providers.map(({ provider, models }) => ({ provider, models }))
+  const { path } = config.registry
+  if (path === undefined) return createCatalog({ canonical: createCanonicalIndex([]), registry: [], config: own })
+  const { canonical, definitions, problems } = await loadRegistryDirectory(path, { allowLoopback: config.upstream.allowLoopback })
+  for (const { file, message } of problems) log.warn('registry file left out', { file, message })
+  return createCatalog({ canonical, registry: definitions, config: own })
+}
+
+/** A mistyped payee is money lost: where the spelling claims a checksum, it must be the right one. */
+async function checkPayees(config: Config): Promise<void> {
+  for (const { provider } of config.providers) {
+    const payTo = provider.payment.x402?.payTo
+    if (payTo === undefined || !hasChecksum(payTo) || (await checksumAddress(payTo)) === payTo) continue
+    throw new RouteplaneError('config_invalid', `providers.${provider.id}.payment.x402_address ${payTo} has a wrong checksum`, {
+      hint: 'Copy the address again; one of its characters is wrong.',
+    })
+  }
+}
+
+/** The catalog as surfaces list it. */
+export function viewCatalog(catalog: Catalog, health: Health): CatalogView {
+  const listing = (id: string, includeHidden: boolean): ModelListing | undefined => {
+    const { models, aliases } = catalog.snapshot()
+    const model = models.get(id) ?? models.get(aliases.get(id) ?? '')
+    if (model === undefined) return undefined
+    const endpoints = model.endpoints.filter(({ isReady, provider }) => includeHidden || (isReady && provider.status === 'active'))
+    const uptimes = endpoints.flatMap((endpoint) => health.view(endpointKey(endpoint)).uptime ?? [])
+    return { id: model.id, name: model.name, endpoints, ...(uptimes.length === 0 ? {} : { uptime: Math.max(...uptimes) }) }
+  }
+  return {
+    models: ({ includeHidden = false } = {}) =>
+      [...catalog.snapshot().models.keys()].flatMap((id) => {
+        const found = listing(id, includeHidden)
+        return found === undefined || found.endpoints.length === 0 ? [] : [found]
+      }),
+    model: (id) => listing(id, true),
+  }
+}

@@ -1,0 +1,25 @@
+/** One transport for all calls: loopback only for sources the user's own config names, everything else guarded. */
+import type { Config } from '../config/config.ts'
+import { createTransport } from '../gateway/transport.ts'
+import type { Transport } from '../lib/http-call.ts'
+
+/**
+ * Chooses by the origin of each call. A manifest that somebody else wrote cannot reach this machine, unless the config
+ * says `upstream.allow_loopback`.
+ */
+export function createGuardedTransport(config: Config): { readonly send: Transport; close(): Promise<void> } {
+  const own = new Set(config.providers.filter(({ isLoopback }) => isLoopback).map(({ provider }) => new URL(provider.baseUrl).origin))
+  const { timeouts, allowLoopback } = config.upstream
+  const guarded = createTransport({ allowLoopback, timeouts })
+  const open = createTransport({ allowLoopback: true, timeouts })
+  return {
+    send: (call, options) => (own.has(originOf(call.url)) ? open : guarded)(call, options),
+    close: async () => {
+      await Promise.all([guarded.close(), open.close()])
+    },
+  }
+}
+
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : ''
+}

@@ -1,0 +1,42 @@
+/** The engine's state in figures: wallet, caps with what is left of them, open payments. */
+import type { Chain } from '../chain/chain.ts'
+import type { AssetRow } from '../chain/networks.ts'
+import type { AttemptRow } from '../ledger/entry.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { addUsd, fromAtomic, ZERO_USD, type Usd } from '../money.ts'
+import { limitsAt, type BudgetCaps } from '../payment/budget.ts'
+import type { Status, WalletStatus } from '../routeplane.ts'
+import type { Wallet } from '../wallet/wallet.ts'
+
+export type CapStatus = Status['caps'][number]
+
+/** The caps of this moment; the request's own is always whole. */
+export async function capStatus(ledger: Ledger, caps: BudgetCaps, perRequestUsd: Usd, now: number): Promise<readonly CapStatus[]> {
+  const standings = await ledger.attempts.budgets(limitsAt(caps, now))
+  return [
+    { scope: 'request', window: 'each', capUsd: perRequestUsd, availableUsd: perRequestUsd },
+    ...standings.map(({ limit, reserved, spent }) => ({
+      scope: limit.scope,
+      window: limit.window,
+      capUsd: limit.cap,
+      availableUsd: leftOf(limit.cap, addUsd(reserved, spent)),
+    })),
+  ]
+}
+
+/** A cap may have been lowered below what is spent: nothing is left then, not less than nothing. */
+function leftOf(cap: Usd, used: Usd): Usd {
+  return used >= cap ? ZERO_USD : ((cap - used) as Usd)
+}
+
+/** Asks the chain for the balance; when it cannot be asked the balance is unknown, not empty. */
+export async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open: readonly AttemptRow[]): Promise<WalletStatus> {
+  const balance = await chain.balanceOf(asset.address, wallet.address).catch(() => undefined)
+  return {
+    address: wallet.address,
+    network: asset.network,
+    asset: asset.symbol,
+    balanceUsd: balance === undefined ? undefined : fromAtomic(balance, asset.decimals, 'down'),
+    heldUsd: addUsd(...open.map(({ heldUsd }) => heldUsd)),
+  }
+}

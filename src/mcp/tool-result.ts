@@ -1,0 +1,51 @@
+/** Results of tools: the structured value and the same JSON as text, for values and for errors. */
+import { type RouteplaneError, answerStatus, isCommitted, toRouteplaneError } from '../errors.ts'
+import { isRecord, parseJson } from '../lib/json.ts'
+
+export type ToolResult = {
+  readonly content: [{ readonly type: 'text'; readonly text: string }]
+  readonly structuredContent: Record<string, unknown>
+  readonly isError?: true
+}
+
+/** An answer that failed after it had begun: the error, and the text that had come and may be paid for. */
+export class BrokenAnswer extends Error {
+  override readonly name = 'BrokenAnswer'
+  readonly error: RouteplaneError
+  readonly partialText: string
+
+  constructor(error: RouteplaneError, partialText: string) {
+    super(error.message, { cause: error })
+    this.error = error
+    this.partialText = partialText
+  }
+}
+
+/** Writes the text first and reads the structure back from it, so that the two cannot differ. */
+export function toolResult(value: Readonly<Record<string, unknown>>): ToolResult {
+  const text = JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? member.toString() : member))
+  const parsed = parseJson(text)
+  return { content: [{ type: 'text', text }], structuredContent: isRecord(parsed) ? parsed : {} }
+}
+
+/** An error that the calling model can act on. */
+export function errorResult(thrown: unknown): ToolResult {
+  const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)
+  const partialText = thrown instanceof BrokenAnswer ? thrown.partialText : ''
+  const value = {
+    code: error.code,
+    message: error.message,
+    hint: error.hint,
+    money: error.money,
+    retryable: isRetryable(error),
+    retry_after_ms: error.retryAfterMs,
+    details: error.details,
+    partial_text: partialText === '' ? undefined : partialText,
+  }
+  return { ...toolResult(value), isError: true }
+}
+
+/** The same call may simply be made again: no money is on its way, and the reason is one that passes. */
+function isRetryable(error: RouteplaneError): boolean {
+  return !isCommitted(error.money) && [429, 502, 503, 504].includes(answerStatus(error))
+}

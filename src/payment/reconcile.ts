@@ -1,0 +1,84 @@
+/** Proves that the ledger equals the chain over a range of blocks, or lists every difference. */
+import type { Chain, TransferEvidence } from '../chain/chain.ts'
+import type { AttemptRow } from '../ledger/entry.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { addUsd, fromAtomic, type Atomic, type Usd } from '../money.ts'
+
+export type Reconciliation = {
+  readonly network: string
+  readonly address: string
+  readonly fromBlock: bigint
+  readonly toBlock: bigint
+  readonly ledgerUsd: Usd
+  readonly chainUsd: Usd
+  /** Attempts that were open and have an end now. */
+  readonly resolved: number
+  readonly differences: readonly Difference[]
+}
+
+export type Difference = {
+  readonly kind: 'only_on_chain' | 'only_in_ledger' | 'amount'
+  readonly receiptId?: string
+  readonly transaction?: string
+  readonly ledgerUsd?: Usd
+  readonly chainUsd?: Usd
+}
+
+export type ReconcileInput = {
+  readonly ledger: Ledger
+  readonly chain: Chain
+  readonly asset: { readonly address: `0x${string}`; readonly decimals: number }
+  readonly payer: `0x${string}`
+  /** Inclusive; from the first receipt's block when absent. */
+  readonly fromBlock?: bigint
+  /** Inclusive; the newest block when absent. */
+  readonly toBlock?: bigint
+  readonly resolved: number
+}
+
+/** Lays every settled attempt beside every transfer the wallet made, joined by nonce. */
+export async function reconcile(input: ReconcileInput): Promise<Reconciliation> {
+  const { ledger, chain, asset, payer } = input
+  const settled = (await ledger.attempts.list({ states: ['settled'] })).filter(
+    ({ payment }) => payment?.network === chain.network && payment.payer === payer,
+  )
+  const toBlock = input.toBlock ?? (await chain.latestBlock()).number
+  const fromBlock = input.fromBlock ?? firstBlock(settled) ?? toBlock
+  const inRange = settled.filter(
+    ({ payment }) => payment?.blockNumber !== undefined && payment.blockNumber >= fromBlock && payment.blockNumber <= toBlock,
+  )
+  const transfers = await chain.transfersFrom({ asset: asset.address, payer, fromBlock, toBlock })
+  const usd = (amount: bigint) => fromAtomic(amount as Atomic, asset.decimals, 'up')
+  return {
+    network: chain.network,
+    address: payer,
+    fromBlock,
+    toBlock,
+    ledgerUsd: addUsd(...inRange.map(({ payment }) => usd(payment?.amountSettled ?? 0n))),
+    chainUsd: addUsd(...transfers.map(({ amount }) => usd(amount))),
+    resolved: input.resolved,
+    differences: compare(inRange, transfers, usd),
+  }
+}
+
+function compare(rows: readonly AttemptRow[], transfers: readonly TransferEvidence[], usd: (amount: bigint) => Usd): readonly Difference[] {
+  const left = new Map(transfers.map((transfer, at) => [transfer.nonce?.toLowerCase() ?? `plain ${at}`, transfer]))
+  const differences: Difference[] = []
+  for (const { id, payment } of rows) {
+    if (payment === undefined) continue
+    const key = payment.nonce.toLowerCase()
+    const transfer = left.get(key)
+    left.delete(key)
+    const ledgerUsd = payment.settledUsd ?? usd(payment.amountSettled ?? payment.amountAuthorized)
+    const found = { receiptId: id, ledgerUsd, ...(payment.transaction === undefined ? {} : { transaction: payment.transaction }) }
+    if (transfer === undefined) differences.push({ kind: 'only_in_ledger', ...found })
+    else if (transfer.amount !== payment.amountSettled) differences.push({ kind: 'amount', ...found, chainUsd: usd(transfer.amount) })
+  }
+  for (const { amount, transaction } of left.values()) differences.push({ kind: 'only_on_chain', transaction, chainUsd: usd(amount) })
+  return differences
+}
+
+function firstBlock(rows: readonly AttemptRow[]): bigint | undefined {
+  const blocks = rows.flatMap(({ payment }) => (payment?.blockNumber === undefined ? [] : [payment.blockNumber]))
+  return blocks.toSorted((a, b) => (a < b ? -1 : 1))[0]
+}

@@ -1,0 +1,178 @@
+/** Encodes parts as the chunks of a Chat Completions stream. */
+import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
+import type { CompletionPart, Extra } from '../../completion/part.ts'
+import { isRecord } from '../../lib/json.ts'
+import { encodeSseEvent } from '../../lib/sse.ts'
+import type { EncodeContext } from '../protocol.ts'
+import { encodeError } from './error.ts'
+import { encodeFinish } from './finish.ts'
+import { brokenFinish, decodeDetails, encodeCitation, encodeImage, encodeSignature } from './result.ts'
+import { encodeUsage } from './usage.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** What must be remembered of the answer so far. */
+type Encoder = {
+  readonly context: EncodeContext
+  readonly wantsUsage: boolean
+  id: string
+  model: string
+  created: number
+  readonly candidates: Map<number, { calls: number; hasRefusal: boolean }>
+  /** Candidates whose role has been sent. */
+  readonly introduced: Set<number>
+  /** Which candidate a block belongs to, and for a tool call its number there. */
+  readonly blocks: Map<number, { readonly candidate: number; readonly call?: number; readonly freeform?: boolean }>
+}
+
+/**
+ * Writes one string a chunk:
+ *
+ *     role (each candidate's first) → content, refusal, reasoning_content, tool_calls (numbered from 0) → finish_reason (each)
+ *       → usage (if asked for) → [DONE]
+ *
+ * An error, thrown or as a part, is an event with `error`, after which nothing follows, no `[DONE]` either: SDKs throw on it.
+ *
+ * @see https://platform.openai.com/docs/api-reference/chat/streaming
+ */
+export async function* encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncGenerator<string, void, undefined> {
+  const encoder = createEncoder(context)
+  try {
+    for await (const part of parts) {
+      yield* encodePart(encoder, part)
+      if (part.type === 'finish' || part.type === 'error') return
+    }
+    throw new RouteplaneError('stream_incomplete', 'the answer ended without saying that it was finished')
+  } catch (error) {
+    yield encodeError(toRouteplaneError(error), context.requestId).event
+  }
+}
+
+function createEncoder(context: EncodeContext): Encoder {
+  const options = context.request.account['stream_options']
+  return {
+    context,
+    wantsUsage: isRecord(options) && options['include_usage'] === true,
+    id: `chatcmpl-${context.requestId}`,
+    model: context.model,
+    created: context.nowSeconds,
+    candidates: new Map(),
+    introduced: new Set(),
+    blocks: new Map(),
+  }
+}
+
+function* encodePart(encoder: Encoder, part: CompletionPart): Generator<string, void, undefined> {
+  switch (part.type) {
+    case 'start':
+      if (part.id !== '') encoder.id = part.id
+      if (part.model !== '') encoder.model = part.model
+      encoder.created = part.createdSeconds ?? encoder.created
+      break
+    case 'text-start':
+    case 'reasoning-start':
+      encoder.blocks.set(part.block, { candidate: part.candidate })
+      break
+    case 'text-delta':
+      yield* delta(encoder, candidateOf(encoder, part.block), { content: part.text })
+      break
+    case 'reasoning-delta':
+      yield* delta(encoder, candidateOf(encoder, part.block), { reasoning_content: part.text })
+      break
+    case 'reasoning-end': {
+      const details = decodeDetails(part.carriers)
+      if (details.length > 0) yield* delta(encoder, candidateOf(encoder, part.block), { reasoning_details: details })
+      break
+    }
+    case 'refusal-delta':
+      stateOf(encoder, part.candidate).hasRefusal = true
+      yield* delta(encoder, part.candidate, { refusal: part.text })
+      break
+    case 'tool-input-start':
+    case 'tool-input-delta':
+    case 'tool-input-end':
+      yield* encodeTool(encoder, part)
+      break
+    case 'extra':
+      yield* encodeExtra(encoder, part.candidate, part.extra)
+      break
+    case 'finish':
+      yield* encodeFinishes(encoder, part)
+      break
+    case 'error':
+      throw part.error
+    case 'text-end':
+    case 'usage':
+      break
+  }
+}
+
+type ToolPart = Extract<CompletionPart, { type: `tool-input-${string}` }>
+
+function* encodeTool(encoder: Encoder, part: ToolPart): Generator<string, void, undefined> {
+  if (part.type === 'tool-input-start') {
+    const { block, candidate, id, name, freeform } = part
+    const call = stateOf(encoder, candidate).calls++
+    encoder.blocks.set(block, { candidate, call, freeform })
+    const what = freeform ? { type: 'custom', custom: { name, input: '' } } : { type: 'function', function: { name, arguments: '' } }
+    yield* delta(encoder, candidate, { tool_calls: [{ index: call, id, ...what }] })
+    return
+  }
+  const known = encoder.blocks.get(part.block)
+  if (known?.call === undefined) throw new RouteplaneError('internal', `a tool part belongs to block ${part.block}, which is no tool call`)
+  if (part.type === 'tool-input-delta') {
+    const what = known.freeform === true ? { custom: { input: part.text } } : { function: { arguments: part.text } }
+    yield* delta(encoder, known.candidate, { tool_calls: [{ index: known.call, ...what }] })
+    return
+  }
+  const signature = encodeSignature(part.carriers ?? [])
+  if (Object.keys(signature).length > 0)
+    yield* delta(encoder, known.candidate, { tool_calls: [{ index: known.call, function: {}, ...signature }] })
+}
+
+function* encodeExtra(encoder: Encoder, candidate: number, extra: Extra): Generator<string, void, undefined> {
+  if (extra.kind === 'citation') yield* delta(encoder, candidate, { annotations: encodeCitation(extra) })
+  else if (extra.kind === 'image') yield* delta(encoder, candidate, { images: encodeImage(extra) })
+  else if (extra.kind === 'audio')
+    yield* delta(encoder, candidate, { audio: { id: 'audio_0', data: extra.base64, transcript: extra.transcript ?? '' } })
+  else if (extra.kind === 'logprobs') yield* delta(encoder, candidate, {}, { logprobs: extra.raw })
+}
+
+function* encodeFinishes(encoder: Encoder, part: Extract<CompletionPart, { type: 'finish' }>): Generator<string, void, undefined> {
+  for (const { candidate, reason } of part.finishes) {
+    const word = encodeFinish(reason, stateOf(encoder, candidate).hasRefusal)
+    if (word === undefined) throw brokenFinish()
+    yield* delta(encoder, candidate, {}, { finish_reason: word })
+  }
+  const usage = encodeUsage(part.usage)
+  if (encoder.wantsUsage && usage !== undefined) yield chunk(encoder, [], { usage })
+  yield encodeSseEvent({ data: '[DONE]' })
+}
+
+function candidateOf(encoder: Encoder, block: number): number {
+  const known = encoder.blocks.get(block)
+  if (known === undefined) throw new RouteplaneError('internal', `a part belongs to block ${block}, which never began`)
+  return known.candidate
+}
+
+function stateOf(encoder: Encoder, candidate: number): { calls: number; hasRefusal: boolean } {
+  const known = encoder.candidates.get(candidate)
+  if (known !== undefined) return known
+  const state = { calls: 0, hasRefusal: false }
+  encoder.candidates.set(candidate, state)
+  return state
+}
+
+/** Writes a chunk for one candidate, and before its first one the role, without which SDKs have nobody speaking. */
+function* delta(encoder: Encoder, candidate: number, what: Json, choice: Json = {}): Generator<string, void, undefined> {
+  if (!encoder.introduced.has(candidate)) {
+    encoder.introduced.add(candidate)
+    yield chunk(encoder, [{ index: candidate, delta: { role: 'assistant', content: '' }, finish_reason: null }])
+  }
+  yield chunk(encoder, [{ index: candidate, delta: what, finish_reason: null, ...choice }])
+}
+
+function chunk(encoder: Encoder, choices: readonly Json[], rest: Json = encoder.wantsUsage ? { usage: null } : {}): string {
+  const { id, model, created } = encoder
+  return encodeSseEvent({ data: JSON.stringify({ id, object: 'chat.completion.chunk', created, model, choices, ...rest }) })
+}

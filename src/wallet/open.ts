@@ -1,0 +1,70 @@
+/** Opens what a config says of wallet and networks: which key signs, on which networks, asked through which nodes. */
+import { createChain, type Chain } from '../chain/chain.ts'
+import { DEFAULT_MAINNET, DEFAULT_NETWORK, findNetwork } from '../chain/networks.ts'
+import { RouteplaneError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Secret } from '../lib/log.ts'
+import { readPrivateKey } from './key.ts'
+import { openKeystore, readKeystoreAddress } from './keystore.ts'
+import { createLazyWallet } from './lazy-wallet.ts'
+import { createLocalWallet } from './local-wallet.ts'
+import { createPolicy } from './policy.ts'
+import type { Wallet } from './wallet.ts'
+
+export type WalletSources = {
+  readonly network: 'testnet' | 'mainnet'
+  /** Path of the key file; it need not exist. */
+  readonly keystore: string
+  /** A raw key outranks the key file. */
+  readonly key?: Secret
+  /** @returns `undefined` when nobody has said it. */
+  password(): Promise<Secret | undefined>
+  readonly clock: Clock
+}
+
+/** @returns `undefined` when there is neither a key nor a key file: everything but paying works without. */
+export async function openWallet(sources: WalletSources): Promise<Wallet | undefined> {
+  const policy = createPolicy({ clock: sources.clock, ...(sources.network === 'mainnet' ? { mainnets: [DEFAULT_MAINNET] } : {}) })
+  if (sources.key !== undefined) return createLocalWallet({ key: await readPrivateKey(sources.key.reveal()), policy })
+  const address = await addressIn(sources.keystore)
+  if (address === undefined) return undefined
+  return createLazyWallet({ address, policy, openKey: () => unlock(sources) })
+}
+
+async function addressIn(path: string): Promise<`0x${string}` | undefined> {
+  return readKeystoreAddress(path).catch((error: unknown) => {
+    if (error instanceof RouteplaneError && error.code === 'keystore_missing') return undefined
+    throw error
+  })
+}
+
+async function unlock({ keystore, password }: WalletSources) {
+  const secret = await password()
+  if (secret !== undefined) return openKeystore({ path: keystore, password: secret.reveal() })
+  throw new RouteplaneError('wallet_locked', 'the wallet is locked: its password is not known to this process', {
+    hint: 'Set ROUTEPLANE_WALLET_PASSWORD, or wallet.password_file in routeplane.yaml.',
+  })
+}
+
+/** The networks a wallet pays on: play money unless the config says otherwise. */
+export function walletNetworks(network: 'testnet' | 'mainnet'): readonly string[] {
+  return [network === 'mainnet' ? DEFAULT_MAINNET : DEFAULT_NETWORK]
+}
+
+/** Gives one chain per network, opened at first use; the config's node outranks the public one. */
+export function openChains(rpc: Readonly<Record<string, Secret>>): (network: string) => Chain {
+  const chains = new Map<string, Chain>()
+  return (network) => {
+    const known = chains.get(network)
+    if (known !== undefined) return known
+    const rpcUrl = rpc[network]?.reveal() ?? findNetwork(network)?.rpcUrl
+    if (rpcUrl === undefined) {
+      throw new RouteplaneError('unknown_network', `no node is known for ${network}`, {
+        hint: `Set wallet.rpc["${network}"] in routeplane.yaml.`,
+      })
+    }
+    const chain = createChain({ network, rpcUrl })
+    chains.set(network, chain)
+    return chain
+  }
+}
