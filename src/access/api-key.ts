@@ -5,9 +5,9 @@ import type { Provider } from '../registry/endpoint.ts'
 
 export type KeySources = {
   /** Keys the user's config gives, by provider id. */
-  readonly configured: ReadonlyMap<string, Secret>
-  /** The environment, read once by the config layer. */
-  readonly environment: { get(name: string): string | undefined }
+  readonly configured: (providerId: string) => Secret | undefined
+  /** Variables of the environment, read once by the config layer. */
+  readonly variable: (name: string) => Secret | undefined
 }
 
 /**
@@ -20,11 +20,10 @@ export type KeySources = {
  * @throws RouteplaneError `config_invalid` when the variable holds what no header can carry; the text itself is not shown.
  */
 export function findApiKey(provider: Provider, sources: KeySources): Secret | undefined {
-  const configured = sources.configured.get(provider.id)
-  if (configured !== undefined) return configured
-  if (provider.access.kind === 'none' || provider.source === 'config') return undefined
+  if (provider.source === 'config') return sources.configured(provider.id)
+  if (provider.access.kind === 'none') return undefined
   const { env } = provider.access
-  const text = sources.environment.get(env)?.trim()
+  const text = sources.variable(env)?.reveal().trim()
   if (text === undefined || text === '') return undefined
   if (/^[\x21-\x7e]+$/.test(text)) return new Secret(text)
   throw new RouteplaneError('config_invalid', `the variable ${env} holds characters that no header can carry`, {

@@ -12,8 +12,13 @@ const environment = new Map([
 const configured = new Map([['own', new Secret('own-key')]])
 const access = (env: string) => ({ kind: 'api_key', env, extraHeaders: {} }) as const
 
+function variable(name: string): Secret | undefined {
+  const value = environment.get(name)
+  return value === undefined ? undefined : new Secret(value)
+}
+
 function keyOf(...made: Parameters<typeof provider>): string | undefined {
-  return findApiKey(provider(...made), { configured, environment })?.reveal()
+  return findApiKey(provider(...made), { configured: (id) => configured.get(id), variable })?.reveal()
 }
 
 describe('findApiKey', () => {
@@ -47,8 +52,9 @@ describe('findApiKey', () => {
   })
 })
 
+const authorize = (key: string) => ({ 'x-api-key': key })
+
 describe('keyHeaders', () => {
-  const authorize = (key: string) => ({ 'x-api-key': key })
   it.each([
     [{ access: access('A') }, { 'x-api-key': 'k' }],
     [{ access: { ...access('A'), header: 'authorization' } }, { authorization: 'Bearer k' }],
