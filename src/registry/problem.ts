@@ -18,7 +18,7 @@ export type Problem = {
 }
 
 /** Writes a path the way a person would say it. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`), '')
 }
 
@@ -61,7 +61,8 @@ export function problemsOfIssues(error: z.ZodError, locate: (path: Path) => Posi
     const path = issue.code === 'unrecognized_keys' ? [...steps, ...issue.keys.slice(0, 1)] : steps
     return createProblem(codeOf(issue), issue.message, path, locate(path))
   })
-  return problems as unknown as readonly [Problem, ...Problem[]]
+  const [first = createProblem('invalid_value', 'the file is not a manifest'), ...rest] = problems
+  return [first, ...rest]
 }
 
 function codeOf(issue: z.core.$ZodIssue): string {

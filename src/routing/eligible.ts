@@ -87,21 +87,25 @@ function timeOf(ms: number): string {
   return Number.isNaN(date.getTime()) ? 'further notice' : date.toISOString()
 }
 
-function excluded(endpoint: Endpoint, target: Target, { rules, hideDeprecated, today }: Sieve): Verdict | undefined {
-  const { provider } = endpoint
+function excluded(endpoint: Endpoint, target: Target, sieve: Sieve): Verdict | undefined {
+  const { provider, deprecationDate } = endpoint
   if (provider.status !== 'active') return { reason: 'not_active', detail: `the provider is ${provider.status}` }
   if (!endpoint.isReady) return { reason: 'not_ready', detail: 'the provider stages this model' }
-  const gone = endpoint.deprecationDate !== undefined && endpoint.deprecationDate < today
-  if (gone && hideDeprecated && !target.pinned) return { reason: 'deprecated', detail: `retired on ${endpoint.deprecationDate}` }
-  if (rules.only !== undefined && !rules.only.includes(provider.id))
-    return { reason: 'excluded', detail: 'not among the providers asked for' }
-  if (rules.ignore?.includes(provider.id) === true) return { reason: 'excluded', detail: 'the caller or a preset ignores it' }
-  if (rules.allowFallbacks === false && rules.order !== undefined && !rules.order.includes(provider.id)) {
+  const isGone = deprecationDate !== undefined && deprecationDate < sieve.today
+  if (isGone && sieve.hideDeprecated && !target.pinned) return { reason: 'deprecated', detail: `retired on ${deprecationDate}` }
+  return unwanted(endpoint, sieve.rules)
+}
+
+/** What the caller or a preset rules out, whatever the endpoint could do. */
+function unwanted({ provider, quantization = 'unknown' }: Endpoint, rules: ProviderRules): Verdict | undefined {
+  const { only, ignore = [], order, allowFallbacks, quantizations } = rules
+  if (only !== undefined && !only.includes(provider.id)) return { reason: 'excluded', detail: 'not among the providers asked for' }
+  if (ignore.includes(provider.id)) return { reason: 'excluded', detail: 'the caller or a preset ignores it' }
+  if (allowFallbacks === false && order !== undefined && !order.includes(provider.id)) {
     return { reason: 'excluded', detail: 'not in the order, and fallbacks are off' }
   }
-  if (rules.quantizations !== undefined && !rules.quantizations.includes(endpoint.quantization ?? 'unknown')) {
-    return { reason: 'quantization', detail: `it is ${endpoint.quantization ?? 'unknown'}` }
-  }
+  if (quantizations !== undefined && !quantizations.includes(quantization))
+    return { reason: 'quantization', detail: `it is ${quantization}` }
   return undefined
 }
 
@@ -138,33 +142,37 @@ function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict
   const { needs } = sieve
   const mostOutput = needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
   const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
-  const declined: string[] = []
-  const priced: Verdict[] = []
-  const modes: PaymentModeName[] = []
-  let overheadUsd: Usd | undefined
-  for (const mode of sieve.prefer) {
-    const offer = sieve.offer(mode, endpoint)
-    if (!offer.available) {
-      declined.push(`${mode}: ${offer.reason}`)
-      continue
-    }
-    const verdict = withinCap(mode, boundUsd, offer.overheadUsd, sieve)
-    if (verdict !== undefined) priced.push(verdict)
-    else {
-      modes.push(mode)
-      overheadUsd ??= offer.overheadUsd
-    }
-  }
-  if (modes.length === 0) return priced[0] ?? { reason: 'payment', detail: declined.join('; ') || 'no payment mode is allowed' }
+  const ways = waysToPay(endpoint, boundUsd, sieve)
+  if ('reason' in ways) return ways
   const expected = pricing === undefined ? undefined : expectedCost(pricing, needs)
   return {
     endpoint,
-    expectedUsd: expected === undefined || overheadUsd === undefined ? expected : addUsd(expected, overheadUsd),
+    expectedUsd: expected === undefined ? undefined : addUsd(expected, ways.overheadUsd),
     boundUsd,
     health: sieve.health(endpoint),
-    byok: modes[0] === 'byok',
-    modes,
+    byok: ways.modes[0] === 'byok',
+    modes: ways.modes,
   }
+}
+
+type Ways = { readonly modes: readonly PaymentModeName[]; readonly overheadUsd: Usd }
+
+/** The modes that can pay within the cap, with the overhead of the first; a price that is in the way says more than a mode that is. */
+function waysToPay(endpoint: Endpoint, boundUsd: Usd | undefined, sieve: Sieve): Ways | Verdict {
+  const declined: string[] = []
+  const priced: Verdict[] = []
+  const ways: { readonly mode: PaymentModeName; readonly overheadUsd: Usd }[] = []
+  for (const mode of sieve.prefer) {
+    const offer = sieve.offer(mode, endpoint)
+    const verdict = offer.available ? withinCap(mode, boundUsd, offer.overheadUsd, sieve) : undefined
+    if (!offer.available) declined.push(`${mode}: ${offer.reason}`)
+    else if (verdict === undefined) ways.push({ mode, overheadUsd: offer.overheadUsd })
+    else priced.push(verdict)
+  }
+  const [first] = ways
+  if (first !== undefined) return { modes: ways.map(({ mode }) => mode), overheadUsd: first.overheadUsd }
+  const detail = declined.length === 0 ? 'no payment mode is allowed' : declined.join('; ')
+  return priced[0] ?? { reason: 'payment', detail }
 }
 
 function withinCap(mode: PaymentModeName, boundUsd: Usd | undefined, overheadUsd: Usd, { capUsd, capIsOwn }: Sieve): Verdict | undefined {

@@ -5,8 +5,8 @@ import { axes, balancedWeights, type AxisId, type Weights } from './index.ts'
 import type { SortOrder } from './variant.ts'
 
 /** Below this share, with enough requests to mean something, an endpoint waits behind every healthy one. */
-export const UPTIME_GATE = 0.8
-export const UPTIME_GATE_REQUESTS = 20
+const UPTIME_GATE = 0.8
+const UPTIME_GATE_REQUESTS = 20
 
 export type RankOptions = {
   readonly by: SortOrder

@@ -1,5 +1,5 @@
 /** Suggestions and the distance behind them. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { editDistance, nearestWords } from '../../../src/registry/nearest.ts'
 

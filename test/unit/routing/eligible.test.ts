@@ -1,5 +1,5 @@
 /** Who may and can serve: every reason why not, caps, and the last endpoint that is tried all the same. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseUsd, ZERO_USD, type Usd } from '../../../src/money.ts'
 import { endpointKey, type Endpoint, type PaymentModeName } from '../../../src/registry/endpoint.ts'
@@ -150,8 +150,7 @@ describe('the cap', () => {
   it('is compared with the most the request can cost, the payment’s own fee included', () => {
     expect(verdict(endpoint('a', 'm'), { ...x402, capUsd: exact })).toEqual(['x402'])
     expect(verdict(endpoint('a', 'm'), { ...x402, capUsd: (exact - 1n) as Usd })).toBe('price_above_cap')
-    const offer = () => ({ available: true, overheadUsd: 1n as Usd }) as const
-    expect(verdict(endpoint('a', 'm'), { ...x402, capUsd: exact, offer })).toBe('price_above_cap')
+    expect(verdict(endpoint('a', 'm'), { ...x402, capUsd: exact, offer: offering(1n as Usd) })).toBe('price_above_cap')
   })
 
   it('cannot hold what has no known price', () => {
@@ -162,11 +161,10 @@ describe('the cap', () => {
   })
 
   it('takes the endpoint’s own limit, then its context, where the caller sets none', () => {
-    const sieveOf = (capUsd: string) => ({ ...x402, needs: unlimited(), capUsd: parseUsd(capUsd) })
-    expect(verdict(endpoint('a', 'm'), sieveOf('0.002'))).toEqual(['x402'])
-    expect(verdict(endpoint('a', 'm'), sieveOf('0.00199'))).toBe('price_above_cap')
-    expect(verdict(endpoint('a', 'm', { maxOutputTokens: undefined }), sieveOf('0.101'))).toEqual(['x402'])
-    expect(verdict(endpoint('a', 'm', { maxOutputTokens: undefined }), sieveOf('0.1009'))).toBe('price_above_cap')
+    expect(verdict(endpoint('a', 'm'), unlimitedUnder('0.002'))).toEqual(['x402'])
+    expect(verdict(endpoint('a', 'm'), unlimitedUnder('0.00199'))).toBe('price_above_cap')
+    expect(verdict(endpoint('a', 'm', { maxOutputTokens: undefined }), unlimitedUnder('0.101'))).toEqual(['x402'])
+    expect(verdict(endpoint('a', 'm', { maxOutputTokens: undefined }), unlimitedUnder('0.1009'))).toBe('price_above_cap')
   })
 
   it('binds the caller’s own key only when the caller set it', () => {
@@ -177,20 +175,24 @@ describe('the cap', () => {
   })
 
   it('leaves out a mode alone, and keeps another that fits', () => {
-    const offer = (mode: PaymentModeName) => ({ available: true, overheadUsd: mode === 'x402' ? parseUsd('1') : ZERO_USD }) as const
-    expect(verdict(endpoint('a', 'm'), { offer, prefer: ['x402', 'byok'], capIsOwn: true })).toEqual(['byok'])
+    expect(verdict(endpoint('a', 'm'), { offer: dearX402(parseUsd('1')), prefer: ['x402', 'byok'], capIsOwn: true })).toEqual(['byok'])
   })
 
   it('never lets in by money what its bound exceeds', () => {
     const amount = fc.bigInt(0n, 10n ** 13n).map((value) => value as Usd)
+    const anyDeal = fc.record({
+      prompt: amount,
+      completion: amount,
+      capUsd: amount,
+      overheadUsd: amount,
+      maxInputTokens: fc.nat({ max: 3000 }),
+    })
     fc.assert(
-      fc.property(amount, amount, amount, amount, fc.nat({ max: 3000 }), (prompt, completion, capUsd, overheadUsd, maxInputTokens) => {
-        const pricing = flatPricing('0')
-        const [base] = pricing.tiers
+      fc.property(anyDeal, ({ prompt, completion, capUsd, overheadUsd, maxInputTokens }) => {
+        const [base] = flatPricing('0').tiers
         const made = endpoint('a', 'm', { pricing: { tiers: [{ ...base, prompt, completion }] } })
-        const offer = () => ({ available: true, overheadUsd }) as const
         const most = prompt * BigInt(maxInputTokens) + completion * 100n + overheadUsd
-        const result = verdict(made, { ...x402, capUsd, offer, needs: needs({ maxInputTokens }) })
+        const result = verdict(made, { ...x402, capUsd, offer: offering(overheadUsd), needs: needs({ maxInputTokens }) })
         expect(result).toEqual(most <= capUsd ? ['x402'] : 'price_above_cap')
       }),
     )
@@ -204,21 +206,18 @@ describe('modes', () => {
   })
 
   it('make a candidate the caller’s own when his key comes first', () => {
-    const byokOf = (prefer: readonly PaymentModeName[]) => sift(target([endpoint('a', 'm')]), sieve({ prefer })).eligible[0]?.byok
-    expect([byokOf(['byok', 'x402']), byokOf(['x402', 'byok'])]).toEqual([true, false])
+    expect([candidateFor(['byok', 'x402'])?.byok, candidateFor(['x402', 'byok'])?.byok]).toEqual([true, false])
   })
 
   it('add the first one’s fee to the expected cost', () => {
-    const offer = (mode: PaymentModeName) => ({ available: true, overheadUsd: mode === 'x402' ? (7n as Usd) : ZERO_USD }) as const
-    const costOf = (prefer: readonly PaymentModeName[]) =>
-      sift(target([endpoint('a', 'm')]), sieve({ offer, prefer })).eligible[0]?.expectedUsd
-    expect((costOf(['x402', 'byok']) ?? 0n) - (costOf(['byok', 'x402']) ?? 0n)).toBe(7n)
+    const offer = dearX402(7n as Usd)
+    const [byX402, byKey] = [candidateFor(['x402', 'byok'], offer)?.expectedUsd, candidateFor(['byok', 'x402'], offer)?.expectedUsd]
+    expect((byX402 ?? 0n) - (byKey ?? 0n)).toBe(7n)
   })
 })
 
 describe('cooling down', () => {
   const all = [endpoint('a', 'm'), endpoint('b', 'm'), endpoint('c', 'm')]
-  const untilOf = (times: Readonly<Record<string, number>>) => (made: Endpoint) => times[made.provider.id]
   const ids = (more: Partial<Sieve>) => sift(target(all), sieve(more)).eligible.map((each) => each.endpoint.provider.id)
 
   it('puts an endpoint out while another is there', () => {
@@ -269,4 +268,24 @@ it('keeps or refuses every endpoint, whatever the variant', () => {
 function unlimited() {
   const { maxOutputTokens: _, ...rest } = needs()
   return rest
+}
+
+function unlimitedUnder(capUsd: string): Partial<Sieve> {
+  return { prefer: ['x402'], needs: unlimited(), capUsd: parseUsd(capUsd) }
+}
+
+function offering(overheadUsd: Usd): Sieve['offer'] {
+  return () => ({ available: true, overheadUsd })
+}
+
+function dearX402(overheadUsd: Usd): Sieve['offer'] {
+  return (mode) => ({ available: true, overheadUsd: mode === 'x402' ? overheadUsd : ZERO_USD })
+}
+
+function candidateFor(prefer: readonly PaymentModeName[], offer: Sieve['offer'] = offering(ZERO_USD)) {
+  return sift(target([endpoint('a', 'm')]), sieve({ prefer, offer })).eligible[0]
+}
+
+function untilOf(times: Readonly<Record<string, number>>) {
+  return (made: Endpoint) => times[made.provider.id]
 }

@@ -1,5 +1,5 @@
 /** Plans: in the order given, each way once, never longer than allowed. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { PaymentModeName } from '../../../src/registry/endpoint.ts'
 import type { EligibleCandidate } from '../../../src/routing/eligible.ts'

@@ -1,5 +1,5 @@
 /** Declared rate limits: what fits, when the next fits, and that no minute ever holds more than it may. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RateLimit } from '../../../src/registry/endpoint.ts'
 import { createRateLimits } from '../../../src/routing/rate-limit.ts'

@@ -1,6 +1,6 @@
 /** From a string to endpoints: the order of meanings, pins that hold, and names that lead nowhere. */
 import { describe, expect, it } from 'vitest'
-import { RouteplaneError } from '../../../src/errors.ts'
+import type { RouteplaneError } from '../../../src/errors.ts'
 import { createCanonicalIndex, type CanonicalModel } from '../../../src/registry/canonical.ts'
 import { createCatalog } from '../../../src/registry/catalog.ts'
 import { endpointKey } from '../../../src/registry/endpoint.ts'
