@@ -93,7 +93,7 @@ describe('the tarball', () => {
   })
 
   test('satisfies publint', async () => {
-    const { messages, pkg } = await publint({ pkgDir: root, strict: true, pack: { tarball: exactBuffer(readFileSync(tarball)) } })
+    const { messages, pkg } = await publint({ strict: true, pack: { tarball: exactBuffer(readFileSync(tarball)) } })
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
   })
 

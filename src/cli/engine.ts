@@ -39,7 +39,7 @@ function lazyKeystore(): KeystorePort {
       const { createKeystore } = await import('../wallet/keystore.ts')
       return await createKeystore(options)
     },
-    async import(options) {
+    async importKey(options) {
       const { importKeystore } = await import('../wallet/keystore.ts')
       return await importKeystore(options)
     },

@@ -11,12 +11,12 @@ export type Layer = {
 }
 
 /** Where the ABIs live: beside `src/`, and listed in the table by this name. */
-export const ABI_FOLDER = 'contracts-abi'
+const ABI_FOLDER = 'contracts-abi'
 
 /** @throws Error for a cell it cannot read or a layer that no row describes: a vague rule would be no rule. */
 export function parseLayers(markdown: string): Layer[] {
   const rows = markdown
-    .slice(markdown.indexOf('| folder |'))
+    .slice(markdown.search(/^\| folder +\|/m))
     .split('\n')
     .slice(2)
     .filter((line, index, all) => all.slice(0, index + 1).every((before) => before.startsWith('|')))

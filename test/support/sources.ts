@@ -100,7 +100,7 @@ function endOfRegex(text: string, from: number): number {
 }
 
 /** Where a module is imported: by a statement that vanishes at run time, one that stays, or `import()` / `require()`. */
-export type ImportKind = 'type' | 'static' | 'lazy'
+type ImportKind = 'type' | 'static' | 'lazy'
 export type Import = { readonly specifier: string; readonly kind: ImportKind; readonly line: number }
 
 const statements = /(?:^|[\n;])\s*(import|export)\s+(type\s+)?([^'"`;()]*?\bfrom\s*)?(['"])([^'"\n]+)\4/g
