@@ -13,9 +13,9 @@ export type YamlText = {
   /** Maps, lists and strings; `null` where nothing was written. */
   readonly value: unknown
   /** Where the key (or list item) at a path begins, or the deepest part of the path that exists. */
-  locate(path: Path): Position
+  readonly locate: (path: Path) => Position
   /** Whether the scalar at a path stands without quotes. */
-  isPlain(path: Path): boolean
+  readonly isPlain: (path: Path) => boolean
 }
 
 export const MAX_YAML_BYTES = 64 * 1024
@@ -122,11 +122,12 @@ function findUnreadable(document: Document.Parsed): Complaint | undefined {
     if (depth > MAX_YAML_DEPTH) {
       return { code: 'nesting_too_deep', message: `YAML is nested deeper than ${MAX_YAML_DEPTH} levels`, offset }
     }
-    if (isMap(node) && node.items.some(({ key }) => [undefined, '__proto__'].includes(keyOf(key)))) {
+    const keys = isMap(node) ? node.items.map((pair) => keyOf(pair.key)) : []
+    if (keys.some((key) => key === undefined || key === '__proto__')) {
       return { code: 'manifest_invalid', message: 'a key must be a plain word', offset }
     }
-    const children: readonly unknown[] = isSeq(node) ? node.items : node.items.map(({ value }) => value)
-    for (const child of children) open.push({ node: child, depth: depth + 1 })
+    const below = isMap(node) ? node.items.map((pair) => pair.value) : node.items
+    for (const child of below) open.push({ node: child, depth: depth + 1 })
   }
   return undefined
 }
