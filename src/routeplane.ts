@@ -27,6 +27,7 @@ import type { Catalog } from './registry/catalog.ts'
 import type { Endpoint } from './registry/endpoint.ts'
 import { createPoller, type Poller } from './registry/poll.ts'
 import { createPresetStore } from './routing/preset.ts'
+import { createRateLimits } from './routing/rate-limit.ts'
 import { createHealth } from './selection/health.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
@@ -90,6 +91,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const context: GatewayContext = {
     catalog,
     health,
+    rateLimits: createRateLimits(clock),
     presets,
     virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
     openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
