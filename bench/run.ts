@@ -159,9 +159,10 @@ async function main(): Promise<void> {
   const start = await coldStart()
   const machine = `Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown CPU'} × ${availableParallelism()}, ${canPin ? 'pinned' : 'not pinned'}, ${instruments.kind} instruments, ${plan.rounds} × ${plan.seconds} s`
   const ids = ['direct', ...entrants.map(({ contestant }) => contestant.id)]
-  process.stdout.write(
-    `${machine}\nmedians; in parentheses the median share of nginx's figure in the same round\n\n${table(figures, ids)}\n`,
-  )
+  if (figures.size > 0)
+    process.stdout.write(
+      `${machine}\nmedians; in parentheses the median share of nginx's figure in the same round\n\n${table(figures, ids)}\n`,
+    )
   if (start !== undefined) {
     process.stdout.write(
       `\nMCP start to tools/list: ${rounded(start.toolsMs)} ms, ${start.ratio.toFixed(2)} × an empty Node (${rounded(start.emptyMs)} ms)\n`,

@@ -66,11 +66,11 @@ export async function bundlePrograms(): Promise<string[]> {
   })
 }
 
-/** Only the programs themselves start with a shebang and may be executed; chunks are imported. */
+/** Only the programs themselves start with a shebang, their source's own or ours, and may be executed; chunks are imported. */
 function writeOutput({ path, text }: OutputFile): void {
   const isProgram = programs.some((program) => path === join(root, `dist/bin/${program}.js`))
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, isProgram ? `#!/usr/bin/env node\n${text}` : text)
+  writeFileSync(path, isProgram && !text.startsWith('#!') ? `#!/usr/bin/env node\n${text}` : text)
   if (isProgram) chmodSync(path, 0o755)
 }
 
