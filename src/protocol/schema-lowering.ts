@@ -67,21 +67,23 @@ function lowerTool(source: SchemaRecord, path: string, work: SchemaWork, isFree:
 }
 
 function lowerOutput(source: SchemaRecord, path: string, work: SchemaWork): LoweredSchema {
+  const { losses } = work
   const flat = flatten(source, { path, level: 0, trail: new Set(['#']) }, work, true)
-  if (flat === undefined) return { schema: {}, losses: work.losses, wrapped: false, weakened: false }
+  if (flat === undefined) return { schema: {}, losses, wrapped: false, weakened: false }
   const { type, anyOf, oneOf } = withType(flat.schema)
   const isObject = type === 'object' && anyOf === undefined && oneOf === undefined
   const wrapped = work.rules.wrapRoot && !isObject
   // A wrapper moves the root, and references must find it where it went.
   const root = wrapped ? wrapRoot(source) : withDefinitions(flat.schema, source)
   const bound = wrapped ? { ...work, root } : work
-  const schema = rewriteRoot(root, path, bound)
-  return { schema, losses: bound.losses, wrapped, weakened: bound.weakened }
+  const schema = rewriteRoot(root, path, bound, wrapped ? undefined : flat.trail)
+  const told = wrapped ? losses.map((loss) => ({ ...loss, path: unwrappedPath(loss.path, path) })) : losses
+  return { schema, losses: told, wrapped, weakened: bound.weakened }
 }
 
 /** Rewrites the root and then every definition that something still refers to; the others go without a word. */
-function rewriteRoot(root: SchemaRecord, path: string, work: SchemaWork): SchemaRecord {
-  const written = rewrite(root, { path, level: 0, trail: new Set(['#']) }, work)
+function rewriteRoot(root: SchemaRecord, path: string, work: SchemaWork, from: ReadonlySet<string> = new Set(['#'])): SchemaRecord {
+  const written = rewrite(root, { path, level: 0, trail: from }, work)
   const definitions = new Map<string, Map<string, SchemaRecord>>()
   // A set is walked in the order of insertion, also over what is added on the way.
   for (const reference of work.kept) {
@@ -95,6 +97,14 @@ function rewriteRoot(root: SchemaRecord, path: string, work: SchemaWork): Schema
   }
   const groups = [...definitions].map(([group, members]) => [group, Object.fromEntries(members)] as const)
   return { ...written, ...Object.fromEntries(groups) }
+}
+
+/** Losses are told where the caller wrote, and the wrapper is not his. */
+function unwrappedPath(lossPath: string, path: string): string {
+  const base = path === '' ? '' : `${path}.`
+  const inside = lossPath.startsWith(base) ? lossPath.slice(base.length) : lossPath
+  const own = inside.replace(new RegExp(`^properties\\.${WRAPPED_MEMBER}(\\.|(?=\\[)|$)`), '').replace(/^\$defs\.root_*(\.|$)/, '')
+  return own === '' ? path : `${base}${own}`
 }
 
 /** Following a reference at the root lets go of the definitions that stood beside it. */

@@ -15,7 +15,9 @@ export function shape(schema: SchemaRecord, place: Place, work: SchemaWork, move
   const typed = work.rules.any === 'keep' ? tupled : withType(tupled)
   const split = splitTypes(typed, work)
   const told = work.rules.stringEnums ? withStringEnum(split, place, work, moved) : split
-  return distribute(told, place, work, moved)
+  const spread = distribute(told, place, work, moved)
+  // A union of which one member is left is that member, which has not been shaped yet.
+  return Array.isArray(told['anyOf']) && spread['anyOf'] === undefined ? shape(spread, place, work, moved) : spread
 }
 
 /** `oneOf` becomes `anyOf`: exact when no value could fit two members, else the answer must be validated. */
