@@ -8,7 +8,7 @@ import { rewrite } from './schema-rewrite.ts'
 import { resolveReference, type SchemaRecord } from './schema-merge.ts'
 import { withType } from './schema-shape.ts'
 import { toolRoot } from './schema-tool-root.ts'
-import { at, flatten, type SchemaPurpose, type SchemaWork } from './schema-work.ts'
+import { at, flatten, rootPlace, type SchemaPurpose, type SchemaWork } from './schema-work.ts'
 
 export type { SchemaDialect } from './schema-dialects.ts'
 
@@ -61,14 +61,14 @@ export function hasNoParameters(schema: JsonSchema): boolean {
 const rootOnly = rewritings['google-json'] as NonNullable<(typeof rewritings)['google-json']>
 
 function lowerTool(source: SchemaRecord, path: string, work: SchemaWork, isFree: boolean): SchemaRecord {
-  const root = toolRoot(source, { path, level: 0, trail: new Set(['#']) }, work)
+  const root = toolRoot(source, rootPlace(path), work)
   if (root === undefined) return {}
   return isFree ? root : rewriteRoot(root, path, work)
 }
 
 function lowerOutput(source: SchemaRecord, path: string, work: SchemaWork): LoweredSchema {
   const { losses } = work
-  const flat = flatten(source, { path, level: 0, trail: new Set(['#']) }, work, true)
+  const flat = flatten(source, rootPlace(path), work, true)
   if (flat === undefined) return { schema: {}, losses, wrapped: false, weakened: false }
   const { type, anyOf, oneOf } = withType(flat.schema)
   const isObject = type === 'object' && anyOf === undefined && oneOf === undefined
@@ -82,15 +82,14 @@ function lowerOutput(source: SchemaRecord, path: string, work: SchemaWork): Lowe
 }
 
 /** Rewrites the root and then every definition that something still refers to; the others go without a word. */
-function rewriteRoot(root: SchemaRecord, path: string, work: SchemaWork, from: ReadonlySet<string> = new Set(['#'])): SchemaRecord {
-  const written = rewrite(root, { path, level: 0, trail: from }, work)
+function rewriteRoot(root: SchemaRecord, path: string, work: SchemaWork, from?: ReadonlySet<string>): SchemaRecord {
+  const written = rewrite(root, rootPlace(path, from), work)
   const definitions = new Map<string, Map<string, SchemaRecord>>()
   // A set is walked in the order of insertion, also over what is added on the way.
   for (const reference of work.kept) {
     const [, group = '', step = ''] = reference.split('/')
     if (group === '') continue
-    const trail = new Set([reference])
-    const place = { path: at({ path, level: 0, trail }, `${group}.${step}`), level: 1, trail }
+    const place = { ...rootPlace(at({ path }, `${group}.${step}`), new Set([reference])), level: 1 }
     const target = rewrite(resolveReference(work.root, reference), place, work)
     const members = definitions.get(group) ?? new Map<string, SchemaRecord>()
     definitions.set(group, members.set(decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~'), target))
