@@ -60,7 +60,7 @@ const askStream = { ...ask, stream: true as const, stream_options: { include_usa
 
 /** Parts of every fixture that ends well, or in the named way. */
 async function partsOf(bytes: Uint8Array): Promise<CompletionPart[]> {
-  return await collect(decodeStream(from([bytes])))
+  return collect(decodeStream(from([bytes])))
 }
 
 const good = streamFixtures('chat-completions').filter(
