@@ -1,6 +1,6 @@
 /** Mistakes seen in other gateways that the shared kernel of the protocols decides; one block for each class. */
 import { describe, expect, it } from 'vitest'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { CompletionPart, SignatureCarrier } from '../../src/completion/part.ts'
 import type { Turn } from '../../src/completion/request.ts'
 import { isEnvelope, mayReplay, replayReasoning, unwrapCarrier, wrapCarrier } from '../../src/protocol/carrier.ts'
@@ -109,13 +109,16 @@ describe('class 9: signatures of others', () => {
   })
 })
 
+const thought = (provider: string): Turn['parts'][number] => ({
+  type: 'reasoning',
+  form: 'full',
+  text: ['hm'],
+  carriers: [{ wire: 'messages', provider, kind: 'signature', value: provider }],
+})
+
+const texts = (list: readonly Turn[]) => list.flatMap(({ parts }) => parts.filter(({ type }) => type === 'text'))
+
 describe('class 10: signatures bind what stands before them', () => {
-  const thought = (provider: string): Turn['parts'][number] => ({
-    type: 'reasoning',
-    form: 'full',
-    text: ['hm'],
-    carriers: [{ wire: 'messages', provider, kind: 'signature', value: provider }],
-  })
   const history: readonly Turn[] = [
     { role: 'user', parts: [{ type: 'text', text: 'hi' }] },
     { role: 'assistant', parts: [thought('acme'), { type: 'text', text: 'one' }] },
@@ -140,22 +143,33 @@ describe('class 10: signatures bind what stands before them', () => {
 
   it('nothing else is touched', () => {
     const { turns } = replayReasoning(history, { wire: 'messages', provider: 'acme' })
-    const texts = (list: readonly Turn[]) => list.flatMap(({ parts }) => parts.filter(({ type }) => type === 'text'))
     expect(texts(turns)).toEqual(texts(history))
   })
 })
 
+const text = (block: number, words: string): CompletionPart[] => [
+  { type: 'text-start', block, candidate: 0 },
+  { type: 'text-delta', block, text: words },
+  { type: 'text-end', block },
+]
+
 describe('class 18: the bounds and the order of blocks', () => {
   it('text, call and text stay three blocks in their order', async () => {
-    const text = (block: number, words: string): CompletionPart[] => [
-      { type: 'text-start', block, candidate: 0 },
-      { type: 'text-delta', block, text: words },
-      { type: 'text-end', block },
-    ]
     const list = [start, ...text(0, 'first'), ...call(1, 'read', ['{}']), ...text(2, 'last'), finish]
     expect(await restored(list, everything)).toEqual(list)
   })
 })
+
+/** Every keyword of a schema and of those within it; names of properties are not keywords. */
+function keywordsOf(schema: unknown, found = new Set<string>()): Set<string> {
+  if (typeof schema !== 'object' || schema === null) return found
+  for (const [keyword, value] of Object.entries(schema)) {
+    found.add(keyword)
+    if (keyword === 'properties') for (const property of Object.values(value as object)) keywordsOf(property, found)
+    if (keyword === 'items' || keyword === 'anyOf') for (const member of [value].flat()) keywordsOf(member, found)
+  }
+  return found
+}
 
 describe('class 21: schema keywords Google does not know', () => {
   const claudeCode = {
@@ -199,17 +213,6 @@ describe('class 21: schema keywords Google does not know', () => {
     const lowered = lowerSchema(claudeCode, 'google-json', { purpose: 'tool' })
     expect(lowered.losses.map(({ path }) => path)).toEqual(['properties.extra.propertyNames'])
   })
-
-  /** Every keyword of a schema and of those within it; names of properties are not keywords. */
-  function keywordsOf(schema: unknown, found = new Set<string>()): Set<string> {
-    if (typeof schema !== 'object' || schema === null) return found
-    for (const [keyword, value] of Object.entries(schema)) {
-      found.add(keyword)
-      if (keyword === 'properties') for (const property of Object.values(value as object)) keywordsOf(property, found)
-      if (keyword === 'items' || keyword === 'anyOf') for (const member of [value].flat()) keywordsOf(member, found)
-    }
-    return found
-  }
 })
 
 describe('class 22: ids that a wire does not take', () => {
