@@ -37,6 +37,8 @@ export type ResolverDeps = {
 }
 
 const FIRST_DELAY_MS = 150
+/** Before a following that failed begins anew. */
+const RETRY_MS = 10_000
 
 export function createResolver(deps: ResolverDeps): Resolver {
   const followed = new Map<string, Promise<void>>()
@@ -68,15 +70,24 @@ export function createResolver(deps: ResolverDeps): Resolver {
     return signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
   }
 
+  /** A ledger that cannot be written now may be later; nothing but an ending or our own closes the case. */
+  async function followOn(attemptId: string): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        await settle(attemptId, { untilKnown: true })
+        return
+      } catch (error) {
+        deps.log.error('attempt cannot be resolved now', { attempt: attemptId, message: toRouteplaneError(error).message })
+      }
+      await deps.clock.sleep(RETRY_MS, closing.signal).catch(() => {})
+    }
+  }
+
   function follow(attemptId: string): void {
     if (followed.has(attemptId) || closing.signal.aborted) return
-    const task = settle(attemptId, { untilKnown: true })
-      .catch((error: unknown) =>
-        deps.log.error('attempt cannot be resolved', { attempt: attemptId, message: toRouteplaneError(error).message }),
-      )
-      .then(() => {
-        followed.delete(attemptId)
-      })
+    const task = followOn(attemptId).finally(() => {
+      followed.delete(attemptId)
+    })
     followed.set(attemptId, task)
   }
 
