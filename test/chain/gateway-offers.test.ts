@@ -22,7 +22,7 @@ type Change = (offer: Offer, payer: () => string) => Partial<Offer> | { extra: R
 /** The world of one crooked seller, and an honest one behind it when there should be somebody to fall through to. */
 async function start(options: { faults?: Faults; tamper?: Tamper; withHonest?: boolean }) {
   const crook = await current().startProvider({ id: 'crook', prices: cheap, faults: options.faults ?? {} })
-  const relay = options.tamper === undefined ? undefined : await startRelay(crook, options.tamper)
+  const relay = options.tamper === undefined ? undefined : await startRelay(crook, { tamper: options.tamper })
   const honest = options.withHonest === true ? [await current().startProvider({ id: 'honest', prices: dear })] : []
   const world = await writeWorld(current(), { sellers: [relay ?? crook, ...honest] })
   const engine = await openEngine(world)

@@ -22,14 +22,22 @@ export type Relay = SellerEntry & {
   readonly requests: readonly SeenRequest[]
 }
 
-/** Starts a relay, which ends when the test has finished. The seller answers each request before `tamper` is asked. */
-export async function startRelay(seller: PaidProvider, tamper: Tamper = (answer) => answer): Promise<Relay> {
+export type RelayOptions = {
+  /** Answers in the seller's place, who then never hears of the request; `undefined` lets it pass. */
+  readonly instead?: (request: SeenRequest, paid: number) => Answer | Promise<Answer> | undefined
+  /** Changes what the seller has answered. */
+  readonly tamper?: Tamper
+}
+
+/** Starts a relay, which ends when the test has finished. Models documents pass as they are. */
+export async function startRelay(seller: PaidProvider, { instead, tamper = (answer) => answer }: RelayOptions = {}): Promise<Relay> {
   const credentials: string[] = []
   const upstream = await startUpstream(async (request) => {
     const credential = request.headers['payment-signature']
     if (typeof credential === 'string') credentials.push(credential)
-    const answer = await pass(seller, request)
-    return request.method === 'GET' ? answer : tamper(answer, request, typeof credential === 'string' ? credentials.length : 0)
+    const paid = typeof credential === 'string' ? credentials.length : 0
+    if (request.method === 'GET') return pass(seller, request)
+    return (await instead?.(request, paid)) ?? tamper(await pass(seller, request), request, paid)
   })
   onTestFinished(() => upstream.close())
   return {
