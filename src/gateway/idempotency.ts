@@ -92,7 +92,11 @@ function record(completion: Completion, keep: Keep): Completion {
   const { answer, head } = completion
   if (answer.lane === 'native' && answer.body instanceof Uint8Array) {
     const kept = keptAnswer(head, 'native', answer.status, answer.body, contentType(answer.headers))
-    return { ...completion, closed: completion.closed.finally(() => keep(kept)) }
+    const closed = completion.closed.then(async (summary) => {
+      await keep(kept)
+      return summary
+    })
+    return { ...completion, closed }
   }
   const pieces: Uint8Array[] = []
   let size = 0
