@@ -3,7 +3,8 @@ import { RouteplaneError } from '../../errors.ts'
 import type { CompletionRequest, OutputFormat, ReasoningConfig, ReasoningEffort, Tool, ToolChoice } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
-import type { UpstreamTarget } from '../protocol.ts'
+import type { Encoded, UpstreamTarget } from '../protocol.ts'
+import { nothingToRestore } from '../restore.ts'
 import { encodeMessages } from './messages-encode.ts'
 import { accountFields } from './request.ts'
 
@@ -16,7 +17,7 @@ export const CHAT_PATH = '/chat/completions'
  *
  * @throws {@link RouteplaneError} `unsupported_parameter` for content this wire cannot carry: never dropped silently.
  */
-export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): { readonly path: string; readonly body: unknown } {
+export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded {
   const { sampling } = request
   const tools = request.tools.filter((tool) => !isWebSearch(tool)).map(encodeTool)
   const search = request.tools.find(isWebSearch)
@@ -48,7 +49,7 @@ export function encodeRequest(request: CompletionRequest, target: UpstreamTarget
     ...encodeAccount(request.account),
     ...(target.stream ? { stream: true, stream_options: { include_usage: true } } : {}),
   })
-  return { path: CHAT_PATH, body }
+  return { path: CHAT_PATH, body, losses: [], restore: nothingToRestore }
 }
 
 /**
