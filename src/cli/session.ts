@@ -9,7 +9,7 @@ import type { Invocation } from './invocation.ts'
 /** Loads the config the command line names, or the one that is found. */
 export async function loadFor(invocation: Invocation, context: CommandContext): Promise<Config> {
   const { configFile: file } = invocation
-  return await loadConfig({ environment: context.environment, ...(file === undefined ? {} : { file }) })
+  return loadConfig({ environment: context.environment, ...(file === undefined ? {} : { file }) })
 }
 
 /** Log lines go to stderr, at the config's level. */
@@ -31,6 +31,7 @@ export async function withEngine<Result>(
   const config = await loadFor(invocation, context)
   const routeplane = await context.engine.open(config, quietLogFor(config, context))
   try {
+    await routeplane.ready()
     return await work(routeplane, config)
   } finally {
     await routeplane.close()

@@ -4,7 +4,7 @@ import { createId } from '../lib/id.ts'
 import { onEnd } from '../lib/stream.ts'
 import type { Usd } from '../money.ts'
 import { costOf } from '../registry/pricing.ts'
-import { endpointKey } from '../registry/endpoint.ts'
+import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import { fallThrough } from '../routing/fall-through.ts'
 import type { Attempt } from '../routing/plan.ts'
 import { outcomeOfError, type Outcome } from '../selection/outcome.ts'
@@ -12,7 +12,7 @@ import type { Usage } from '../completion/usage.ts'
 import { startAttempt, type Started } from './attempt.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
-import { decide, type Decided } from './decide.ts'
+import { decide, tokensOf, type Decided } from './decide.ts'
 import { toUsage } from './estimate.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
@@ -28,7 +28,9 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
   const decided = decide(call, context)
   const signal = deadline(call.signal, context)
   const failures: Failure[] = []
+  const given = new Set<Endpoint>()
   for (const attempt of decided.attempts) {
+    if (given.has(attempt.candidate.endpoint)) continue
     const mode = context.modes.find(({ id }) => id === attempt.mode)
     if (mode === undefined) continue
     const attemptedAt = context.clock.monotonic()
@@ -42,6 +44,7 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
     })
     try {
       context.health.begin(endpointKey(endpoint))
+      context.rateLimits.take(endpoint, tokensOf(call.read.needs))
       const id = createId('pay', context.clock.now())
       const started = await startAttempt({ id, attempt, mode, call, capUsd: decided.capUsd, signal }, context)
       return open({ call, decided, attempt, started, attempts: failures.length + 1, startedAt }, context)
@@ -51,7 +54,9 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
       failures.push({ attempt, error, ms })
       context.health.record(endpointKey(endpoint), outcomeOfError(error))
       context.log.warn('attempt failed', { request: call.id, endpoint: endpointKey(endpoint), code: error.code, money: error.money, ms })
-      if (fallThrough(error, { onUnknown: decided.onUnknown, aborted: signal.aborted }) === 'caller') break
+      const next = fallThrough(error, { onUnknown: decided.onUnknown, aborted: signal.aborted })
+      if (next === 'caller') break
+      if (next === 'next-endpoint') given.add(endpoint)
     }
   }
   const error = summarise(failures, decided)
@@ -111,7 +116,7 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
   const report = started.meter.read()
   const usage = toUsage(report, call.read.needs)
   const costUsd = endpoint.pricing === undefined ? undefined : costOf(endpoint.pricing, usage, call.read.needs.images)
-  const totalMs = context.clock.monotonic() - startedAt
+  const totalMs = Math.round(context.clock.monotonic() - startedAt)
   const error = failure === undefined ? report.error : toRouteplaneError(failure)
   await started.payment.close({ delivered: report.deliveredCharacters > 0, usage, costUsd })
   context.health.record(
@@ -164,7 +169,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
     mode: attempt.mode,
     status,
     usage,
-    ttftMs: started.meter.ttftMs(),
+    ttftMs: Math.round(started.meter.ttftMs()),
     totalMs,
     attempts,
     startedAt: context.clock.now() - totalMs,
@@ -182,7 +187,7 @@ function recordFailure(
   },
   context: GatewayContext,
 ): void {
-  const totalMs = context.clock.monotonic() - failed.startedAt
+  const totalMs = Math.round(context.clock.monotonic() - failed.startedAt)
   context.ledger.requests.record({
     id: failed.call.id,
     caller: failed.call.caller,
