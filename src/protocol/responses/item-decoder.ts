@@ -23,7 +23,7 @@ export function createItemDecoder(type: string, emitter: Emitter): ItemDecoder {
 /** Guesses an item's type by an event of it, for servers that do not announce items. */
 export function typeOfEvent(event: string): string | undefined {
   if (/^response\.(?:content_part|output_text|refusal)\./.test(event)) return 'message'
-  if (/^response\.reasoning/.test(event)) return 'reasoning'
+  if (event.startsWith('response.reasoning')) return 'reasoning'
   if (event.startsWith('response.function_call_arguments.')) return 'function_call'
   return event.startsWith('response.custom_tool_call_input.') ? 'custom_tool_call' : undefined
 }

@@ -120,5 +120,5 @@ function checkWith(context: Check, schema: z.ZodType | undefined): void {
 function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue
   const inner = issue.errors.flatMap((branch) => branch.slice(0, 1).map(innermost)).toSorted((a, b) => b.path.length - a.path.length)[0]
-  return inner === undefined || inner.path.length === 0 ? issue : ({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue)
+  return inner === undefined || inner.path.length === 0 ? issue : { ...inner, path: [...issue.path, ...inner.path] }
 }

@@ -64,6 +64,7 @@ export function createMessageEncoder(sink: OutputSink): MessageEncoder {
   }
   return {
     addText: (block, text) => {
+      if (text === '') return
       const { message, part } = find((each) => each.block === block) ?? addPart('output_text', block)
       part.text += text
       sink.emit('response.output_text.delta', { ...place(message, part), delta: text, logprobs: [] })
@@ -75,6 +76,7 @@ export function createMessageEncoder(sink: OutputSink): MessageEncoder {
       closeIfOver(found.message)
     },
     addRefusal: (text) => {
+      if (text === '') return
       const { message, part } = find(({ kind }) => kind === 'refusal') ?? addPart('refusal', undefined)
       part.text += text
       sink.emit('response.refusal.delta', { ...place(message, part), delta: text })

@@ -93,9 +93,10 @@ function outputModalitiesOf(json: ResponsesRequest): readonly Modality[] {
 
 /** Media stand in messages and in tool outputs, and nowhere deeper. */
 function addItem(media: Media, item: Item): void {
-  for (const content of [item['content'], item['output']]) {
-    if (Array.isArray(content)) for (const part of content) if (isRecord(part)) addPart(media, part)
-  }
+  const parts = [item['content'], item['output']].flatMap((content: unknown) =>
+    Array.isArray(content) ? (content as readonly unknown[]) : [],
+  )
+  for (const part of parts) if (isRecord(part)) addPart(media, part)
 }
 
 function addPart(media: Media, part: Readonly<Record<string, unknown>>): void {

@@ -71,12 +71,15 @@ export function createOutputEncoder(context: ResponseContext): OutputEncoder {
   }
 }
 
+/** This wire shows one candidate. */
+function isHidden({ hidden }: State, part: CompletionPart): boolean {
+  if (!('candidate' in part) || part.candidate === CANDIDATE) return 'block' in part && hidden.has(part.block)
+  if ('block' in part) hidden.add(part.block)
+  return true
+}
+
 function encodePart(state: State, part: CompletionPart): void {
-  if ('candidate' in part && part.candidate !== CANDIDATE) {
-    if ('block' in part) state.hidden.add(part.block)
-    return
-  }
-  if ('block' in part && state.hidden.has(part.block)) return
+  if (isHidden(state, part)) return
   const { messages, thoughts, calls } = state
   switch (part.type) {
     case 'start':
@@ -84,11 +87,9 @@ function encodePart(state: State, part: CompletionPart): void {
     case 'text-start':
       return
     case 'text-delta':
-      if (part.text !== '') messages.addText(part.block, part.text)
-      return
+      return messages.addText(part.block, part.text)
     case 'text-end':
-      messages.endText(part.block)
-      return thoughts.seal(part.carriers ?? [], TEXT_SIGNATURE)
+      return endText(state, part)
     case 'refusal-delta':
       return messages.addRefusal(part.text)
     case 'reasoning-start':
@@ -101,10 +102,8 @@ function encodePart(state: State, part: CompletionPart): void {
       return calls.open(part)
     case 'tool-input-delta':
       return calls.add(part.block, part.text)
-    case 'tool-input-end': {
-      const callId = calls.end(part.block)
-      return callId === undefined ? undefined : thoughts.seal(part.carriers ?? [], callId)
-    }
+    case 'tool-input-end':
+      return endCall(state, part)
     case 'extra':
       return encodeExtra(state, part.extra)
     case 'usage':
@@ -115,6 +114,16 @@ function encodePart(state: State, part: CompletionPart): void {
     case 'error':
       return fail(state, part.error)
   }
+}
+
+function endText({ messages, thoughts }: State, part: Extract<CompletionPart, { type: 'text-end' }>): void {
+  messages.endText(part.block)
+  thoughts.seal(part.carriers ?? [], TEXT_SIGNATURE)
+}
+
+function endCall({ calls, thoughts }: State, part: Extract<CompletionPart, { type: 'tool-input-end' }>): void {
+  const callId = calls.end(part.block)
+  if (callId !== undefined) thoughts.seal(part.carriers ?? [], callId)
 }
 
 function start(state: State, part: Extract<CompletionPart, { type: 'start' }>): void {

@@ -1,5 +1,5 @@
 /** Watches a forwarded Responses stream: its head until content has come, and then only its tail. */
-import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
+import { toRouteplaneError, type RouteplaneError } from '../../errors.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import { createSseDecoder, MAX_SSE_EVENT_CHARACTERS, type SseDecoder, type SseItem } from '../../lib/sse.ts'
@@ -80,25 +80,31 @@ function note(facts: Facts, item: SseItem): void {
   noteEvent(facts, event, typeof event['type'] === 'string' ? event['type'] : (item.event ?? ''))
 }
 
+const failures: ReadonlySet<string> = new Set(['error', 'response.failed', 'response.cancelled'])
+const endings: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete', 'response.done'])
+
 function noteEvent(facts: Facts, event: Json, type: string): void {
   const response = isRecord(event['response']) ? event['response'] : undefined
   if (typeof response?.['model'] === 'string' && response['model'] !== '') facts.model = response['model']
   facts.usage = decodeUsage(response?.['usage']) ?? facts.usage
   const broken = response?.['error'] ?? event['error']
-  if (type === 'error' || type === 'response.failed' || type === 'response.cancelled' || isRecord(broken)) {
+  if (failures.has(type) || isRecord(broken)) {
     facts.error = decodeFailure(isRecord(broken) ? broken : response === undefined ? event : { message: 'the response failed' })
     return
   }
-  if (type === 'response.completed' || type === 'response.incomplete' || type === 'response.done') {
-    const details = response?.['incomplete_details']
-    const reason = isRecord(details) && typeof details['reason'] === 'string' ? details['reason'] : undefined
-    facts.finish = reason ?? (type === 'response.incomplete' ? 'incomplete' : 'completed')
+  if (endings.has(type)) {
+    facts.finish = wordOf(type, response?.['incomplete_details'])
     facts.hasContent = true
     return
   }
   const { delta, item } = event
   if (typeof delta === 'string') facts.characters += delta.length
   facts.hasContent ||= isContent(type, delta, item)
+}
+
+function wordOf(type: string, details: unknown): string {
+  if (isRecord(details) && typeof details['reason'] === 'string') return details['reason']
+  return type === 'response.incomplete' ? 'incomplete' : 'completed'
 }
 
 /** Whether a caller has something in his hands now: announcements of messages and thoughts are nothing yet. */
