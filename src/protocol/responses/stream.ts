@@ -73,6 +73,7 @@ function addEvent(state: State, event: Json): void {
       throw decodeFailure(isRecord(event['error']) ? event['error'] : event)
     case 'response.failed':
     case 'response.cancelled':
+      noteUsage(state, response ?? {})
       throw decodeFailure(isRecord(response?.['error']) ? response['error'] : { message: 'the response failed' })
     case 'response.completed':
     case 'response.incomplete':
@@ -88,6 +89,15 @@ function addEvent(state: State, event: Json): void {
     throw badEvent()
   }
   addItemEvent(state, type, event)
+}
+
+/** Tokens of an answer that failed have been spent too. */
+function noteUsage(state: State, response: Json): void {
+  const usage = decodeUsage(response['usage'])
+  if (usage === undefined) return
+  start(state, response)
+  state.usage = usage
+  state.out.push({ type: 'usage', usage })
 }
 
 function start(state: State, response: Json): void {
@@ -145,9 +155,9 @@ function finishWith(state: State, response: Json, assumed: string): void {
   start(state, response)
   const given = response['status']
   const status = typeof given === 'string' && given !== 'in_progress' ? given : assumed
+  noteUsage(state, response)
   if (isRecord(response['error'])) throw decodeFailure(response['error'])
   endItems(state, Array.isArray(response['output']) ? response['output'].filter(isRecord) : [])
-  const usage = decodeUsage(response['usage']) ?? state.usage
   const details = response['incomplete_details']
   const why = isRecord(details) && typeof details['reason'] === 'string' ? details['reason'] : undefined
   const shapes = [...state.slots.values()].map(({ decoder }) => decoder.shape)
@@ -158,7 +168,7 @@ function finishWith(state: State, response: Json, assumed: string): void {
   })
   if (reason === 'error') throw new RouteplaneError('upstream_error', `the upstream ended its answer as ${status.slice(0, 40)}`)
   state.isOver = true
-  state.out.push({ type: 'finish', finishes: [{ candidate: CANDIDATE, reason, raw: why ?? status }], usage })
+  state.out.push({ type: 'finish', finishes: [{ candidate: CANDIDATE, reason, raw: why ?? status }], usage: state.usage })
 }
 
 /** Takes from the final response what no event has brought: all of it from servers that stream nothing but that. */

@@ -88,7 +88,7 @@ function noteEvent(facts: Facts, event: Json, type: string): void {
   if (typeof response?.['model'] === 'string' && response['model'] !== '') facts.model = response['model']
   facts.usage = decodeUsage(response?.['usage']) ?? facts.usage
   const broken = response?.['error'] ?? event['error']
-  if (failures.has(type) || isRecord(broken)) {
+  if (failures.has(type) || failures.has(`response.${String(response?.['status'])}`) || isRecord(broken)) {
     facts.error = decodeFailure(isRecord(broken) ? broken : response === undefined ? event : { message: 'the response failed' })
     return
   }
