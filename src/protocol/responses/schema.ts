@@ -32,7 +32,7 @@ const format = z.looseObject({
   type: z.string(),
   name: text,
   description: text,
-  schema: z.unknown(),
+  schema: z.unknown().optional(),
   strict: z.boolean().nullish(),
 })
 
