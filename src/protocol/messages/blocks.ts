@@ -22,7 +22,19 @@ const WIRE = 'messages'
 type Json = Readonly<Record<string, unknown>>
 
 const modelled: ReadonlySet<string> = new Set([
-  ...['type', 'text', 'source', 'title', 'content', 'id', 'name', 'input', 'tool_use_id', 'is_error', 'thinking', 'signature', 'data'],
+  'type',
+  'text',
+  'source',
+  'title',
+  'content',
+  'id',
+  'name',
+  'input',
+  'tool_use_id',
+  'is_error',
+  'thinking',
+  'signature',
+  'data',
   'cache_control',
 ])
 

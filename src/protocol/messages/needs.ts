@@ -107,7 +107,7 @@ function addBlock(media: Media, block: Block): void {
       media.tokens += UNSEEN_FILE_TOKENS
       break
     case 'tool_result':
-      if (Array.isArray(block['content'])) for (const inner of block['content']) if (isBlock(inner)) addBlock(media, inner)
+      for (const inner of blocksIn(block)) addBlock(media, inner)
       break
     default:
       break
@@ -118,14 +118,17 @@ function addBlock(media: Media, block: Block): void {
 function addDocument(media: Media, source: Readonly<Record<string, unknown>>): void {
   if (source['type'] === 'text') return
   if (source['type'] === 'content') {
-    const inner = Array.isArray(source['content']) ? (source['content'] as readonly unknown[]) : []
-    for (const block of inner) if (isBlock(block)) addBlock(media, block)
+    for (const block of blocksIn(source)) addBlock(media, block)
     return
   }
   media.modalities.add('file')
   const characters = source['type'] === 'base64' ? lengthOf(source['data']) : 0
   media.characters += characters
   media.tokens += characters === 0 ? UNSEEN_FILE_TOKENS : characters * TOKENS_PER_MEDIA_CHARACTER
+}
+
+function blocksIn({ content }: Readonly<Record<string, unknown>>): readonly Block[] {
+  return Array.isArray(content) ? content.filter(isBlock) : []
 }
 
 function isBlock(value: unknown): value is Block {
