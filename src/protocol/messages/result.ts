@@ -165,11 +165,12 @@ export function encodeExtra(extra: Extra): readonly Json[] {
 
 /** Lists the pages that another wire's answer cites: a citation here would need what only this wire's search gives. */
 export function sourceList(extras: readonly Extra[]): string | undefined {
-  const cited = extras.flatMap((extra) => (extra.kind === 'citation' && citedHere(extra) === undefined ? [extra] : []))
-  const titles = new Map(cited.toReversed().map(({ url, title }) => [url, title ?? url]))
+  const titles = new Map<string, string>()
+  for (const extra of extras) {
+    if (extra.kind !== 'citation' || citedHere(extra) !== undefined || titles.has(extra.url)) continue
+    titles.set(extra.url, extra.title ?? extra.url)
+  }
   if (titles.size === 0) return undefined
-  return `\n\nSources:\n${[...titles]
-    .toReversed()
-    .map(([url, title]) => `- [${title.replaceAll(/[[\]\n]/g, ' ')}](${url})`)
-    .join('\n')}`
+  const lines = [...titles].map(([url, title]) => `- [${title.replaceAll(/[[\]\n]/g, ' ')}](${url.replaceAll(')', '%29')})`)
+  return `\n\nSources:\n${lines.join('\n')}`
 }
