@@ -3,12 +3,12 @@ import { hostname } from 'node:os'
 import { createKeyring, type Keyring } from './access/keyring.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { startBackground } from './composition/background.ts'
-import { createConfiguredCatalog, viewCatalog } from './composition/catalog.ts'
+import { createConfiguredCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
 import { createGuardedTransport } from './composition/guarded-transport.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, savePresets } from './composition/preset-file.ts'
 import { capsOf, rulesOf } from './composition/rules.ts'
-import { capStatus, walletStatus } from './composition/status.ts'
+import { capStatus, walletStatus, type Status } from './composition/status.ts'
 import type { Config } from './config/config.ts'
 import { RouteplaneError } from './errors.ts'
 import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
@@ -21,7 +21,6 @@ import { Secret, silentLog, type Log } from './lib/log.ts'
 import type { AttemptRow } from './ledger/entry.ts'
 import { formatOwner } from './ledger/owner.ts'
 import { openSqliteLedger } from './ledger/sqlite/open.ts'
-import type { Usd } from './money.ts'
 import { createPaymentModes } from './payment/index.ts'
 import { reconcile, type Reconciliation } from './payment/reconcile.ts'
 import { createResolver } from './payment/resolver.ts'
@@ -34,6 +33,8 @@ import { createPresetStore, type Preset } from './routing/preset.ts'
 import { createHealth } from './selection/health.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
+export type { CatalogView, ModelListing } from './composition/catalog.ts'
+export type { Status, WalletStatus } from './composition/status.ts'
 export type { Preset } from './routing/preset.ts'
 export type { Verification } from './payment/verify.ts'
 export type { Reconciliation } from './payment/reconcile.ts'
@@ -51,20 +52,6 @@ export type Routeplane = {
   close(): Promise<void>
 }
 
-export type CatalogView = {
-  /** Models with their endpoints, by canonical id; ready ones only unless asked. */
-  models(filter?: { readonly includeHidden?: boolean }): readonly ModelListing[]
-  model(id: string): ModelListing | undefined
-}
-
-export type ModelListing = {
-  readonly id: string
-  readonly name: string
-  readonly endpoints: readonly Endpoint[]
-  /** Share of counted requests that its best endpoint answered, 0 to 1; `undefined` until measured. */
-  readonly uptime?: number
-}
-
 export type ReceiptView = {
   list(filter: { readonly limit?: number; readonly before?: string; readonly requestId?: string }): Promise<readonly AttemptRow[]>
   get(id: string): Promise<AttemptRow | undefined>
@@ -79,25 +66,6 @@ export type PresetView = {
   get(name: string): Preset | undefined
   /** Creates or replaces; kept in memory unless `persist`. @throws RouteplaneError `invalid_request`. */
   set(preset: Preset, options: { readonly persist: boolean }): Promise<void>
-}
-
-export type Status = {
-  readonly version: string
-  readonly network: string
-  readonly wallet?: WalletStatus
-  readonly caps: readonly { readonly scope: string; readonly window: string; readonly capUsd: Usd; readonly availableUsd: Usd }[]
-  readonly openAttempts: number
-  readonly providers: number
-  readonly models: number
-}
-
-export type WalletStatus = {
-  readonly address: string
-  readonly network: string
-  readonly asset: string
-  /** `undefined` when the chain could not be asked: unknown is not empty. */
-  readonly balanceUsd: Usd | undefined
-  readonly heldUsd: Usd
 }
 
 export type Deps = { readonly log: Log; readonly clock: Clock; readonly version: string }

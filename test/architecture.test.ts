@@ -150,7 +150,7 @@ describe('files', () => {
   ]
 
   test('each opens with one sentence that says what it is', () => {
-    const vague = shipped.filter(({ text }) => !/^\/\*\* [A-Z`a-z0-9].{8,}[.!?] \*\/\n/.test(text))
+    const vague = shipped.filter(({ text }) => !/^(?:#!.*\n)?\/\*\* [A-Z`a-z0-9].{8,}[.!?] \*\/\n/.test(text))
     expect(vague.map(({ path, text }) => `${path}: ${text.split('\n', 1)[0] ?? ''}`)).toEqual([])
   })
 

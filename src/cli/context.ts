@@ -1,4 +1,5 @@
 /** The world as a command sees it: streams, environment, interrupts, and the engine behind one small port. */
+import type { Writable } from 'node:stream'
 import type { Config } from '../config/config.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -35,8 +36,9 @@ export type Engine = {
   open(config: Config, log: Log): Promise<Routeplane>
   serveHttp(routeplane: Routeplane, options: HttpOptions): Promise<{ readonly url: string; close(): Promise<void> }>
   /** Takes standard output away from everybody but the MCP transport. Call before anything that might print is loaded. */
-  captureStdout(): Promise<unknown>
-  serveMcpStdio(routeplane: Routeplane, options: McpOptions): Promise<void>
+  captureStdout(): Promise<Writable>
+  /** @returns the exit code: 1 when the input could not be read on. */
+  serveMcpStdio(routeplane: Routeplane, options: McpOptions): Promise<0 | 1>
   runDemo(options: DemoOptions): Promise<void>
   readonly keystore: KeystorePort
 }
@@ -49,13 +51,22 @@ export type HttpOptions = {
   readonly log: Log
 }
 
-export type McpOptions = { readonly stdout: unknown; readonly log: Log; readonly signal: AbortSignal }
+export type McpOptions = { readonly stdout: Writable; readonly log: Log; readonly signal: AbortSignal }
 
-export type DemoOptions = { readonly say: (line: string) => void; readonly log: Log; readonly signal: AbortSignal }
+export type DemoOptions = {
+  /** Stay up after the story, on the usual port. */
+  readonly keep: boolean
+  readonly say: (line: string) => void
+  /** Without a line break at its end. */
+  readonly write: (text: string) => void
+  readonly environment: Environment
+  readonly log: Log
+  readonly signal: AbortSignal
+}
 
 /** Key files. Each refuses what it finds wrong with the file with a `keystore_…` code; both give the address. */
 export type KeystorePort = {
   create(options: { readonly path: string; readonly password: string }): Promise<string>
   /** `privateKey` is 64 hex digits, with or without `0x`. */
-  import(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
+  importKey(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
 }

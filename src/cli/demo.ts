@@ -8,10 +8,18 @@ export const demo: Command = {
   summary: 'Watch a request being paid, on a chain of play money on this machine.',
   details: ['Needs no key, no account and no cent; nothing leaves this machine and nothing is kept.'],
   formats: ['text'],
+  options: { keep: { type: 'boolean', summary: 'Stay up afterwards, and say what to paste into curl and into an MCP client.' } },
   stopsItself: true,
-  async run(_invocation, { engine, terminal, clock, interrupted }) {
+  async run(invocation, { engine, terminal, clock, environment, interrupted }) {
     const log = createLog('warn', (line) => terminal.error(line), clock.now)
-    await engine.runDemo({ say: (line) => terminal.out(`${line}\n`), log, signal: interrupted })
+    await engine.runDemo({
+      keep: invocation.flag('keep'),
+      say: (line) => terminal.out(`${line}\n`),
+      write: (text) => terminal.out(text),
+      environment,
+      log,
+      signal: interrupted,
+    })
     return { text: '', value: {} }
   },
 }

@@ -23,7 +23,7 @@ export function createEngine(): Engine {
     },
     async serveMcpStdio(routeplane, options) {
       const { serveMcpStdio } = await import('../mcp/stdio.ts')
-      await serveMcpStdio(routeplane, options)
+      return await serveMcpStdio(routeplane, { ...options, version: readVersion() })
     },
     async runDemo(options) {
       const { runDemo } = await import('./demo-story.ts')
@@ -39,7 +39,7 @@ function lazyKeystore(): KeystorePort {
       const { createKeystore } = await import('../wallet/keystore.ts')
       return await createKeystore(options)
     },
-    async import(options) {
+    async importKey(options) {
       const { importKeystore } = await import('../wallet/keystore.ts')
       return await importKeystore(options)
     },

@@ -15,10 +15,10 @@ export const mcp: Command = {
     const log = logFor(config, context)
     const routeplane = await context.engine.open(config, log)
     try {
-      await context.engine.serveMcpStdio(routeplane, { stdout, log, signal: context.interrupted })
+      const exitCode = await context.engine.serveMcpStdio(routeplane, { stdout, log, signal: context.interrupted })
+      return { text: '', value: {}, exitCode }
     } finally {
       await routeplane.close()
     }
-    return { text: '', value: {} }
   },
 }

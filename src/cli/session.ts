@@ -31,6 +31,7 @@ export async function withEngine<Result>(
   const config = await loadFor(invocation, context)
   const routeplane = await context.engine.open(config, quietLogFor(config, context))
   try {
+    await routeplane.ready()
     return await work(routeplane, config)
   } finally {
     await routeplane.close()

@@ -5,8 +5,26 @@ import type { AttemptRow } from '../ledger/entry.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { addUsd, fromAtomic, ZERO_USD, type Usd } from '../money.ts'
 import { limitsAt, type BudgetCaps } from '../payment/budget.ts'
-import type { Status, WalletStatus } from '../routeplane.ts'
 import type { Wallet } from '../wallet/wallet.ts'
+
+export type Status = {
+  readonly version: string
+  readonly network: string
+  readonly wallet?: WalletStatus
+  readonly caps: readonly { readonly scope: string; readonly window: string; readonly capUsd: Usd; readonly availableUsd: Usd }[]
+  readonly openAttempts: number
+  readonly providers: number
+  readonly models: number
+}
+
+export type WalletStatus = {
+  readonly address: string
+  readonly network: string
+  readonly asset: string
+  /** `undefined` when the chain could not be asked: unknown is not empty. */
+  readonly balanceUsd: Usd | undefined
+  readonly heldUsd: Usd
+}
 
 export type CapStatus = Status['caps'][number]
 

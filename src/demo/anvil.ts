@@ -8,6 +8,8 @@ import { createRpc } from './rpc.ts'
 import type { Rpc } from './rpc.ts'
 
 export type AnvilOptions = {
+  /** A directory whose `node_modules` holds anvil; ours unless given. */
+  readonly installedIn?: string
   readonly chainId: number
   /** Mines on a clock instead of with each transaction. */
   readonly blockTimeSeconds?: number
@@ -35,8 +37,8 @@ const platformPackages: Readonly<Record<string, string>> = {
  *
  * @throws {@link RouteplaneError} `config_invalid` when `@foundry-rs/anvil` is not installed for this platform.
  */
-export function findAnvil(): string {
-  const require = createRequire(import.meta.url)
+export function findAnvil(installedIn?: string): string {
+  const require = createRequire(installedIn === undefined ? import.meta.url : join(installedIn, 'package.json'))
   const platform = `${process.platform}-${process.arch}`
   const name = platformPackages[platform]
   if (name === undefined) throw new RouteplaneError('config_invalid', `there is no anvil for ${platform}`)
@@ -59,7 +61,7 @@ export function findAnvil(): string {
 export async function startAnvil(options: AnvilOptions): Promise<Anvil> {
   const settings = ['--host', '127.0.0.1', '--port', '0', '--chain-id', String(options.chainId), '--accounts', '1']
   if (options.blockTimeSeconds !== undefined) settings.push('--block-time', String(options.blockTimeSeconds))
-  const child = spawnGuarded(findAnvil(), settings)
+  const child = spawnGuarded(findAnvil(options.installedIn), settings)
   const gone = new Promise<void>((resolve) => {
     child.once('close', () => resolve())
     child.once('error', () => resolve())

@@ -25,6 +25,8 @@ export type DemoProviderOptions = Omit<PaidProviderOptions, 'payTo' | 'facilitat
 }
 
 export type DemoNetworkOptions = {
+  /** See {@link AnvilOptions}. */
+  readonly anvilInstalledIn?: string
   readonly providers?: readonly DemoProviderOptions[]
   /** Mines on a clock, as a real chain does, instead of with each transaction. */
   readonly blockTimeSeconds?: number
@@ -60,8 +62,12 @@ const DEFAULT_FUNDS = 100_000_000n as Atomic
 export async function startDemoNetwork(options: DemoNetworkOptions = {}): Promise<DemoNetwork> {
   const asset = findAssetBySymbol(DEFAULT_NETWORK, DEFAULT_SYMBOL)
   if (asset === undefined) throw new RouteplaneError('internal', 'the default network has no default asset')
-  const { blockTimeSeconds } = options
-  const anvil = await startAnvil({ chainId: chainIdOf(asset.network), ...(blockTimeSeconds === undefined ? {} : { blockTimeSeconds }) })
+  const { anvilInstalledIn, blockTimeSeconds } = options
+  const anvil = await startAnvil({
+    chainId: chainIdOf(asset.network),
+    ...(anvilInstalledIn === undefined ? {} : { installedIn: anvilInstalledIn }),
+    ...(blockTimeSeconds === undefined ? {} : { blockTimeSeconds }),
+  })
   try {
     return await furnish(anvil, asset, options)
   } catch (error) {

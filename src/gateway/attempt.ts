@@ -9,7 +9,7 @@ import { isRecord, tryParseJson } from '../lib/json.ts'
 import { readAhead } from '../lib/stream.ts'
 import type { Usd } from '../money.ts'
 import type { Payment, PaymentMode } from '../payment/mode.ts'
-import type { Protocol } from '../protocol/protocol.ts'
+import type { ByteFilter, Protocol } from '../protocol/protocol.ts'
 import type { Attempt } from '../routing/plan.ts'
 import type { GatewayCall, NativeAnswer, PartsAnswer } from './call.ts'
 import type { GatewayContext } from './context.ts'
@@ -53,7 +53,7 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     http: lane.http,
     boundUsd,
     capUsd,
-    answerSeconds: (call.read.needs.maxOutputTokens ?? 0) / SLOW_TOKENS_PER_SECOND,
+    answerSeconds: slowestSeconds(call.read.needs.maxOutputTokens),
     onUnknown: call.read.extensions.onUnknown ?? context.rules.onUnknown,
     signal,
     transport: (http) =>
@@ -70,11 +70,16 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
   }
 }
 
+/** How long an answer may take; a caller who set no limit gets the shortest validity, since nothing is known. */
+function slowestSeconds(maxOutputTokens: number | undefined): number {
+  return maxOutputTokens === undefined ? 0 : maxOutputTokens / SLOW_TOKENS_PER_SECOND
+}
+
 type Lane = {
   readonly native: boolean
   readonly protocol: Protocol
   readonly http: HttpCall
-  readonly filterChunk: ((chunk: Uint8Array) => Uint8Array) | undefined
+  readonly filter: ByteFilter | undefined
 }
 
 /** The caller's own wire when the endpoint speaks it: bytes go through. Otherwise the endpoint's first. */
@@ -95,7 +100,7 @@ function chooseLane({ attempt, call }: AttemptOptions, context: GatewayContext):
       headers: { ...forwarded.headers, ...headers },
       body: forwarded.body,
     }
-    return { native: true, protocol, http, filterChunk: forwarded.createFilter?.() }
+    return { native: true, protocol, http, filter: forwarded.hideUsageChunk ? protocol.upstream.createUsageFilter() : undefined }
   }
   const protocolId = endpoint.protocols[0]
   if (protocolId === undefined) throw new RouteplaneError('internal', `endpoint ${endpoint.provider.id} speaks no protocol`)
@@ -107,7 +112,7 @@ function chooseLane({ attempt, call }: AttemptOptions, context: GatewayContext):
     headers,
     body: Buffer.from(JSON.stringify(body)),
   }
-  return { native: false, protocol, http, filterChunk: undefined }
+  return { native: false, protocol, http, filter: undefined }
 }
 
 /** Keeps the upstream's own words beside our reading of them: on the native lane the caller gets them as they are. */
@@ -171,7 +176,7 @@ async function* asStream(parts: Iterable<CompletionPart>): AsyncGenerator<Comple
 }
 
 async function beginNativeStream(lane: Lane, response: HttpResponse, timing: Timing): Promise<Omit<Started, 'payment'>> {
-  const tapped = tapStream(response.body, lane.protocol.upstream.createTap(), lane.filterChunk)
+  const tapped = tapStream(response.body, lane.protocol.upstream.createTap(), lane.filter)
   const { ended, stream } = await readAhead(tapped.body, () => tapped.hasContent())
   const error = ended ? tapped.report().error : undefined
   if (error !== undefined) throw error

@@ -111,7 +111,7 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
   const report = started.meter.read()
   const usage = toUsage(report, call.read.needs)
   const costUsd = endpoint.pricing === undefined ? undefined : costOf(endpoint.pricing, usage, call.read.needs.images)
-  const totalMs = context.clock.monotonic() - startedAt
+  const totalMs = Math.round(context.clock.monotonic() - startedAt)
   const error = failure === undefined ? report.error : toRouteplaneError(failure)
   await started.payment.close({ delivered: report.deliveredCharacters > 0, usage, costUsd })
   context.health.record(
@@ -164,7 +164,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
     mode: attempt.mode,
     status,
     usage,
-    ttftMs: started.meter.ttftMs(),
+    ttftMs: Math.round(started.meter.ttftMs()),
     totalMs,
     attempts,
     startedAt: context.clock.now() - totalMs,
@@ -182,7 +182,7 @@ function recordFailure(
   },
   context: GatewayContext,
 ): void {
-  const totalMs = context.clock.monotonic() - failed.startedAt
+  const totalMs = Math.round(context.clock.monotonic() - failed.startedAt)
   context.ledger.requests.record({
     id: failed.call.id,
     caller: failed.call.caller,

@@ -1,7 +1,7 @@
 /** Watches an answer go by and reads usage, finish and failure off it, without touching it. */
 import type { CompletionPart } from '../completion/part.ts'
 import type { Usage } from '../completion/usage.ts'
-import type { StreamTap, TapReport } from '../protocol/protocol.ts'
+import type { ByteFilter, StreamTap, TapReport } from '../protocol/protocol.ts'
 
 /** Read once the answer has ended or was left. */
 export type Meter = {
@@ -24,16 +24,18 @@ export type Tapped = {
  *
  * @param filter - Takes out what we asked the upstream for and the caller did not.
  */
-export function tapStream(source: AsyncIterable<Uint8Array>, tap: StreamTap, filter?: (chunk: Uint8Array) => Uint8Array): Tapped {
+export function tapStream(source: AsyncIterable<Uint8Array>, tap: StreamTap, filter?: ByteFilter): Tapped {
   let content = false
   let report: TapReport | undefined
   const read = () => (report ??= tap.end())
   async function* pass(): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
       content = tap.push(chunk) || content
-      const kept = filter === undefined ? chunk : filter(chunk)
+      const kept = filter === undefined ? chunk : filter.push(chunk)
       if (kept.length > 0) yield kept
     }
+    const rest = filter?.end()
+    if (rest !== undefined && rest.length > 0) yield rest
     const { error } = read()
     if (error !== undefined && error.code === 'stream_incomplete') throw error
   }

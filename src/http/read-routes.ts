@@ -9,7 +9,7 @@ import { modelCard, modelDetail } from './model-card.ts'
 import { receiptCard, verificationCard } from './receipt-card.ts'
 
 export type AppEnv = { Bindings: HttpBindings }
-type Reads = Pick<Routeplane, 'catalog' | 'receipts' | 'status'>
+type Reads = Pick<Routeplane, 'catalog' | 'ready' | 'receipts' | 'status'>
 
 /** A route, or the answer to methods that a path does not take. */
 export type Route = (context: Context<AppEnv>) => Response | Promise<Response>
@@ -21,8 +21,8 @@ export function mountReadRoutes(app: Hono<AppEnv>, routeplane: Reads, version: s
     app.all(path, refuseMethod('GET, HEAD'))
   }
   for (const prefix of ['/v1', '']) {
-    mount(`${prefix}/models`, () => json({ object: 'list', data: routeplane.catalog.models().map(modelCard) }))
-    mount(`${prefix}/models/:id{.+}`, (context) => json(showModel(routeplane, context)))
+    mount(`${prefix}/models`, async () => json(await listModels(routeplane)))
+    mount(`${prefix}/models/:id{.+}`, async (context) => json(await showModel(routeplane, context)))
   }
   mount('/v1/receipts', async (context) => json(await listReceipts(routeplane, context)))
   mount('/v1/receipts/:id', async (context) => json(await showReceipt(routeplane, context)))
@@ -36,7 +36,13 @@ function json(value: unknown): Response {
   return new Response(jsonText(value), { headers })
 }
 
-function showModel({ catalog }: Reads, context: Context<AppEnv>): unknown {
+async function listModels({ catalog, ready }: Reads): Promise<unknown> {
+  await ready()
+  return { object: 'list', data: catalog.models().map(modelCard) }
+}
+
+async function showModel({ catalog, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
+  await ready()
   const id = context.req.param('id') ?? ''
   const listing = catalog.model(id)
   if (listing === undefined) throw new RouteplaneError('model_not_found', `there is no model ${JSON.stringify(id.slice(0, 100))}`)

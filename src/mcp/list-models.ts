@@ -52,6 +52,7 @@ export const listModels = defineTool({
   input,
   output,
   call: async (filter, { routeplane }) => {
+    await routeplane.ready()
     const matching = routeplane.catalog
       .models()
       .filter(createFilter(filter))

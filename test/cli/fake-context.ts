@@ -69,7 +69,7 @@ function createFakeEngine(options: WorldOptions): Engine {
     captureStdout: absent,
     serveMcpStdio: absent,
     runDemo: absent,
-    keystore: { create: absent, import: absent },
+    keystore: { create: absent, importKey: absent },
     ...options.engine,
   }
 }

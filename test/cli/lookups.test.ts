@@ -291,7 +291,9 @@ describe('reconcile', () => {
 
   it('passes the blocks on and ends with 0 when both agree', async () => {
     const asked: unknown[] = []
-    const world = createWorld({ routeplane: { receipts: books(async ({ fromBlock, toBlock }) => (asked.push(fromBlock, toBlock), report)) } })
+    const world = createWorld({
+      routeplane: { receipts: books(async ({ fromBlock, toBlock }) => (asked.push(fromBlock, toBlock), report)) },
+    })
     const { code, out } = await world.run('reconcile', '--from-block', '1', '--to-block', '90')
     expect([code, asked]).toEqual([0, [1n, 90n]])
     expect(out).toContain('Ledger and chain agree.')

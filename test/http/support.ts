@@ -63,6 +63,7 @@ export const chat: Protocol = {
     decodeStream: never,
     decodeError: never,
     createTap: never,
+    createUsageFilter: never,
   },
 }
 

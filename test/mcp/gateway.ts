@@ -147,7 +147,12 @@ export function createGateway(): Routeplane {
       attempts: [{ endpoint: 'acme:a', mode: 'x402', boundUsd: parseUsd('0.002') }],
     }),
     catalog: { models: () => MODELS, model: (id) => MODELS.find((model) => model.id === id) },
-    receipts: { list: async () => [], get: async () => undefined, verify: () => Promise.reject(new Error('not here')) },
+    receipts: {
+      list: async () => [],
+      get: async () => undefined,
+      verify: () => Promise.reject(new Error('not here')),
+      reconcile: () => Promise.reject(new Error('not here')),
+    },
     presets: {
       list: () => [...presets.values()],
       get: (name) => presets.get(name),
@@ -164,6 +169,7 @@ export function createGateway(): Routeplane {
       providers: 2,
       models: 3,
     }),
+    ready: async () => {},
     close: async () => tell('gateway closed'),
   }
 }
