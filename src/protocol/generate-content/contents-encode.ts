@@ -84,7 +84,7 @@ function encodeTurn(turn: Turn, path: string, called: ReadonlyMap<string, string
 
 function encodePart(part: Content, path: string, called: ReadonlyMap<string, string>, work: ContentsWork): readonly Json[] {
   const { losses } = work
-  if ('cache' in part && part.cache !== undefined) losses.push(unsupported(path, 'cache_control', 'this wire caches by itself'))
+  if (isMarked(part)) losses.push(unsupported(path, 'cache_control', 'this wire caches by itself'))
   switch (part.type) {
     case 'text':
     case 'refusal':
@@ -104,6 +104,10 @@ function encodePart(part: Content, path: string, called: ReadonlyMap<string, str
       losses.push(unsupported(path, 'content.foreign', 'only its own wire has this kind of content'))
       return []
   }
+}
+
+function isMarked(part: Content): boolean {
+  return 'cache' in part && part.cache !== undefined
 }
 
 function encodeSaid(part: Extract<Content, { type: 'text' | 'refusal' | 'reasoning' }>, path: string, losses: Loss[]): readonly Json[] {

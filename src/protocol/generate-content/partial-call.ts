@@ -34,7 +34,7 @@ export function addPartialArgument(call: PartialCall, piece: Json): boolean {
   const runsOn = isText && call.open.has(path)
   if (isText && piece['willContinue'] === true) call.open.add(path)
   else call.open.delete(path)
-  return setAt(call.args, steps, (before) => (runsOn && typeof before === 'string' ? before + String(value) : value))
+  return setAt(call.args, steps, (before) => (runsOn && typeof before === 'string' ? before + value : value))
 }
 
 function valueOf(piece: Json): unknown {
