@@ -87,7 +87,7 @@ async function answerTo(id: number, lines: AsyncIterator<string>): Promise<unkno
 
 function toAnswer(result: unknown): DemoAnswer {
   const content = isRecord(result) && isRecord(result.structuredContent) ? result.structuredContent : {}
-  const text = (name: string) => String(content[name] ?? '')
+  const text = (name: string) => (typeof content[name] === 'string' || typeof content[name] === 'number' ? String(content[name]) : '')
   if (isRecord(result) && result.isError === true) throw new RouteplaneError('internal', `complete failed: ${JSON.stringify(content)}`)
   return { text: text('text'), provider: text('provider'), attempts: text('attempts'), receiptId: text('receipt_id') }
 }

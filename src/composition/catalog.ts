@@ -26,7 +26,10 @@ export type ModelListing = {
 /** @throws RouteplaneError `config_invalid` when a payee's checksum is wrong or the registry cannot be read. */
 export async function createConfiguredCatalog(config: Config, log: Log): Promise<Catalog> {
   await checkPayees(config)
-  const own = config.providers.map(({ provider, models }) => ({ provider, models }))
+  const own = config.providers.map(({ provider, models }) => ({
+    provider,
+    models: models.map((model) => ({ ...model, canonicalId: model.modelId })),
+  }))
   const { path } = config.registry
   if (path === undefined) return createCatalog({ canonical: createCanonicalIndex([]), registry: [], config: own })
   const { canonical, definitions, problems } = await loadRegistryDirectory(path, { allowLoopback: config.upstream.allowLoopback })

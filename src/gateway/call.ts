@@ -78,6 +78,8 @@ export type Decision = {
   readonly requested: string
   readonly resolved: readonly string[]
   readonly capUsd: Usd
+  /** Of the published balanced weights; a custom set in the config keeps it. */
+  readonly weightsVersion?: number
   readonly candidates: readonly ExplainedCandidate[]
   readonly refused: readonly { readonly endpoint: string; readonly model: string; readonly reason: string; readonly detail: string }[]
   readonly attempts: readonly { readonly endpoint: string; readonly mode: string; readonly boundUsd?: Usd; readonly expectedUsd?: Usd }[]

@@ -37,90 +37,87 @@ export type ResolverDeps = {
 }
 
 const FIRST_DELAY_MS = 150
+/** More than a wallet can have open while its money lasts. */
+const MAX_SWEPT = 10_000
 
 export function createResolver(deps: ResolverDeps): Resolver {
   const followed = new Map<string, Promise<void>>()
   const closing = new AbortController()
-
-  async function settle(attemptId: string, how: SettleOptions): Promise<'settled' | 'released' | 'open'> {
-    for (let tried = 1; ; tried++) {
-      const row = await deps.ledger.attempts.get(attemptId)
-      if (row === undefined) return 'released'
-      if (row.state === 'settled' || row.state === 'released') return row.state
-      if (row.payment === undefined) return 'open'
-      const evidence = await gatherEvidence(deps.chainOf(row.payment.network), row.payment, deps.clock.now(), how.transaction)
-      if (evidence.state !== 'open') {
-        await deps.ledger.attempts.end(attemptId, evidence)
-        deps.log.info('attempt ended', { attempt: attemptId, state: evidence.state })
-        return evidence.state === 'settled' ? 'settled' : 'released'
-      }
-      if (how.untilKnown !== true && tried >= (how.tries ?? 1)) return 'open'
-      const delay = Math.min(evidence.retryAfterMs, FIRST_DELAY_MS * 2 ** Math.min(tried, 10))
-      const stopped = await deps.clock.sleep(delay, signalOf(how.signal)).then(
-        () => false,
-        () => true,
-      )
-      if (stopped) return 'open'
-    }
-  }
-
-  function signalOf(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
-  }
+  const ask = (id: string, how: SettleOptions) =>
+    settle(id, { ...how, signal: how.signal === undefined ? closing.signal : AbortSignal.any([how.signal, closing.signal]) }, deps)
 
   function follow(attemptId: string): void {
     if (followed.has(attemptId) || closing.signal.aborted) return
-    const task = settle(attemptId, { untilKnown: true })
+    const task = ask(attemptId, { untilKnown: true })
       .catch((error: unknown) =>
         deps.log.error('attempt cannot be resolved', { attempt: attemptId, message: toRouteplaneError(error).message }),
       )
-      .then(() => {
-        followed.delete(attemptId)
-      })
-    followed.set(attemptId, task)
+      .finally(() => followed.delete(attemptId))
+    followed.set(
+      attemptId,
+      task.then(() => {}),
+    )
   }
 
   /** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
   async function heal(row: AttemptRow): Promise<boolean> {
+    const now = deps.clock.now()
     if (row.state === 'held') {
-      await deps.ledger.attempts.end(row.id, { state: 'released', reason: 'its process ended before signing', now: deps.clock.now() })
+      await deps.ledger.attempts.end(row.id, { state: 'released', reason: 'its process ended before signing', now })
       return true
     }
-    if (row.state === 'intent') {
-      await deps.ledger.attempts.end(row.id, { state: 'unknown', reason: 'its process ended', now: deps.clock.now() })
-    }
-    if ((await settle(row.id, { tries: 1 })) !== 'open') return true
+    if (row.state === 'intent') await deps.ledger.attempts.end(row.id, { state: 'unknown', reason: 'its process ended', now })
+    if ((await ask(row.id, { tries: 1 })) !== 'open') return true
     follow(row.id)
     return false
   }
 
-  async function recover(): Promise<RecoveryReport> {
-    const orphans = await deps.ledger.attempts.orphans(deps.clock.now())
-    let ended = 0
-    let found = 0
-    for (const row of orphans) {
-      if (!(await deps.ledger.attempts.adopt(row.id))) continue
-      found++
-      if (await heal(row)) ended++
-    }
-    return { found, ended, following: found - ended }
-  }
-
-  async function sweep(): Promise<number> {
-    const open = await deps.ledger.attempts.list({ states: ['unknown'], limit: 10_000 })
-    let ended = 0
-    for (const { id } of open) if ((await settle(id, { tries: 1 })) !== 'open') ended++
-    return ended
-  }
-
   return {
-    settle,
+    settle: ask,
     follow,
-    recover,
-    sweep,
+    async recover() {
+      const report = { found: 0, ended: 0 }
+      for (const row of await deps.ledger.attempts.orphans(deps.clock.now())) {
+        if (!(await deps.ledger.attempts.adopt(row.id))) continue
+        report.found++
+        if (await heal(row)) report.ended++
+      }
+      return { ...report, following: report.found - report.ended }
+    },
+    async sweep() {
+      const open = await deps.ledger.attempts.list({ states: ['unknown'], limit: MAX_SWEPT })
+      let ended = 0
+      for (const { id } of open) if ((await ask(id, { tries: 1 })) !== 'open') ended++
+      return ended
+    },
     async close() {
       closing.abort(new Error('closing'))
       await Promise.allSettled(followed.values())
     },
+  }
+}
+
+type Settled = 'settled' | 'released' | 'open'
+
+/** Asks the chain until the attempt has an end, the tries are used up, or the signal aborts. */
+async function settle(attemptId: string, how: SettleOptions, deps: ResolverDeps): Promise<Settled> {
+  for (let tried = 1; ; tried++) {
+    const row = await deps.ledger.attempts.get(attemptId)
+    if (row === undefined) return 'released'
+    if (row.state === 'settled' || row.state === 'released') return row.state
+    if (row.payment === undefined) return 'open'
+    const evidence = await gatherEvidence(deps.chainOf(row.payment.network), row.payment, deps.clock.now(), how.transaction)
+    if (evidence.state !== 'open') {
+      await deps.ledger.attempts.end(attemptId, evidence)
+      deps.log.info('attempt ended', { attempt: attemptId, state: evidence.state })
+      return evidence.state === 'settled' ? 'settled' : 'released'
+    }
+    if (how.untilKnown !== true && tried >= (how.tries ?? 1)) return 'open'
+    const delay = Math.min(evidence.retryAfterMs, FIRST_DELAY_MS * 2 ** Math.min(tried, 10))
+    const stopped = await deps.clock.sleep(delay, how.signal).then(
+      () => false,
+      () => true,
+    )
+    if (stopped) return 'open'
   }
 }

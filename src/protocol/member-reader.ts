@@ -124,13 +124,13 @@ function createStringValue(): ValueReader {
   let begun = false
   return {
     push(piece, from) {
+      if (begun) return inside.push(piece, from)
       let at = from
-      while (!begun && at < piece.length && isSpace(piece.charAt(at))) at++
+      while (at < piece.length && isSpace(piece.charAt(at))) at++
       if (at === piece.length) return { text: '' }
-      if (!begun && piece.charAt(at) !== '"') return { text: '', mismatch: true }
-      if (!begun) at++
+      if (piece.charAt(at) !== '"') return { text: '', mismatch: true }
       begun = true
-      return inside.push(piece, at)
+      return inside.push(piece, at + 1)
     },
     end: () => inside.end(),
     hasBegun: () => begun,

@@ -29,11 +29,9 @@ export async function* watchSchema(
   for await (const part of parts) {
     if (part.type === 'text-start') candidateOf.set(part.block, part.candidate)
     if (part.type === 'text-delta') collect(texts, candidateOf.get(part.block), part.text)
-    if (part.type === 'finish') {
-      for (const finish of part.finishes) {
-        const verdict = await verdictOf(schema, finish, texts.get(finish.candidate))
-        if (verdict !== undefined) onSchema({ candidate: finish.candidate, ...verdict })
-      }
+    for (const finish of part.type === 'finish' ? part.finishes : []) {
+      const verdict = await verdictOf(schema, finish, texts.get(finish.candidate))
+      if (verdict !== undefined) onSchema({ candidate: finish.candidate, ...verdict })
     }
     yield part
   }

@@ -4,7 +4,7 @@ import type { Usage } from '../completion/usage.ts'
 import type { Stage } from './restore-stage.ts'
 import { createStopMatcher, type StopMatcher } from './stop-matcher.ts'
 
-type OpenBlock = { readonly kind: 'text' | 'reasoning' | 'tool-input'; readonly candidate: number; readonly matcher?: StopMatcher }
+type OpenBlock = { readonly started: Start['type']; readonly candidate: number; readonly matcher: StopMatcher | undefined }
 
 type State = {
   /** Blocks that have begun and not ended, and those of stopped candidates, whose rest is swallowed. */
@@ -22,47 +22,43 @@ export function cutAtStop(stops: readonly string[], candidates: number): Stage {
   const state: State = { open: new Map(), swallowed: new Set(), stopped: new Map(), usage: undefined }
   return (part) => {
     switch (part.type) {
-      case 'usage':
-        state.usage = part.usage
-        return [part]
       case 'text-start':
-        return begin(state, part, { kind: 'text', candidate: part.candidate, matcher: createStopMatcher(stops) })
       case 'reasoning-start':
-        return begin(state, part, { kind: 'reasoning', candidate: part.candidate })
       case 'tool-input-start':
-        return begin(state, part, { kind: 'tool-input', candidate: part.candidate })
+        return begin(state, part, part.type === 'text-start' ? createStopMatcher(stops) : undefined)
       case 'text-delta':
         return text(state, part, candidates)
-      case 'reasoning-delta':
-      case 'tool-input-delta':
-        return state.swallowed.has(part.block) ? [] : [part]
       case 'text-end':
       case 'reasoning-end':
       case 'tool-input-end':
         return end(state, part)
-      case 'refusal-delta':
-      case 'extra':
-        return state.stopped.has(part.candidate) ? [] : [part]
       case 'finish':
         return [{ ...part, finishes: part.finishes.map((finish) => stoppedFinish(state, finish)) }]
       case 'error':
         return [...[...state.open].flatMap(([block, { matcher }]) => heldText(block, matcher)), part]
-      case 'start':
-        return [part]
+      default:
+        return pass(state, part)
     }
   }
+}
+
+/** Passes on what holds no searched text, unless its candidate has stopped. */
+function pass(state: State, part: CompletionPart): readonly CompletionPart[] {
+  if (part.type === 'usage') state.usage = part.usage
+  if ('block' in part && state.swallowed.has(part.block)) return []
+  return 'candidate' in part && state.stopped.has(part.candidate) ? [] : [part]
 }
 
 type Start = Extract<CompletionPart, { readonly type: 'text-start' | 'reasoning-start' | 'tool-input-start' }>
 type End = Extract<CompletionPart, { readonly type: 'text-end' | 'reasoning-end' | 'tool-input-end' }>
 type Text = Extract<CompletionPart, { readonly type: 'text-delta' }>
 
-function begin(state: State, part: Start, block: OpenBlock): readonly CompletionPart[] {
+function begin(state: State, part: Start, matcher: StopMatcher | undefined): readonly CompletionPart[] {
   if (state.stopped.has(part.candidate)) {
     state.swallowed.add(part.block)
     return []
   }
-  state.open.set(part.block, block)
+  state.open.set(part.block, { started: part.type, candidate: part.candidate, matcher })
   return [part]
 }
 
@@ -88,17 +84,18 @@ function end(state: State, part: End): readonly CompletionPart[] {
 /** Ends what a stopped candidate has open, and marks it so that its real ends are swallowed. */
 function closeBlocks(state: State, candidate: number): readonly CompletionPart[] {
   const ends: CompletionPart[] = []
-  for (const [block, { kind, candidate: owner, matcher }] of state.open) {
+  for (const [block, { started, candidate: owner, matcher }] of state.open) {
     if (owner !== candidate) continue
     state.open.delete(block)
     state.swallowed.add(block)
-    ends.push(...heldText(block, matcher), kind === 'reasoning' ? { type: 'reasoning-end', block, carriers: [] } : endOf(kind, block))
+    ends.push(...heldText(block, matcher), endOf(started, block))
   }
   return ends
 }
 
-function endOf(kind: 'text' | 'tool-input', block: number): CompletionPart {
-  return kind === 'text' ? { type: 'text-end', block } : { type: 'tool-input-end', block }
+function endOf(started: Start['type'], block: number): CompletionPart {
+  if (started === 'reasoning-start') return { type: 'reasoning-end', block, carriers: [] }
+  return started === 'text-start' ? { type: 'text-end', block } : { type: 'tool-input-end', block }
 }
 
 /** A stopped answer is finished by us: the upstream's own count will never come, and is not guessed here. */

@@ -8,7 +8,7 @@ import { rewrite } from './schema-rewrite.ts'
 import { resolveReference, type SchemaRecord } from './schema-merge.ts'
 import { withType } from './schema-shape.ts'
 import { toolRoot } from './schema-tool-root.ts'
-import { at, flatten, type SchemaPurpose, type SchemaWork } from './schema-work.ts'
+import { at, flatten, rootPlace, type SchemaPurpose, type SchemaWork } from './schema-work.ts'
 
 export type { SchemaDialect } from './schema-dialects.ts'
 
@@ -61,40 +61,49 @@ export function hasNoParameters(schema: JsonSchema): boolean {
 const rootOnly = rewritings['google-json'] as NonNullable<(typeof rewritings)['google-json']>
 
 function lowerTool(source: SchemaRecord, path: string, work: SchemaWork, isFree: boolean): SchemaRecord {
-  const root = toolRoot(source, { path, level: 0, trail: new Set(['#']) }, work)
+  const root = toolRoot(source, rootPlace(path), work)
   if (root === undefined) return {}
   return isFree ? root : rewriteRoot(root, path, work)
 }
 
 function lowerOutput(source: SchemaRecord, path: string, work: SchemaWork): LoweredSchema {
-  const flat = flatten(source, { path, level: 0, trail: new Set(['#']) }, work, true)
-  if (flat === undefined) return { schema: {}, losses: work.losses, wrapped: false, weakened: false }
+  const { losses } = work
+  const flat = flatten(source, rootPlace(path), work, true)
+  if (flat === undefined) return { schema: {}, losses, wrapped: false, weakened: false }
   const { type, anyOf, oneOf } = withType(flat.schema)
   const isObject = type === 'object' && anyOf === undefined && oneOf === undefined
   const wrapped = work.rules.wrapRoot && !isObject
   // A wrapper moves the root, and references must find it where it went.
   const root = wrapped ? wrapRoot(source) : withDefinitions(flat.schema, source)
   const bound = wrapped ? { ...work, root } : work
-  const schema = rewriteRoot(root, path, bound)
-  return { schema, losses: bound.losses, wrapped, weakened: bound.weakened }
+  const schema = rewriteRoot(root, path, bound, wrapped ? undefined : flat.trail)
+  const told = wrapped ? losses.map((loss) => ({ ...loss, path: unwrappedPath(loss.path, path) })) : losses
+  return { schema, losses: told, wrapped, weakened: bound.weakened }
 }
 
 /** Rewrites the root and then every definition that something still refers to; the others go without a word. */
-function rewriteRoot(root: SchemaRecord, path: string, work: SchemaWork): SchemaRecord {
-  const written = rewrite(root, { path, level: 0, trail: new Set(['#']) }, work)
+function rewriteRoot(root: SchemaRecord, path: string, work: SchemaWork, from?: ReadonlySet<string>): SchemaRecord {
+  const written = rewrite(root, rootPlace(path, from), work)
   const definitions = new Map<string, Map<string, SchemaRecord>>()
   // A set is walked in the order of insertion, also over what is added on the way.
   for (const reference of work.kept) {
     const [, group = '', step = ''] = reference.split('/')
     if (group === '') continue
-    const trail = new Set([reference])
-    const place = { path: at({ path, level: 0, trail }, `${group}.${step}`), level: 1, trail }
+    const place = { ...rootPlace(at({ path }, `${group}.${step}`), new Set([reference])), level: 1 }
     const target = rewrite(resolveReference(work.root, reference), place, work)
     const members = definitions.get(group) ?? new Map<string, SchemaRecord>()
     definitions.set(group, members.set(decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~'), target))
   }
   const groups = [...definitions].map(([group, members]) => [group, Object.fromEntries(members)] as const)
   return { ...written, ...Object.fromEntries(groups) }
+}
+
+/** Losses are told where the caller wrote, and the wrapper is not his. */
+function unwrappedPath(lossPath: string, path: string): string {
+  const base = path === '' ? '' : `${path}.`
+  const inside = lossPath.startsWith(base) ? lossPath.slice(base.length) : lossPath
+  const own = inside.replace(new RegExp(`^properties\\.${WRAPPED_MEMBER}(\\.|(?=\\[)|$)`), '').replace(/^\$defs\.root_*(\.|$)/, '')
+  return own === '' ? path : `${base}${own}`
 }
 
 /** Following a reference at the root lets go of the definitions that stood beside it. */

@@ -77,49 +77,50 @@ function closeProperties(merged: SchemaRecord, a: SchemaRecord, b: SchemaRecord)
   return { ...merged, properties: Object.fromEntries(Object.entries(merged['properties']).filter(([name]) => !foreign.includes(name))) }
 }
 
-const highest = new Set(['minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'minProperties', 'minContains'])
-const lowest = new Set(['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties', 'maxContains'])
+/** Gives one value for a keyword that both sides give differently; `undefined` when there is none. */
+type KeywordMerger = (a: unknown, b: unknown) => unknown
 
-/** @returns one value for a keyword that both sides give differently; `undefined` when there is none. */
+const highest: KeywordMerger = (a, b) => (typeof a === 'number' && typeof b === 'number' ? Math.max(a, b) : undefined)
+const lowest: KeywordMerger = (a, b) => (typeof a === 'number' && typeof b === 'number' ? Math.min(a, b) : undefined)
+const both: KeywordMerger = (a, b) => (isSchema(a) && isSchema(b) ? { allOf: [a, b] } : undefined)
+const sameOrNothing: KeywordMerger = (a, b) => (isRecord(a) && isRecord(b) ? mergeDefinitions(a, b) : undefined)
+
+const mergers: ReadonlyMap<string, KeywordMerger> = new Map([
+  ...['minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'minProperties', 'minContains'].map((name) => [name, highest] as const),
+  ...['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties', 'maxContains'].map((name) => [name, lowest] as const),
+  ['type', (a, b) => mergeTypes(a, b)],
+  ['required', (a, b) => (Array.isArray(a) && Array.isArray(b) ? [...new Set<unknown>([...a, ...b])] : undefined)],
+  ['enum', (a, b) => (Array.isArray(a) && Array.isArray(b) ? nonEmpty(a.filter((value) => isAmong(value, b))) : undefined)],
+  ['properties', (a, b) => (isRecord(a) && isRecord(b) ? mergeProperties(a, b) : undefined)],
+  ['$defs', sameOrNothing],
+  ['definitions', sameOrNothing],
+  ['items', both],
+  ['additionalProperties', (a, b) => (a === false || b === false ? false : both(a, b))],
+  ['uniqueItems', (a, b) => a === true || b === true],
+  ['nullable', (a, b) => a === true && b === true],
+  ['description', (a, b) => (typeof a === 'string' && typeof b === 'string' ? `${b}\n${a}` : undefined)],
+])
+
 function mergeKeyword(keyword: string, a: unknown, b: unknown): unknown {
-  if (typeof a === 'number' && typeof b === 'number') {
-    if (highest.has(keyword)) return Math.max(a, b)
-    if (lowest.has(keyword)) return Math.min(a, b)
-  }
-  switch (keyword) {
-    case 'type':
-      return mergeTypes(a, b)
-    case 'required':
-      return Array.isArray(a) && Array.isArray(b) ? [...new Set([...(a as unknown[]), ...(b as unknown[])])] : undefined
-    case 'enum':
-      return Array.isArray(a) && Array.isArray(b)
-        ? nonEmpty(a.filter((value) => b.some((other) => isDeepStrictEqual(value, other))))
-        : undefined
-    case 'properties':
-    case '$defs':
-    case 'definitions':
-      return isRecord(a) && isRecord(b) ? mergeMembers(keyword, a, b) : undefined
-    case 'items':
-      return isSchema(a) && isSchema(b) ? { allOf: [a, b] } : undefined
-    case 'additionalProperties':
-      if (a === false || b === false) return false
-      return isSchema(a) && isSchema(b) ? { allOf: [a, b] } : undefined
-    case 'uniqueItems':
-      return a === true || b === true
-    case 'nullable':
-      return a === true && b === true
-    case 'description':
-      return typeof a === 'string' && typeof b === 'string' ? `${b}\n${a}` : undefined
-    default:
-      return annotations.has(keyword) || keyword.startsWith('$') ? b : undefined
-  }
+  const merger = mergers.get(keyword)
+  if (merger !== undefined) return merger(a, b)
+  return annotations.has(keyword) || keyword.startsWith('$') ? b : undefined
 }
 
-function mergeMembers(keyword: string, a: SchemaRecord, b: SchemaRecord): SchemaRecord | undefined {
+function isAmong(value: unknown, values: readonly unknown[]): boolean {
+  return values.some((other) => isDeepStrictEqual(value, other))
+}
+
+function mergeProperties(a: SchemaRecord, b: SchemaRecord): SchemaRecord {
   const shared = Object.keys(b).filter((name) => Object.hasOwn(a, name) && !isDeepStrictEqual(a[name], b[name]))
-  if (keyword !== 'properties' && shared.length > 0) return undefined
-  const both = shared.map((name) => [name, { allOf: [a[name], b[name]] }] as const)
-  return Object.fromEntries([...Object.entries(a), ...Object.entries(b), ...both])
+  const merged = shared.map((name) => [name, { allOf: [a[name], b[name]] }] as const)
+  return Object.fromEntries([...Object.entries(a), ...Object.entries(b), ...merged])
+}
+
+/** Two definitions of one name cannot both be meant. */
+function mergeDefinitions(a: SchemaRecord, b: SchemaRecord): SchemaRecord | undefined {
+  const differs = Object.keys(b).some((name) => Object.hasOwn(a, name) && !isDeepStrictEqual(a[name], b[name]))
+  return differs ? undefined : Object.fromEntries([...Object.entries(a), ...Object.entries(b)])
 }
 
 function mergeTypes(a: unknown, b: unknown): unknown {

@@ -2,7 +2,7 @@
 import { isRecord } from '../lib/json.ts'
 import { annotations, assertions, silentKeywords } from './schema-dialects.ts'
 import { typesOf, type SchemaRecord } from './schema-merge.ts'
-import { describe, scalars, shape, type Moved } from './schema-shape.ts'
+import { describe, scalars, shape } from './schema-shape.ts'
 import { at, flatten, isTooLarge, leaveOut, narrow, refuse, weaken, within, type Place, type SchemaWork } from './schema-work.ts'
 
 /** Rewrites one schema; refusals are reported in `work`, and what is returned beside one is of no use. */
@@ -14,13 +14,12 @@ export function rewrite(schema: unknown, place: Place, work: SchemaWork): Schema
   if (flat === undefined) return {}
   const here = { ...place, trail: flat.trail }
   if (typeof flat.schema['$ref'] === 'string') return keepReference(flat.schema, flat.schema['$ref'], here, work)
-  const moved: Moved = []
-  const shaped = shape(flat.schema, here, work, moved)
+  const shaped = shape(flat.schema, here, work)
   const isAny = shaped['type'] === undefined && !Array.isArray(shaped['anyOf'])
-  if (!isAny || work.rules.any === 'keep') return rewriteKeywords(shaped, here, work, moved)
+  if (!isAny || work.rules.any === 'keep') return rewriteKeywords(shaped, here, work)
   if (work.rules.any === 'refuse') return refuse(work, place.path, 'schema.any', 'a value of any type cannot be promised by this wire')
-  const plain = rewriteKeywords(shaped, here, work, moved)
-  return rewrite(scalars(plain, here, work), here, work)
+  const plain = rewriteKeywords(shaped, here, work)
+  return rewrite(scalars(plain, here, work), { ...here, moved: [] }, work)
 }
 
 /** A recursive reference stays bare; what stood beside it is lost. */
@@ -35,12 +34,12 @@ function keepReference(schema: SchemaRecord, reference: string, place: Place, wo
   return { $ref: reference }
 }
 
-function rewriteKeywords(schema: SchemaRecord, place: Place, work: SchemaWork, moved: Moved): SchemaRecord {
-  const entries = Object.entries(schema).flatMap(([keyword, value]): (readonly [string, unknown])[] => {
-    const written = rewriteKeyword(keyword, value, schema, place, work, moved)
+function rewriteKeywords(schema: SchemaRecord, place: Place, work: SchemaWork): SchemaRecord {
+  const entries = Object.keys(schema).flatMap((keyword): (readonly [string, unknown])[] => {
+    const written = (keywords.get(keyword) ?? rewritePlain)(keyword, schema, place, work)
     return written === undefined ? [] : [[keyword, written]]
   })
-  const rewritten = describe(Object.fromEntries(entries), moved)
+  const rewritten = describe(Object.fromEntries(entries), place.moved)
   const { rules } = work
   const isObject = typesOf(rewritten['type']).includes('object')
   const complete = isObject ? completeObject(rewritten, schema, place, work) : rewritten
@@ -50,62 +49,50 @@ function rewriteKeywords(schema: SchemaRecord, place: Place, work: SchemaWork, m
   return rules.loneAnyOf && Array.isArray(full['anyOf']) ? carryDescription(full) : full
 }
 
-/** @returns what the keyword becomes; `undefined` when it goes, after `moved` or `work` has been told. */
-function rewriteKeyword(keyword: string, value: unknown, schema: SchemaRecord, place: Place, work: SchemaWork, moved: Moved): unknown {
-  switch (keyword) {
-    case 'properties':
-      return isRecord(value) ? rewriteMembers(value, within(place, keyword), work) : undefined
-    case 'anyOf':
-    case 'oneOf':
-      return Array.isArray(value) ? rewriteEach(value, keyword, place, work) : undefined
-    case 'prefixItems':
-    case 'items':
-      return Array.isArray(value) ? rewriteEach(value, keyword, place, work) : rewrite(value, within(place, keyword), work)
-    case 'additionalProperties':
-      return rewriteAdditional(value, schema, place, work, moved)
-    case 'required':
-      return rewriteRequired(value, schema, place, work)
-    case 'format':
-      return work.rules.formats === 'all' || work.rules.formats.has(String(value)) ? value : move(keyword, value, place, work, moved)
-    case 'minItems':
-      if (typeof value === 'number' && value <= (work.rules.minItemsUpTo ?? -1)) return value
-      break
-  }
+/** Writes one keyword; `undefined` when it goes, after the place or the work has been told. */
+type KeywordWriter = (keyword: string, schema: SchemaRecord, place: Place, work: SchemaWork) => unknown
+
+const rewriteProperties: KeywordWriter = (keyword, schema, place, work) => {
+  const members = schema[keyword]
+  if (!isRecord(members)) return undefined
+  const inside = within(place, keyword)
+  return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, rewrite(member, within(inside, name), work)]))
+}
+
+const rewriteUnion: KeywordWriter = (keyword, schema, place, work) => {
+  const members = schema[keyword]
+  return Array.isArray(members) ? members.map((member, index) => rewrite(member, within(place, `${keyword}[${index}]`), work)) : undefined
+}
+
+const rewriteItems: KeywordWriter = (keyword, schema, place, work) =>
+  Array.isArray(schema[keyword]) ? rewriteUnion(keyword, schema, place, work) : rewrite(schema[keyword], within(place, keyword), work)
+
+const rewriteFormat: KeywordWriter = (keyword, schema, place, work) => {
+  const { formats } = work.rules
+  return formats === 'all' || formats.has(String(schema[keyword])) ? schema[keyword] : move(keyword, schema[keyword], place, work)
+}
+
+const rewriteMinItems: KeywordWriter = (keyword, schema, place, work) => {
+  const count = schema[keyword]
+  return typeof count === 'number' && count <= (work.rules.minItemsUpTo ?? -1) ? count : rewritePlain(keyword, schema, place, work)
+}
+
+const rewritePlain: KeywordWriter = (keyword, schema, place, work) => {
+  const value = schema[keyword]
   if (silentKeywords.has(keyword) || value === undefined) return undefined
-  return work.rules.keeps.has(keyword) ? value : move(keyword, value, place, work, moved)
+  return work.rules.keeps.has(keyword) ? value : move(keyword, value, place, work)
 }
 
-/** Tells a keyword in the description instead, or refuses the one that no sentence can stand in for. */
-function move(keyword: string, value: unknown, place: Place, work: SchemaWork, moved: Moved): undefined {
-  const path = at(place, keyword)
-  if (work.rules.refuses.has(keyword)) refuse(work, path, 'schema.keyword', `${keyword} cannot be said in this dialect`)
-  else if (assertions.has(keyword)) {
-    weaken(work, path, 'schema.keyword', `${keyword} is only told in the description`)
-    moved.push([keyword, value])
-  } else if (annotations.has(keyword)) {
-    narrow(work, path, 'schema.annotation', `${keyword} is told in the description`)
-    moved.push([keyword, value])
-  } else leaveOut(work, path, 'schema.annotation', 'the keyword is not one of JSON Schema')
-  return undefined
-}
-
-function rewriteMembers(members: SchemaRecord, place: Place, work: SchemaWork): SchemaRecord {
-  return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, rewrite(member, within(place, name), work)]))
-}
-
-function rewriteEach(members: readonly unknown[], keyword: string, place: Place, work: SchemaWork): readonly SchemaRecord[] {
-  return members.map((member, at) => rewrite(member, within(place, `${keyword}[${at}]`), work))
-}
-
-function rewriteAdditional(value: unknown, schema: SchemaRecord, place: Place, work: SchemaWork, moved: Moved): unknown {
+const rewriteAdditional: KeywordWriter = (keyword, schema, place, work) => {
+  const value = schema[keyword]
   const { rules } = work
-  const path = at(place, 'additionalProperties')
-  if (rules.openShapes) return isRecord(value) ? rewrite(value, within(place, 'additionalProperties'), work) : value
+  if (rules.openShapes) return isRecord(value) ? rewrite(value, within(place, keyword), work) : value
   if (!rules.closed) {
-    if (isRecord(value)) return move('additionalProperties', value, place, work, moved)
-    if (value === false) weaken(work, path, 'schema.additionalProperties', 'this wire cannot close an object')
+    if (isRecord(value)) return move(keyword, value, place, work)
+    if (value === false) weaken(work, at(place, keyword), 'schema.additionalProperties', 'this wire cannot close an object')
     return undefined
   }
+  const path = at(place, keyword)
   if (isRecord(value)) refuse(work, path, 'schema.additionalProperties', 'an object with keys of the model’s choice cannot be promised')
   else if (value === true && hasProperties(schema))
     narrow(work, path, 'schema.additionalProperties', 'the object is closed to its listed properties')
@@ -113,17 +100,45 @@ function rewriteAdditional(value: unknown, schema: SchemaRecord, place: Place, w
 }
 
 /** Names that are required but not listed as properties cannot be asked for. */
-function rewriteRequired(value: unknown, schema: SchemaRecord, place: Place, work: SchemaWork): unknown {
+const rewriteRequired: KeywordWriter = (keyword, schema, place, work) => {
+  const value = schema[keyword]
   const { rules } = work
   if (!Array.isArray(value) || rules.openShapes) return value
   const listed = isRecord(schema['properties']) ? schema['properties'] : {}
   const known = value.filter((name) => Object.hasOwn(listed, String(name)))
   if (known.length < value.length) {
-    const path = at(place, 'required')
-    if (rules.closed) refuse(work, path, 'schema.any', 'a required property is not among the listed ones')
-    else weaken(work, path, 'schema.keyword', 'a required property is not among the listed ones')
+    const how = 'a required property is not among the listed ones'
+    if (rules.closed) refuse(work, at(place, keyword), 'schema.any', how)
+    else weaken(work, at(place, keyword), 'schema.keyword', how)
   }
   return known.length === 0 ? undefined : known
+}
+
+/** Keywords with a rule of their own; all others are kept, told, or left out. */
+const keywords: ReadonlyMap<string, KeywordWriter> = new Map([
+  ['properties', rewriteProperties],
+  ['anyOf', rewriteUnion],
+  ['oneOf', rewriteUnion],
+  ['prefixItems', rewriteItems],
+  ['items', rewriteItems],
+  ['additionalProperties', rewriteAdditional],
+  ['required', rewriteRequired],
+  ['format', rewriteFormat],
+  ['minItems', rewriteMinItems],
+])
+
+/** Tells a keyword in the description instead, or refuses the one that no sentence can stand in for. */
+function move(keyword: string, value: unknown, place: Place, work: SchemaWork): undefined {
+  const path = at(place, keyword)
+  if (work.rules.refuses.has(keyword)) refuse(work, path, 'schema.keyword', `${keyword} cannot be said in this dialect`)
+  else if (assertions.has(keyword)) {
+    weaken(work, path, 'schema.keyword', `${keyword} is only told in the description`)
+    place.moved.push([keyword, value])
+  } else if (annotations.has(keyword)) {
+    narrow(work, path, 'schema.annotation', `${keyword} is told in the description`)
+    place.moved.push([keyword, value])
+  } else leaveOut(work, path, 'schema.annotation', 'the keyword is not one of JSON Schema')
+  return undefined
 }
 
 function completeObject(rewritten: SchemaRecord, source: SchemaRecord, place: Place, work: SchemaWork): SchemaRecord {

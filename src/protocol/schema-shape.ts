@@ -3,28 +3,27 @@ import { isDeepStrictEqual } from 'node:util'
 import { isRecord } from '../lib/json.ts'
 import { annotations, assertions, silentKeywords } from './schema-dialects.ts'
 import { mergeSchemas, typesOf, type SchemaRecord } from './schema-merge.ts'
-import { at, flatten, narrow, weaken, type Place, type SchemaWork } from './schema-work.ts'
-
-/** Keywords that could not be said, to be told in the description, with their values. */
-export type Moved = [keyword: string, value: unknown][]
+import { at, flatten, narrow, weaken, type Moved, type Place, type SchemaWork } from './schema-work.ts'
 
 /** Applies every step; what comes out is an ordinary shape, or a union whose members are still to be rewritten. */
-export function shape(schema: SchemaRecord, place: Place, work: SchemaWork, moved: Moved): SchemaRecord {
-  const united = uniteBranches(schema, place, work, moved)
+export function shape(schema: SchemaRecord, place: Place, work: SchemaWork): SchemaRecord {
+  const united = uniteBranches(schema, place, work)
   const tupled = work.rules.openShapes ? united : withoutTuple(united, place, work)
   const typed = work.rules.any === 'keep' ? tupled : withType(tupled)
   const split = splitTypes(typed, work)
-  const told = work.rules.stringEnums ? withStringEnum(split, place, work, moved) : split
-  return distribute(told, place, work, moved)
+  const told = work.rules.stringEnums ? withStringEnum(split, place, work) : split
+  const spread = distribute(told, place, work)
+  // A union of which one member is left is that member, which has not been shaped yet.
+  return Array.isArray(told['anyOf']) && spread['anyOf'] === undefined ? shape(spread, place, work) : spread
 }
 
 /** `oneOf` becomes `anyOf`: exact when no value could fit two members, else the answer must be validated. */
-function uniteBranches(schema: SchemaRecord, place: Place, work: SchemaWork, moved: Moved): SchemaRecord {
+function uniteBranches(schema: SchemaRecord, place: Place, work: SchemaWork): SchemaRecord {
   const { oneOf, ...rest } = schema
   if (!Array.isArray(oneOf) || work.rules.oneOf === 'keep') return schema
   if (Array.isArray(rest['anyOf'])) {
     weaken(work, at(place, 'oneOf'), 'schema.oneOf', 'oneOf beside anyOf is only told in the description')
-    moved.push(['oneOf', oneOf])
+    place.moved.push(['oneOf', oneOf])
     return rest
   }
   if (!areDisjoint(oneOf)) weaken(work, at(place, 'oneOf'), 'schema.oneOf', 'oneOf is sent as anyOf')
@@ -113,7 +112,7 @@ function valuesOfType(values: readonly unknown[], type: unknown): readonly unkno
 }
 
 /** `const` and `enum` for a wire that only lists strings: other values are told in the description, and stay what they are. */
-function withStringEnum(schema: SchemaRecord, place: Place, work: SchemaWork, moved: Moved): SchemaRecord {
+function withStringEnum(schema: SchemaRecord, place: Place, work: SchemaWork): SchemaRecord {
   const { const: constant, enum: listed, ...rest } = schema
   const isConstant = Object.hasOwn(schema, 'const')
   const values = isConstant ? [constant] : listed
@@ -125,16 +124,15 @@ function withStringEnum(schema: SchemaRecord, place: Place, work: SchemaWork, mo
   if (isAllThereIs) return rest
   const keyword = isConstant ? 'const' : 'enum'
   weaken(work, at(place, keyword), 'schema.keyword', 'values that are no strings are only told in the description')
-  moved.push([keyword, isConstant ? constant : listed])
+  place.moved.push([keyword, isConstant ? constant : listed])
   return rest
 }
 
 /** Carries what stands beside `anyOf` into its members, for dialects whose unions must stand alone or be complete. */
-function distribute(schema: SchemaRecord, place: Place, work: SchemaWork, moved: Moved): SchemaRecord {
+function distribute(schema: SchemaRecord, place: Place, work: SchemaWork): SchemaRecord {
   const { rules } = work
   const { anyOf, ...beside } = schema
   if (!Array.isArray(anyOf) || !(rules.loneAnyOf || rules.closed)) return schema
-  const isNull = (member: unknown): boolean => isRecord(member) && member['type'] === 'null'
   const takesNull = rules.typeArrays === 'nullable' && anyOf.some(isNull) && !anyOf.every(isNull)
   const members = takesNull ? anyOf.filter((member) => !isNull(member)) : anyOf
   const all: SchemaRecord = takesNull ? { ...beside, nullable: true } : beside
@@ -148,8 +146,12 @@ function distribute(schema: SchemaRecord, place: Place, work: SchemaWork, moved:
     return merged.length === 1 && only !== undefined ? { ...outside, ...only } : { ...outside, anyOf: merged }
   }
   weaken(work, at(place, 'anyOf'), 'schema.keyword', 'a union beside other keywords is only told in the description')
-  moved.push(['anyOf', anyOf])
+  place.moved.push(['anyOf', anyOf])
   return all
+}
+
+function isNull(member: unknown): boolean {
+  return isRecord(member) && member['type'] === 'null'
 }
 
 /** @returns nothing for a member that contradicts what stands beside it, since no value could ever fit it. */

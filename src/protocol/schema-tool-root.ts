@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isRecord } from '../lib/json.ts'
 import { mergeSchemas, typesOf, type SchemaRecord } from './schema-merge.ts'
-import { describe, type Moved } from './schema-shape.ts'
+import { describe } from './schema-shape.ts'
 import { at, flatten, refuse, weaken, type Place, type SchemaWork } from './schema-work.ts'
 
 /** Keywords that no wire takes at the root of a tool. */
@@ -25,22 +25,21 @@ export function toolRoot(source: SchemaRecord, place: Place, work: SchemaWork): 
     refuse(work, at(place, 'type'), 'schema.root', 'the arguments of a tool are an object')
     return undefined
   }
-  const moved: Moved = []
-  const united = unions.reduce((schema, keyword) => withoutUnion(schema, keyword, place, work, moved), flat.schema)
-  const plain = others.reduce((schema, keyword) => withoutKeyword(schema, keyword, place, work, moved), united)
+  const united = unions.reduce((schema, keyword) => withoutUnion(schema, keyword, place, work), flat.schema)
+  const plain = others.reduce((schema, keyword) => withoutKeyword(schema, keyword, place, work), united)
   const { $defs, definitions } = source
   return {
-    ...describe({ ...plain, type: 'object' }, moved),
+    ...describe({ ...plain, type: 'object' }, place.moved),
     ...($defs === undefined ? {} : { $defs }),
     ...(definitions === undefined ? {} : { definitions }),
   }
 }
 
-function withoutUnion(schema: SchemaRecord, keyword: 'anyOf' | 'oneOf', place: Place, work: SchemaWork, moved: Moved): SchemaRecord {
+function withoutUnion(schema: SchemaRecord, keyword: 'anyOf' | 'oneOf', place: Place, work: SchemaWork): SchemaRecord {
   const { [keyword]: members, ...rest } = schema
   if (!Array.isArray(members)) return schema
   weaken(work, at(place, keyword), 'schema.keyword', `${keyword} at the root of a tool becomes one object, and is told in the description`)
-  moved.push([keyword, members])
+  place.moved.push([keyword, members])
   const objects = members.flatMap((member) => objectMember(member, rest, place, work))
   const known = objects.filter((object) => object !== undefined)
   // One member whose shape is unknown could take anything that the rest allows.
@@ -75,16 +74,10 @@ function uniteObjects(members: readonly SchemaRecord[]): SchemaRecord {
   }
 }
 
-function withoutKeyword(
-  schema: SchemaRecord,
-  keyword: 'not' | 'enum' | 'const',
-  place: Place,
-  work: SchemaWork,
-  moved: Moved,
-): SchemaRecord {
+function withoutKeyword(schema: SchemaRecord, keyword: 'not' | 'enum' | 'const', place: Place, work: SchemaWork): SchemaRecord {
   if (!Object.hasOwn(schema, keyword)) return schema
   const { [keyword]: value, ...rest } = schema
   weaken(work, at(place, keyword), 'schema.keyword', `${keyword} is only told in the description`)
-  moved.push([keyword, value])
+  place.moved.push([keyword, value])
   return rest
 }

@@ -51,6 +51,8 @@ export function judgeValue(schema: JsonSchema, value: unknown): Judgement {
     return schema ? { outcome: 'satisfied' } : { outcome: 'violated', reason: 'nothing fits the schema false' }
   const text = schemaText(schema)
   if (text === undefined) return { outcome: 'unjudged', reason: 'the schema is too large to judge by' }
+  // Ajv skips this name wherever it is declared, and would then call it an additional property.
+  if (text.includes('"__proto__"')) return { outcome: 'unjudged', reason: 'the schema cannot be judged by' }
   try {
     return withinTime(() => validate(schema, text, value))
   } catch {

@@ -25,16 +25,24 @@ export type SchemaWork = {
   weakened: boolean
 }
 
-/** Where a schema stands, how deep, and which references lead to it. */
-export type Place = { readonly path: string; readonly level: number; readonly trail: ReadonlySet<string> }
+/** Keywords of one schema that could not be said, with their values, to be told in its description. */
+export type Moved = [keyword: string, value: unknown][]
+
+/** Where a schema stands, how deep, which references lead to it, and what of it is still to be told. */
+export type Place = { readonly path: string; readonly level: number; readonly trail: ReadonlySet<string>; readonly moved: Moved }
+
+/** The place of a root, or of a definition. */
+export function rootPlace(path: string, trail: ReadonlySet<string> = new Set(['#'])): Place {
+  return { path, level: 0, trail, moved: [] }
+}
 
 /** The place of a schema within another. */
 export function within(place: Place, step: string): Place {
-  return { ...place, path: at(place, step), level: place.level + 1 }
+  return { ...place, path: at(place, step), level: place.level + 1, moved: [] }
 }
 
 /** The path of a keyword at a place. */
-export function at({ path }: Place, keyword: string): string {
+export function at({ path }: Pick<Place, 'path'>, keyword: string): string {
   return path === '' ? keyword : `${path}.${keyword}`
 }
 

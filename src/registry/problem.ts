@@ -18,7 +18,7 @@ export type Problem = {
 }
 
 /** Writes a path the way a person would say it. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`), '')
 }
 

@@ -96,7 +96,7 @@ function codeOf(status: number | undefined): ErrorCode {
 /** An upstream's words may hold keys, addresses and control characters: bounded, on one line, and scrubbed. */
 export function cleanText(value: unknown): string {
   if (typeof value !== 'string') return ''
-  return scrub(value.slice(0, 4 * MAX_UPSTREAM_TEXT).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' '))
+  return scrub(value.slice(0, 4 * MAX_UPSTREAM_TEXT).replace(/[\p{Cc}\u2028\u2029]+/gu, ' '))
     .slice(0, MAX_UPSTREAM_TEXT)
     .trim()
 }

@@ -1,6 +1,6 @@
 /** Signatures come back to their issuer byte for byte, and to nobody else. */
 import { describe, expect, it } from 'vitest'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { SignatureCarrier } from '../../../src/completion/part.ts'
 import type { Turn } from '../../../src/completion/request.ts'
 import { isEnvelope, mayReplay, replayReasoning, unwrapCarrier, wrapCarrier } from '../../../src/protocol/carrier.ts'
@@ -85,14 +85,15 @@ describe('mayReplay', () => {
   })
 })
 
+const signed = (provider: string): Turn => ({
+  role: 'assistant',
+  parts: [
+    { type: 'reasoning', form: 'full', text: ['hm'], carriers: [{ wire: 'messages', kind: 'signature', value: 's', provider }] },
+    { type: 'text', text: 'hello' },
+  ],
+})
+
 describe('replayReasoning', () => {
-  const signed = (provider: string): Turn => ({
-    role: 'assistant',
-    parts: [
-      { type: 'reasoning', form: 'full', text: ['hm'], carriers: [{ wire: 'messages', kind: 'signature', value: 's', provider }] },
-      { type: 'text', text: 'hello' },
-    ],
-  })
   const target = { wire: 'messages', provider: 'acme' } as const
 
   it('leaves a history alone that all belongs to the target', () => {

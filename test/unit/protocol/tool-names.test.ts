@@ -1,6 +1,6 @@
 /** Names and ids find a spelling that every wire takes, and find their way back. */
 import { describe, expect, it } from 'vitest'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { deriveToolId, mapToolIds, wireToolId, type IdRule } from '../../../src/protocol/tool-ids.ts'
 import { mapToolNames, type NameRule } from '../../../src/protocol/tool-names.ts'
 
@@ -42,10 +42,9 @@ describe.each(Object.keys(nameRules) as NameRule[])('mapToolNames for %s', (rule
       fc.property(fc.array(anyName, { maxLength: 8 }), (names) => {
         const forward = mapToolNames(names, rule)
         const backward = mapToolNames(names.toReversed(), rule)
-        for (const name of names) {
-          expect(backward.toWire(name)).toBe(forward.toWire(name))
-          if (nameRules[rule].test(name)) expect(forward.toWire(name)).toBe(name)
-        }
+        for (const name of names) expect(backward.toWire(name)).toBe(forward.toWire(name))
+        const fitting = names.filter((name) => nameRules[rule].test(name))
+        expect(fitting.map((name) => forward.toWire(name))).toEqual(fitting)
       }),
     )
   })
@@ -89,7 +88,7 @@ describe.each(Object.keys(idRules) as IdRule[])('wireToolId for %s', (rule) => {
         expect(wire).toMatch(idRules[rule])
         expect(wireToolId(id, rule)).toBe(wire)
         expect(wireToolId(wire, rule)).toBe(wire)
-        if (id !== '' && /^[A-Za-z0-9_-]{1,40}$/.test(id)) expect(wire).toBe(id)
+        expect(wire === id || !/^[A-Za-z0-9_-]{1,40}$/.test(id)).toBe(true)
       }),
     )
   })
