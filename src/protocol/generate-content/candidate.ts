@@ -143,7 +143,8 @@ function addArguments(candidate: CandidateDecoder, call: PartialCall, given: unk
   if (given === undefined || given === null || given === '') return
   const value = typeof given === 'string' ? tryParseJson(given) : given
   if (isRecord(value)) {
-    Object.assign(call.args, value)
+    // Taken as it is: copying would set the prototype of an object that has such a member.
+    call.args = value
     return
   }
   call.written = typeof given === 'string' ? given : JSON.stringify(given)

@@ -7,7 +7,7 @@ type Json = Readonly<Record<string, unknown>>
 export type PartialCall = {
   readonly id: string
   readonly name: string
-  readonly args: Record<string, unknown>
+  args: Record<string, unknown>
   /** Paths whose text goes on in a later piece. */
   readonly open: Set<string>
   /** Arguments that are no object, as they were written. */
