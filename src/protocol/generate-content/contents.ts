@@ -41,20 +41,39 @@ export function decodeSystem(given: GenerateRequest['systemInstruction']): reado
  * Decodes contents in order. A result finds its call by id, or else by name and order, because neither the API nor its
  * clients always have ids.
  *
+ * The contents of one answer are one turn: clients keep every chunk of a stream as a content of its own.
+ *
  * @param detail - What `generationConfig.mediaResolution` says of every picture.
  */
 export function decodeContents(contents: readonly WireContent[], unknown: UnknownField[], detail: MediaContent['detail']): readonly Turn[] {
   const work: Work = { unknown, book: createCallBook(), detail }
-  return contents.map((content, index) => decodeContent(content, `contents[${index}]`, work))
+  const turns: { readonly role: 'user' | 'assistant'; readonly parts: Content[] }[] = []
+  for (const [index, content] of contents.entries()) {
+    const role = content.role === 'model' ? 'assistant' : 'user'
+    const last = turns.at(-1)
+    const isNext = role === 'assistant' && last?.role === role
+    const parts = isNext ? last.parts : []
+    if (!isNext) turns.push({ role, parts })
+    decodeContent(content, `contents[${index}]`, parts, work)
+  }
+  return turns.map(({ role, parts }) => {
+    const isResults = role === 'user' && parts.length > 0 && parts.every(({ type }) => type === 'tool-result')
+    return { role: isResults ? 'tool' : role, parts }
+  })
 }
 
-function decodeContent(content: WireContent, path: string, work: Work): Turn {
+function decodeContent(content: WireContent, path: string, parts: Content[], work: Work): void {
   noteUnknown(content, contentFields, path, work)
-  const role = content.role === 'model' ? 'assistant' : 'user'
-  const parts: Content[] = []
+  const before = parts.length
   for (const [index, part] of content.parts.entries()) decodePart(part, `${path}.parts[${index}]`, parts, work)
-  const isResults = role === 'user' && parts.length > 0 && parts.every(({ type }) => type === 'tool-result')
-  return { role: isResults ? 'tool' : role, parts }
+  joinTexts(parts, before)
+}
+
+/** A text that one chunk began and the next goes on with is one. */
+function joinTexts(parts: Content[], at: number): void {
+  const [last, next] = [parts[at - 1], parts[at]]
+  if (last?.type !== 'text' || next?.type !== 'text' || last.carriers !== undefined) return
+  parts.splice(at - 1, 2, { ...next, text: `${last.text}${next.text}` })
 }
 
 function noteUnknown(record: Readonly<Record<string, unknown>>, modelled: ReadonlySet<string>, path: string, { unknown }: Work): void {
@@ -114,7 +133,11 @@ function addThought(parts: Content[], text: string, carriers: readonly Signature
 function addText(parts: Content[], text: string, carriers: readonly SignatureCarrier[]): void {
   const own = carriers.filter(({ wire }) => wire === WIRE)
   const sealed = carriers.filter(({ wire }) => wire !== WIRE)
-  if (text !== '' || own.length > 0) {
+  const last = parts.at(-1)
+  // The signature of a streamed text comes after it.
+  if (text === '' && own.length > 0 && last?.type === 'text' && last.carriers === undefined)
+    parts[parts.length - 1] = { ...last, carriers: own }
+  else if (text !== '' || own.length > 0) {
     const written: TextContent = { type: 'text', text, ...(own.length === 0 ? {} : { carriers: own }) }
     parts.push(written)
   }

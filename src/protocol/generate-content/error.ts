@@ -70,6 +70,9 @@ function detailsOf(error: RouteplaneError, requestId: string): readonly Json[] {
 
 const OVERFLOW = /input token count.{0,40}exceeds? the maximum|exceeds the maximum number of tokens|prompt is too long/i
 
+/** Google's keys, which its own messages quote. */
+const API_KEY = /\bAIza[\w-]{6,}/g
+
 /**
  * Reads an upstream's error answer, which for a stream may stand in an array. `details` has `status`, `upstreamCode` (the
  * name of the status, or what clients act on) and `path`; `retryAfterMs` is what a `RetryInfo` says.
@@ -96,7 +99,7 @@ function statusIn(given: unknown): number | undefined {
 
 function toUpstreamError(given: unknown, status: number | undefined): RouteplaneError {
   const fields = isRecord(given) ? given : {}
-  const text = cleanText(typeof given === 'string' ? given : fields['message'])
+  const text = cleanText(typeof given === 'string' ? given : fields['message']).replace(API_KEY, '[api-key]')
   const rpc = Array.isArray(fields['details']) ? fields['details'].filter(isRecord) : []
   const reason = rpcDetail(rpc, 'ErrorInfo')?.['reason']
   const said = text === '' ? '' : `: ${text}`

@@ -21,7 +21,8 @@ export const generateContent = {
   id: 'generate_content',
   aliases: ['google', 'gemini'],
   caller: {
-    paths: ['/v1beta/models/:call{.+}', '/v1alpha/models/:call{.+}'],
+    // Under `v1` other wires have routes of their own: only what ends in a method is ours there.
+    paths: ['/v1beta/:call{.+}', '/v1alpha/:call{.+}', '/:version{v1}/:call{.+:(?:generateContent|streamGenerateContent)}'],
     read: readRequest,
     decodeRequest,
     encodeResult,

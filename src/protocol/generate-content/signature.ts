@@ -21,9 +21,12 @@ export function ownCarrier(value: string): SignatureCarrier {
  */
 export function decodeSignature(value: string | null | undefined): readonly SignatureCarrier[] {
   if (value === undefined || value === null || value === '') return []
-  if (!isEnvelope(value)) return [ownCarrier(value)]
-  const texts = Buffer.from(value, 'base64').toString('latin1').split(SEPARATOR).slice(0, MAX_ENVELOPES)
-  return texts.flatMap((text) => unwrapCarrier(text) ?? [])
+  const bare = unwrapCarrier(value)
+  if (bare !== undefined) return [bare]
+  const text = isEnvelope(value) ? Buffer.from(value, 'base64').toString('latin1') : ''
+  if (!isEnvelope(text)) return [ownCarrier(value)]
+  const envelopes = text.split(SEPARATOR).slice(0, MAX_ENVELOPES)
+  return envelopes.flatMap((envelope) => unwrapCarrier(envelope) ?? [])
 }
 
 /**

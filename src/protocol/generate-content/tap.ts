@@ -20,6 +20,8 @@ type Facts = {
   finish: string | undefined
   error: RouteplaneError | undefined
   hasContent: boolean
+  /** The closing word of another wire has come, as compatible servers send it. */
+  isDone: boolean
   /** Characters of text, thought and arguments in the events that were read. */
   characters: number
 }
@@ -31,7 +33,15 @@ type Facts = {
 export function createTap(): StreamTap {
   const head = createSseDecoder()
   const tail = createEventTail()
-  const facts: Facts = { model: undefined, usage: undefined, finish: undefined, error: undefined, hasContent: false, characters: 0 }
+  const facts: Facts = {
+    model: undefined,
+    usage: undefined,
+    finish: undefined,
+    error: undefined,
+    hasContent: false,
+    isDone: false,
+    characters: 0,
+  }
   let headBytes = 0
   return {
     push: (chunk) => {
@@ -73,9 +83,13 @@ function read(facts: Facts, decoder: SseDecoder, bytes: Uint8Array, isEnd = fals
 }
 
 function note(facts: Facts, item: SseItem): void {
-  if ('comment' in item || facts.error !== undefined) return
+  if ('comment' in item || facts.isDone || facts.error !== undefined) return
   const data = item.data.trim()
-  if (data === '' || data === '[DONE]') return
+  if (data === '') return
+  if (data === '[DONE]') {
+    facts.isDone = true
+    return
+  }
   const values = splitJson(data)
   if (values === undefined) {
     if (item.truncated !== true)

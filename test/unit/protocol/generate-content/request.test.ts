@@ -32,6 +32,11 @@ describe('the path', () => {
     expect(decodeRequest(wire)).toMatchObject({ model, stream })
   })
 
+  it('may leave out models/, as one SDK does for ids with a slash', () => {
+    expect(read({ ...googleWire(hi), path: '/v1beta/maker/name:cost:generateContent' }).model).toBe('maker/name:cost')
+    expect(read({ ...googleWire(hi), path: '/v1/models/maker/name:generateContent' }).model).toBe('maker/name')
+  })
+
   it.each(['a:evil', 'a', ':generateContent', 'a:countTokens', 'a:generateContent/x', 'a:embedContent'])(
     '%s is nothing that is here',
     (call) => {
@@ -501,5 +506,29 @@ describe('needs', () => {
     expect(needs({ cachedContent: 'cachedContents/1' }).maxInputTokens).toBeGreaterThan(2_000_000)
     expect(needs({}).maxInputTokens).toBeGreaterThan(100)
     expect(needs({ generationConfig: { thinkingConfig: { includeThoughts: true } } }).features).toEqual([])
+  })
+})
+
+describe('a history of chunks', () => {
+  it('is one turn, its texts and thoughts in one piece', () => {
+    const model = (...parts: object[]) => ({ role: 'model', parts })
+    const contents = [
+      ...hi.contents,
+      model({ text: 'I th', thought: true }),
+      model({ text: 'ink', thought: true }),
+      model({ text: 'So' }),
+      model({ text: 'me' }, { text: ' more' }),
+      model({ functionCall: { id: '1', name: 'f' } }),
+      model({ text: '' }),
+      ...hi.contents,
+    ]
+    expect(turnsOf(contents)).toMatchObject([
+      { role: 'user' },
+      { role: 'assistant', parts: [{ type: 'reasoning', text: ['I think'] }, { text: 'Some' }, { text: ' more' }, { type: 'tool-call' }] },
+      { role: 'user' },
+    ])
+    expect(turnsOf([model({ text: 'a' }), model({ text: '', thoughtSignature: 'QQ==' })])[0]?.parts).toEqual([
+      { type: 'text', text: 'a', carriers: [{ wire: 'generate_content', kind: 'thought_signature', value: 'QQ==' }] },
+    ])
   })
 })

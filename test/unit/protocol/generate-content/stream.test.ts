@@ -8,7 +8,7 @@ import { decodeStream } from '../../../../src/protocol/generate-content/stream.t
 import { collect, corpusFiles, cut, from, streamFixtures } from '../../../support/fixtures.ts'
 import { summarise, withAnyIds, type Summary } from './summary.ts'
 
-const fixtures = streamFixtures('generate-content').map((fixture) => ({ ...fixture, expected: fixture.expected as Summary }))
+const fixtures = streamFixtures('generate-content').map((fixture) => ({ ...fixture, expected: fixture.expected as unknown as Summary }))
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const event = (value: unknown): string => `data: ${JSON.stringify(value)}\r\n\r\n`
 const decode = (chunks: readonly Uint8Array[]): Promise<CompletionPart[]> => collect(decodeStream(from(chunks)))
