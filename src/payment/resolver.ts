@@ -1,4 +1,5 @@
 /** Ends attempts by what the chain shows: once, until known, in the background, and after a crash. */
+import { setMaxListeners } from 'node:events'
 import type { Chain } from '../chain/chain.ts'
 import { toRouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -43,6 +44,8 @@ const RETRY_MS = 10_000
 export function createResolver(deps: ResolverDeps): Resolver {
   const followed = new Map<string, Promise<void>>()
   const closing = new AbortController()
+  // Each payment that is followed waits on this one signal; Node takes more than ten for a leak and says so on stderr.
+  setMaxListeners(0, closing.signal)
 
   async function settle(attemptId: string, how: SettleOptions): Promise<'settled' | 'released' | 'open'> {
     for (let tried = 1; ; tried++) {
@@ -70,38 +73,49 @@ export function createResolver(deps: ResolverDeps): Resolver {
     return signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
   }
 
-  /** A ledger that cannot be written now may be later; nothing but an ending or our own closes the case. */
-  async function followOn(attemptId: string): Promise<void> {
-    while (!closing.signal.aborted) {
-      try {
-        await settle(attemptId, { untilKnown: true })
-        return
-      } catch (error) {
-        deps.log.error('attempt cannot be resolved now', { attempt: attemptId, message: toRouteplaneError(error).message })
-      }
-      await deps.clock.sleep(RETRY_MS, closing.signal).catch(() => {})
-    }
-  }
-
-  function follow(attemptId: string): void {
+  /** A ledger that cannot be written now may be later: nothing but its end, or ours, closes a case. */
+  function keepOn(attemptId: string, work: () => Promise<unknown>): void {
     if (followed.has(attemptId) || closing.signal.aborted) return
-    const task = followOn(attemptId).finally(() => {
-      followed.delete(attemptId)
-    })
+    const untilDone = async (): Promise<void> => {
+      while (!closing.signal.aborted) {
+        try {
+          await work()
+          return
+        } catch (error) {
+          deps.log.error('attempt cannot be resolved now', { attempt: attemptId, message: toRouteplaneError(error).message })
+        }
+        await deps.clock.sleep(RETRY_MS, closing.signal).catch(() => {})
+      }
+    }
+    const task = untilDone().finally(() => followed.delete(attemptId))
     followed.set(attemptId, task)
   }
 
+  function follow(attemptId: string): void {
+    keepOn(attemptId, () => settle(attemptId, { untilKnown: true }))
+  }
+
   /** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
+  async function takeOver({ id, state }: AttemptRow): Promise<void> {
+    const now = deps.clock.now()
+    if (state === 'held') await deps.ledger.attempts.end(id, { state: 'released', reason: 'its process ended before signing', now })
+    if (state === 'intent') await deps.ledger.attempts.end(id, { state: 'unknown', reason: 'its process ended', now })
+  }
+
+  /** @returns whether the attempt has an end now. */
   async function heal(row: AttemptRow): Promise<boolean> {
-    if (row.state === 'held') {
-      await deps.ledger.attempts.end(row.id, { state: 'released', reason: 'its process ended before signing', now: deps.clock.now() })
-      return true
+    try {
+      await takeOver(row)
+      if ((await settle(row.id, { tries: 1 })) !== 'open') return true
+      follow(row.id)
+    } catch (error) {
+      // It is ours since it was adopted, so nobody else will ever look at it again.
+      deps.log.warn('attempt cannot be healed yet', { attempt: row.id, message: toRouteplaneError(error).message })
+      keepOn(row.id, async () => {
+        await takeOver(row)
+        await settle(row.id, { untilKnown: true })
+      })
     }
-    if (row.state === 'intent') {
-      await deps.ledger.attempts.end(row.id, { state: 'unknown', reason: 'its process ended', now: deps.clock.now() })
-    }
-    if ((await settle(row.id, { tries: 1 })) !== 'open') return true
-    follow(row.id)
     return false
   }
 
