@@ -13,6 +13,8 @@ export type Resolver = {
   settle(attemptId: string, how: SettleOptions): Promise<'settled' | 'released' | 'open'>
   /** Goes on asking in the background until it is known or the resolver is closed. */
   follow(attemptId: string): void
+  /** Gives back what was held for an attempt of which no signature has left: now, or once the ledger can be written. Never rejects. */
+  giveBack(attemptId: string, reason: string): Promise<void>
   /** Ends what dead processes left open: at once where nothing was signed, by the chain where something may have been. */
   recover(): Promise<RecoveryReport>
   /** Asks the chain once for every attempt of this process that is unknown. @returns how many have an end now. */
@@ -95,6 +97,14 @@ export function createResolver(deps: ResolverDeps): Resolver {
     keepOn(attemptId, () => settle(attemptId, { untilKnown: true }))
   }
 
+  async function giveBack(attemptId: string, reason: string): Promise<void> {
+    const end = () => deps.ledger.attempts.end(attemptId, { state: 'released', reason, now: deps.clock.now() })
+    await end().catch((error: unknown) => {
+      deps.log.error('hold cannot be given back yet', { attempt: attemptId, message: toRouteplaneError(error).message })
+      keepOn(attemptId, end)
+    })
+  }
+
   /** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
   async function takeOver({ id, state }: AttemptRow): Promise<void> {
     const now = deps.clock.now()
@@ -141,6 +151,7 @@ export function createResolver(deps: ResolverDeps): Resolver {
   return {
     settle,
     follow,
+    giveBack,
     recover,
     sweep,
     async close() {

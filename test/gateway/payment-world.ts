@@ -59,6 +59,8 @@ export type PaymentWorld = {
     readonly validBeforeSeconds: bigint
     readonly risky: boolean
   }[]
+  /** Attempts whose seller never replies. */
+  readonly hanging: Set<string>
   /** What the seller holds and could cash. */
   readonly credentials: Signed[]
   /** What callers were told of each attempt. */
@@ -80,6 +82,7 @@ export async function createPaymentWorld(place: LedgerPlace, key: WalletKey): Pr
       requests: 0,
       writesLeft: Infinity,
       lifeOf: new Map(),
+      hanging: new Set(),
     },
     ...{ signed: [], credentials: [], told: [], broken: [], process: undefined as unknown as Process },
   }
@@ -161,35 +164,37 @@ function challenge(changes: object = {}): HttpResponse {
 const lost = (sent: boolean) => new RouteplaneError('upstream_unreachable', 'the connection broke', { details: { sent } })
 
 /** The scripted seller: cashes a credential before it replies, if it means to. */
-function createTransport(world: PaymentWorld, { first, paid }: Script) {
+function createTransport(world: PaymentWorld, attemptId: string, { first, paid }: Script) {
   let shown = 0
+  const hang = () => {
+    world.hanging.add(attemptId)
+    return never
+  }
   return async (call: HttpCall): Promise<HttpResponse> => {
     const header = call.headers['PAYMENT-SIGNATURE']
-    if (header === undefined) return meet(first)
+    if (header === undefined) return first === 'hang' ? hang() : meet(first)
     const step = paid[Math.min(shown++, paid.length - 1)] ?? { cash: true, reply: 'ok' }
     if (step.reply === 'unsent') throw lost(false)
     const signed = readSigned(header)
     world.credentials.push(signed)
     if (step.cash) world.chain.cash(signed)
-    return settleWith(step.reply)
+    return step.reply === 'hang' ? hang() : settleWith(step.reply)
   }
 }
 
-async function meet(first: First): Promise<HttpResponse> {
+async function meet(first: Exclude<First, 'hang'>): Promise<HttpResponse> {
   if (first === 'challenge') return challenge()
   if (first === 'payee') return challenge({ payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' })
   if (first === 'dear') return challenge({ amount: '10000' })
-  if (first === 'hang') return never
   if (first === 'drop') throw lost(true)
   return reply(first === 'free' ? 200 : 503)
 }
 
-async function settleWith(kind: (typeof replies)[number]): Promise<HttpResponse> {
+async function settleWith(kind: Exclude<Paid['reply'], 'hang'>): Promise<HttpResponse> {
   if (kind === 'ok') return reply(200)
   if (kind === 'again') return challenge()
   if (kind === 'dearer') return challenge({ amount: String(PRICE + 1n) })
   if (kind === 'busy') return reply(500)
-  if (kind === 'hang') return never
   if (kind === 'redirect') throw new RouteplaneError('redirect_refused', 'redirected', { details: { sent: true } })
   if (kind === 'drop') throw lost(true)
   const receipt = { success: false, errorReason: 'settlement_pending', transaction: '', network: NETWORK }
@@ -224,7 +229,7 @@ export async function purchase(world: PaymentWorld, { scripts, onUnknown }: Purc
         ...{ requestId, attemptId, endpoint, boundUsd: inUsd(120n), capUsd: REQUEST_CAP, answerSeconds: 1, onUnknown },
         http: { method: 'POST', url: 'http://seller.example/v1/chat/completions', headers: {}, body: Buffer.from('{}') },
         signal: new AbortController().signal,
-        transport: createTransport(world, script),
+        transport: createTransport(world, attemptId, script),
       })
       await payment.close({ delivered: true, usage: undefined, costUsd: undefined })
       world.told.push({ attemptId, money: 'answered' })
