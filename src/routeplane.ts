@@ -16,6 +16,7 @@ import { complete } from './gateway/complete.ts'
 import type { GatewayContext } from './gateway/context.ts'
 import { explain } from './gateway/explain.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
+import { randomBytesOf } from './lib/id.ts'
 import type { Transport } from './lib/http-call.ts'
 import { Secret, silentLog, type Log } from './lib/log.ts'
 import type { AttemptRow } from './ledger/entry.ts'
@@ -113,7 +114,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const catalog = await createConfiguredCatalog(config, log)
   const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
-  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs() })
+  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
+  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
   const ledger = await openSqliteLedger({ path: config.ledger.path, owner, clock, log })
 
   const networks = walletNetworks(config.wallet.network)
