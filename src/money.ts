@@ -12,7 +12,6 @@ export type Round = 'up' | 'down'
 
 export const USD_DECIMALS = 18
 export const ZERO_USD = 0n as Usd
-export const ONE_USD = (10n ** 18n) as Usd
 
 const DECIMAL = /^(\d{1,30})(?:\.(\d{1,18}))?$/
 

@@ -3,38 +3,40 @@ import { hostname } from 'node:os'
 import { createKeyring, type Keyring } from './access/keyring.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { startBackground } from './composition/background.ts'
-import { createConfiguredCatalog, viewCatalog } from './composition/catalog.ts'
+import { createConfiguredCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
 import { createGuardedTransport } from './composition/guarded-transport.ts'
 import { walletPassword } from './composition/password.ts'
-import { loadPresets, savePresets } from './composition/preset-file.ts'
+import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
+import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { capsOf, rulesOf } from './composition/rules.ts'
-import { capStatus, walletStatus } from './composition/status.ts'
+import { readStatus, type Status } from './composition/status.ts'
 import type { Config } from './config/config.ts'
-import { RouteplaneError } from './errors.ts'
 import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
 import { complete } from './gateway/complete.ts'
 import type { GatewayContext } from './gateway/context.ts'
 import { explain } from './gateway/explain.ts'
+import { onlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
 import { randomBytesOf } from './lib/id.ts'
 import type { Transport } from './lib/http-call.ts'
 import { Secret, silentLog, type Log } from './lib/log.ts'
-import type { AttemptRow } from './ledger/entry.ts'
 import { formatOwner } from './ledger/owner.ts'
 import { openSqliteLedger } from './ledger/sqlite/open.ts'
-import type { Usd } from './money.ts'
 import { createPaymentModes } from './payment/index.ts'
-import { reconcile, type Reconciliation } from './payment/reconcile.ts'
 import { createResolver } from './payment/resolver.ts'
-import { verifyReceipt, type Verification } from './payment/verify.ts'
 import { protocols } from './protocol/index.ts'
 import type { Catalog } from './registry/catalog.ts'
 import type { Endpoint } from './registry/endpoint.ts'
 import { createPoller, type Poller } from './registry/poll.ts'
-import { createPresetStore, type Preset } from './routing/preset.ts'
+import { createPresetStore } from './routing/preset.ts'
+import { createRateLimits } from './routing/rate-limit.ts'
 import { createHealth } from './selection/health.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
+export type { CatalogView, ModelListing } from './composition/catalog.ts'
+export type { PresetView } from './composition/preset-file.ts'
+export type { ReceiptView } from './composition/receipts.ts'
+export type { Status, WalletStatus } from './composition/status.ts'
 export type { Preset } from './routing/preset.ts'
 export type { Verification } from './payment/verify.ts'
 export type { Reconciliation } from './payment/reconcile.ts'
@@ -50,55 +52,6 @@ export type Routeplane = {
   /** Resolves once every models document has been asked for; a slow provider does not hold it for more than seconds. */
   ready(): Promise<void>
   close(): Promise<void>
-}
-
-export type CatalogView = {
-  /** Models with their endpoints, by canonical id; ready ones only unless asked. */
-  models(filter?: { readonly includeHidden?: boolean }): readonly ModelListing[]
-  model(id: string): ModelListing | undefined
-}
-
-export type ModelListing = {
-  readonly id: string
-  readonly name: string
-  readonly endpoints: readonly Endpoint[]
-  /** Share of counted requests that its best endpoint answered, 0 to 1; `undefined` until measured. */
-  readonly uptime?: number
-}
-
-export type ReceiptView = {
-  list(filter: { readonly limit?: number; readonly before?: string; readonly requestId?: string }): Promise<readonly AttemptRow[]>
-  get(id: string): Promise<AttemptRow | undefined>
-  /** Reads the chain: transfer and authorization must match the receipt. */
-  verify(id: string): Promise<Verification>
-  /** Proves that the ledger equals the chain over a range of blocks; open attempts are ended first. */
-  reconcile(range: { readonly fromBlock?: bigint; readonly toBlock?: bigint }): Promise<Reconciliation>
-}
-
-export type PresetView = {
-  list(): readonly Preset[]
-  get(name: string): Preset | undefined
-  /** Creates or replaces; kept in memory unless `persist`. @throws RouteplaneError `invalid_request`. */
-  set(preset: Preset, options: { readonly persist: boolean }): Promise<void>
-}
-
-export type Status = {
-  readonly version: string
-  readonly network: string
-  readonly wallet?: WalletStatus
-  readonly caps: readonly { readonly scope: string; readonly window: string; readonly capUsd: Usd; readonly availableUsd: Usd }[]
-  readonly openAttempts: number
-  readonly providers: number
-  readonly models: number
-}
-
-export type WalletStatus = {
-  readonly address: string
-  readonly network: string
-  readonly asset: string
-  /** `undefined` when the chain could not be asked: unknown is not empty. */
-  readonly balanceUsd: Usd | undefined
-  readonly heldUsd: Usd
 }
 
 export type Deps = { readonly log: Log; readonly clock: Clock; readonly version: string }
@@ -141,6 +94,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const context: GatewayContext = {
     catalog,
     health,
+    rateLimits: createRateLimits(clock),
     presets,
     virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
     openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
@@ -162,48 +116,16 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   return {
     async complete(call) {
       await background.ready
-      return complete(call, context)
+      return onlyOnce(call, context, () => complete(call, context))
     },
     async explain(call) {
       await background.ready
       return explain(call, context)
     },
     catalog: viewCatalog(catalog, health),
-    receipts: {
-      list: (filter) => ledger.attempts.list({ ...filter, withIntent: true, limit: filter.limit ?? 50 }),
-      get: (id) => ledger.attempts.get(id),
-      async verify(id) {
-        const row = await ledger.attempts.get(id)
-        if (row === undefined) throw new RouteplaneError('receipt_not_found', `there is no receipt ${JSON.stringify(id.slice(0, 60))}`)
-        return verifyReceipt(row, chainOf, clock.now())
-      },
-      async reconcile(range) {
-        if (wallet === undefined || asset === undefined) throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
-        const resolved = (await background.recovered).ended + (await resolver.sweep())
-        return reconcile({ ledger, chain: chainOf(asset.network), asset, payer: wallet.address, resolved, ...range })
-      },
-    },
-    presets: {
-      list: () => presets.list(),
-      get: (name) => presets.get(name),
-      async set(preset, { persist }) {
-        presets.set(preset)
-        if (persist) await savePresets(config.stateDirectory, presets.list(), clock.now())
-      },
-    },
-    async status() {
-      const open = await ledger.attempts.list({ states: ['held', 'intent', 'unknown'], limit: 10_000 })
-      const snapshot = catalog.snapshot()
-      return {
-        version,
-        network: config.wallet.network,
-        caps: await capStatus(ledger, caps, rules.perRequestUsd, clock.now()),
-        openAttempts: open.length,
-        providers: snapshot.providers.size,
-        models: snapshot.models.size,
-        ...(wallet === undefined || asset === undefined ? {} : { wallet: await walletStatus(wallet, asset, chainOf(asset.network), open) }),
-      }
-    },
+    receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    presets: viewPresets(presets, config.stateDirectory, clock),
+    status: () => readStatus({ version, network: config.wallet.network, ledger, caps, rules, catalog, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
       await background.stop()

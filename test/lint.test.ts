@@ -48,19 +48,20 @@ const plants: readonly (readonly [rule: string, file: string, text: string])[] =
   [
     'eslint(max-lines-per-function)',
     'src/a/long-function.ts',
-    `export function run(list: number[]) {\n${lines(60, '  list.push(#)')}\n}\n`,
+    `export function run(list: number[]) {\n${lines(120, '  list.push(#)')}\n}\n`,
   ],
   [
     'eslint(max-params)',
     'src/a/many.ts',
-    'export const sum = (a: number, b: number, c: number, d: number, e: number) => a + b + c + d + e\n',
+    `export const sum = (${lines(9, 'a#: number,')}) => a0
+`,
   ],
   [
     'eslint(max-depth)',
     'src/a/deep.ts',
     'export function run(a: boolean) {\n  if (a) {\n    if (!a) {\n      while (a) {\n        if (a) return 1\n      }\n    }\n  }\n  return 2\n}\n',
   ],
-  ['eslint(complexity)', 'src/a/branchy.ts', `export function run(a: number) {\n${lines(16, '  if (a === #) return #')}\n  return 0\n}\n`],
+  ['eslint(complexity)', 'src/a/branchy.ts', `export function run(a: number) {\n${lines(40, '  if (a === #) return #')}\n  return 0\n}\n`],
 ]
 
 /** What the same rules must let through. */

@@ -310,7 +310,7 @@ const promises = {
 type Promises = typeof promises
 
 /** The documents that ask for something. */
-export type Seed = keyof Promises
+type Seed = keyof Promises
 
 /** Whatever `verifies()` may cite. */
 export type RequirementId = { [S in Seed]: keyof Promises[S] }[Seed]

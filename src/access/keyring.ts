@@ -1,4 +1,5 @@
 /** Which API key a provider is shown, and in which headers; keys are looked up, never copied around. */
+import { findApiKey } from './api-key.ts'
 import type { Secret } from '../lib/log.ts'
 import type { Provider } from '../registry/endpoint.ts'
 
@@ -6,10 +7,11 @@ export type KeyringSources = {
   /** Keys and headers of the user's own config, by provider id. */
   readonly configured: ReadonlyMap<string, { readonly apiKey?: Secret; readonly headers: Readonly<Record<string, Secret>> }>
   /** The environment, for providers of the registry: the variable is the one their manifest names. */
-  variable(name: string): Secret | undefined
+  readonly variable: (name: string) => Secret | undefined
 }
 
 export type Keyring = {
+  /** @throws RouteplaneError `config_invalid` when a variable holds what no header can carry. */
   keyOf(provider: Provider): Secret | undefined
   /** Headers besides the key: fixed ones of the manifest, then the user's own. */
   headersOf(provider: Provider): Readonly<Record<string, string>>
@@ -17,11 +19,7 @@ export type Keyring = {
 
 export function createKeyring({ configured, variable }: KeyringSources): Keyring {
   return {
-    keyOf(provider) {
-      const own = configured.get(provider.id)
-      if (own !== undefined && provider.source === 'config') return own.apiKey
-      return provider.access.kind === 'api_key' ? variable(provider.access.env) : undefined
-    },
+    keyOf: (provider) => findApiKey(provider, { configured: (id) => configured.get(id)?.apiKey, variable }),
     headersOf(provider) {
       const fixed = provider.access.kind === 'api_key' ? provider.access.extraHeaders : {}
       const own = provider.source === 'config' ? (configured.get(provider.id)?.headers ?? {}) : {}

@@ -5,7 +5,7 @@ import { networkRows } from '../../contracts-abi/networks.ts'
 import type { NetworkRow } from '../../contracts-abi/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 
-export type { AssetRow, TransferMethod } from '../../contracts-abi/assets.ts'
+export type { AssetRow } from '../../contracts-abi/assets.ts'
 export type { NetworkRow } from '../../contracts-abi/networks.ts'
 
 /** What is used when the config names nothing: play money. */

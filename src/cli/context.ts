@@ -68,5 +68,5 @@ export type DemoOptions = {
 export type KeystorePort = {
   create(options: { readonly path: string; readonly password: string }): Promise<string>
   /** `privateKey` is 64 hex digits, with or without `0x`. */
-  import(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
+  importKey(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
 }

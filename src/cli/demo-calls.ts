@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { RouteplaneError } from '../errors.ts'
+import { childVariables } from '../config/environment.ts'
+import type { Secret } from '../lib/log.ts'
 import { isRecord, parseJson, tryParseJson } from '../lib/json.ts'
 import { decodeSse } from '../lib/sse.ts'
 
@@ -44,9 +46,16 @@ function textOf(chunk: unknown): string {
 }
 
 /** Starts this very program as an MCP server and calls its tool `complete`. */
-export async function completeOverMcp(configFile: string, question: DemoQuestion): Promise<DemoAnswer> {
+export async function completeOverMcp(
+  configFile: string,
+  variables: Readonly<Record<string, Secret>>,
+  question: DemoQuestion,
+): Promise<DemoAnswer> {
   const [, entry = ''] = process.argv
-  const child = spawn(process.execPath, [...process.execArgv, entry, 'mcp', '-c', configFile], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...process.execArgv, entry, 'mcp', '-c', configFile], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: childVariables(variables),
+  })
   const gone = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const send = (message: Record<string, unknown>) => child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
@@ -78,7 +87,7 @@ async function answerTo(id: number, lines: AsyncIterator<string>): Promise<unkno
 
 function toAnswer(result: unknown): DemoAnswer {
   const content = isRecord(result) && isRecord(result.structuredContent) ? result.structuredContent : {}
-  const text = (name: string) => String(content[name] ?? '')
+  const text = (name: string) => (typeof content[name] === 'string' || typeof content[name] === 'number' ? String(content[name]) : '')
   if (isRecord(result) && result.isError === true) throw new RouteplaneError('internal', `complete failed: ${JSON.stringify(content)}`)
   return { text: text('text'), provider: text('provider'), attempts: text('attempts'), receiptId: text('receipt_id') }
 }

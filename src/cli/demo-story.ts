@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { stateDirectory } from '../config/environment.ts'
+import { stateDirectory, withVariable } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { DEFAULT_PORT } from '../config/schema.ts'
 import { ANVIL_MEGABYTES, ensureAnvil } from '../demo/fetch-anvil.ts'
@@ -39,9 +39,9 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const anvil = await ensureAnvil(cache, () => say(`Fetching anvil, a local chain, with npm: about ${ANVIL_MEGABYTES} MB, once.`))
   const network = await startDemoNetwork({ providers: sellers, ...(anvil === undefined ? {} : { anvilInstalledIn: anvil }) })
   try {
-    process.env[KEY_VARIABLE] = network.payer.privateKey.reveal()
     const file = await writeWorld(directory, network)
-    const config = await loadConfig({ file })
+    const environment = withVariable(options.environment, KEY_VARIABLE, network.payer.privateKey)
+    const config = await loadConfig({ file, environment })
     introduce(network, config, options)
     await withGateway(config, log, keep, async (routeplane, url) => {
       await tell(routeplane, { url, file, network }, options)
@@ -50,7 +50,6 @@ export async function runDemo(options: DemoOptions): Promise<void> {
       await aborted(options.signal)
     })
   } finally {
-    delete process.env[KEY_VARIABLE]
     await network.stop()
     await rm(directory, { recursive: true, force: true })
   }
@@ -150,7 +149,11 @@ async function tell(routeplane: Routeplane, { url, file, network }: Scene, optio
   await prove(routeplane, await completeOverHttp(url, { model: `${MODEL}:latency`, prompt: 'hello from HTTP' }, write), options)
 
   say(`\n2. MCP over stdio: tool complete, model ${MODEL}:cost`)
-  const answer = await completeOverMcp(file, { model: `${MODEL}:cost`, prompt: 'hello from MCP' })
+  const answer = await completeOverMcp(
+    file,
+    { [KEY_VARIABLE]: network.payer.privateKey },
+    { model: `${MODEL}:cost`, prompt: 'hello from MCP' },
+  )
   say(`   ${answer.text}`)
   await prove(routeplane, answer, options)
 

@@ -7,7 +7,7 @@ export function createEngine(): Engine {
   return {
     async open(config, log) {
       const { createRouteplane } = await import('../routeplane.ts')
-      return await createRouteplane(config, { log, version: readVersion() })
+      return createRouteplane(config, { log, version: readVersion() })
     },
     async serveHttp(routeplane, options) {
       const [{ serveHttp }, { protocols }, { foldParts }] = await Promise.all([
@@ -15,7 +15,7 @@ export function createEngine(): Engine {
         import('../protocol/index.ts'),
         import('../completion/fold.ts'),
       ])
-      return await serveHttp(routeplane, { ...options, protocols, foldParts, version: readVersion() })
+      return serveHttp(routeplane, { ...options, protocols, foldParts, version: readVersion() })
     },
     async captureStdout() {
       const { captureStdout } = await import('../mcp/capture-stdout.ts')
@@ -23,7 +23,7 @@ export function createEngine(): Engine {
     },
     async serveMcpStdio(routeplane, options) {
       const { serveMcpStdio } = await import('../mcp/stdio.ts')
-      return await serveMcpStdio(routeplane, { ...options, version: readVersion() })
+      return serveMcpStdio(routeplane, { ...options, version: readVersion() })
     },
     async runDemo(options) {
       const { runDemo } = await import('./demo-story.ts')
@@ -37,11 +37,11 @@ function lazyKeystore(): KeystorePort {
   return {
     async create(options) {
       const { createKeystore } = await import('../wallet/keystore.ts')
-      return await createKeystore(options)
+      return createKeystore(options)
     },
-    async import(options) {
+    async importKey(options) {
       const { importKeystore } = await import('../wallet/keystore.ts')
-      return await importKeystore(options)
+      return importKeystore(options)
     },
   }
 }

@@ -97,7 +97,7 @@ async function untilInterrupted(command: Command, running: Promise<CommandResult
     const result = await running
     return interrupted.aborted && result.exitCode === undefined ? { ...result, exitCode: exitCodeOfSignal(interrupted) } : result
   }
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const stop = () => reject(new RouteplaneError('cancelled', 'interrupted'))
     if (interrupted.aborted) stop()
     interrupted.addEventListener('abort', stop, { once: true })

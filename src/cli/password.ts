@@ -23,9 +23,9 @@ export async function newPassword(invocation: Invocation, config: Config, contex
 
 async function givenPassword(invocation: Invocation, config: Config, context: CommandContext): Promise<string | undefined> {
   const file = invocation.text('password-file')
-  if (file !== undefined) return await firstLine(resolve(context.environment.workingDirectory, file))
+  if (file !== undefined) return firstLine(resolve(context.environment.workingDirectory, file))
   if (config.wallet.password !== undefined) return config.wallet.password.reveal()
-  return config.wallet.passwordFile === undefined ? undefined : await firstLine(config.wallet.passwordFile)
+  return config.wallet.passwordFile === undefined ? undefined : firstLine(config.wallet.passwordFile)
 }
 
 async function askTwice({ terminal }: CommandContext): Promise<string> {

@@ -23,10 +23,8 @@ export const receiptsList: Command = {
   async run(invocation, context) {
     const limit = limitOf(invocation)
     const requestId = invocation.text('request')
-    const rows = await withEngine(
-      invocation,
-      context,
-      async ({ receipts }) => await receipts.list({ limit, ...(requestId === undefined ? {} : { requestId }) }),
+    const rows = await withEngine(invocation, context, async ({ receipts }) =>
+      receipts.list({ limit, ...(requestId === undefined ? {} : { requestId }) }),
     )
     return { text: rows.length === 0 ? 'Nothing has been paid yet.' : listText(rows), value: { receipts: rows.map(receiptValue) } }
   },
@@ -53,7 +51,7 @@ export const receiptsVerify: Command = {
   positionals: ['<id>'],
   async run(invocation, context) {
     const [id = ''] = invocation.positionals
-    const result = await withEngine(invocation, context, async ({ receipts }) => await receipts.verify(id))
+    const result = await withEngine(invocation, context, async ({ receipts }) => receipts.verify(id))
     const rows = result.checks.map(({ check, ok, detail }) => [ok ? 'ok' : 'DIFFERS', check, detail])
     const verdict = result.verified ? `${result.receiptId} is what the chain says.` : `${result.receiptId} is NOT what the chain says.`
     return {
@@ -70,7 +68,7 @@ export const receiptsExport: Command = {
   summary: 'Write all payments as CSV or JSON, oldest first.',
   formats: ['csv', 'json'],
   async run(invocation, context) {
-    const rows = await withEngine(invocation, context, async ({ receipts }) => await all(receipts))
+    const rows = await withEngine(invocation, context, async ({ receipts }) => all(receipts))
     const values = rows.toReversed().map(receiptValue)
     return { text: csv(values), value: { receipts: values } }
   },

@@ -34,7 +34,7 @@ export const route: Command = {
       ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
       ...(maxCostUsd === undefined ? {} : { maxCostUsd }),
     })
-    const decision = await withEngine(invocation, context, async (routeplane) => await routeplane.explain(call))
+    const decision = await withEngine(invocation, context, async (routeplane) => routeplane.explain(call))
     const text = [summary(decision), ...(invocation.flag('explain') ? [considered(decision), refused(decision)] : [])]
     const exitCode = decision.attempts.length === 0 ? exitCodes.failed : exitCodes.ok
     return { text: text.filter((part) => part !== '').join('\n\n'), value: toValue(decision), exitCode }

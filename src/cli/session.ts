@@ -9,7 +9,7 @@ import type { Invocation } from './invocation.ts'
 /** Loads the config the command line names, or the one that is found. */
 export async function loadFor(invocation: Invocation, context: CommandContext): Promise<Config> {
   const { configFile: file } = invocation
-  return await loadConfig({ environment: context.environment, ...(file === undefined ? {} : { file }) })
+  return loadConfig({ environment: context.environment, ...(file === undefined ? {} : { file }) })
 }
 
 /** Log lines go to stderr, at the config's level. */

@@ -9,7 +9,7 @@ export function createTerminal(
   output: NodeJS.WriteStream | WriteStream,
   errors: NodeJS.WriteStream | WriteStream,
 ): Terminal {
-  const isInteractive = input.isTTY === true && errors.isTTY === true
+  const isInteractive = input.isTTY && errors.isTTY
   const ahead: Ahead = { keys: [] }
   return {
     out: (text) => void output.write(text),
@@ -27,7 +27,7 @@ export function createTerminal(
         errors.write('\n')
       }
     },
-    readInput: async (maxBytes) => await readAll(input, maxBytes),
+    readInput: async (maxBytes) => readAll(input, maxBytes),
   }
 }
 

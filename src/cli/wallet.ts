@@ -55,7 +55,7 @@ export const walletImport: Command = {
     await requireAbsent(config.wallet.keystore)
     const privateKey = await keyOf(invocation, context)
     const password = await newPassword(invocation, config, context)
-    const address = await context.engine.keystore.import({ path: config.wallet.keystore, password, privateKey })
+    const address = await context.engine.keystore.importKey({ path: config.wallet.keystore, password, privateKey })
     return created('Took in the wallet', address, config)
   },
 }

@@ -1,7 +1,7 @@
 /** Folds the parts of an answer into a whole one, and unfolds a whole one into parts. */
 import { RouteplaneError } from '../errors.ts'
 import type { CompletionPart, Extra, Finish, SignatureCarrier } from './part.ts'
-import type { Content, ReasoningContent } from './request.ts'
+import type { Content, ReasoningContent, ToolCallContent } from './request.ts'
 import type { Candidate, CompletionResult } from './result.ts'
 import { readToolArguments } from './tool-arguments.ts'
 import type { Usage } from './usage.ts'
@@ -70,10 +70,15 @@ function unfinished(): RouteplaneError {
 }
 
 function add(fold: Fold, part: CompletionPart): void {
+  if (part.type === 'start') fold.start = part
+  else if (part.type === 'usage') fold.usage = part.usage
+  else if (part.type === 'refusal-delta') refuse(draftOf(fold, part.candidate), part.text)
+  else if (part.type === 'extra') draftOf(fold, part.candidate).extras.push(part.extra)
+  else if ('block' in part) addToBlock(fold, part)
+}
+
+function addToBlock(fold: Fold, part: Exclude<Extract<CompletionPart, { block: number }>, { type: 'extra' }>): void {
   switch (part.type) {
-    case 'start':
-      fold.start = part
-      break
     case 'text-start':
       open(fold, part, { kind: 'text', text: '', carriers: [] })
       break
@@ -92,18 +97,6 @@ function add(fold: Fold, part: CompletionPart): void {
     case 'reasoning-end':
     case 'tool-input-end':
       close(fold, part)
-      break
-    case 'refusal-delta':
-      refuse(draftOf(fold, part.candidate), part.text)
-      break
-    case 'extra':
-      draftOf(fold, part.candidate).extras.push(part.extra)
-      break
-    case 'usage':
-      fold.usage = part.usage
-      break
-    case 'finish':
-    case 'error':
       break
   }
 }
@@ -212,31 +205,26 @@ function* unfoldContent(content: Content, candidate: number, block: number): Gen
       yield { type: 'reasoning-end', block, carriers: content.carriers }
       break
     }
-    case 'tool-call': {
-      const freeform = content.arguments.kind === 'text'
-      yield { type: 'tool-input-start', block, candidate, id: content.id, name: content.name, freeform }
-      if (content.arguments.text !== '') yield { type: 'tool-input-delta', block, text: content.arguments.text }
-      yield { type: 'tool-input-end', block, ...(content.carriers === undefined ? {} : { carriers: content.carriers }) }
+    case 'tool-call':
+      yield* unfoldCall(content, candidate, block)
       break
-    }
-    case 'image':
-    case 'audio':
-      if (content.source.kind !== 'inline') throw cannotUnfold(content.type)
-      yield {
-        type: 'extra',
-        block,
-        candidate,
-        extra: { kind: content.type, mimeType: content.source.mimeType, base64: content.source.base64 },
-      }
-      break
-    case 'foreign':
-      yield { type: 'extra', block, candidate, extra: { kind: 'foreign', wire: content.wire, raw: content.raw } }
-      break
-    case 'video':
-    case 'file':
-    case 'tool-result':
-      throw cannotUnfold(content.type)
+    default:
+      yield { type: 'extra', block, candidate, extra: toExtra(content) }
   }
+}
+
+function* unfoldCall(call: ToolCallContent, candidate: number, block: number): Generator<CompletionPart, void, undefined> {
+  const freeform = call.arguments.kind === 'text'
+  yield { type: 'tool-input-start', block, candidate, id: call.id, name: call.name, freeform }
+  if (call.arguments.text !== '') yield { type: 'tool-input-delta', block, text: call.arguments.text }
+  yield { type: 'tool-input-end', block, ...(call.carriers === undefined ? {} : { carriers: call.carriers }) }
+}
+
+function toExtra(content: Content): Extra {
+  if (content.type === 'foreign') return { kind: 'foreign', wire: content.wire, raw: content.raw }
+  const isShown = content.type === 'image' || content.type === 'audio'
+  if (!isShown || content.source.kind !== 'inline') throw cannotUnfold(content.type)
+  return { kind: content.type, mimeType: content.source.mimeType, base64: content.source.base64 }
 }
 
 function cannotUnfold(type: string): RouteplaneError {

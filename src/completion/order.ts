@@ -28,32 +28,11 @@ export function createOrderCheck(): OrderCheck {
     return found === kind ? undefined : `block ${block} is ${found ?? 'not open'}, and a ${kind} part came`
   }
   const inOrder = (part: CompletionPart): string | undefined => {
-    switch (part.type) {
-      case 'text-start':
-        return begin(part.block, 'text')
-      case 'reasoning-start':
-        return begin(part.block, 'reasoning')
-      case 'tool-input-start':
-        return begin(part.block, 'tool-input')
-      case 'text-delta':
-      case 'text-end':
-        return within(part.block, 'text')
-      case 'reasoning-delta':
-      case 'reasoning-end':
-        return within(part.block, 'reasoning')
-      case 'tool-input-delta':
-      case 'tool-input-end':
-        return within(part.block, 'tool-input')
-      case 'finish':
-        return open.size === 0 ? undefined : `finish came with block ${[...open.keys()].join(', ')} open`
-      case 'start':
-        return 'start came twice'
-      case 'refusal-delta':
-      case 'extra':
-      case 'usage':
-      case 'error':
-        return undefined
-    }
+    if (part.type === 'start') return 'start came twice'
+    if (part.type === 'finish') return open.size === 0 ? undefined : `finish came with block ${[...open.keys()].join(', ')} open`
+    if (!('block' in part) || part.type === 'extra') return undefined
+    const kind = kindOf(part.type)
+    return part.type.endsWith('-start') ? begin(part.block, kind) : within(part.block, kind)
   }
   return (part) => {
     if (isOver) return `${part.type} came after the end`
@@ -67,6 +46,11 @@ export function createOrderCheck(): OrderCheck {
     if (part.type === 'text-end' || part.type === 'reasoning-end' || part.type === 'tool-input-end') open.delete(part.block)
     return wrong
   }
+}
+
+function kindOf(type: `${Kind}-${'start' | 'delta' | 'end'}`): Kind {
+  if (type.startsWith('text')) return 'text'
+  return type.startsWith('reasoning') ? 'reasoning' : 'tool-input'
 }
 
 /** Passes parts on, and throws `internal` at the first one out of order or when the end is missing. */

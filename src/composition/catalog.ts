@@ -6,14 +6,30 @@ import type { Log } from '../lib/log.ts'
 import { createCanonicalIndex } from '../registry/canonical.ts'
 import { createCatalog, type Catalog } from '../registry/catalog.ts'
 import { loadRegistryDirectory } from '../registry/directory.ts'
-import { endpointKey } from '../registry/endpoint.ts'
-import type { CatalogView, ModelListing } from '../routeplane.ts'
+import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import type { Health } from '../selection/health.ts'
+
+export type CatalogView = {
+  /** Models with their endpoints, by canonical id; ready ones only unless asked. */
+  models(filter?: { readonly includeHidden?: boolean }): readonly ModelListing[]
+  model(id: string): ModelListing | undefined
+}
+
+export type ModelListing = {
+  readonly id: string
+  readonly name: string
+  readonly endpoints: readonly Endpoint[]
+  /** Share of counted requests that its best endpoint answered, 0 to 1; `undefined` until measured. */
+  readonly uptime?: number
+}
 
 /** @throws RouteplaneError `config_invalid` when a payee's checksum is wrong or the registry cannot be read. */
 export async function createConfiguredCatalog(config: Config, log: Log): Promise<Catalog> {
   await checkPayees(config)
-  const own = config.providers.map(({ provider, models }) => ({ provider, models }))
+  const own = config.providers.map(({ provider, models }) => ({
+    provider,
+    models: models.map((model) => ({ ...model, canonicalId: model.modelId })),
+  }))
   const { path } = config.registry
   if (path === undefined) return createCatalog({ canonical: createCanonicalIndex([]), registry: [], config: own })
   const { canonical, definitions, problems } = await loadRegistryDirectory(path, { allowLoopback: config.upstream.allowLoopback })

@@ -5,7 +5,8 @@ import { RouteplaneError } from '../errors.ts'
 import { createId } from '../lib/id.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import { formatUsd, parseUsd } from '../money.ts'
-import { checkPreset, type Preset } from '../routing/preset.ts'
+import type { Clock } from '../lib/clock.ts'
+import { checkPreset, type Preset, type PresetStore } from '../routing/preset.ts'
 
 const FILE = 'presets.json'
 
@@ -49,4 +50,22 @@ function readPreset(row: unknown): Preset {
   const preset = { ...rest, ...(typeof maxCostUsd === 'string' ? { maxCostUsd: parseUsd(maxCostUsd) } : {}) } as Preset
   checkPreset(preset)
   return preset
+}
+
+export type PresetView = {
+  list(): readonly Preset[]
+  get(name: string): Preset | undefined
+  /** Creates or replaces; kept in memory unless `persist`. @throws RouteplaneError `invalid_request`. */
+  set(preset: Preset, options: { readonly persist: boolean }): Promise<void>
+}
+
+export function viewPresets(presets: PresetStore, directory: string, clock: Clock): PresetView {
+  return {
+    list: () => presets.list(),
+    get: (name) => presets.get(name),
+    async set(preset, { persist }) {
+      presets.set(preset)
+      if (persist) await savePresets(directory, presets.list(), clock.now())
+    },
+  }
 }

@@ -2,16 +2,37 @@
 import type { Chain } from '../chain/chain.ts'
 import type { AssetRow } from '../chain/networks.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
+import type { GatewayRules } from '../gateway/context.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { addUsd, fromAtomic, ZERO_USD, type Usd } from '../money.ts'
 import { limitsAt, type BudgetCaps } from '../payment/budget.ts'
-import type { Status, WalletStatus } from '../routeplane.ts'
+import type { Catalog } from '../registry/catalog.ts'
 import type { Wallet } from '../wallet/wallet.ts'
 
-export type CapStatus = Status['caps'][number]
+export type Status = {
+  readonly version: string
+  readonly network: string
+  readonly wallet?: WalletStatus
+  readonly caps: readonly { readonly scope: string; readonly window: string; readonly capUsd: Usd; readonly availableUsd: Usd }[]
+  readonly openAttempts: number
+  readonly providers: number
+  readonly models: number
+}
+
+export type WalletStatus = {
+  readonly address: string
+  readonly network: string
+  readonly asset: string
+  /** `undefined` when the chain could not be asked: unknown is not empty. */
+  readonly balanceUsd: Usd | undefined
+  readonly heldUsd: Usd
+}
+
+type CapStatus = Status['caps'][number]
 
 /** The caps of this moment; the request's own is always whole. */
-export async function capStatus(ledger: Ledger, caps: BudgetCaps, perRequestUsd: Usd, now: number): Promise<readonly CapStatus[]> {
+async function capStatus(ledger: Ledger, caps: BudgetCaps, perRequestUsd: Usd, now: number): Promise<readonly CapStatus[]> {
   const standings = await ledger.attempts.budgets(limitsAt(caps, now))
   return [
     { scope: 'request', window: 'each', capUsd: perRequestUsd, availableUsd: perRequestUsd },
@@ -30,7 +51,7 @@ function leftOf(cap: Usd, used: Usd): Usd {
 }
 
 /** Asks the chain for the balance; when it cannot be asked the balance is unknown, not empty. */
-export async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open: readonly AttemptRow[]): Promise<WalletStatus> {
+async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open: readonly AttemptRow[]): Promise<WalletStatus> {
   const balance = await chain.balanceOf(asset.address, wallet.address).catch(() => undefined)
   return {
     address: wallet.address,
@@ -38,5 +59,35 @@ export async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain
     asset: asset.symbol,
     balanceUsd: balance === undefined ? undefined : fromAtomic(balance, asset.decimals, 'down'),
     heldUsd: addUsd(...open.map(({ heldUsd }) => heldUsd)),
+  }
+}
+
+export type StatusSources = {
+  readonly version: string
+  readonly network: string
+  readonly ledger: Ledger
+  readonly caps: BudgetCaps
+  readonly rules: GatewayRules
+  readonly catalog: Catalog
+  readonly wallet: Wallet | undefined
+  readonly asset: AssetRow | undefined
+  readonly chainOf: (network: string) => Chain
+  readonly clock: Clock
+}
+
+export async function readStatus(sources: StatusSources): Promise<Status> {
+  const { ledger, caps, rules, wallet, asset, clock } = sources
+  const open = await ledger.attempts.list({ states: ['held', 'intent', 'unknown'], limit: 10_000 })
+  const snapshot = sources.catalog.snapshot()
+  return {
+    version: sources.version,
+    network: sources.network,
+    caps: await capStatus(ledger, caps, rules.perRequestUsd, clock.now()),
+    openAttempts: open.length,
+    providers: snapshot.providers.size,
+    models: snapshot.models.size,
+    ...(wallet === undefined || asset === undefined
+      ? {}
+      : { wallet: await walletStatus(wallet, asset, sources.chainOf(asset.network), open) }),
   }
 }

@@ -1,4 +1,5 @@
 /** Turns a block under `providers:` into the registry's own idea of a provider, with its key beside it. */
+import { defined } from '../lib/defined.ts'
 import type { Feature, Modality, SamplingParameter } from '../completion/features.ts'
 import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret } from '../lib/log.ts'
@@ -74,14 +75,14 @@ export function configureProvider(
     source: 'config',
     access: accessOf(id, fields, apiKey, isLoopback),
     payment: paymentOf(fields, walletNetwork),
-    ...(fields.models_url === undefined ? {} : { modelsUrl: fields.models_url }),
+    ...defined({ modelsUrl: fields.models_url }),
     protocols: fields.api_protocol ?? [{ glob: '*', protocols: known?.protocols ?? ['chat_completions'] }],
     rateLimits: [],
     weight: 1,
   }
   return {
     provider,
-    ...(apiKey === undefined ? {} : { apiKey }),
+    ...defined({ apiKey }),
     headers: fields.headers ?? {},
     timeouts: timeoutsOf(fields.timeouts),
     models: fields.models.map(toModel),

@@ -1,6 +1,7 @@
 /** The environment of the process, read once and passed on: the only door to `process.env` and to the home directory. */
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Secret } from '../lib/log.ts'
 
 /**
  * What the outside world says about this process. A closure and not a record, so that printing a config can never
@@ -47,4 +48,14 @@ export function resolvePath(path: string, base: string, environment: Environment
   if (path === '~') return environment.homeDirectory
   if (path.startsWith('~/')) return join(environment.homeDirectory, path.slice(2))
   return resolve(base, path)
+}
+
+/** The same environment with one more variable; the process's own stays as it is. */
+export function withVariable(environment: Environment, name: string, value: Secret): Environment {
+  return { ...environment, get: (wanted) => (wanted === name ? value.reveal() : environment.get(wanted)) }
+}
+
+/** The variables of a child process: ours and some more. */
+export function childVariables(more: Readonly<Record<string, Secret>>): Record<string, string | undefined> {
+  return { ...process.env, ...Object.fromEntries(Object.entries(more).map(([name, value]) => [name, value.reveal()])) }
 }

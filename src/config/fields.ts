@@ -10,11 +10,16 @@ export function complain(context: z.RefinementCtx, problem: string, message: str
   context.addIssue({ code: 'custom', message, path, params: { problem } })
 }
 
+/** The keys of an `unrecognized_keys` issue, whose type names them only after narrowing zod does not do here. */
+function keysOf(issue: object): string[] {
+  return 'keys' in issue && Array.isArray(issue.keys) ? issue.keys.map(String) : []
+}
+
 /** A block that knows all its keys; a key written without a value counts as left out. */
 export function block<Shape extends z.ZodRawShape>(shape: Shape) {
   const known = Object.keys(shape)
   const strict = z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? unknownKeys((issue as unknown as { keys: string[] }).keys, known) : undefined),
+    error: (issue) => (issue.code === 'unrecognized_keys' ? unknownKeys(keysOf(issue), known) : undefined),
   })
   return z.preprocess(dropNothing, strict)
 }

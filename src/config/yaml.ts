@@ -1,5 +1,5 @@
 /** Reads YAML that nobody has vouched for: bounded size and nesting, no aliases or tags, every scalar kept as text. */
-import { Composer, CST, LineCounter, Parser, isMap, isScalar, isSeq, type Document, type Node, type Pair, type YAMLMap } from 'yaml'
+import { Composer, CST, LineCounter, Parser, isMap, isScalar, isSeq, type Document, type Node, type Pair } from 'yaml'
 import { configError, type Path, type Position } from './problem.ts'
 
 export type YamlOptions = {
@@ -121,12 +121,12 @@ function compose(
 /** Recursion is safe here: {@link inspect} has bounded the depth. */
 function toPlainValue(node: unknown, path: Path, positionOf: (offset: number) => Position, file: string | undefined): unknown {
   if (isScalar(node)) {
-    const text = String(node.value ?? '')
+    const text = typeof node.value === 'string' ? node.value : ''
     return node.type === 'PLAIN' && NOTHING.has(text) ? null : text
   }
   if (isSeq(node)) return node.items.map((item, index) => toPlainValue(item, [...path, index], positionOf, file))
   if (!isMap(node)) return null
-  const entries = (node as YAMLMap).items.map((pair): readonly [string, unknown] => {
+  const entries = node.items.map((pair): readonly [string, unknown] => {
     const key = keyOf(pair)
     if (key === undefined || key === '__proto__') {
       const position = positionOf(offsetOf(pair.key) ?? offsetOf(node) ?? 0)
@@ -144,7 +144,7 @@ function keyOf(pair: Pair): string | undefined {
 function nodeAt(root: unknown, path: Path): unknown {
   return path.reduce<unknown>((node, step) => {
     if (isSeq(node) && typeof step === 'number') return node.items[step]
-    if (isMap(node)) return (node as YAMLMap).items.find((pair) => keyOf(pair) === String(step))?.value
+    if (isMap(node)) return node.items.find((pair) => keyOf(pair) === String(step))?.value
     return undefined
   }, root)
 }
@@ -154,7 +154,7 @@ function startOf(root: unknown, path: Path): number {
   let node = root
   let offset = offsetOf(root) ?? 0
   for (const step of path) {
-    const pair = isMap(node) ? (node as YAMLMap).items.find((each) => keyOf(each) === String(step)) : undefined
+    const pair = isMap(node) ? node.items.find((each) => keyOf(each) === String(step)) : undefined
     const next: unknown = pair === undefined ? nodeAt(node, [step]) : pair.value
     const start = pair === undefined ? offsetOf(next) : offsetOf(pair.key)
     if (start === undefined) return offset

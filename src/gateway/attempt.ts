@@ -53,7 +53,7 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     http: lane.http,
     boundUsd,
     capUsd,
-    answerSeconds: (call.read.needs.maxOutputTokens ?? 0) / SLOW_TOKENS_PER_SECOND,
+    answerSeconds: slowestSeconds(call.read.needs.maxOutputTokens),
     onUnknown: call.read.extensions.onUnknown ?? context.rules.onUnknown,
     signal,
     transport: (http) =>
@@ -68,6 +68,11 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     await payment.close({ delivered: false, usage: undefined, costUsd: undefined })
     throw payment.blame(toRouteplaneError(thrown))
   }
+}
+
+/** How long an answer may take; a caller who set no limit gets the shortest validity, since nothing is known. */
+function slowestSeconds(maxOutputTokens: number | undefined): number {
+  return maxOutputTokens === undefined ? 0 : maxOutputTokens / SLOW_TOKENS_PER_SECOND
 }
 
 type Lane = {

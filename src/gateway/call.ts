@@ -45,6 +45,8 @@ export type CompletionHead = {
   readonly receiptId?: string
   readonly costUsd?: Usd
   readonly losses: readonly string[]
+  /** The kept answer of an earlier request with the same idempotency key; nothing was paid for it again. */
+  readonly replayed?: boolean
   readonly warnings: readonly string[]
 }
 
@@ -78,6 +80,8 @@ export type Decision = {
   readonly requested: string
   readonly resolved: readonly string[]
   readonly capUsd: Usd
+  /** Of the published balanced weights; a custom set in the config keeps it. */
+  readonly weightsVersion?: number
   readonly candidates: readonly ExplainedCandidate[]
   readonly refused: readonly { readonly endpoint: string; readonly model: string; readonly reason: string; readonly detail: string }[]
   readonly attempts: readonly { readonly endpoint: string; readonly mode: string; readonly boundUsd?: Usd; readonly expectedUsd?: Usd }[]

@@ -4,7 +4,7 @@ import { createId } from '../lib/id.ts'
 import { onEnd } from '../lib/stream.ts'
 import type { Usd } from '../money.ts'
 import { costOf } from '../registry/pricing.ts'
-import { endpointKey } from '../registry/endpoint.ts'
+import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import { fallThrough } from '../routing/fall-through.ts'
 import type { Attempt } from '../routing/plan.ts'
 import { outcomeOfError, type Outcome } from '../selection/outcome.ts'
@@ -13,7 +13,7 @@ import { startAttempt, type Started } from './attempt.ts'
 import { blameAnswer } from './blame.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
-import { decide, type Decided } from './decide.ts'
+import { decide, tokensOf, type Decided } from './decide.ts'
 import { toUsage } from './estimate.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
@@ -29,7 +29,9 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
   const decided = decide(call, context)
   const signal = deadline(call.signal, context)
   const failures: Failure[] = []
+  const given = new Set<Endpoint>()
   for (const attempt of decided.attempts) {
+    if (given.has(attempt.candidate.endpoint)) continue
     const mode = context.modes.find(({ id }) => id === attempt.mode)
     if (mode === undefined) continue
     const attemptedAt = context.clock.monotonic()
@@ -43,6 +45,7 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
     })
     try {
       context.health.begin(endpointKey(endpoint))
+      context.rateLimits.take(endpoint, tokensOf(call.read.needs))
       const id = createId('pay', context.clock.now())
       const started = await startAttempt({ id, attempt, mode, call, capUsd: decided.capUsd, signal }, context)
       return open({ call, decided, attempt, started, attempts: failures.length + 1, startedAt }, context)
@@ -52,7 +55,9 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
       failures.push({ attempt, error, ms })
       context.health.record(endpointKey(endpoint), outcomeOfError(error))
       context.log.warn('attempt failed', { request: call.id, endpoint: endpointKey(endpoint), code: error.code, money: error.money, ms })
-      if (fallThrough(error, { onUnknown: decided.onUnknown, aborted: signal.aborted }) === 'caller') break
+      const next = fallThrough(error, { onUnknown: decided.onUnknown, aborted: signal.aborted })
+      if (next === 'caller') break
+      if (next === 'next-endpoint') given.add(endpoint)
     }
   }
   const error = summarise(failures, decided)

@@ -9,6 +9,7 @@ import type { Protocol, ProtocolId } from '../protocol/protocol.ts'
 import type { Catalog } from '../registry/catalog.ts'
 import type { PaymentModeName, Provider } from '../registry/endpoint.ts'
 import type { PresetStore } from '../routing/preset.ts'
+import type { RateLimits } from '../routing/rate-limit.ts'
 import type { VirtualModel } from '../routing/virtual-model.ts'
 import type { AxisId } from '../selection/index.ts'
 import type { Health } from '../selection/health.ts'
@@ -16,6 +17,7 @@ import type { Health } from '../selection/health.ts'
 export type GatewayContext = {
   readonly catalog: Catalog
   readonly health: Health
+  readonly rateLimits: RateLimits
   readonly presets: PresetStore
   readonly virtualModels: ReadonlyMap<string, VirtualModel>
   /** Providers whose models nobody lists: any id pinned to them is passed on. */

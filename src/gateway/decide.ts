@@ -1,4 +1,5 @@
 /** Decides who is asked in which order, and within which cap; asked the same way for a real request and for an explanation. */
+import type { Needs } from '../completion/features.ts'
 import { RouteplaneError } from '../errors.ts'
 import { formatUsd, minUsd, type Usd } from '../money.ts'
 import type { Extensions } from '../protocol/extensions.ts'
@@ -8,6 +9,7 @@ import { parseModelRef } from '../routing/model-ref.ts'
 import { planAttempts, type Attempt, type Refusal } from '../routing/plan.ts'
 import { mergePreset, type Preset } from '../routing/preset.ts'
 import { resolveModel, type Target } from '../routing/resolve.ts'
+import type { Cooldown } from '../selection/health.ts'
 import { rank, type Ranked } from '../selection/rank.ts'
 import { orderOfVariant, sortOrderOf } from '../selection/variant.ts'
 import type { GatewayCall } from './call.ts'
@@ -79,10 +81,10 @@ function applyPreset(call: GatewayCall, context: GatewayContext): Applied {
       }.`,
     })
   }
-  const merged = preset === undefined ? extensions : mergePreset(extensions, preset)
   const own = ref === undefined ? model : ref.model
+  const merged = preset === undefined ? extensions : mergePreset(extensions, preset, own)
   const suffix = ref?.variant === undefined ? '' : `:${ref.variant}`
-  const texts = merged.models ?? [(own ?? preset?.model ?? '') + suffix]
+  const texts = merged.models?.map((text) => text + suffix) ?? [(own ?? preset?.model ?? '') + suffix]
   if (texts.length > MAX_MODELS)
     throw new RouteplaneError('invalid_request', `models lists ${texts.length} entries; at most ${MAX_MODELS} are walked`)
   if (texts.length === 0 || texts.some((text) => text === ''))
@@ -104,8 +106,21 @@ function createSieve({ call, extensions, capUsd, capIsOwn }: SieveInput, context
     today: new Date(context.clock.now()).toISOString().slice(0, 10),
     offer: (mode, endpoint) => modes.get(mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
     health: (endpoint) => context.health.view(endpointKey(endpoint)),
-    coolingUntil: (endpoint) => context.health.cooldown(endpointKey(endpoint))?.untilMs,
+    coolingUntil: (endpoint) => untilOf(context, endpoint, (kind) => kind !== 'limited'),
+    limitedUntil: (endpoint) =>
+      untilOf(context, endpoint, (kind) => kind === 'limited') ?? context.rateLimits.limitedUntil(endpoint, tokensOf(call.read.needs)),
   }
+}
+
+/** Until when an endpoint is left alone for a reason of one kind. */
+function untilOf(context: GatewayContext, endpoint: Endpoint, isKind: (kind: Cooldown['kind']) => boolean): number | undefined {
+  const cooldown = context.health.cooldown(endpointKey(endpoint))
+  return cooldown !== undefined && isKind(cooldown.kind) ? cooldown.untilMs : undefined
+}
+
+/** What a request takes out of a limit on tokens: what it brings and, where it says so, what it may get. */
+export function tokensOf(needs: Needs): number {
+  return needs.expectedInputTokens + (needs.maxOutputTokens === undefined ? 0 : needs.maxOutputTokens)
 }
 
 /** A request may reorder and narrow the operator's modes; a mode he has not allowed stays out. */

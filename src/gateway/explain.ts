@@ -1,5 +1,6 @@
 /** Shows a decision as data: candidates with every term, refusals with their reasons, attempts with their quotes. */
 import { endpointKey } from '../registry/endpoint.ts'
+import { BALANCED_VERSION } from '../selection/index.ts'
 import type { Decision, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { survey } from './decide.ts'
@@ -12,6 +13,7 @@ export function explain(call: GatewayCall, context: GatewayContext): Decision {
     requested: call.read.model,
     resolved: decided.targets.map(({ model }) => model),
     capUsd: decided.capUsd,
+    weightsVersion: BALANCED_VERSION,
     candidates: decided.ranked.flatMap((list) =>
       list.map(({ candidate, score, terms }, at) => ({
         endpoint: endpointKey(candidate.endpoint),

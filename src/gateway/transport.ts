@@ -57,7 +57,7 @@ export function createTransport(config: TransportConfig): ClosableTransport {
   const send: Transport = async (call, options) => {
     const url = guardedUrl(call.url, config.allowLoopback)
     if (options.signal.aborted) throw cancelled(options.signal, false)
-    return await dispatch(agent, url, call, createExchangeSettings(config, options))
+    return dispatch(agent, url, call, createExchangeSettings(config, options))
   }
   return Object.assign(send, { close: () => agent.destroy() })
 }

@@ -15,12 +15,10 @@ export function findDuplicateKey(text: string): string | undefined {
     const code = text.charCodeAt(at)
     if (code === 0x22) {
       const end = endOfString(text, at)
-      const own = keys.at(-1)
-      if (expectsKey && own !== undefined) {
-        const key = keyAt(text, at, end)
-        if (own.has(key)) return key
-        own.add(key)
-      }
+      const own = expectsKey ? keys.at(-1) : undefined
+      const key = own === undefined ? '' : keyAt(text, at, end)
+      if (own?.has(key) === true) return key
+      own?.add(key)
       expectsKey = false
       at = end
     } else if (code === 0x7b || code === 0x5b) {

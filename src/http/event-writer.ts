@@ -64,7 +64,7 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
       watch?.stop()
       if (outgoing.destroyed) return
       // Ending the connection without the last chunk is the only way left to say that such an answer is not whole.
-      if (!isEventStream) return void outgoing.socket?.destroySoon()
+      if (!isEventStream) return outgoing.socket?.destroySoon()
       commit()
       outgoing.end(endsEvent(tail) ? event : `\n\n${event}`)
     },

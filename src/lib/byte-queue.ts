@@ -23,93 +23,102 @@ export type ByteQueueEvents = {
 type Result = IteratorResult<Uint8Array, undefined>
 type Waiter = { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }
 
+type State = {
+  readonly events: ByteQueueEvents
+  chunks: Uint8Array[]
+  size: number
+  isFull: boolean
+  ending: { readonly error?: Error } | undefined
+  waiter: Waiter | undefined
+  isWaking: boolean
+}
+
 /**
  * Creates the queue. One item of `bytes` is all that was pushed in one synchronous run (one read of a socket, whatever
  * its framing), because waking the reader waits for the microtask after it; leaving its loop calls `onLeave` once.
  */
 export function createByteQueue(events: ByteQueueEvents): ByteQueue {
-  let chunks: Uint8Array[] = []
-  let size = 0
-  let isFull = false
-  let ending: { readonly error?: Error } | undefined
-  let waiter: Waiter | undefined
-  let isWaking = false
-
-  const take = (): Uint8Array => {
-    const taken = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size)
-    chunks = []
-    size = 0
-    if (isFull) {
-      isFull = false
-      events.onDrained()
-    }
-    return taken
-  }
-  const next = (): Result | Error | undefined => {
-    if (chunks.length > 0) return { done: false, value: take() }
-    if (ending === undefined) return undefined
-    if (ending.error === undefined) return { done: true, value: undefined }
-    const { error } = ending
-    ending = {}
-    return error
-  }
-  const wake = (): void => {
-    isWaking = false
-    if (waiter === undefined) return
-    const result = next()
-    if (result === undefined) return
-    const { resolve, reject } = waiter
-    waiter = undefined
-    if (result instanceof Error) reject(result)
-    else resolve(result)
-  }
-  const wakeSoon = (): void => {
-    if (isWaking || waiter === undefined) return
-    isWaking = true
-    queueMicrotask(wake)
-  }
-  const finish = (error?: Error): void => {
-    if (ending !== undefined) return
-    ending = error === undefined ? {} : { error }
-    wakeSoon()
-  }
+  const state: State = { events, chunks: [], size: 0, isFull: false, ending: undefined, waiter: undefined, isWaking: false }
   const iterator: AsyncIterator<Uint8Array, undefined> = {
-    next: () =>
-      new Promise<Result>((resolve, reject) => {
-        const result = next()
-        if (result === undefined) waiter = { resolve, reject }
-        else if (result instanceof Error) reject(result)
-        else resolve(result)
-      }),
+    next: () => new Promise<Result>((resolve, reject) => answer(state, { resolve, reject })),
     return: () => {
-      chunks = []
-      size = 0
-      if (ending === undefined) {
-        ending = {}
-        events.onLeave()
-      }
+      leave(state)
       return Promise.resolve({ done: true, value: undefined })
     },
   }
   return {
-    push: (chunk) => {
-      if (ending !== undefined || chunk.length === 0) return
-      chunks.push(chunk)
-      size += chunk.length
-      if (size >= events.highWaterBytes && !isFull) {
-        isFull = true
-        events.onFull()
-      }
-      wakeSoon()
-    },
-    end: () => finish(),
-    fail: (error) => finish(error),
+    push: (chunk) => push(state, chunk),
+    end: () => finish(state, {}),
+    fail: (error) => finish(state, { error }),
     abort: (error) => {
-      if (ending !== undefined) return
-      chunks = []
-      size = 0
-      finish(error)
+      if (state.ending !== undefined) return
+      forget(state)
+      finish(state, { error })
     },
     bytes: { [Symbol.asyncIterator]: () => iterator },
   }
+}
+
+function push(state: State, chunk: Uint8Array): void {
+  if (state.ending !== undefined || chunk.length === 0) return
+  state.chunks.push(chunk)
+  state.size += chunk.length
+  if (state.size >= state.events.highWaterBytes && !state.isFull) {
+    state.isFull = true
+    state.events.onFull()
+  }
+  wakeSoon(state)
+}
+
+function finish(state: State, ending: { readonly error?: Error }): void {
+  if (state.ending !== undefined) return
+  state.ending = ending
+  wakeSoon(state)
+}
+
+function leave(state: State): void {
+  forget(state)
+  if (state.ending !== undefined) return
+  state.ending = {}
+  state.events.onLeave()
+}
+
+function forget(state: State): void {
+  state.chunks = []
+  state.size = 0
+}
+
+function wakeSoon(state: State): void {
+  if (state.isWaking || state.waiter === undefined) return
+  state.isWaking = true
+  queueMicrotask(() => {
+    state.isWaking = false
+    const { waiter } = state
+    state.waiter = undefined
+    if (waiter !== undefined) answer(state, waiter)
+  })
+}
+
+/** Gives what there is: bytes first, then the error once, then the end; or lets the reader wait. */
+function answer(state: State, waiter: Waiter): void {
+  const { ending } = state
+  if (state.chunks.length > 0) waiter.resolve({ done: false, value: take(state) })
+  else if (ending === undefined) state.waiter = waiter
+  else if (ending.error === undefined) waiter.resolve({ done: true, value: undefined })
+  else {
+    state.ending = {}
+    waiter.reject(ending.error)
+  }
+}
+
+function take(state: State): Uint8Array {
+  const { chunks, size, events } = state
+  const [only] = chunks
+  const taken = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size)
+  forget(state)
+  if (state.isFull) {
+    state.isFull = false
+    events.onDrained()
+  }
+  return taken
 }

@@ -1,6 +1,6 @@
 /** Pays with the user's own key for a provider, or with nothing where a source asks for nothing. */
+import { keyHeaders } from '../access/api-key.ts'
 import type { Keyring } from '../access/keyring.ts'
-import type { Secret } from '../lib/log.ts'
 import { ZERO_USD } from '../money.ts'
 import type { Endpoint } from '../registry/endpoint.ts'
 import type { PaymentMode } from './mode.ts'
@@ -31,17 +31,11 @@ export function createByok({ keyring, authorize }: ByokDeps): PaymentMode {
       const headers = {
         ...call.http.headers,
         ...own,
-        ...(key === undefined ? {} : keyHeaders(endpoint, key)),
+        ...(key === undefined ? {} : keyHeaders(endpoint.provider, key.reveal(), (apiKey) => authorize(endpoint, apiKey))),
       }
       const secrets = [...Object.values(own), ...(key === undefined ? [] : [key.reveal()])]
       const response = withoutSecrets(await call.transport({ ...call.http, headers }), secrets)
       return { response, payment: { mode: 'byok', blame: (error) => error, close: async () => {} } }
     },
-  }
-
-  function keyHeaders(endpoint: Endpoint, key: Secret): Readonly<Record<string, string>> {
-    const { access } = endpoint.provider
-    const header = access.kind === 'api_key' ? access.header : undefined
-    return header === undefined ? authorize(endpoint, key.reveal()) : { [header]: key.reveal() }
   }
 }

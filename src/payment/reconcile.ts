@@ -54,7 +54,7 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciliation> 
     address: payer,
     fromBlock,
     toBlock,
-    ledgerUsd: addUsd(...inRange.map(({ payment }) => usd(payment?.amountSettled ?? 0n))),
+    ledgerUsd: addUsd(...inRange.flatMap(({ payment }) => (payment?.amountSettled === undefined ? [] : [usd(payment.amountSettled)]))),
     chainUsd: addUsd(...transfers.map(({ amount }) => usd(amount))),
     resolved: input.resolved,
     differences: compare(inRange, transfers, usd),

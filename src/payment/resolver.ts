@@ -40,123 +40,120 @@ export type ResolverDeps = {
 }
 
 const FIRST_DELAY_MS = 150
+/** More than a wallet can have open while its money lasts. */
+const MAX_SWEPT = 10_000
 /** Before a following that failed begins anew. */
 const RETRY_MS = 10_000
 
 export function createResolver(deps: ResolverDeps): Resolver {
+  const { ledger, clock, log } = deps
   const followed = new Map<string, Promise<void>>()
   const closing = new AbortController()
   // Each payment that is followed waits on this one signal; Node takes more than ten for a leak and says so on stderr.
   setMaxListeners(0, closing.signal)
-
-  async function settle(attemptId: string, how: SettleOptions): Promise<'settled' | 'released' | 'open'> {
-    for (let tried = 1; ; tried++) {
-      const row = await deps.ledger.attempts.get(attemptId)
-      if (row === undefined) return 'released'
-      if (row.state === 'settled' || row.state === 'released') return row.state
-      if (row.payment === undefined) return 'open'
-      const evidence = await gatherEvidence(deps.chainOf(row.payment.network), row.payment, deps.clock.now(), how.transaction)
-      if (evidence.state !== 'open') {
-        await deps.ledger.attempts.end(attemptId, evidence)
-        deps.log.info('attempt ended', { attempt: attemptId, state: evidence.state })
-        return evidence.state === 'settled' ? 'settled' : 'released'
-      }
-      if (how.untilKnown !== true && tried >= (how.tries ?? 1)) return 'open'
-      const delay = Math.min(evidence.retryAfterMs, FIRST_DELAY_MS * 2 ** Math.min(tried, 10))
-      const stopped = await deps.clock.sleep(delay, signalOf(how.signal)).then(
-        () => false,
-        () => true,
-      )
-      if (stopped) return 'open'
-    }
-  }
-
-  function signalOf(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
-  }
+  const ask = (id: string, how: SettleOptions) =>
+    settle(id, { ...how, signal: how.signal === undefined ? closing.signal : AbortSignal.any([how.signal, closing.signal]) }, deps)
 
   /** A ledger that cannot be written now may be later: nothing but its end, or ours, closes a case. */
+  async function untilDone(attempt: string, work: () => Promise<unknown>): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        await work()
+        return
+      } catch (error) {
+        log.error('attempt cannot be resolved now', { attempt, message: toRouteplaneError(error).message })
+      }
+      await clock.sleep(RETRY_MS, closing.signal).catch(() => {})
+    }
+  }
+
   function keepOn(attemptId: string, work: () => Promise<unknown>): void {
     if (followed.has(attemptId) || closing.signal.aborted) return
-    const untilDone = async (): Promise<void> => {
-      while (!closing.signal.aborted) {
-        try {
-          await work()
-          return
-        } catch (error) {
-          deps.log.error('attempt cannot be resolved now', { attempt: attemptId, message: toRouteplaneError(error).message })
-        }
-        await deps.clock.sleep(RETRY_MS, closing.signal).catch(() => {})
-      }
-    }
-    const task = untilDone().finally(() => followed.delete(attemptId))
+    const task = untilDone(attemptId, work).finally(() => {
+      followed.delete(attemptId)
+    })
     followed.set(attemptId, task)
   }
 
-  function follow(attemptId: string): void {
-    keepOn(attemptId, () => settle(attemptId, { untilKnown: true }))
-  }
-
-  async function giveBack(attemptId: string, reason: string): Promise<void> {
-    const end = () => deps.ledger.attempts.end(attemptId, { state: 'released', reason, now: deps.clock.now() })
-    await end().catch((error: unknown) => {
-      deps.log.error('hold cannot be given back yet', { attempt: attemptId, message: toRouteplaneError(error).message })
-      keepOn(attemptId, end)
-    })
-  }
-
-  /** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
-  async function takeOver({ id, state }: AttemptRow): Promise<void> {
-    const now = deps.clock.now()
-    if (state === 'held') await deps.ledger.attempts.end(id, { state: 'released', reason: 'its process ended before signing', now })
-    if (state === 'intent') await deps.ledger.attempts.end(id, { state: 'unknown', reason: 'its process ended', now })
-  }
+  const follow = (attemptId: string) => keepOn(attemptId, () => ask(attemptId, { untilKnown: true }))
 
   /** @returns whether the attempt has an end now. */
   async function heal(row: AttemptRow): Promise<boolean> {
     try {
-      await takeOver(row)
-      if ((await settle(row.id, { tries: 1 })) !== 'open') return true
+      await takeOver(row, deps)
+      if ((await ask(row.id, { tries: 1 })) !== 'open') return true
       follow(row.id)
     } catch (error) {
       // It is ours since it was adopted, so nobody else will ever look at it again.
-      deps.log.warn('attempt cannot be healed yet', { attempt: row.id, message: toRouteplaneError(error).message })
+      log.warn('attempt cannot be healed yet', { attempt: row.id, message: toRouteplaneError(error).message })
       keepOn(row.id, async () => {
-        await takeOver(row)
-        await settle(row.id, { untilKnown: true })
+        await takeOver(row, deps)
+        await ask(row.id, { untilKnown: true })
       })
     }
     return false
   }
 
-  async function recover(): Promise<RecoveryReport> {
-    const orphans = await deps.ledger.attempts.orphans(deps.clock.now())
-    let ended = 0
-    let found = 0
-    for (const row of orphans) {
-      if (!(await deps.ledger.attempts.adopt(row.id))) continue
-      found++
-      if (await heal(row)) ended++
-    }
-    return { found, ended, following: found - ended }
-  }
-
-  async function sweep(): Promise<number> {
-    const open = await deps.ledger.attempts.list({ states: ['unknown'], limit: 10_000 })
-    let ended = 0
-    for (const { id } of open) if ((await settle(id, { tries: 1 })) !== 'open') ended++
-    return ended
-  }
-
   return {
-    settle,
+    settle: ask,
     follow,
-    giveBack,
-    recover,
-    sweep,
+    async giveBack(attemptId, reason) {
+      const end = () => ledger.attempts.end(attemptId, { state: 'released', reason, now: clock.now() })
+      await end().catch((error: unknown) => {
+        log.error('hold cannot be given back yet', { attempt: attemptId, message: toRouteplaneError(error).message })
+        keepOn(attemptId, end)
+      })
+    },
+    async recover() {
+      const report = { found: 0, ended: 0 }
+      for (const row of await ledger.attempts.orphans(clock.now())) {
+        if (!(await ledger.attempts.adopt(row.id))) continue
+        report.found++
+        if (await heal(row)) report.ended++
+      }
+      return { ...report, following: report.found - report.ended }
+    },
+    async sweep() {
+      const open = await ledger.attempts.list({ states: ['unknown'], limit: MAX_SWEPT })
+      let ended = 0
+      for (const { id } of open) if ((await ask(id, { tries: 1 })) !== 'open') ended++
+      return ended
+    },
     async close() {
       closing.abort(new Error('closing'))
       await Promise.allSettled(followed.values())
     },
+  }
+}
+
+/** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
+async function takeOver({ id, state }: AttemptRow, { ledger, clock }: ResolverDeps): Promise<void> {
+  const now = clock.now()
+  if (state === 'held') await ledger.attempts.end(id, { state: 'released', reason: 'its process ended before signing', now })
+  if (state === 'intent') await ledger.attempts.end(id, { state: 'unknown', reason: 'its process ended', now })
+}
+
+type Settled = 'settled' | 'released' | 'open'
+
+/** Asks the chain until the attempt has an end, the tries are used up, or the signal aborts. */
+async function settle(attemptId: string, how: SettleOptions, deps: ResolverDeps): Promise<Settled> {
+  for (let tried = 1; ; tried++) {
+    const row = await deps.ledger.attempts.get(attemptId)
+    if (row === undefined) return 'released'
+    if (row.state === 'settled' || row.state === 'released') return row.state
+    if (row.payment === undefined) return 'open'
+    const evidence = await gatherEvidence(deps.chainOf(row.payment.network), row.payment, deps.clock.now(), how.transaction)
+    if (evidence.state !== 'open') {
+      await deps.ledger.attempts.end(attemptId, evidence)
+      deps.log.info('attempt ended', { attempt: attemptId, state: evidence.state })
+      return evidence.state === 'settled' ? 'settled' : 'released'
+    }
+    if (how.untilKnown !== true && tried >= (how.tries ?? 1)) return 'open'
+    const delay = Math.min(evidence.retryAfterMs, FIRST_DELAY_MS * 2 ** Math.min(tried, 10))
+    const stopped = await deps.clock.sleep(delay, how.signal).then(
+      () => false,
+      () => true,
+    )
+    if (stopped) return 'open'
   }
 }

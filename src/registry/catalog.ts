@@ -36,13 +36,13 @@ export type CatalogSources = {
 }
 
 export type Catalog = {
-  snapshot(): CatalogSnapshot
+  readonly snapshot: () => CatalogSnapshot
   /** Every provider that counts, with the models of its own file. */
-  definitions(): readonly ProviderDefinition[]
+  readonly definitions: () => readonly ProviderDefinition[]
   /** Lays the rows of polled documents over those of the files, by provider id; one swap for all of them. */
-  setDocuments(documents: ReadonlyMap<string, readonly ModelRow[]>): void
+  readonly setDocuments: (documents: ReadonlyMap<string, readonly ModelRow[]>) => void
   /** Exchanges files and config; documents of providers that stay are kept. */
-  reload(sources: CatalogSources): void
+  readonly reload: (sources: CatalogSources) => void
 }
 
 export function createCatalog(sources: CatalogSources): Catalog {
@@ -77,7 +77,7 @@ export function createCatalog(sources: CatalogSources): Catalog {
  * Joins both sources; a config provider takes the place of a registry provider with its id. It borrows the models of that one
  * only when it lists none and has no document of its own: never its address, its payee or its ways to be paid.
  */
-export function mergeDefinitions(sources: Pick<CatalogSources, 'registry' | 'config'>): readonly ProviderDefinition[] {
+function mergeDefinitions(sources: Pick<CatalogSources, 'registry' | 'config'>): readonly ProviderDefinition[] {
   const merged = new Map(sources.registry.map((definition) => [definition.provider.id, definition]))
   for (const own of sources.config) {
     const listed = merged.get(own.provider.id)
@@ -88,7 +88,7 @@ export function mergeDefinitions(sources: Pick<CatalogSources, 'registry' | 'con
 }
 
 /** Builds a snapshot; the same sources give the same one, whatever order they came in. */
-export function buildSnapshot(
+function buildSnapshot(
   canonical: CanonicalIndex,
   definitions: readonly ProviderDefinition[],
   documents: ReadonlyMap<string, readonly ModelRow[]>,
@@ -107,7 +107,6 @@ export function buildSnapshot(
     const known = canonical.models.get(id)
     models.set(id, { id, name: known?.name ?? offers[0]?.name ?? id, canonical: known, endpoints: offers })
   }
-  const byOwnOrCanonicalId = (endpoint: Endpoint) => [endpoint.upstreamModel, endpoint.modelId]
   return {
     version,
     providers: new Map(definitions.map(({ provider }) => [provider.id, provider])),
@@ -116,6 +115,10 @@ export function buildSnapshot(
     byUpstreamModel: groupBy(endpoints, (endpoint) => [endpoint.upstreamModel]),
     byProvider: new Map(served.map((each) => [each.provider.id, groupBy(each.endpoints, byOwnOrCanonicalId)])),
   }
+}
+
+function byOwnOrCanonicalId(endpoint: Endpoint): readonly string[] {
+  return [endpoint.upstreamModel, endpoint.modelId]
 }
 
 /** A document says what holds now, a file what was reviewed: the document counts where it speaks, the file fills the rest. */

@@ -168,20 +168,30 @@ export const manifestSchema = block({
   community: flag.optional(),
   billing: oneOf(['token', 'subscription']).optional(),
 }).superRefine((fields, context) => {
-  const [idKey, id] = fields.id === undefined ? (['name', fields.name] as const) : (['id', fields.id] as const)
-  const problem = id === undefined ? 'is missing' : providerIdProblem(id)
-  if (problem !== undefined) complain(context, 'invalid_id', `${id === undefined ? 'the id' : quoted(id)} ${problem}`, [idKey])
-  const shown = fields.id === undefined ? undefined : fields.name
-  const named = shown === undefined ? undefined : line(100, 'invalid_name').safeParse(shown)
-  if (named?.success === false) complain(context, 'invalid_name', named.error.issues[0]?.message ?? 'is not a name', ['name'])
-  if (fields.endpoint === undefined && fields.api_base === undefined)
+  checkNames(fields, context)
+  if (fields.endpoint === undefined && fields.api_base === undefined) {
     complain(context, 'missing_key', 'the base URL is missing', ['endpoint'])
+  }
   for (const [one, other] of spellings) {
     if (fields[one] !== undefined && fields[other] !== undefined) {
       complain(context, 'conflicting_keys', `${one} and ${other} say the same thing; keep one`, [other])
     }
   }
 })
+
+type NameFields = { readonly id?: string | undefined; readonly name?: string | undefined }
+
+/** With an `id`, `name` is what people see; without one it is the id itself. */
+function checkNames({ id, name }: NameFields, context: z.RefinementCtx): void {
+  const own = id ?? name
+  const problem = own === undefined ? 'is missing' : providerIdProblem(own)
+  if (problem !== undefined) {
+    complain(context, 'invalid_id', `${own === undefined ? 'the id' : quoted(own)} ${problem}`, [id === undefined ? 'name' : 'id'])
+  }
+  if (id === undefined || name === undefined) return
+  const shown = line(100, 'invalid_name').safeParse(name)
+  if (!shown.success) complain(context, 'invalid_name', shown.error.issues[0]?.message ?? 'is not a name', ['name'])
+}
 
 const spellings = [
   ['endpoint', 'api_base'],

@@ -1,5 +1,6 @@
 /** Reads a provider's file, in either spelling, into a provider and the models it lists. */
 import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
+import { defined } from '../lib/defined.ts'
 import type { Provider, ProviderAccess, RateLimit } from './endpoint.ts'
 import { manifestSchema, rateLimitOf, type AuthFields, type InlineModelFields, type ManifestFields } from './manifest-schema.ts'
 import type { ModelRow, ProviderDefinition } from './model-row.ts'
@@ -57,31 +58,38 @@ function unquotedAddress(yaml: YamlText): Problem | undefined {
 
 async function createDefinition(fields: ManifestFields, options: ManifestOptions, report: Report): Promise<ProviderDefinition> {
   const id = fields.id ?? fields.name ?? ''
-  const idKey = fields.id === undefined ? 'name' : 'id'
-  if (options.expectedId !== undefined && options.expectedId !== id) {
-    report('id_mismatch', `the id ${quoted(id)} is not the file's name ${quoted(options.expectedId)}`, [idKey])
-  }
+  checkFileName(id, fields.id === undefined ? 'name' : 'id', options.expectedId, report)
   const urls: UrlRules = { allowLoopback: options.allowLoopback ?? false, anyPort: false }
   const baseUrl = readUrl(fields, fields.endpoint === undefined ? ['api_base'] : ['endpoint'], urls, report)
-  const modelsUrl = readModelsUrl(fields, baseUrl, urls, report)
-  const support = fields.support ?? fields.doc_url ?? fields.contact
   const provider: Provider = {
     id,
-    name: (fields.id === undefined ? fields.display_name : (fields.name ?? fields.display_name)) ?? id,
+    name: displayNameOf(fields) ?? id,
     baseUrl: baseUrl ?? '',
     status: fields.status,
     kind: fields.kind,
     source: 'registry',
     access: accessOf(id, fields, report),
     payment: paymentOf(fields.payment, await readPayee(fields, report)),
-    ...(modelsUrl === undefined ? {} : { modelsUrl }),
     protocols: closestFirst(fields.protocol ?? fields.api_protocol ?? [{ glob: '*', protocols: DEFAULT_PROTOCOLS }]),
     rateLimits: rateLimitsOf(fields),
     weight: fields.weight ?? 1,
-    ...(fields.homepage === undefined ? {} : { homepage: fields.homepage }),
-    ...(support === undefined ? {} : { support }),
+    ...defined({
+      modelsUrl: readModelsUrl(fields, baseUrl, urls, report),
+      homepage: fields.homepage,
+      support: fields.support ?? fields.doc_url ?? fields.contact,
+    }),
   }
   return { provider, models: (fields.models ?? []).map(rowOf) }
+}
+
+function checkFileName(id: string, key: string, expectedId: string | undefined, report: Report): void {
+  if (expectedId === undefined || expectedId === id) return
+  report('id_mismatch', `the id ${quoted(id)} is not the file's name ${quoted(expectedId)}`, [key])
+}
+
+/** With an `id`, `name` is what people see; without one it is the id itself. */
+function displayNameOf(fields: ManifestFields): string | undefined {
+  return fields.id === undefined ? fields.display_name : (fields.name ?? fields.display_name)
 }
 
 function readUrl(fields: ManifestFields, path: readonly string[], rules: UrlRules, report: Report): string | undefined {
@@ -146,7 +154,7 @@ function headerOf(auth: AuthFields | undefined): string | undefined {
 }
 
 /** Gives the variable a provider's key is looked for in when nobody says: `<ID>_API_KEY`. */
-export function defaultKeyVariable(providerId: string): string {
+function defaultKeyVariable(providerId: string): string {
   return `${providerId.toUpperCase().replaceAll('-', '_')}_API_KEY`
 }
 
@@ -155,7 +163,7 @@ export function defaultKeyVariable(providerId: string): string {
  *
  * A manifest comes from strangers. One that could name any variable could have another provider's key sent to itself.
  */
-export function isOwnKeyVariable(providerId: string, variable: string): boolean {
+function isOwnKeyVariable(providerId: string, variable: string): boolean {
   const own = defaultKeyVariable(providerId)
   return variable === own || variable === own.replace(/KEY$/, 'TOKEN')
 }

@@ -1,5 +1,6 @@
 /** One model as a manifest or a models document states it, before it is joined with its provider into an endpoint. */
 import type { Feature, Modality, SamplingParameter } from '../completion/features.ts'
+import { defined } from '../lib/defined.ts'
 import type { ProtocolId } from '../protocol/protocol.ts'
 import type { CanonicalModel } from './canonical.ts'
 import type { Endpoint, Provider } from './endpoint.ts'
@@ -38,8 +39,7 @@ const TEXT_ONLY: readonly Modality[] = ['text']
 
 /** Lays a second statement about the same model over a first: what it says counts, where it is silent the first stays. */
 export function overlayRow(base: ModelRow, over: ModelRow): ModelRow {
-  const stated = Object.fromEntries(Object.entries(over).filter(([, value]) => value !== undefined))
-  return { ...base, ...stated }
+  return { ...base, ...defined(over) }
 }
 
 /**
@@ -49,9 +49,6 @@ export function overlayRow(base: ModelRow, over: ModelRow): ModelRow {
  * from the registry, where the field belongs in the document, is taken at its word: text.
  */
 export function createEndpoint(provider: Provider, row: ModelRow, modelId: string, canonical: CanonicalModel | undefined): Endpoint {
-  const contextLength = row.contextLength ?? canonical?.maxInputTokens
-  const maxOutputTokens = row.maxOutputTokens ?? canonical?.maxOutputTokens
-  const unstatedInputs = provider.source === 'config' ? ALL_INPUTS : TEXT_ONLY
   return {
     provider,
     modelId,
@@ -59,14 +56,23 @@ export function createEndpoint(provider: Provider, row: ModelRow, modelId: strin
     name: row.name ?? canonical?.name ?? modelId,
     protocols: row.protocols ?? protocolsFor(provider.protocols, row.upstreamModel),
     pricing: row.pricing,
-    ...(contextLength === undefined ? {} : { contextLength }),
-    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-    inputModalities: row.inputModalities ?? canonical?.inputModalities ?? unstatedInputs,
-    outputModalities: row.outputModalities ?? canonical?.outputModalities ?? TEXT_ONLY,
-    ...(row.quantization === undefined ? {} : { quantization: row.quantization }),
+    ...modalitiesOf(provider, row, canonical),
     features: row.features,
     samplingParameters: row.samplingParameters,
     isReady: row.isReady ?? true,
-    ...(row.deprecationDate === undefined ? {} : { deprecationDate: row.deprecationDate }),
+    ...defined({
+      contextLength: row.contextLength ?? canonical?.maxInputTokens,
+      maxOutputTokens: row.maxOutputTokens ?? canonical?.maxOutputTokens,
+      quantization: row.quantization,
+      deprecationDate: row.deprecationDate,
+    }),
+  }
+}
+
+function modalitiesOf(provider: Provider, row: ModelRow, canonical: CanonicalModel | undefined) {
+  const unstatedInputs = provider.source === 'config' ? ALL_INPUTS : TEXT_ONLY
+  return {
+    inputModalities: row.inputModalities ?? canonical?.inputModalities ?? unstatedInputs,
+    outputModalities: row.outputModalities ?? canonical?.outputModalities ?? TEXT_ONLY,
   }
 }

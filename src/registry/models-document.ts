@@ -8,7 +8,7 @@ import type { PriceTier, Pricing } from './pricing.ts'
 import { isDay, printable, quoted } from './scalar.ts'
 
 /** Rows above which a document is refused whole. */
-export const MAX_MODEL_ROWS = 20_000
+const MAX_MODEL_ROWS = 20_000
 const MAX_TIERS = 16
 const MAX_TOKENS = 1_000_000_000
 const MAX_NAME = 200
@@ -53,9 +53,11 @@ export function readModelsDocument(json: unknown, options: ModelsDocumentOptions
     const id = isRecord(entry) && typeof entry['id'] === 'string' ? printable(entry['id'], MAX_NAME) : undefined
     const named = { index, ...(id === undefined ? {} : { id }) }
     const read = readRow(entry, options)
-    if ('reason' in read) return void rejected.push({ code: 'model_rejected', ...named, ...read })
-    rows.push({ row: read.row, index })
-    for (const problem of read.ignored) ignored.push({ code: 'field_ignored', ...named, ...problem })
+    if ('reason' in read) rejected.push({ code: 'model_rejected', ...named, ...read })
+    else {
+      rows.push({ row: read.row, index })
+      ignored.push(...read.ignored.map((problem): RowProblem => ({ code: 'field_ignored', ...named, ...problem })))
+    }
   })
   return { ...withoutTwins(rows, rejected), ignored }
 }
@@ -198,12 +200,8 @@ function readPricing(value: unknown): { readonly pricing: Pricing } | { readonly
 
 function readTier(entry: unknown, before: PriceTier | undefined): PriceTier | { readonly reason: string } {
   if (!isRecord(entry)) return { reason: `pricing ${shown(entry)} is not an object` }
-  const from = entry['min_context'] ?? 0
-  if (typeof from !== 'number' || !Number.isInteger(from) || from < 0 || from > MAX_TOKENS) {
-    return { reason: `min_context ${shown(from)} is not a count of tokens` }
-  }
-  if (before === undefined && from !== 0) return { reason: 'the first tier is the base and cannot have a min_context' }
-  if (before !== undefined && from <= before.fromInputTokens) return { reason: 'tiers are not in rising order of min_context' }
+  const from = readBound(entry['min_context'] ?? 0, before)
+  if (typeof from === 'object') return from
   const prices: Partial<Record<keyof typeof priceFields, Usd>> = {}
   for (const [name, field] of Object.entries(priceFields) as [keyof typeof priceFields, string][]) {
     const price = readPrice(entry[field], field)
@@ -215,6 +213,15 @@ function readTier(entry: unknown, before: PriceTier | undefined): PriceTier | { 
   }
   const silent = { cacheRead: undefined, cacheWrite: undefined, reasoning: undefined, image: undefined, request: undefined }
   return { fromInputTokens: from, ...silent, ...prices, prompt: prices.prompt, completion: prices.completion }
+}
+
+function readBound(from: unknown, before: PriceTier | undefined): number | { readonly reason: string } {
+  if (typeof from !== 'number' || !Number.isInteger(from) || from < 0 || from > MAX_TOKENS) {
+    return { reason: `min_context ${shown(from)} is not a count of tokens` }
+  }
+  if (before === undefined && from !== 0) return { reason: 'the first tier is the base and cannot have a min_context' }
+  if (before !== undefined && from <= before.fromInputTokens) return { reason: 'tiers are not in rising order of min_context' }
+  return from
 }
 
 /** US dollars per unit. A JSON number is refused although it looks right: on its way it was a float. */

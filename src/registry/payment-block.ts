@@ -1,12 +1,13 @@
 /** The `payment` block of a provider: which ways to be paid it takes, and the only payee, networks and assets for them. */
 import { z } from 'zod'
-import type { PaymentModeName, ProviderPayment } from './endpoint.ts'
+import { defined } from '../lib/defined.ts'
+import type { PaymentModeName, ProviderPayment, X402Terms } from './endpoint.ts'
 import { complain } from './problem.ts'
 import { block, count, email, line, listOrOne, oneOf, permille, quoted } from './scalar.ts'
 import { link } from './source-url.ts'
 
 export const paymentModeNames = ['byok', 'x402', 'mpp', 'invoice'] as const satisfies readonly PaymentModeName[]
-export const schemeNames = ['exact', 'upto', 'batch-settlement'] as const
+const schemeNames = ['exact', 'upto', 'batch-settlement'] as const
 
 /** Base, and its test network, which only a wallet on test networks will use. */
 const DEFAULT_NETWORKS = ['eip155:8453', 'eip155:84532'] as const
@@ -14,7 +15,7 @@ const DEFAULT_ASSETS = ['USDC'] as const
 const DEFAULT_SCHEMES = ['exact'] as const
 
 /** A challenge may exceed our own quote by so much when the manifest does not say; room for a seller's rounding. */
-export const DEFAULT_SLACK_PERMILLE = 1050n
+const DEFAULT_SLACK_PERMILLE = 1050n
 
 /** A payee: shape only. Its checksum is compared after the schema, because that needs a package loaded on demand. */
 const address = z.string().transform((text, context): `0x${string}` => {
@@ -76,28 +77,25 @@ const DEFAULT_INVOICE_DAYS = 30
 /** Gives the terms a payment block states; a provider without one takes API keys only. */
 export function paymentOf(fields: PaymentFields | undefined, payTo: `0x${string}` | undefined): ProviderPayment {
   if (fields === undefined) return { modes: ['byok'] }
-  const { modes, x402, invoice, mpp } = fields
+  const { modes, mpp, invoice } = fields
   return {
     modes,
-    ...(payTo === undefined
-      ? {}
-      : {
-          x402: {
-            payTo,
-            networks: x402?.networks ?? DEFAULT_NETWORKS,
-            assets: x402?.assets ?? DEFAULT_ASSETS,
-            schemes: x402?.schemes ?? DEFAULT_SCHEMES,
-            maxPriceSlackPermille: x402?.max_price_slack ?? DEFAULT_SLACK_PERMILLE,
-          },
-        }),
-    ...(mpp === undefined ? {} : { mpp: { methods: mpp.methods ?? [], intents: mpp.intents ?? [] } }),
-    ...(modes.includes('invoice')
-      ? {
-          invoice: {
-            termsDays: invoice?.terms_days ?? DEFAULT_INVOICE_DAYS,
-            ...(invoice?.email === undefined ? {} : { email: invoice.email }),
-          },
-        }
-      : {}),
+    ...defined({
+      x402: payTo === undefined ? undefined : x402TermsOf(fields.x402, payTo),
+      mpp: mpp === undefined ? undefined : { methods: mpp.methods ?? [], intents: mpp.intents ?? [] },
+      invoice: modes.includes('invoice')
+        ? { termsDays: invoice?.terms_days ?? DEFAULT_INVOICE_DAYS, ...defined({ email: invoice?.email }) }
+        : undefined,
+    }),
+  }
+}
+
+function x402TermsOf(fields: PaymentFields['x402'], payTo: `0x${string}`): X402Terms {
+  return {
+    payTo,
+    networks: fields?.networks ?? DEFAULT_NETWORKS,
+    assets: fields?.assets ?? DEFAULT_ASSETS,
+    schemes: fields?.schemes ?? DEFAULT_SCHEMES,
+    maxPriceSlackPermille: fields?.max_price_slack ?? DEFAULT_SLACK_PERMILLE,
   }
 }

@@ -10,7 +10,7 @@ import type { ModelRow, ProviderDefinition } from './model-row.ts'
 import { readModelsDocument, type RowProblem } from './models-document.ts'
 import { findDrifts, type PriceDrift } from './price-drift.ts'
 
-export const DEFAULT_POLL_MS = 60_000
+const DEFAULT_POLL_MS = 60_000
 export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 const CONNECT_MS = 5_000
 const TOTAL_MS = 15_000
@@ -145,7 +145,8 @@ async function pollOne(
 ): Promise<Known | undefined> {
   const url = provider.modelsUrl ?? ''
   try {
-    const answer = await fetchDocument(provider, url, before?.rows === undefined ? undefined : before.etag, options, stopping)
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(options.totalMs ?? TOTAL_MS)])
+    const answer = await fetchDocument(provider, before, options, signal)
     const lastGoodAt = options.clock.now()
     if (answer === 'unchanged') {
       if (before?.rows === undefined) throw new PollError('bad_status', 'the answer was 304 though nothing was known')
@@ -155,45 +156,42 @@ async function pollOne(
     const document = readModelsDocument(answer.json, { requirePricing: provider.source === 'registry' })
     if ('reason' in document) throw new PollError('bad_document', document.reason)
     const { rows, rejected, ignored } = document
-    return {
-      url,
-      etag: answer.etag,
-      rows,
-      status: { provider: provider.id, outcome: 'updated', isStale: false, lastGoodAt, rejected, ignored },
-    }
+    const status = { provider: provider.id, outcome: 'updated', isStale: false, lastGoodAt, rejected, ignored } as const
+    return { url, etag: answer.etag, rows, status }
   } catch (thrown) {
     if (stopping.aborted) return undefined
     const failure = failureOf(thrown)
     options.log.warn('models document kept', { provider: provider.id, code: failure.code, reason: failure.message })
-    return {
-      url,
-      etag: before?.etag,
-      rows: before?.rows,
-      status: {
-        provider: provider.id,
-        outcome: 'kept_last_good',
-        isStale: true,
-        lastGoodAt: before?.status.lastGoodAt,
-        code: failure.code,
-        reason: failure.message,
-        rejected: before?.status.rejected ?? [],
-        ignored: before?.status.ignored ?? [],
-      },
-    }
+    return keepLastGood(provider, before ?? { url, etag: undefined, rows: undefined, status: nothingKnown(provider) }, failure)
   }
+}
+
+function nothingKnown(provider: Provider): PollStatus {
+  return { provider: provider.id, outcome: 'kept_last_good', isStale: true, lastGoodAt: undefined, rejected: [], ignored: [] }
+}
+
+function keepLastGood(provider: Provider, before: Known, { code, message }: Failure): Known {
+  const { lastGoodAt, rejected, ignored } = before.status
+  const status = {
+    provider: provider.id,
+    outcome: 'kept_last_good',
+    isStale: true,
+    lastGoodAt,
+    code,
+    reason: message,
+    rejected,
+    ignored,
+  } as const
+  return { ...before, status }
 }
 
 type Answer = 'unchanged' | { readonly json: unknown; readonly etag: string | undefined }
 
-async function fetchDocument(
-  provider: Provider,
-  url: string,
-  etag: string | undefined,
-  options: PollerOptions,
-  stopping: AbortSignal,
-): Promise<Answer> {
-  const signal = AbortSignal.any([stopping, AbortSignal.timeout(options.totalMs ?? TOTAL_MS)])
+async function fetchDocument(provider: Provider, before: Known | undefined, options: PollerOptions, signal: AbortSignal): Promise<Answer> {
+  const url = provider.modelsUrl ?? ''
   const isOwnOrigin = new URL(url).origin === new URL(provider.baseUrl).origin
+  // Without rows a tag would be answered by 304 and leave us with nothing.
+  const etag = before?.rows === undefined ? undefined : before.etag
   const headers = {
     accept: 'application/json',
     ...(isOwnOrigin ? options.authorize?.(provider) : undefined),
@@ -201,10 +199,10 @@ async function fetchDocument(
   }
   const limits = { signal, timeouts: { connectMs: CONNECT_MS }, maxBytes: MAX_DOCUMENT_BYTES }
   const response = await options.transport({ method: 'GET', url, headers }, limits)
-  if (response.status === 304) return 'unchanged'
-  if (response.status >= 300 && response.status < 400)
-    throw new PollError('redirect_refused', `the answer was a redirect (${response.status})`)
-  if (response.status !== 200) throw new PollError('bad_status', `the answer had status ${response.status}`)
+  const { status } = response
+  if (status === 304) return 'unchanged'
+  if (status >= 300 && status < 400) throw new PollError('redirect_refused', `the answer was a redirect (${status})`)
+  if (status !== 200) throw new PollError('bad_status', `the answer had status ${status}`)
   return { json: parseJson(await readText(response, signal)), etag: headerOf(response.headers, 'etag') }
 }
 
@@ -234,7 +232,9 @@ class PollError extends Error {
   }
 }
 
-function failureOf(thrown: unknown): { readonly code: PollFailure; readonly message: string } {
+type Failure = { readonly code: PollFailure; readonly message: string }
+
+function failureOf(thrown: unknown): Failure {
   if (thrown instanceof PollError) return thrown
   if (thrown instanceof Error && thrown.name === 'TimeoutError') return { code: 'timeout', message: 'the exchange took too long' }
   const { code, message } = toRouteplaneError(thrown)

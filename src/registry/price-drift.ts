@@ -37,7 +37,7 @@ export function findDrifts(
 }
 
 /** Tells whether two price lists say the same, tier by tier; a price that is missing differs from one that is zero. */
-export function isSamePricing(one: Pricing, other: Pricing): boolean {
+function isSamePricing(one: Pricing, other: Pricing): boolean {
   return one.tiers.length === other.tiers.length && one.tiers.every((tier, index) => isSameTier(tier, other.tiers[index]))
 }
 

@@ -90,7 +90,7 @@ export function costOf(pricing: Pricing, usage: Usage, images: number): Usd | un
 }
 
 /** Gives the tier that prices a request of so many input tokens: the last whose bound is reached. */
-export function tierAt(pricing: Pricing, inputTokens: bigint): PriceTier {
+function tierAt(pricing: Pricing, inputTokens: bigint): PriceTier {
   return pricing.tiers.findLast((tier) => BigInt(tier.fromInputTokens) <= inputTokens) ?? pricing.tiers[0]
 }
 

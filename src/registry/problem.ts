@@ -18,7 +18,7 @@ export type Problem = {
 }
 
 /** Writes a path the way a person would say it. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`), '')
 }
 
@@ -56,12 +56,12 @@ export function complain(context: z.RefinementCtx, code: string, message: string
 
 /** Turns a schema's complaints into problems, each at the place it was written. */
 export function problemsOfIssues(error: z.ZodError, locate: (path: Path) => Position): readonly [Problem, ...Problem[]] {
-  const problems = error.issues.map((issue) => {
+  const [first, ...rest] = error.issues.map((issue) => {
     const steps = issue.path.filter((step) => typeof step !== 'symbol')
     const path = issue.code === 'unrecognized_keys' ? [...steps, ...issue.keys.slice(0, 1)] : steps
     return createProblem(codeOf(issue), issue.message, path, locate(path))
   })
-  return problems as unknown as readonly [Problem, ...Problem[]]
+  return [first ?? createProblem('manifest_invalid', error.message), ...rest]
 }
 
 function codeOf(issue: z.core.$ZodIssue): string {

@@ -5,7 +5,7 @@ import { nearestWords } from './nearest.ts'
 import { complain } from './problem.ts'
 
 /** Control characters, and the marks that turn or hide text: in a name they only serve to deceive a terminal. */
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/
+const UNPRINTABLE = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
 
 /** A block whose unknown keys are errors that name the nearest known one. */
 export function block<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
@@ -27,17 +27,13 @@ export function quoted(text: string): string {
 }
 
 /** Says whether a text can be shown in a terminal or to a model as it is. */
-export function isPrintable(text: string): boolean {
+function isPrintable(text: string): boolean {
   return text.trim() !== '' && !UNPRINTABLE.test(text)
 }
 
 /** Takes unprintable characters out and cuts to `maxLength`. */
 export function printable(text: string, maxLength: number): string {
-  return [...text]
-    .filter((character) => !UNPRINTABLE.test(character))
-    .join('')
-    .slice(0, maxLength)
-    .trim()
+  return text.replaceAll(new RegExp(UNPRINTABLE, 'gu'), '').slice(0, maxLength).trim()
 }
 
 /** One line of text to be shown to people. */

@@ -13,9 +13,9 @@ export type YamlText = {
   /** Maps, lists and strings; `null` where nothing was written. */
   readonly value: unknown
   /** Where the key (or list item) at a path begins, or the deepest part of the path that exists. */
-  locate(path: Path): Position
+  readonly locate: (path: Path) => Position
   /** Whether the scalar at a path stands without quotes. */
-  isPlain(path: Path): boolean
+  readonly isPlain: (path: Path) => boolean
 }
 
 export const MAX_YAML_BYTES = 64 * 1024
@@ -122,14 +122,12 @@ function findUnreadable(document: Document.Parsed): Complaint | undefined {
     if (depth > MAX_YAML_DEPTH) {
       return { code: 'nesting_too_deep', message: `YAML is nested deeper than ${MAX_YAML_DEPTH} levels`, offset }
     }
-    if (isSeq(node)) for (const item of node.items) open.push({ node: item, depth: depth + 1 })
-    else {
-      for (const pair of node.items) {
-        const key = keyOf(pair.key)
-        if (key === undefined || key === '__proto__') return { code: 'manifest_invalid', message: 'a key must be a plain word', offset }
-        open.push({ node: pair.value, depth: depth + 1 })
-      }
+    const keys = isMap(node) ? node.items.map((pair) => keyOf(pair.key)) : []
+    if (keys.some((key) => key === undefined || key === '__proto__')) {
+      return { code: 'manifest_invalid', message: 'a key must be a plain word', offset }
     }
+    const below = isMap(node) ? node.items.map((pair) => pair.value) : node.items
+    for (const child of below) open.push({ node: child, depth: depth + 1 })
   }
   return undefined
 }

@@ -24,6 +24,13 @@ export type Sieve = {
   health(endpoint: Endpoint): HealthView
   /** Epoch milliseconds until which an endpoint is left alone. */
   coolingUntil(endpoint: Endpoint): number | undefined
+  /**
+   * Epoch milliseconds until which an endpoint is out of its rate limit: its own 429, or the bucket of its declared limit.
+   * Unlike a cooling endpoint it is never tried all the same, because we know the answer.
+   */
+  limitedUntil?(endpoint: Endpoint): number | undefined
+  /** Why the request cannot be said in any wire the endpoint speaks. */
+  untranslatable?(endpoint: Endpoint): string | undefined
 }
 
 export type Sifted = {
@@ -36,7 +43,11 @@ export type EligibleCandidate = Candidate & { readonly modes: readonly PaymentMo
 
 type Verdict = { readonly reason: RefusalReason; readonly detail: string }
 
-/** Sifts the endpoints of one target. The last endpoint of a model is never out just because it is cooling down. */
+/**
+ * Sifts the endpoints of one target. The last endpoint of a model is never out just because it is cooling down.
+ *
+ * @see Routing guide, section 5
+ */
 export function sift(target: Target, sieve: Sieve): Sifted {
   const eligible: EligibleCandidate[] = []
   const cooling: { candidate: EligibleCandidate; until: number }[] = []
@@ -45,6 +56,11 @@ export function sift(target: Target, sieve: Sieve): Sifted {
     const verdict = excluded(endpoint, target, sieve) ?? incapable(endpoint, sieve) ?? consider(endpoint, sieve)
     if ('reason' in verdict) {
       refused.push({ endpoint: endpointKey(endpoint), model: endpoint.modelId, ...verdict })
+      continue
+    }
+    const limitedUntil = sieve.limitedUntil?.(endpoint)
+    if (limitedUntil !== undefined) {
+      refused.push(waiting(endpoint, 'rate_limited', `out of its rate limit until ${timeOf(limitedUntil)}`, limitedUntil))
       continue
     }
     const until = sieve.coolingUntil(endpoint)
@@ -58,44 +74,57 @@ export function sift(target: Target, sieve: Sieve): Sifted {
 }
 
 function coolingRefusal({ candidate, until }: { candidate: EligibleCandidate; until: number }): Refusal {
-  const { endpoint } = candidate
-  return {
-    endpoint: endpointKey(endpoint),
-    model: endpoint.modelId,
-    reason: 'cooling_down',
-    detail: `left alone until ${new Date(until).toISOString()}`,
-  }
+  return waiting(candidate.endpoint, 'cooling_down', `left alone until ${timeOf(until)}`, until)
 }
 
-function excluded(endpoint: Endpoint, target: Target, { rules, hideDeprecated, today }: Sieve): Verdict | undefined {
-  const { provider } = endpoint
+function waiting(endpoint: Endpoint, reason: RefusalReason, detail: string, retryAt: number): Refusal {
+  return { endpoint: endpointKey(endpoint), model: endpoint.modelId, reason, detail, retryAt }
+}
+
+/** A provider may ask us to stay away for longer than a date can say. */
+function timeOf(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? 'further notice' : date.toISOString()
+}
+
+function excluded(endpoint: Endpoint, target: Target, sieve: Sieve): Verdict | undefined {
+  const { provider, deprecationDate } = endpoint
   if (provider.status !== 'active') return { reason: 'not_active', detail: `the provider is ${provider.status}` }
   if (!endpoint.isReady) return { reason: 'not_ready', detail: 'the provider stages this model' }
-  const gone = endpoint.deprecationDate !== undefined && endpoint.deprecationDate < today
-  if (gone && hideDeprecated && !target.pinned) return { reason: 'deprecated', detail: `retired on ${endpoint.deprecationDate}` }
-  if (rules.only !== undefined && !rules.only.includes(provider.id))
-    return { reason: 'excluded', detail: 'not among the providers asked for' }
-  if (rules.ignore?.includes(provider.id) === true) return { reason: 'excluded', detail: 'the caller or a preset ignores it' }
-  if (rules.allowFallbacks === false && rules.order !== undefined && !rules.order.includes(provider.id)) {
+  const isGone = deprecationDate !== undefined && deprecationDate < sieve.today
+  if (isGone && sieve.hideDeprecated && !target.pinned) return { reason: 'deprecated', detail: `retired on ${deprecationDate}` }
+  return unwanted(endpoint, sieve.rules)
+}
+
+/** What the caller or a preset rules out, whatever the endpoint could do. */
+function unwanted({ provider, quantization = 'unknown' }: Endpoint, rules: ProviderRules): Verdict | undefined {
+  const { only, ignore = [], order, allowFallbacks, quantizations } = rules
+  if (only !== undefined && !only.includes(provider.id)) return { reason: 'excluded', detail: 'not among the providers asked for' }
+  if (ignore.includes(provider.id)) return { reason: 'excluded', detail: 'the caller or a preset ignores it' }
+  if (allowFallbacks === false && order !== undefined && !order.includes(provider.id)) {
     return { reason: 'excluded', detail: 'not in the order, and fallbacks are off' }
   }
-  if (rules.quantizations !== undefined && !rules.quantizations.includes(endpoint.quantization ?? 'unknown')) {
-    return { reason: 'quantization', detail: `it is ${endpoint.quantization ?? 'unknown'}` }
-  }
+  if (quantizations !== undefined && !quantizations.includes(quantization))
+    return { reason: 'quantization', detail: `it is ${quantization}` }
   return undefined
 }
 
 /** What an endpoint does not say it lacks, it is taken to have: unknown is not a no. */
-function incapable(endpoint: Endpoint, { needs, rules }: Sieve): Verdict | undefined {
+function incapable(endpoint: Endpoint, sieve: Sieve): Verdict | undefined {
+  const { needs, rules } = sieve
   const feature = needs.features.find((wanted) => endpoint.features !== undefined && !endpoint.features.includes(wanted))
   if (feature !== undefined) return { reason: 'feature', detail: `it has no ${feature}` }
   const input = needs.inputModalities.find((wanted) => !endpoint.inputModalities.includes(wanted))
   if (input !== undefined) return { reason: 'modality', detail: `it takes no ${input}` }
   const output = needs.outputModalities.find((wanted) => !endpoint.outputModalities.includes(wanted))
   if (output !== undefined) return { reason: 'modality', detail: `it makes no ${output}` }
-  const { samplingParameters } = endpoint
-  const parameter = needs.samplingParameters.find((wanted) => samplingParameters !== undefined && !samplingParameters.includes(wanted))
-  if (rules.requireParameters === true && parameter !== undefined) return { reason: 'parameter', detail: `it does not take ${parameter}` }
+  const untranslatable = sieve.untranslatable?.(endpoint)
+  if (untranslatable !== undefined) return { reason: 'translation', detail: untranslatable }
+  if (rules.requireParameters === true) {
+    // Who demands support is not served by silence.
+    const parameter = needs.samplingParameters.find((wanted) => endpoint.samplingParameters?.includes(wanted) !== true)
+    if (parameter !== undefined) return { reason: 'parameter', detail: `it does not say that it takes ${parameter}` }
+  }
   // The expected count, not the bound: a wrong "too long" would turn away what fits.
   if (endpoint.contextLength !== undefined && needs.expectedInputTokens > endpoint.contextLength) {
     return { reason: 'context', detail: `about ${needs.expectedInputTokens} input tokens exceed its ${endpoint.contextLength}` }
@@ -107,39 +136,43 @@ function incapable(endpoint: Endpoint, { needs, rules }: Sieve): Verdict | undef
 }
 
 function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict {
-  const dear = aboveMaxPrice(endpoint, sieve.rules)
+  const dear = aboveMaxPrice(endpoint, sieve)
   if (dear !== undefined) return dear
   const { pricing } = endpoint
   const { needs } = sieve
   const mostOutput = needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
   const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
-  const declined: string[] = []
-  const priced: Verdict[] = []
-  const modes: PaymentModeName[] = []
-  let overheadUsd: Usd | undefined
-  for (const mode of sieve.prefer) {
-    const offer = sieve.offer(mode, endpoint)
-    if (!offer.available) {
-      declined.push(`${mode}: ${offer.reason}`)
-      continue
-    }
-    const verdict = withinCap(mode, boundUsd, offer.overheadUsd, sieve)
-    if (verdict !== undefined) priced.push(verdict)
-    else {
-      modes.push(mode)
-      overheadUsd ??= offer.overheadUsd
-    }
-  }
-  if (modes.length === 0) return priced[0] ?? { reason: 'payment', detail: declined.join('; ') || 'no payment mode is allowed' }
+  const ways = waysToPay(endpoint, boundUsd, sieve)
+  if ('reason' in ways) return ways
   const expected = pricing === undefined ? undefined : expectedCost(pricing, needs)
   return {
     endpoint,
-    expectedUsd: expected === undefined || overheadUsd === undefined ? expected : addUsd(expected, overheadUsd),
+    expectedUsd: expected === undefined ? undefined : addUsd(expected, ways.overheadUsd),
     boundUsd,
     health: sieve.health(endpoint),
-    byok: modes[0] === 'byok',
-    modes,
+    byok: ways.modes[0] === 'byok',
+    modes: ways.modes,
   }
+}
+
+type Ways = { readonly modes: readonly PaymentModeName[]; readonly overheadUsd: Usd }
+
+/** The modes that can pay within the cap, with the overhead of the first; a price that is in the way says more than a mode that is. */
+function waysToPay(endpoint: Endpoint, boundUsd: Usd | undefined, sieve: Sieve): Ways | Verdict {
+  const declined: string[] = []
+  const priced: Verdict[] = []
+  const ways: { readonly mode: PaymentModeName; readonly overheadUsd: Usd }[] = []
+  for (const mode of sieve.prefer) {
+    const offer = sieve.offer(mode, endpoint)
+    const verdict = offer.available ? withinCap(mode, boundUsd, offer.overheadUsd, sieve) : undefined
+    if (!offer.available) declined.push(`${mode}: ${offer.reason}`)
+    else if (verdict === undefined) ways.push({ mode, overheadUsd: offer.overheadUsd })
+    else priced.push(verdict)
+  }
+  const [first] = ways
+  if (first !== undefined) return { modes: ways.map(({ mode }) => mode), overheadUsd: first.overheadUsd }
+  const detail = declined.length === 0 ? 'no payment mode is allowed' : declined.join('; ')
+  return priced[0] ?? { reason: 'payment', detail }
 }
 
 function withinCap(mode: PaymentModeName, boundUsd: Usd | undefined, overheadUsd: Usd, { capUsd, capIsOwn }: Sieve): Verdict | undefined {
@@ -151,17 +184,23 @@ function withinCap(mode: PaymentModeName, boundUsd: Usd | undefined, overheadUsd
   return { reason: 'price_above_cap', detail: `it can cost up to $${formatUsd(most)}; the cap is $${formatUsd(capUsd)}` }
 }
 
-/** @see https://openrouter.ai/docs/features/provider-routing, "Max Price" */
-function aboveMaxPrice(endpoint: Endpoint, { maxPrice }: ProviderRules): Verdict | undefined {
+/**
+ * Compares the prices of every tier the request could reach with what the caller will pay per unit. A price that is needed and
+ * not known is not below any limit; a fee that is nowhere in the list is not charged.
+ *
+ * @see https://openrouter.ai/docs/features/provider-routing, "Max Price"
+ */
+function aboveMaxPrice({ pricing }: Endpoint, { rules: { maxPrice }, needs }: Sieve): Verdict | undefined {
   if (maxPrice === undefined) return undefined
-  const base = endpoint.pricing?.tiers[0]
+  const reachable = pricing?.tiers.filter((tier, at) => at === 0 || tier.fromInputTokens <= needs.maxInputTokens) ?? []
   for (const unit of ['prompt', 'completion', 'request', 'image'] as const) {
     const limit = maxPrice[unit]
-    if (limit === undefined) continue
-    const price = base?.[unit]
-    if (price === undefined && (unit === 'prompt' || unit === 'completion'))
-      return { reason: 'max_price', detail: `its ${unit} price is not known` }
-    if (price !== undefined && price > limit) return { reason: 'max_price', detail: `its ${unit} price is $${formatUsd(price)}` }
+    if (limit === undefined || (unit === 'image' && needs.images === 0)) continue
+    const prices = reachable.map((tier) => tier[unit] ?? (unit === 'image' || unit === 'request' ? pricing?.tiers[0][unit] : undefined))
+    const isUnknown = prices.length === 0 || (unit !== 'request' && prices.includes(undefined))
+    if (isUnknown) return { reason: 'max_price', detail: `its ${unit} price is not known` }
+    const above = prices.find((price) => price !== undefined && price > limit)
+    if (above !== undefined) return { reason: 'max_price', detail: `its ${unit} price is $${formatUsd(above)}` }
   }
   return undefined
 }

@@ -11,6 +11,8 @@ export type Refusal = {
   readonly model: string
   readonly reason: RefusalReason
   readonly detail: string
+  /** Epoch milliseconds at which the reason may be gone; only where time alone mends it. */
+  readonly retryAt?: number
 }
 
 export type RefusalReason =
@@ -34,7 +36,8 @@ export type RefusalReason =
 
 /**
  * Lists the tries in order: targets as the caller listed them, their endpoints as ranked, the modes of one endpoint as
- * preferred. Each pair once, `maxAttempts` at the most.
+ * preferred. Each pair once, `maxAttempts` at the most. A further mode of one endpoint is there for a failure of the key or the
+ * payment; after any other failure of the endpoint it is not to be tried.
  */
 export function planAttempts(targets: readonly (readonly EligibleCandidate[])[], maxAttempts: number): readonly Attempt[] {
   const attempts: Attempt[] = []

@@ -1,7 +1,9 @@
 /** Named routing configurations: what they may say, and how a request wins over them key by key. */
 import { RouteplaneError } from '../errors.ts'
-import type { Usd } from '../money.ts'
+import { minUsd, type Usd } from '../money.ts'
 import type { Extensions, ProviderRules } from '../protocol/extensions.ts'
+import { paymentModeNames } from '../registry/payment-block.ts'
+import { sortOrderOf } from '../selection/variant.ts'
 
 export type Preset = {
   readonly name: string
@@ -29,7 +31,8 @@ export type PresetStore = {
 }
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/
-const FORBIDDEN_PARAMS = ['model', 'messages', 'stream', 'input', 'contents'] as const
+const FORBIDDEN_PARAMS = ['model', 'models', 'messages', 'input', 'contents', 'stream'] as const
+const MAX_MODELS = 8
 
 /** Keeps presets in memory, by name. */
 export function createPresetStore(presets: readonly Preset[]): PresetStore {
@@ -44,47 +47,60 @@ export function createPresetStore(presets: readonly Preset[]): PresetStore {
   }
 }
 
-/** @throws RouteplaneError `invalid_request` for a bad name, or params that would replace the request itself. */
+/** @throws RouteplaneError `invalid_request` naming the field that says what a preset may not say. */
 export function checkPreset(preset: Preset): void {
-  if (!NAME.test(preset.name)) throw new RouteplaneError('invalid_request', 'a preset name is 1 to 64 letters, digits, - or _')
-  const forbidden = FORBIDDEN_PARAMS.find((name) => preset.params !== undefined && name in preset.params)
-  if (forbidden !== undefined) throw new RouteplaneError('invalid_request', `a preset's params may not name ${forbidden}`)
-  if ([preset.model, ...(preset.models ?? [])].some((model) => model?.startsWith('@'))) {
-    throw new RouteplaneError('invalid_request', 'a preset may not name a preset')
+  const refuse = (why: string) => new RouteplaneError('invalid_request', `preset ${JSON.stringify(preset.name.slice(0, 64))}: ${why}`)
+  if (!NAME.test(preset.name)) throw refuse('a name is 1 to 64 letters, digits, - or _')
+  const forbidden = FORBIDDEN_PARAMS.find((name) => preset.params !== undefined && Object.hasOwn(preset.params, name))
+  if (forbidden !== undefined) throw refuse(`params may not name ${forbidden}`)
+  const models = [...(preset.model === undefined ? [] : [preset.model]), ...(preset.models ?? [])]
+  if (models.some((model) => model.startsWith('@'))) throw refuse('a preset may not name a preset')
+  if (models.includes('')) throw refuse('a model is empty')
+  if (preset.models !== undefined && (preset.models.length === 0 || preset.models.length > MAX_MODELS)) {
+    throw refuse(`models lists ${preset.models.length} entries; 1 to ${MAX_MODELS} are walked`)
   }
+  const { sort } = preset.routing ?? {}
+  if (sort !== undefined && sortOrderOf(sort) === undefined) throw refuse(`${JSON.stringify(sort)} is not a sort order`)
+  const mode = preset.paymentPrefer?.find((name) => !paymentModeNames.some((known) => known === name))
+  if (mode !== undefined) throw refuse(`${JSON.stringify(mode)} is not a payment mode`)
 }
 
 /**
  * Lays a request over a preset: the request wins, key by key, but a preset can only narrow: exclusions add up, and the
  * lower cap holds.
+ *
+ * @param ownModel - The model the request itself names, in `model` or after `@name/`. The preset's list then stays aside.
  */
-export function mergePreset(extensions: Extensions, preset: Preset): Extensions {
+export function mergePreset(extensions: Extensions, preset: Preset, ownModel?: string): Extensions {
   const { routing } = preset
+  const own = extensions.provider
   const provider: ProviderRules = {
-    ...(routing?.sort === undefined ? {} : { sort: routing.sort }),
-    ...(routing?.order === undefined ? {} : { order: routing.order }),
-    ...extensions.provider,
-    ...intersect('only', routing?.only, extensions.provider?.only),
-    ...unite('ignore', routing?.ignore, extensions.provider?.ignore),
+    ...defined('sort', routing?.sort),
+    ...defined('order', routing?.order),
+    ...own,
+    ...defined('only', intersection(routing?.only, own?.only)),
+    ...defined('ignore', union(routing?.ignore, own?.ignore)),
   }
   const caps = [extensions.maxCostUsd, preset.maxCostUsd].filter((cap) => cap !== undefined)
-  const least = caps.toSorted((a, b) => (a < b ? -1 : 1))[0]
-  const models = extensions.models ?? preset.models
-  const paymentPrefer = extensions.paymentPrefer ?? preset.paymentPrefer
+  const hasOwnModel = ownModel !== undefined && ownModel !== ''
   return {
     ...extensions,
     provider,
-    ...(models === undefined ? {} : { models }),
-    ...(paymentPrefer === undefined ? {} : { paymentPrefer }),
-    ...(least === undefined ? {} : { maxCostUsd: least }),
+    ...defined('models', extensions.models ?? (hasOwnModel ? undefined : preset.models)),
+    ...defined('paymentPrefer', extensions.paymentPrefer ?? preset.paymentPrefer),
+    ...defined('maxCostUsd', caps[0] === undefined ? undefined : minUsd(caps[0], ...caps.slice(1))),
   }
 }
 
-function intersect(key: 'only', one: readonly string[] | undefined, other: readonly string[] | undefined) {
-  if (one === undefined || other === undefined) return one === undefined ? {} : { [key]: one }
-  return { [key]: one.filter((id) => other.includes(id)) }
+function intersection(one: readonly string[] | undefined, other: readonly string[] | undefined): readonly string[] | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : one.filter((id) => other.includes(id))
 }
 
-function unite(key: 'ignore', one: readonly string[] | undefined, other: readonly string[] | undefined) {
-  return one === undefined ? {} : { [key]: [...new Set([...one, ...(other ?? [])])] }
+function union(one: readonly string[] | undefined, other: readonly string[] | undefined): readonly string[] | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : [...new Set([...one, ...other])]
+}
+
+/** A key that is left out where there is no value, as optional fields want it. */
+function defined<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]?: Value })
 }

@@ -1,10 +1,10 @@
 /** From the string a caller wrote to the endpoints it may mean: preset, pin, virtual model, canonical id, alias, bare name. */
 import { RouteplaneError } from '../errors.ts'
-import type { Endpoint, Provider } from '../registry/endpoint.ts'
+import type { Endpoint } from '../registry/endpoint.ts'
 import type { CatalogSnapshot } from '../registry/catalog.ts'
+import { createEndpoint } from '../registry/model-row.ts'
 import { nearestWords } from '../registry/nearest.ts'
-import { protocolsFor } from '../registry/protocol-name.ts'
-import { isVariant, type Variant } from '../selection/variant.ts'
+import { discountRefusal, isVariant, variants, type Variant } from '../selection/variant.ts'
 import { parseModelRef, type ModelRef } from './model-ref.ts'
 import type { VirtualModel } from './virtual-model.ts'
 
@@ -38,25 +38,35 @@ export function resolveModel(text: string, sources: ResolveSources): Target {
   const ref = parseModelRef(text, (id) => snapshot.providers.has(id))
   if (ref.preset !== undefined || ref.model === undefined) throw new RouteplaneError('invalid_model_id', 'a preset cannot stand here')
   const target = ref.provider === undefined ? resolveFree(ref, ref.model, sources) : resolvePinned(ref, ref.model, ref.provider, sources)
-  return ref.variant === 'discount' ? toManagedSupply(target) : target
+  return ref.variant === 'discount' ? toManagedSupply(target, snapshot) : target
 }
 
 function resolvePinned(ref: ModelRef, model: string, providerId: string, sources: ResolveSources): Target {
-  const { snapshot, openProviders } = sources
-  const aliased = snapshot.aliases.get(model) ?? model
-  const listed = snapshot.byProvider.get(providerId)
-  const endpoints = listed?.get(model) ?? listed?.get(aliased)
-  if (endpoints !== undefined)
+  const endpoints = findPinned(model, providerId, sources)
+  if (endpoints !== undefined) {
     return { ref, model: endpoints[0]?.modelId ?? model, endpoints, pinned: true, ordered: false, variant: ref.variant }
-  const provider = snapshot.providers.get(providerId)
-  if (provider !== undefined && openProviders.has(providerId)) {
-    return { ref, model, endpoints: [unlistedEndpoint(provider, model)], pinned: true, ordered: false, variant: ref.variant }
   }
-  throw notFound(
-    ref.text,
-    model,
-    [...(listed?.keys() ?? [])].map((id) => `${providerId}:${id}`),
+  const listed = [...(sources.snapshot.byProvider.get(providerId)?.keys() ?? [])]
+  const unknown = unknownSuffix(ref, model, (base) => findPinned(base, providerId, sources) !== undefined)
+  throw (
+    unknown ??
+    notFound(
+      ref.text,
+      `${providerId}:${model}`,
+      listed.map((id) => `${providerId}:${id}`),
+    )
   )
+}
+
+function findPinned(model: string, providerId: string, { snapshot, openProviders }: ResolveSources): readonly Endpoint[] | undefined {
+  const listed = snapshot.byProvider.get(providerId)
+  const endpoints = listed?.get(model) ?? listed?.get(snapshot.aliases.get(model) ?? model)
+  if (endpoints !== undefined) return endpoints
+  const provider = snapshot.providers.get(providerId)
+  if (provider === undefined || !openProviders.has(providerId)) return undefined
+  // A model its provider was never asked to list: what is generally known of it is all there is.
+  const canonicalId = snapshot.aliases.get(model) ?? model
+  return [createEndpoint(provider, { upstreamModel: model }, canonicalId, snapshot.models.get(canonicalId)?.canonical)]
 }
 
 function resolveFree(ref: ModelRef, model: string, sources: ResolveSources): Target {
@@ -65,7 +75,8 @@ function resolveFree(ref: ModelRef, model: string, sources: ResolveSources): Tar
   if (virtual !== undefined) return resolveVirtual(ref, virtual, sources)
   const listed = findListed(model, snapshot)
   if (listed !== undefined) return { ref, ...listed, pinned: false, ordered: false, variant: ref.variant }
-  throw unknownSuffix(ref, model, snapshot) ?? notFound(ref.text, model, [...snapshot.models.keys(), ...virtualModels.keys()])
+  const isKnown = (base: string) => virtualModels.has(base) || findListed(base, snapshot) !== undefined
+  throw unknownSuffix(ref, model, isKnown) ?? notFound(ref.text, model, [...snapshot.models.keys(), ...virtualModels.keys()])
 }
 
 function findListed(model: string, snapshot: CatalogSnapshot): { model: string; endpoints: readonly Endpoint[] } | undefined {
@@ -75,51 +86,52 @@ function findListed(model: string, snapshot: CatalogSnapshot): { model: string; 
   return bare === undefined ? undefined : { model, endpoints: bare }
 }
 
+/** An entry that nobody lists now is left out: the next one is there for that. */
 function resolveVirtual(ref: ModelRef, virtual: VirtualModel, sources: ResolveSources): Target {
-  const endpoints = virtual.endpoints.flatMap(({ provider, model }) => resolvePinned(ref, model, provider, sources).endpoints)
-  return { ref, model: virtual.name, endpoints, pinned: true, ordered: virtual.strategy === 'priority', variant: ref.variant }
+  const found = virtual.endpoints.flatMap(({ provider, model }) => findPinned(model, provider, sources) ?? [])
+  if (found.length === 0) {
+    throw new RouteplaneError('model_not_found', `none of the endpoints of ${JSON.stringify(virtual.name)} is known now`, {
+      hint: 'routeplane models list shows what each provider serves.',
+    })
+  }
+  const ordered = virtual.strategy === 'priority'
+  return { ref, model: virtual.name, endpoints: [...new Set(found)], pinned: true, ordered, variant: ref.variant }
 }
 
 /** An unknown suffix on a known model is a variant that does not exist: `:free` must never become a paid route. */
-function unknownSuffix(ref: ModelRef, model: string, snapshot: CatalogSnapshot): RouteplaneError | undefined {
+function unknownSuffix(ref: ModelRef, model: string, isKnown: (base: string) => boolean): RouteplaneError | undefined {
   const colon = model.lastIndexOf(':')
-  const base = model.slice(0, colon)
-  const known = colon > 0 && (findListed(base, snapshot) !== undefined || isVariant(model.slice(colon + 1)))
-  if (!known) return undefined
+  if (colon <= 0 || !(isVariant(model.slice(colon + 1)) || isKnown(model.slice(0, colon)))) return undefined
   return new RouteplaneError('unknown_variant', `${JSON.stringify(ref.text)} names a variant that does not exist or a second one`, {
-    hint: 'Use one of :balanced, :cost, :latency, :throughput, :discount, or none.',
+    hint: `Use one of ${variants.map((variant) => `:${variant}`).join(', ')}, or none.`,
   })
 }
 
-function toManagedSupply(target: Target): Target {
-  const managed = target.endpoints.filter(({ provider }) => provider.kind === 'managed')
+/** The only variant that says who may serve. @see Routing guide, section 6 */
+function toManagedSupply(target: Target, snapshot: CatalogSnapshot): Target {
+  const refusals = target.endpoints.map((endpoint) =>
+    discountRefusal(endpoint, snapshot.models.get(endpoint.modelId)?.canonical?.openWeights),
+  )
+  const managed = target.endpoints.filter((_, at) => refusals[at] === undefined)
   if (managed.length > 0) return { ...target, endpoints: managed, pinned: true }
-  throw new RouteplaneError('model_not_found', `${target.model} has no managed supply, so it has no :discount`, {
-    hint: 'Only open-weight models that a managed provider serves have one.',
+  const [why = 'nobody serves it'] = refusals.filter((refusal) => refusal !== undefined).toSorted()
+  throw new RouteplaneError('model_not_found', `${target.model} is not in the discounted supply: ${why}`, {
+    hint: 'Leave :discount out, or name an open-weight model that a managed provider serves.',
   })
 }
 
 function notFound(text: string, model: string, known: readonly string[]): RouteplaneError {
   const nearest = nearestWords(model, known, 3)
-  return new RouteplaneError('model_not_found', `no provider serves ${JSON.stringify(text)}`, {
-    hint: nearest.length === 0 ? 'No models are known yet: add a provider to routeplane.yaml.' : `Did you mean ${nearest.join(', ')}?`,
-    details: { nearest },
-  })
-}
-
-/** A model that its provider was never asked to list: nothing is known of it but its name. */
-function unlistedEndpoint(provider: Provider, model: string): Endpoint {
-  return {
-    provider,
-    modelId: model,
-    upstreamModel: model,
-    name: model,
-    protocols: protocolsFor(provider.protocols, model),
-    pricing: undefined,
-    inputModalities: ['text'],
-    outputModalities: ['text'],
-    features: undefined,
-    samplingParameters: undefined,
-    isReady: true,
+  const hint =
+    nearest.length > 0
+      ? `Did you mean ${nearest.join(', ')}?`
+      : known.length === 0
+        ? 'No models are known yet: add a provider to routeplane.yaml.'
+        : 'routeplane models list shows every model that is known.'
+  // Ids are lower case; another spelling is served only where a provider declares exactly it.
+  if (/[A-Z]/.test(model)) {
+    const reason = `${JSON.stringify(text)} is not a model id: ids are lower case, and no provider declares this spelling`
+    return new RouteplaneError('invalid_model_id', reason, { hint, details: { nearest } })
   }
+  return new RouteplaneError('model_not_found', `no provider serves ${JSON.stringify(text)}`, { hint, details: { nearest } })
 }

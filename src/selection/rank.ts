@@ -5,8 +5,8 @@ import { axes, balancedWeights, type AxisId, type Weights } from './index.ts'
 import type { SortOrder } from './variant.ts'
 
 /** Below this share, with enough requests to mean something, an endpoint waits behind every healthy one. */
-export const UPTIME_GATE = 0.8
-export const UPTIME_GATE_REQUESTS = 20
+const UPTIME_GATE = 0.8
+const UPTIME_GATE_REQUESTS = 20
 
 export type RankOptions = {
   readonly by: SortOrder
@@ -78,9 +78,14 @@ function scoreBalanced(candidates: readonly Candidate[], weights: Weights): read
   return candidates.map((candidate) => {
     const terms = termsOf((axis) => scales.get(axis.id)?.(axis.read(candidate)))
     const blended = axes.reduce((sum, axis) => sum + weights[axis.id] * (terms[axis.id] ?? 1), 0)
-    const score = total > 0 ? (blended / total) * candidate.endpoint.provider.weight : undefined
+    const score = total > 0 ? rounded((blended / total) * candidate.endpoint.provider.weight) : undefined
     return { candidate, score, terms, isGated: isGated(candidate) }
   })
+}
+
+/** Sums of the same shares must tie whatever order they were added in, so that the tie-breaks decide and not the last bit. */
+function rounded(score: number): number {
+  return Math.round(score * 1e12) / 1e12
 }
 
 /** Gives the function that makes a share of a value; with nothing measured at all there is nothing to compare. */

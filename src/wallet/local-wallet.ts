@@ -26,7 +26,7 @@ export function createLocalWallet({ key, policy }: LocalWalletOptions): Wallet {
         primaryType: 'TransferWithAuthorization',
         message: {
           from: key.address,
-          to: authorization.to.toLowerCase() as `0x${string}`,
+          to: authorization.to.toLowerCase(),
           value: authorization.value,
           validAfter: authorization.validAfterSeconds,
           validBefore: authorization.validBeforeSeconds,

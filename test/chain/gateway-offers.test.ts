@@ -182,7 +182,7 @@ describe('a 402 with', () => {
 
 function withoutDomain(headers: Readonly<Record<string, string | readonly string[]>>): string {
   const challenge = decode(String(headers['payment-required']))
-  const accepts = challenge.accepts.map(({ extra: _, ...offer }) => offer)
+  const accepts = challenge.accepts.map(({ extra: _extra, ...offer }) => offer)
   return Buffer.from(JSON.stringify({ ...challenge, accepts })).toString('base64')
 }
 

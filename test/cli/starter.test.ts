@@ -8,7 +8,7 @@ import { loadConfig, parseConfig } from '../../src/config/load.ts'
 import { formatUsd } from '../../src/money.ts'
 import { createWorld } from './fake-context.ts'
 
-const environment = createEnvironment({ OPENROUTER_API_KEY: 'sk-or-1' }, '/home/ada', '/srv')
+const environment = createEnvironment({ OPENROUTER_API_KEY: 'sk-or-1' }, '/homes/ada', '/srv')
 
 /** Takes the `# ` off every line that is a commented key, and keeps the prose. */
 function uncommented(text: string): string {

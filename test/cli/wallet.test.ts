@@ -14,7 +14,7 @@ function createWalletWorld(options: WorldOptions = {}) {
   const calls: unknown[] = []
   const keystore: KeystorePort = {
     create: async (given) => (calls.push(given), ADDRESS),
-    import: async (given) => (calls.push(given), ADDRESS),
+    importKey: async (given) => (calls.push(given), ADDRESS),
   }
   const world = createWorld({ engine: { keystore }, ...options })
   return { world, calls, keystorePath: join(world.directory, 'home', '.routeplane', 'wallet.json') }
@@ -68,7 +68,7 @@ describe('wallet create', () => {
     }
     const { world } = createWalletWorld({
       variables: { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' },
-      engine: { keystore: { create, import: create } },
+      engine: { keystore: { create, importKey: create } },
     })
     expect((await world.run('wallet', 'create')).code).toBe(exitCode)
   })

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
-import { listFiles, root } from './sources.ts'
+import { importsOf, readSources, root } from './sources.ts'
 
 /** What an import may not touch: open handles, global names, signal and exit listeners, the two output streams. */
 function snapshot() {
@@ -23,13 +23,21 @@ const written: string[] = []
 const write = process.stdout.write.bind(process.stdout)
 process.stdout.write = (chunk: string | Uint8Array) => written.push(String(chunk)) > 0
 
-// The first lazy import starts the TypeScript loader: it belongs to this script, not to what it measures.
-await import('./sources.ts')
+const modules = readSources('src').filter(({ path }) => !path.startsWith('src/bin/'))
+
+// What packages do on import is theirs (zod keeps two globals): they are loaded first, and so is the TypeScript loader.
+const imports = modules
+  .flatMap(({ text }) => importsOf(text))
+  .filter(({ kind, specifier }) => kind === 'static' && !specifier.startsWith('.'))
+for (const specifier of new Set(imports.map((found) => found.specifier))) await import(specifier)
 await turn()
+// Streams of the process come to life at first sight, and the MCP SDK looks at them; zod keeps its registry in a global.
+void [process.stdin, process.stderr]
+await import('zod')
 const before = snapshot()
 const tuples: (readonly [string, readonly string[]])[] = []
-const modules = listFiles('src', ['.ts']).filter((path) => !path.startsWith('src/bin/'))
-for (const path of modules) tuples.push(...tuplesOf(path, (await import(pathToFileURL(join(root, path)).href)) as Record<string, unknown>))
+for (const { path } of modules)
+  tuples.push(...tuplesOf(path, (await import(pathToFileURL(join(root, path)).href)) as Record<string, unknown>))
 await turn()
 const left = subtract(snapshot(), before)
 write(`${JSON.stringify({ modules: modules.length, left, written, tuples })}\n`)

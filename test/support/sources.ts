@@ -99,18 +99,15 @@ function endOfRegex(text: string, from: number): number {
   return text.length
 }
 
-/** Where a module is imported: by a statement that vanishes at run time, one that stays, or `import()` / `require()`. */
-export type ImportKind = 'type' | 'static' | 'lazy'
+/** Where a module is imported: by a statement that vanishes at run time, one that stays, or `import()` / `require()`, of a literal or not. */
+type ImportKind = 'type' | 'static' | 'lazy' | 'computed'
 export type Import = { readonly specifier: string; readonly kind: ImportKind; readonly line: number }
 
 const statements = /(?:^|[\n;])\s*(import|export)\s+(type\s+)?([^'"`;()]*?\bfrom\s*)?(['"])([^'"\n]+)\4/g
-const calls = /\b(import|require(?:\.resolve)?|createRequire\([^()]*\)(?:\.resolve)?)\s*\(\s*(?:(['"`])([^'"`\n]*)\2\s*[),]|([^'"`\s)]))/g
+const calls =
+  /(?<![.\w$])(import|require(?:\.resolve)?|createRequire\([^()]*\)(?:\.resolve)?)\s*\(\s*(?:(['"`])([^'"`\n]*)\2\s*[),]|([^'"`\s)]))/g
 
-/**
- * Finds every module a text imports, statically, dynamically or in a type.
- *
- * @throws Error for an `import()` of something computed: a layer check cannot see through it.
- */
+/** Finds every module a text imports, statically, dynamically or in a type; of a `computed` one only the place is known. */
 export function importsOf(text: string): Import[] {
   const code = blank(text, { strings: false })
   const lineAt = (index: number) => code.slice(0, index).split('\n').length
@@ -126,8 +123,8 @@ export function importsOf(text: string): Import[] {
   for (const match of code.matchAll(calls)) {
     const [, name = '', , specifier, computed] = match
     if (computed !== undefined && name.startsWith('createRequire')) continue
-    if (computed !== undefined) throw new Error(`line ${lineAt(match.index)}: ${name}() of something computed cannot be checked`)
-    found.push({ specifier: specifier ?? '', kind: isTypeQuery(code, match.index) ? 'type' : 'lazy', line: lineAt(match.index) })
+    const kind = computed !== undefined ? 'computed' : isTypeQuery(code, match.index) ? 'type' : 'lazy'
+    found.push({ specifier: specifier ?? '', kind, line: lineAt(match.index) })
   }
   return found
 }

@@ -9,9 +9,28 @@ const madeColumns = ['id', 'request_id', 'provider', 'model', 'mode', 'owner', '
 
 /** Changed by intents and endings. */
 const movedColumns = [
-  ...['state', 'held_usd', 'reason', 'updated_at', 'protocol', 'scheme', 'network', 'asset', 'decimals', 'payer', 'payee'],
-  ...['amount_authorized', 'nonce', 'valid_before', 'resource', 'body_digest', 'amount_settled', 'settled_usd'],
-  ...['transaction_hash', 'block_number', 'log_index', 'finality'],
+  'state',
+  'held_usd',
+  'reason',
+  'updated_at',
+  'protocol',
+  'scheme',
+  'network',
+  'asset',
+  'decimals',
+  'payer',
+  'payee',
+  'amount_authorized',
+  'nonce',
+  'valid_before',
+  'resource',
+  'body_digest',
+  'amount_settled',
+  'settled_usd',
+  'transaction_hash',
+  'block_number',
+  'log_index',
+  'finality',
 ] as const
 
 const columns = [...madeColumns, ...movedColumns]
@@ -41,11 +60,28 @@ export function updateValues(row: AttemptRow): readonly Bound[] {
 function movedValues(row: AttemptRow): readonly Bound[] {
   const payment = row.payment
   return [
-    ...[row.state, row.heldUsd.toString(), row.reason, row.updatedAt],
-    ...[payment?.protocol, payment?.scheme, payment?.network, payment?.asset, payment?.decimals, payment?.payer, payment?.payee],
-    ...[payment?.amountAuthorized.toString(), payment?.nonce, payment?.validBeforeSeconds.toString(), payment?.resource],
-    ...[payment?.bodyDigest, payment?.amountSettled?.toString(), payment?.settledUsd?.toString()],
-    ...[payment?.transaction, payment?.blockNumber?.toString(), payment?.logIndex, payment?.finality],
+    row.state,
+    row.heldUsd.toString(),
+    row.reason,
+    row.updatedAt,
+    payment?.protocol,
+    payment?.scheme,
+    payment?.network,
+    payment?.asset,
+    payment?.decimals,
+    payment?.payer,
+    payment?.payee,
+    payment?.amountAuthorized.toString(),
+    payment?.nonce,
+    payment?.validBeforeSeconds.toString(),
+    payment?.resource,
+    payment?.bodyDigest,
+    payment?.amountSettled?.toString(),
+    payment?.settledUsd?.toString(),
+    payment?.transaction,
+    payment?.blockNumber?.toString(),
+    payment?.logIndex,
+    payment?.finality,
   ]
 }
 

@@ -25,6 +25,7 @@ export function bytesOf(row: Row, column: string): Uint8Array {
 const WHOLE = /^\d{1,200}$/
 
 /** Reads an amount. `BigInt` alone would read an empty text as zero. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller names the unit, as `JSON.parse` would have it
 export function amountOf<T extends bigint>(row: Row, column: string): T {
   const value = row[column]
   if (typeof value !== 'string' || !WHOLE.test(value)) throw damaged(column)

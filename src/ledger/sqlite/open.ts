@@ -1,5 +1,5 @@
 /** Opens the ledger on SQLite: prepares the file, brings it to our version, signs the process on, joins the stores. */
-import { RouteplaneError } from '../../errors.ts'
+import type { RouteplaneError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { randomBytesOf } from '../../lib/id.ts'
 import type { Log } from '../../lib/log.ts'

@@ -22,8 +22,21 @@ const RETRY_MS = 1_000
 const MAX_RAW = 16_384
 
 const columns = [
-  ...['id', 'caller', 'protocol', 'requested_model', 'provider', 'model', 'mode', 'status', 'error_code', 'usage'],
-  ...['cost_usd', 'ttft_ms', 'total_ms', 'attempts', 'started_at'],
+  'id',
+  'caller',
+  'protocol',
+  'requested_model',
+  'provider',
+  'model',
+  'mode',
+  'status',
+  'error_code',
+  'usage',
+  'cost_usd',
+  'ttft_ms',
+  'total_ms',
+  'attempts',
+  'started_at',
 ] as const
 
 export const requestSql = {
@@ -122,7 +135,7 @@ function writeRows(connection: Connection, rows: readonly RequestRow[], log: Log
       connection.run(requestSql.putRequest, valuesOf(row))
     } catch (cause) {
       if (isStoreFault(cause)) throw cause
-      log.warn('ledger.request_unwritable', { id: String(row.id) })
+      log.warn('ledger.request_unwritable', { id: row.id })
     }
   }
 }
@@ -131,9 +144,16 @@ function writeRows(connection: Connection, rows: readonly RequestRow[], log: Log
 function valuesOf(row: RequestRow): readonly Bound[] {
   const names = [row.caller, row.protocol, row.requestedModel, row.provider, row.model, row.mode]
   return [
-    ...[row.id, ...names.map(plainOrNone), row.status, plainOrNone(row.errorCode)],
-    ...[row.usage === undefined ? undefined : usageText(row.usage), row.costUsd?.toString(), row.ttftMs, row.totalMs],
-    ...[row.attempts, row.startedAt],
+    row.id,
+    ...names.map(plainOrNone),
+    row.status,
+    plainOrNone(row.errorCode),
+    row.usage === undefined ? undefined : usageText(row.usage),
+    row.costUsd?.toString(),
+    row.ttftMs,
+    row.totalMs,
+    row.attempts,
+    row.startedAt,
   ]
 }
 

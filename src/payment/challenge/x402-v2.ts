@@ -1,5 +1,6 @@
 /** x402 version 2 over HTTP: `PAYMENT-REQUIRED`, `PAYMENT-SIGNATURE` and `PAYMENT-RESPONSE`, each base64 of JSON. */
 import { encodePaymentSignatureHeader } from '@x402/core/http'
+import type { PaymentPayload } from '@x402/core/types'
 import { PaymentRequiredV2Schema } from '@x402/core/schemas'
 import { RouteplaneError } from '../../errors.ts'
 import { headerOf } from '../../lib/http-call.ts'
@@ -49,8 +50,9 @@ export const x402V2: ChallengeFormat = {
   },
 
   attach(credential, terms, challenge) {
-    const payload = { x402Version: 2, resource: challenge.resource, accepted: terms.raw, payload: credential }
-    return { 'PAYMENT-SIGNATURE': encodePaymentSignatureHeader(payload as unknown as Parameters<typeof encodePaymentSignatureHeader>[0]) }
+    // Both are echoed as they came: their own schema has read them, and the seller compares them with what it sent.
+    const payload = { x402Version: 2, resource: challenge.resource, accepted: terms.raw, payload: credential } as PaymentPayload
+    return { 'PAYMENT-SIGNATURE': encodePaymentSignatureHeader(payload) }
   },
 
   readClaim(response) {

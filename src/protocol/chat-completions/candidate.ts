@@ -2,7 +2,7 @@
 import type { Extra, FinishReason } from '../../completion/part.ts'
 import { isRecord } from '../../lib/json.ts'
 import { decodeFinish, readReason } from './finish.ts'
-import { detailCarriers, detailsOf, thoughtText } from './reasoning.ts'
+import { detailCarriers, detailedThought, detailsOf, plainThought } from './reasoning.ts'
 import { createToolCalls, type Emitter, type ToolCalls } from './tool-calls.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -14,6 +14,8 @@ export type CandidateDecoder = {
   readonly calls: ToolCalls
   openText: number | undefined
   openThought: number | undefined
+  /** A plain thought has come: details, whenever they come, only repeat it. */
+  hasPlainThought: boolean
   /** Pieces of `reasoning_details` seen since the thought began. */
   details: Json[]
   hasRefusal: boolean
@@ -30,6 +32,7 @@ export function createCandidate(index: number, responseId: () => string, emitter
     calls: createToolCalls(index, responseId, emitter),
     openText: undefined,
     openThought: undefined,
+    hasPlainThought: false,
     details: [],
     hasRefusal: false,
     audio: { pieces: [], transcript: '' },
@@ -72,7 +75,9 @@ export function endCandidate(candidate: CandidateDecoder): FinishReason {
 
 function addThought(candidate: CandidateDecoder, delta: Json): void {
   const details = detailsOf(delta)
-  const text = thoughtText(delta)
+  const plain = plainThought(delta)
+  candidate.hasPlainThought ||= plain !== ''
+  const text = candidate.hasPlainThought ? plain : detailedThought(details)
   if (text === '' && details.length === 0) return
   const block = openThought(candidate)
   candidate.details.push(...details)

@@ -2,18 +2,18 @@
 import type { SignatureCarrier } from '../../completion/part.ts'
 import { isRecord } from '../../lib/json.ts'
 
-/**
- * Gives the text of thought in a message or delta: `reasoning_content` (DeepSeek and its kin), `reasoning` (OpenRouter,
- * Groq), or, when neither is there, the texts of `reasoning_details`. They say the same thing, so that only one counts.
- */
-export function thoughtText(message: Readonly<Record<string, unknown>>): string {
+/** Gives the text of thought in a message or delta: `reasoning_content` (DeepSeek and its kin) or `reasoning` (OpenRouter, Groq). */
+export function plainThought(message: Readonly<Record<string, unknown>>): string {
   for (const field of ['reasoning_content', 'reasoning'] as const) {
     const value = message[field]
     if (typeof value === 'string' && value !== '') return value
   }
-  return detailsOf(message)
-    .map(({ text, summary }) => (typeof text === 'string' ? text : typeof summary === 'string' ? summary : ''))
-    .join('')
+  return ''
+}
+
+/** Gives the same from `reasoning_details`, which says again what the plain fields say: never read both. */
+export function detailedThought(details: readonly Detail[]): string {
+  return details.map(({ text, summary }) => (typeof text === 'string' ? text : typeof summary === 'string' ? summary : '')).join('')
 }
 
 type Detail = Readonly<Record<string, unknown>>
@@ -24,7 +24,8 @@ export function detailsOf(message: Readonly<Record<string, unknown>>): readonly 
 }
 
 /**
- * Joins the pieces of streamed details: pieces of one type and index are one detail, its texts running on.
+ * Joins the pieces of streamed details: pieces of one type and index are one detail, its texts running on. One
+ * without an index is whole.
  *
  * @see https://openrouter.ai/docs/use-cases/reasoning-tokens
  */
@@ -32,7 +33,7 @@ export function joinDetails(pieces: readonly Detail[]): readonly Detail[] {
   const joined: Record<string, unknown>[] = []
   for (const piece of pieces) {
     const last = joined.at(-1)
-    if (last === undefined || last['type'] !== piece['type'] || last['index'] !== piece['index']) {
+    if (last === undefined || typeof piece['index'] !== 'number' || last['index'] !== piece['index'] || last['type'] !== piece['type']) {
       joined.push({ ...piece })
       continue
     }

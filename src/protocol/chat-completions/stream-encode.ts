@@ -4,9 +4,10 @@ import type { CompletionPart, Extra } from '../../completion/part.ts'
 import { isRecord } from '../../lib/json.ts'
 import { encodeSseEvent } from '../../lib/sse.ts'
 import type { EncodeContext } from '../protocol.ts'
+import { encodeDetails, encodeSignature } from './carriers.ts'
 import { encodeError } from './error.ts'
 import { encodeFinish } from './finish.ts'
-import { brokenFinish, decodeDetails, encodeCitation, encodeImage, encodeSignature } from './result.ts'
+import { brokenFinish, encodeCitation, encodeImage } from './result.ts'
 import { encodeUsage } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -65,9 +66,7 @@ function createEncoder(context: EncodeContext): Encoder {
 function* encodePart(encoder: Encoder, part: CompletionPart): Generator<string, void, undefined> {
   switch (part.type) {
     case 'start':
-      if (part.id !== '') encoder.id = part.id
-      if (part.model !== '') encoder.model = part.model
-      encoder.created = part.createdSeconds ?? encoder.created
+      introduce(encoder, part)
       break
     case 'text-start':
     case 'reasoning-start':
@@ -77,21 +76,12 @@ function* encodePart(encoder: Encoder, part: CompletionPart): Generator<string, 
       yield* delta(encoder, candidateOf(encoder, part.block), { content: part.text })
       break
     case 'reasoning-delta':
-      yield* delta(encoder, candidateOf(encoder, part.block), { reasoning_content: part.text })
+    case 'reasoning-end':
+      yield* encodeThought(encoder, part)
       break
-    case 'reasoning-end': {
-      const details = decodeDetails(part.carriers)
-      if (details.length > 0) yield* delta(encoder, candidateOf(encoder, part.block), { reasoning_details: details })
-      break
-    }
     case 'refusal-delta':
       stateOf(encoder, part.candidate).hasRefusal = true
       yield* delta(encoder, part.candidate, { refusal: part.text })
-      break
-    case 'tool-input-start':
-    case 'tool-input-delta':
-    case 'tool-input-end':
-      yield* encodeTool(encoder, part)
       break
     case 'extra':
       yield* encodeExtra(encoder, part.candidate, part.extra)
@@ -104,7 +94,27 @@ function* encodePart(encoder: Encoder, part: CompletionPart): Generator<string, 
     case 'text-end':
     case 'usage':
       break
+    default:
+      yield* encodeTool(encoder, part)
   }
+}
+
+function introduce(encoder: Encoder, part: Extract<CompletionPart, { type: 'start' }>): void {
+  if (part.id !== '') encoder.id = part.id
+  if (part.model !== '') encoder.model = part.model
+  encoder.created = part.createdSeconds ?? encoder.created
+}
+
+type ThoughtPart = Extract<CompletionPart, { type: 'reasoning-delta' | 'reasoning-end' }>
+
+function* encodeThought(encoder: Encoder, part: ThoughtPart): Generator<string, void, undefined> {
+  const candidate = candidateOf(encoder, part.block)
+  if (part.type === 'reasoning-delta') {
+    yield* delta(encoder, candidate, { reasoning_content: part.text })
+    return
+  }
+  const details = encodeDetails(part.carriers)
+  if (details.length > 0) yield* delta(encoder, candidate, { reasoning_details: details })
 }
 
 type ToolPart = Extract<CompletionPart, { type: `tool-input-${string}` }>

@@ -2,7 +2,7 @@
 import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
 import type { CompletionPart, Finish } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
-import { isRecord, tryParseJson } from '../../lib/json.ts'
+import { isRecord } from '../../lib/json.ts'
 import { createSseDecoder, type SseItem } from '../../lib/sse.ts'
 import { addDelta, addExtra, createCandidate, endCandidate, type CandidateDecoder } from './candidate.ts'
 import { decodeErrorObject } from './error.ts'

@@ -6,7 +6,7 @@ import { createSseDecoder, type SseDecoder, type SseItem } from '../../lib/sse.t
 import type { StreamTap, TapReport } from '../protocol.ts'
 import { decodeErrorObject } from './error.ts'
 import { decodeFinish, readReason } from './finish.ts'
-import { thoughtText } from './reasoning.ts'
+import { detailedThought, detailsOf, plainThought } from './reasoning.ts'
 import { splitJson } from './split-json.ts'
 import { decodeUsage } from './usage.ts'
 
@@ -90,7 +90,7 @@ function afterFirstEvent(bytes: Buffer): number {
 
 function report(facts: Facts, skippedBytes: number, readBytes: number): TapReport {
   const share = readBytes === 0 ? 0 : facts.characters / readBytes
-  const error = facts.error ?? (facts.isDone || facts.finish !== undefined ? undefined : incomplete())
+  const error = facts.error ?? ((facts.isDone && facts.hasContent) || facts.finish !== undefined ? undefined : incomplete())
   return {
     usage: facts.usage,
     deliveredCharacters: facts.characters + Math.ceil(skippedBytes * share),
@@ -165,7 +165,8 @@ function noteChoice(facts: Facts, choice: Json): void {
 }
 
 function textLength(delta: Json): number {
-  let length = thoughtText(delta).length + lengthOf(delta['refusal'])
+  const thought = plainThought(delta) || detailedThought(detailsOf(delta))
+  let length = thought.length + lengthOf(delta['refusal'])
   const { content } = delta
   length += Array.isArray(content)
     ? content.filter(isRecord).reduce((sum, piece) => sum + JSON.stringify(piece).length, 0)

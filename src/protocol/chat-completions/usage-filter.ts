@@ -24,8 +24,9 @@ export function createUsageFilter(): ByteFilter {
       const end = endOfEvents(bytes)
       if (end === 0 && (isPassing || bytes.length > MAX_EVENT_BYTES)) {
         isPassing = true
-        held = Buffer.alloc(0)
-        return bytes
+        const ready = bytes.length - trailingBreaks(bytes)
+        held = bytes.subarray(ready)
+        return bytes.subarray(0, ready)
       }
       const whole = bytes.subarray(0, end)
       held = bytes.subarray(end)
@@ -45,9 +46,16 @@ function asBuffer(chunk: Uint8Array): Buffer {
   return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
 }
 
+/** Line breaks at the end may be half of the blank line that ends the event. */
+function trailingBreaks(bytes: Buffer): number {
+  let count = 0
+  while (count < 3 && (bytes.at(-1 - count) === LF || bytes.at(-1 - count) === CR)) count++
+  return count
+}
+
 /** The rest of an event whose beginning has passed passes too. */
 function afterFirst(bytes: Buffer): Buffer {
-  const first = nextBoundary(bytes, 0)
+  const first = nextBoundary(bytes, 0, true)
   return first === undefined ? bytes : Buffer.concat([bytes.subarray(0, first), without(bytes.subarray(first))])
 }
 
@@ -56,7 +64,7 @@ function without(bytes: Buffer): Buffer {
   const kept: Buffer[] = []
   let from = 0
   let start = 0
-  for (let end = nextBoundary(bytes, 0); end !== undefined; end = nextBoundary(bytes, end)) {
+  for (let end = nextBoundary(bytes, 0, true); end !== undefined; end = nextBoundary(bytes, end, true)) {
     if (isUsageOnly(bytes.subarray(start, end))) {
       kept.push(bytes.subarray(from, start))
       from = end
@@ -85,16 +93,17 @@ function endOfEvents(bytes: Buffer): number {
     return last === -1 ? 0 : last + 2
   }
   let end = 0
-  for (let next = nextBoundary(bytes, 0); next !== undefined; next = nextBoundary(bytes, next)) end = next
+  for (let next = nextBoundary(bytes, 0, false); next !== undefined; next = nextBoundary(bytes, next, false)) end = next
   return end
 }
 
 /**
- * Index after the first blank line at or after `from`. A CR at the very end may be half of a CRLF: it decides nothing yet.
+ * Index after the first blank line at or after `from`. A CR at the very end may be half of a CRLF: it decides nothing, unless
+ * the bytes are known to end with an event.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
-function nextBoundary(bytes: Buffer, from: number): number | undefined {
+function nextBoundary(bytes: Buffer, from: number, isWhole: boolean): number | undefined {
   let isLineEmpty = false
   for (let at = from; at < bytes.length; at++) {
     const byte = bytes[at]
@@ -103,7 +112,7 @@ function nextBoundary(bytes: Buffer, from: number): number | undefined {
       continue
     }
     const isPair = byte === CR && bytes[at + 1] === LF
-    if (byte === CR && at + 1 === bytes.length) return undefined
+    if (byte === CR && at + 1 === bytes.length && !isWhole) return undefined
     if (isPair) at++
     if (isLineEmpty) return at + 1
     isLineEmpty = true

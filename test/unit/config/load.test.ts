@@ -12,7 +12,7 @@ import type { Preset } from '../../../src/routeplane.ts'
 const KEY = '0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318'
 const environment = createEnvironment(
   { ACME_KEY: 'sk-acme-1', OUTER: '${ACME_KEY}', MULTILINE: 'x\nskip_auth: true', EMPTY: '', OPENAI_API_KEY: 'sk-openai-1', WALLET: KEY },
-  '/home/ada',
+  '/homes/ada',
   '/srv/project',
 )
 const parse = (text: string) => parseConfig(text, { file: '/etc/rp/routeplane.yaml', environment })
@@ -49,7 +49,7 @@ describe('defaults', () => {
           "perRequestUsd": 500000000000000000n,
         },
         "ledger": {
-          "path": "/home/ada/.routeplane/ledger.db",
+          "path": "/homes/ada/.routeplane/ledger.db",
         },
         "listen": {
           "host": "127.0.0.1",
@@ -59,7 +59,7 @@ describe('defaults', () => {
           "level": "info",
         },
         "payment": {
-          "onUnknown": "wait",
+          "onUnknown": "fail",
           "prefer": [
             "byok",
             "x402",
@@ -82,14 +82,14 @@ describe('defaults', () => {
         },
         "skipAuth": false,
         "source": "/etc/rp/routeplane.yaml",
-        "stateDirectory": "/home/ada/.routeplane",
+        "stateDirectory": "/homes/ada/.routeplane",
         "upstream": {
           "allowLoopback": false,
           "timeouts": {},
         },
         "virtualModels": [],
         "wallet": {
-          "keystore": "/home/ada/.routeplane/wallet.json",
+          "keystore": "/homes/ada/.routeplane/wallet.json",
           "network": "testnet",
           "rpc": {},
         },
@@ -117,13 +117,13 @@ describe('defaults', () => {
   })
 
   it('looks beside the user, then in the state directory, then at home', () => {
-    const own = createEnvironment({ ROUTEPLANE_HOME: '/var/rp' }, '/home/ada', '/srv/project')
+    const own = createEnvironment({ ROUTEPLANE_HOME: '/var/rp' }, '/homes/ada', '/srv/project')
     expect(configCandidates(own)).toEqual([
       '/srv/project/routeplane.yaml',
       '/var/rp/routeplane.yaml',
-      '/home/ada/.routeplane/routeplane.yaml',
+      '/homes/ada/.routeplane/routeplane.yaml',
     ])
-    expect(configCandidates(environment)).toEqual(['/srv/project/routeplane.yaml', '/home/ada/.routeplane/routeplane.yaml'])
+    expect(configCandidates(environment)).toEqual(['/srv/project/routeplane.yaml', '/homes/ada/.routeplane/routeplane.yaml'])
     expect(parseConfig('', { environment: own })).toMatchObject({ stateDirectory: '/var/rp', ledger: { path: '/var/rp/ledger.db' } })
   })
 })
@@ -392,7 +392,7 @@ describe('the result', () => {
     const config = parse('wallet: {keystore: keys/w.json, password_file: ~/pw}\nledger: {path: /var/l.db}\nregistry: {path: ../reg}')
     expect([config.wallet.keystore, config.wallet.passwordFile, config.ledger.path, config.registry.path]).toEqual([
       '/etc/rp/keys/w.json',
-      '/home/ada/pw',
+      '/homes/ada/pw',
       '/var/l.db',
       '/etc/reg',
     ])

@@ -30,7 +30,7 @@ function write(entries: readonly (readonly [string, unknown])[], blank: string, 
 describe('spliceJson', () => {
   it('gives what setting and deleting on the parsed object would give', () => {
     fc.assert(
-      fc.property(members, members, fc.array(key), space, fc.boolean(), (entries, set, remove, blank, escapeKeys) => {
+      fc.property(members, members, fc.array(key), fc.tuple(space, fc.boolean()), (entries, set, remove, [blank, escapeKeys]) => {
         const body = bytes(write(entries, blank, escapeKeys))
         const expected = new Map<string, unknown>(entries)
         for (const name of remove) expected.delete(name)

@@ -1,5 +1,5 @@
 /** The catalog: joined sources, polled documents, and snapshots that never change once given out. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createCanonicalIndex } from '../../../src/registry/canonical.ts'
 import { createCatalog } from '../../../src/registry/catalog.ts'
@@ -25,6 +25,11 @@ function catalogOf(...registry: ReturnType<typeof definition>[]) {
 function keys(endpoints: readonly Parameters<typeof endpointKey>[0][] | undefined): readonly string[] {
   return (endpoints ?? []).map(endpointKey)
 }
+
+const make = (source: 'config' | 'registry') =>
+  catalogOf(definition('b', ['x'], { source }))
+    .snapshot()
+    .models.get('x')?.endpoints[0]
 
 describe('a snapshot', () => {
   it('gathers everybody who serves a model, whatever they call it', () => {
@@ -57,10 +62,6 @@ describe('a snapshot', () => {
   })
 
   it('assumes nothing but text of a stranger who does not say, and anything of the user’s own server', () => {
-    const make = (source: 'config' | 'registry') =>
-      catalogOf(definition('b', ['x'], { source }))
-        .snapshot()
-        .models.get('x')?.endpoints[0]
     expect(make('registry')?.inputModalities).toEqual(['text'])
     expect(make('config')?.inputModalities).toContain('image')
   })
@@ -84,6 +85,8 @@ describe('a snapshot', () => {
   })
 })
 
+const url = (path: string) => ({ modelsUrl: `https://a.dev/${path}` })
+
 describe('polled documents', () => {
   it('count where they speak and leave the rest of the file', () => {
     const listed = row('prod-7', { canonicalId: 'openai/gpt-4o', features: ['tools'], pricing: flatPricing('0.1') })
@@ -95,7 +98,6 @@ describe('polled documents', () => {
   })
 
   it('are kept over a reload unless the provider went or moved', () => {
-    const url = (path: string) => ({ modelsUrl: `https://a.dev/${path}` })
     const catalog = catalogOf(definition('a', [], url('1')), definition('b', [], url('1')), definition('c', [], url('1')))
     catalog.setDocuments(new Map(['a', 'b', 'c'].map((id) => [id, [row(`${id}-model`)]])))
     catalog.reload({ canonical, registry: [definition('a', [], url('1')), definition('b', [], url('2'))], config: [] })

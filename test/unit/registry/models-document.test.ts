@@ -1,5 +1,5 @@
 /** Models documents: what is read, which rows go and why, and that prices stay exact text. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseJson } from '../../../src/lib/json.ts'
 import { formatUsd, parseUsd } from '../../../src/money.ts'

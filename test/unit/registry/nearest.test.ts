@@ -1,5 +1,5 @@
 /** Suggestions and the distance behind them. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { editDistance, nearestWords } from '../../../src/registry/nearest.ts'
 
@@ -11,6 +11,18 @@ describe('editDistance', () => {
         expect(editDistance(a, b)).toBe(editDistance(b, a))
         expect(editDistance(a, b) === 0).toBe(a === b)
         expect(editDistance(a, c)).toBeLessThanOrEqual(editDistance(a, b) + editDistance(b, c))
+      }),
+    )
+  })
+})
+
+describe('editDistance with a limit', () => {
+  const word = fc.string({ maxLength: 12 })
+  it('says the same up to the limit and stops beyond it', () => {
+    fc.assert(
+      fc.property(word, word, fc.nat({ max: 8 }), (a, b, limit) => {
+        const distance = editDistance(a, b)
+        expect(editDistance(a, b, limit)).toBe(distance <= limit ? distance : Infinity)
       }),
     )
   })

@@ -1,5 +1,5 @@
 /** Laws of pricing: the bound is never below a cost within it, tiers switch at the exact token, unknown stays unknown. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Needs } from '../../../src/completion/features.ts'
 import type { Usage } from '../../../src/completion/usage.ts'

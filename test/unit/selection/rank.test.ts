@@ -1,5 +1,5 @@
 /** Laws of ranking: total, deterministic, monotone in cost, and never about who may serve. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Usd } from '../../../src/money.ts'
 import { endpointKey } from '../../../src/registry/endpoint.ts'
@@ -126,8 +126,12 @@ describe('rank', () => {
   })
 
   it('takes the median for what has not been measured: a newcomer is neither first nor last', () => {
-    const health = (ttftMs: number) => ({ health: { ttftMs } })
-    const all = [candidate('fast', health(100)), candidate('middle', health(200)), candidate('slow', health(900)), candidate('new')]
+    const all = [
+      candidate('fast', { health: { ttftMs: 100 } }),
+      candidate('middle', { health: { ttftMs: 200 } }),
+      candidate('slow', { health: { ttftMs: 900 } }),
+      candidate('new'),
+    ]
     expect(orderOf(all)).toEqual(['fast', 'middle', 'new', 'slow'])
   })
 
