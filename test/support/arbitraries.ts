@@ -7,7 +7,10 @@ import { readToolArguments } from '../../src/completion/tool-arguments.ts'
 
 const words = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 const name = fc.stringMatching(/^[a-z_]{1,12}$/)
-const json = fc.dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 })
+/** JSON has no negative zero. */
+const json = fc
+  .dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 })
+  .map((value) => JSON.parse(JSON.stringify(value)) as Record<string, fc.JsonValue>)
 const maybe = <Key extends string, T>(key: Key, value: fc.Arbitrary<T>): fc.Arbitrary<{ [K in Key]?: T }> =>
   fc.oneof(
     fc.constant({}),
