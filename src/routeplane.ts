@@ -15,6 +15,7 @@ import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
 import { complete } from './gateway/complete.ts'
 import type { GatewayContext } from './gateway/context.ts'
 import { explain } from './gateway/explain.ts'
+import { onlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
 import type { Transport } from './lib/http-call.ts'
 import { Secret, silentLog, type Log } from './lib/log.ts'
@@ -113,7 +114,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   return {
     async complete(call) {
       await background.ready
-      return complete(call, context)
+      return onlyOnce(call, context, () => complete(call, context))
     },
     async explain(call) {
       await background.ready

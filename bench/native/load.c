@@ -2,7 +2,8 @@
 //
 //   load PORT PATH BODY_FILE CONNECTIONS WARM_SECONDS SECONDS [HEADER]...
 //
-// Prints one line of JSON. Latency: request sent until the answer is complete. First token: until the first ~tok~ is seen.
+// A connection that the other side announces to close is opened anew, as clients do. Prints one line of JSON. Latency:
+// request sent until the answer is complete. First token: until the first ~tok~ is seen.
 // Only answers that end inside the measured time count, but all_requests and all_chunks count everything, for CPU figures.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,7 +30,7 @@ typedef struct {
   size_t head_length;
   Place place;
   size_t left;
-  int status, line_length, saw_token, matched;
+  int status, closes, line_length, saw_token, matched;
 } Connection;
 
 typedef struct {
@@ -118,11 +119,14 @@ static void finish(Connection *connection, uint64_t now) {
       last_bad_status = connection->status;
     }
   }
-  if (now < measure_until) send_request(connection);
-  else {
-    close(connection->fd);
-    connection->fd = -1;
+  int is_over = now >= measure_until;
+  if (!is_over && !connection->closes) {
+    send_request(connection);
+    return;
   }
+  close(connection->fd);
+  connection->fd = -1;
+  if (!is_over) open_connection(connection);
 }
 
 // Counts the token even when it is split over reads.
@@ -163,6 +167,8 @@ static size_t take_head(Connection *connection, const char *bytes, size_t length
   end[2] = 0;
   connection->status = atoi(connection->head + 9);
   char *encoding = header(connection, "transfer-encoding:"), *stated = header(connection, "content-length:");
+  char *persistence = header(connection, "connection:");
+  connection->closes = persistence != NULL && strncasecmp(persistence + strspn(persistence, " "), "close", 5) == 0;
   connection->place = encoding != NULL ? IN_SIZE : IN_BODY;
   connection->left = encoding != NULL || stated == NULL ? 0 : strtoul(stated, NULL, 10);
   connection->line_length = 0;
@@ -230,8 +236,9 @@ static void read_answers(Connection *connection) {
       int complete = 0;
       at += take(connection, buffer + at, (size_t)got - at, now, &complete);
       if (!complete) continue;
+      int closes = connection->closes;
       finish(connection, now);
-      if (connection->fd < 0) return;
+      if (closes || connection->fd < 0) return;
     }
   }
 }

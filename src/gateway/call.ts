@@ -45,6 +45,8 @@ export type CompletionHead = {
   readonly receiptId?: string
   readonly costUsd?: Usd
   readonly losses: readonly string[]
+  /** The kept answer of an earlier request with the same idempotency key; nothing was paid for it again. */
+  readonly replayed?: boolean
   readonly warnings: readonly string[]
 }
 

@@ -10,6 +10,7 @@ import type { Attempt } from '../routing/plan.ts'
 import { outcomeOfError, type Outcome } from '../selection/outcome.ts'
 import type { Usage } from '../completion/usage.ts'
 import { startAttempt, type Started } from './attempt.ts'
+import { blameAnswer } from './blame.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { decide, tokensOf, type Decided } from './decide.ts'
@@ -66,7 +67,12 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
 
 function deadline(signal: AbortSignal, context: GatewayContext): AbortSignal {
   const { deadlineMs } = context.rules
-  return deadlineMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
+  if (deadlineMs === undefined) return signal
+  const late = new AbortController()
+  const end = () => late.abort(new RouteplaneError('upstream_timeout', `there was no whole answer within ${deadlineMs} ms`))
+  // A bare timeout would reach the caller as an error nobody knows.
+  AbortSignal.timeout(deadlineMs).addEventListener('abort', end, { once: true })
+  return AbortSignal.any([signal, late.signal])
 }
 
 type Opened = {
@@ -93,7 +99,7 @@ function open(opened: Opened, context: GatewayContext): Completion {
     losses: [],
     warnings: opened.decided.warningsOf(endpoint),
   }
-  const { answer } = started
+  const answer = blameAnswer(started.answer, started.payment)
   if (answer.lane === 'native' && answer.body instanceof Uint8Array) {
     return { head, answer, closed: finish(opened, undefined, context) }
   }

@@ -34,6 +34,7 @@ export function completionHeaders(head: CompletionHead): Record<string, string> 
     'x-routeplane-model': cleanHeader(head.model),
     'x-routeplane-attempts': String(head.attempts),
     'x-routeplane-payment-mode': cleanHeader(head.mode),
+    ...(head.replayed === true ? { 'x-routeplane-replayed': '1' } : {}),
     ...(head.costUsd === undefined ? {} : { 'x-routeplane-cost-usd': formatUsd(head.costUsd) }),
     ...(head.receiptId === undefined ? {} : { 'x-routeplane-receipt': cleanHeader(head.receiptId) }),
     ...(head.losses.length === 0 ? {} : { 'x-routeplane-loss': cleanHeader(head.losses.join(', ')) }),

@@ -120,7 +120,7 @@ export type RequestStore = {
 
 export type IdempotencyStore = {
   /** Claims a key for a request, or says what became of the one that has it. Keys are kept 24 hours. */
-  claim(caller: string, key: string, fingerprint: string, now: number): Promise<IdempotencyClaim>
+  claim(caller: string, key: string, fingerprint: string, now: number, requestId?: string): Promise<IdempotencyClaim>
   /**
    * Keeps the answer for the next caller with the key; `undefined` gives the key back after a failure that cost nothing.
    *
@@ -136,7 +136,8 @@ export const MAX_KEPT_BYTES = 1_048_576
 export type KeptAnswer = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array }
 
 export type IdempotencyClaim =
-  | { readonly kind: 'new' }
+  /** `abandoned` is the request of a process that died while it held the key: it may have paid. */
+  | { readonly kind: 'new'; readonly abandoned?: string }
   | { readonly kind: 'running' }
   | { readonly kind: 'conflict' }
   | { readonly kind: 'kept'; readonly answer: KeptAnswer }

@@ -39,6 +39,8 @@ export type ResolverDeps = {
 const FIRST_DELAY_MS = 150
 /** More than a wallet can have open while its money lasts. */
 const MAX_SWEPT = 10_000
+/** Before a following that failed begins anew. */
+const RETRY_MS = 10_000
 
 export function createResolver(deps: ResolverDeps): Resolver {
   const followed = new Map<string, Promise<void>>()
@@ -46,17 +48,25 @@ export function createResolver(deps: ResolverDeps): Resolver {
   const ask = (id: string, how: SettleOptions) =>
     settle(id, { ...how, signal: how.signal === undefined ? closing.signal : AbortSignal.any([how.signal, closing.signal]) }, deps)
 
+  /** A ledger that cannot be written now may be later; nothing but an ending or our own closes the case. */
+  async function followOn(attemptId: string): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        await ask(attemptId, { untilKnown: true })
+        return
+      } catch (error) {
+        deps.log.error('attempt cannot be resolved now', { attempt: attemptId, message: toRouteplaneError(error).message })
+      }
+      await deps.clock.sleep(RETRY_MS, closing.signal).catch(() => {})
+    }
+  }
+
   function follow(attemptId: string): void {
     if (followed.has(attemptId) || closing.signal.aborted) return
-    const task = ask(attemptId, { untilKnown: true })
-      .catch((error: unknown) =>
-        deps.log.error('attempt cannot be resolved', { attempt: attemptId, message: toRouteplaneError(error).message }),
-      )
-      .finally(() => followed.delete(attemptId))
-    followed.set(
-      attemptId,
-      task.then(() => {}),
-    )
+    const task = followOn(attemptId).finally(() => {
+      followed.delete(attemptId)
+    })
+    followed.set(attemptId, task)
   }
 
   /** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */

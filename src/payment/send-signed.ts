@@ -1,6 +1,6 @@
 /** Sends one signed call until its outcome is known: always the same authorization, never a second one. */
 import type { Chain } from '../chain/chain.ts'
-import { RouteplaneError, toRouteplaneError, withMoney } from '../errors.ts'
+import { RouteplaneError, toRouteplaneError, withMoney, type MoneyState } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { headerOf, type HttpResponse } from '../lib/http-call.ts'
 import type { Log } from '../lib/log.ts'
@@ -82,7 +82,7 @@ function readRefusal(response: HttpResponse, signed: SignedCall): Reply {
     if (dearer !== undefined) return { kind: 'refused', why: dearer }
     return {
       kind: 'refused',
-      why: new RouteplaneError('payment_outcome_unknown', `the provider answered 402 again after it was paid${reasonOf(claim)}`),
+      why: new RouteplaneError('payment_rejected', `the provider answered 402 again after it was paid${reasonOf(claim)}`),
     }
   }
   const why = new RouteplaneError('upstream_error', `the provider answered ${status} after it was paid`, { details: { status } })
@@ -126,9 +126,11 @@ async function endUnsent(call: PaidCall, why: RouteplaneError, deps: SendDeps): 
 
 /** Asks the chain at once; what stays open is followed by the resolver, and the caller is told what is at risk. */
 async function endUnknown(call: PaidCall, signed: SignedCall, why: RouteplaneError, deps: SendDeps): Promise<never> {
-  await deps.ledger.attempts.end(call.attemptId, { state: 'unknown', reason: why.code, now: deps.clock.now() })
-  const wait = call.onUnknown === 'wait' && !call.signal.aborted
-  const state = await deps.resolver.settle(call.attemptId, wait ? { untilKnown: true, signal: call.signal } : { tries: 1 })
+  const state = await conclude(call, why, deps).catch((error: unknown) => {
+    // A ledger that fails now must not make a signed payment look like an unsigned one.
+    deps.log.error('payment could not be recorded', { attempt: call.attemptId, message: toRouteplaneError(error).message })
+    return 'open' as const
+  })
   if (state === 'released') throw withMoney(why, 'untouched')
   const details = {
     attemptId: call.attemptId,
@@ -160,22 +162,33 @@ async function endUnknown(call: PaidCall, signed: SignedCall, why: RouteplaneErr
   )
 }
 
+async function conclude(call: PaidCall, why: RouteplaneError, deps: SendDeps): Promise<'settled' | 'released' | 'open'> {
+  await deps.ledger.attempts.end(call.attemptId, { state: 'unknown', reason: why.code, now: deps.clock.now() })
+  const wait = call.onUnknown === 'wait' && !call.signal.aborted
+  return deps.resolver.settle(call.attemptId, wait ? { untilKnown: true, signal: call.signal } : { tries: 1 })
+}
+
 /** How often and how long the end of an answer waits for the chain before the resolver takes over. */
 const CLOSE_TRIES = 4
 
 function openPayment(call: PaidCall, signed: SignedCall, response: HttpResponse, deps: SendDeps): Payment {
+  let money: MoneyState = 'signed'
   const claim = signed.format.readClaim(response)
   if (claim === 'invalid') deps.log.warn('receipt header cannot be read', { attempt: call.attemptId, provider: call.endpoint.provider.id })
   return {
     mode: 'x402',
     receiptId: call.attemptId,
     paidUsd: signed.agreed.amountUsd,
-    blame: (error) => withMoney(error, 'signed'),
+    blame: (error) => withMoney(error, money),
     async close() {
       try {
         const hint = typeof claim === 'object' && claim.transaction !== undefined ? { transaction: claim.transaction } : {}
         const state = await deps.resolver.settle(call.attemptId, { tries: CLOSE_TRIES, ...hint })
-        if (state !== 'open') return
+        if (state !== 'open') {
+          money = state === 'settled' ? 'settled' : 'untouched'
+          return
+        }
+        money = 'unknown'
         await deps.ledger.attempts.end(call.attemptId, {
           state: 'unknown',
           reason: 'answered, not yet settled on chain',
@@ -183,8 +196,10 @@ function openPayment(call: PaidCall, signed: SignedCall, response: HttpResponse,
         })
         deps.resolver.follow(call.attemptId)
       } catch (error) {
-        // The row stays open and is healed by whoever starts next: money is never closed on a guess.
+        // The row stays open until the chain can be asked and the ledger written: money is never closed on a guess.
+        money = 'unknown'
         deps.log.error('payment could not be closed', { attempt: call.attemptId, message: toRouteplaneError(error).message })
+        deps.resolver.follow(call.attemptId)
       }
     },
   }

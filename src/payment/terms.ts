@@ -1,6 +1,6 @@
 /** Judges a seller's terms against what was agreed before the call: payee, network, asset, amount, method, time. */
 import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
-import { findAsset, type AssetRow } from '../chain/networks.ts'
+import { findAsset, findNetwork, type AssetRow } from '../chain/networks.ts'
 import { RouteplaneError, type ErrorCode } from '../errors.ts'
 import { formatUsd, fromAtomic, parseAtomic, type Atomic, type Usd } from '../money.ts'
 import type { X402Terms } from '../registry/endpoint.ts'
@@ -69,6 +69,7 @@ export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedT
     return refuse(2, 'unsupported_scheme', `transfer method ${show(terms.transferMethod)} is not supported`)
   if (terms.paymentFlow !== 'authorization')
     return refuse(2, 'unsupported_scheme', `payment flow ${show(terms.paymentFlow)} is not allowed`)
+  if (findNetwork(terms.network) === undefined) return refuse(3, 'unknown_network', `network ${show(terms.network)} is not in our table`)
   const asset = findAsset(terms.network, terms.asset)
   if (asset === undefined) return refuse(3, 'unknown_asset', `asset ${show(terms.asset)} on ${show(terms.network)} is not in our table`)
   if (!manifest.assets.includes(asset.symbol)) return refuse(3, 'unknown_asset', `asset ${asset.symbol} is not in the manifest`)

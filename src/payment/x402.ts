@@ -145,7 +145,7 @@ async function prepare(
   })
   call.onProgress?.({ step: 'challenged', amountUsd: agreed.amountUsd, network: agreed.asset.network })
   await assertFunds({ agreed, payer: wallet.address, attemptId: call.attemptId }, deps)
-  call.signal.throwIfAborted()
+  if (call.signal.aborted) throw asCancelled(call.signal.reason)
 
   const scheme = schemes.find(({ id }) => id === agreed.terms.scheme)
   if (scheme === undefined) throw new RouteplaneError('unsupported_scheme', `scheme ${agreed.terms.scheme} cannot be signed`)
@@ -155,6 +155,11 @@ async function prepare(
   const credential = await scheme.sign({ attemptId: call.attemptId, agreed, nonce, validBeforeSeconds }, wallet)
   call.onProgress?.({ step: 'signed', amountUsd: agreed.amountUsd, payee: agreed.payTo })
   return { agreed, headers: format.attach(credential, agreed.terms, challenge), format, nonce, validBeforeSeconds }
+}
+
+/** Whoever aborts may have said why; any other reason means that the caller has left. */
+function asCancelled(reason: unknown): RouteplaneError {
+  return reason instanceof RouteplaneError ? reason : new RouteplaneError('cancelled', 'the call was cancelled before it was paid')
 }
 
 type Intended = {

@@ -6,6 +6,8 @@ import type { Needs } from '../completion/features.ts'
 import type { Usage } from '../completion/usage.ts'
 import type { RouteplaneError } from '../errors.ts'
 import type { Extensions } from './extensions.ts'
+import type { Loss } from './loss.ts'
+import type { Restore } from './restore.ts'
 
 export type ProtocolId = WireId
 
@@ -63,8 +65,8 @@ export type WireError = {
 }
 
 export type UpstreamSide = {
-  /** @returns path below the endpoint's base URL, and the body; nothing secret. */
-  encodeRequest(request: CompletionRequest, target: UpstreamTarget): { readonly path: string; readonly body: unknown }
+  /** Says a neutral request in this wire. Never throws for what the wire cannot carry: that is a loss. */
+  encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded
   /** The native lane: the caller's own bytes with the model set and our extension fields taken out. */
   forward(wire: WireRequest, target: UpstreamTarget): ForwardedCall
   /** Takes the usage-only event out of forwarded bytes; for calls whose {@link ForwardedCall.hideUsageChunk} is set. */
@@ -78,6 +80,20 @@ export type UpstreamSide = {
   decodeError(status: number, body: string): RouteplaneError
   /** Watches a forwarded stream without touching it. */
   createTap(): StreamTap
+}
+
+/** A translated request, ready but for address and payment; a refused loss means that it must not be sent. */
+export type Encoded = {
+  /** Below the endpoint's base URL. */
+  readonly path: string
+  /** What JSON says of it is sent; nothing secret. */
+  readonly body: unknown
+  /** Headers that belong to the body, such as the version it is written in. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** In the order of the request, as far as there is one; paths are those of the neutral request. */
+  readonly losses: readonly Loss[]
+  /** What has to be undone on the answer. */
+  readonly restore: Restore
 }
 
 /** A call of the native lane, ready but for address and payment. */
@@ -103,6 +119,9 @@ export type UpstreamTarget = {
   readonly stream: boolean
   /** The endpoint's own output limit, for wires that demand one. */
   readonly maxOutputTokens?: number
+  /** Who will answer, as far as signatures go: they are replayed to their own issuer only. Unknown is never a match. */
+  readonly provider?: string
+  readonly modelFamily?: string
 }
 
 /**

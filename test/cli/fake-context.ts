@@ -1,6 +1,4 @@
 /** A command's world made of plain values: what was printed is kept, and the engine is one object in memory. */
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CommandContext, Engine, Interruption } from '../../src/cli/context.ts'
 import { main } from '../../src/cli/main.ts'
@@ -9,6 +7,7 @@ import { RouteplaneError } from '../../src/errors.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Routeplane, Status } from '../../src/routeplane.ts'
 import { parseUsd } from '../../src/money.ts'
+import { createFolder } from '../support/folder.ts'
 
 export type World = {
   readonly directory: string
@@ -29,7 +28,7 @@ export type WorldOptions = {
 export const emptyStatus: Status = { version: '0.0.0', network: 'eip155:84532', caps: [], openAttempts: 0, providers: 0, models: 0 }
 
 export function createWorld(options: WorldOptions = {}): World {
-  const directory = mkdtempSync(join(tmpdir(), 'routeplane-cli-'))
+  const directory = createFolder('cli')
   const interruption = new AbortController()
   return {
     directory,

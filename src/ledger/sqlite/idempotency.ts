@@ -5,14 +5,14 @@ import type { IdempotencyClaim, IdempotencyStore, KeptAnswer } from '../ledger.t
 import { MAX_KEPT_BYTES } from '../ledger.ts'
 import { checkTime } from '../rules.ts'
 import type { Engine } from './attempts.ts'
-import { bytesOf, damaged, numberOf, textOf } from './columns.ts'
+import { bytesOf, damaged, numberOf, optional, textOf } from './columns.ts'
 import type { Row } from './connection.ts'
 
 const KEPT_MS = 24 * 60 * 60 * 1_000
 
 export const idempotencySql = {
   claimOf: 'SELECT * FROM idempotency WHERE caller = ? AND key = ?',
-  putClaim: 'INSERT OR REPLACE INTO idempotency (caller, key, fingerprint, owner, claimed_at) VALUES (?, ?, ?, ?, ?)',
+  putClaim: 'INSERT OR REPLACE INTO idempotency (caller, key, fingerprint, owner, claimed_at, request_id) VALUES (?, ?, ?, ?, ?, ?)',
   keepAnswer: 'UPDATE idempotency SET status = ?, headers = ?, body = ? WHERE caller = ? AND key = ? AND owner = ? AND status IS NULL',
   giveBack: 'DELETE FROM idempotency WHERE caller = ? AND key = ? AND owner = ? AND status IS NULL',
   // A few at a time: a claim must not pay for a whole day's keys.
@@ -22,7 +22,7 @@ export const idempotencySql = {
 export function createIdempotencyStore(engine: Engine): IdempotencyStore {
   const { connection, writer, processes } = engine
   return {
-    claim: (caller, key, fingerprint, now) => writer.write(() => claim(engine, caller, key, fingerprint, now)),
+    claim: (caller, key, fingerprint, now, requestId) => writer.write(() => claim(engine, { caller, key, fingerprint, now, requestId })),
     finish: async (caller, key, answer) => {
       const place = [caller, key, processes.self]
       if (answer === undefined) return writer.write(() => void connection.run(idempotencySql.giveBack, place))
@@ -33,7 +33,15 @@ export function createIdempotencyStore(engine: Engine): IdempotencyStore {
   }
 }
 
-function claim(engine: Engine, caller: string, key: string, fingerprint: string, now: number): IdempotencyClaim {
+type ClaimRequest = {
+  readonly caller: string
+  readonly key: string
+  readonly fingerprint: string
+  readonly now: number
+  readonly requestId: string | undefined
+}
+
+function claim(engine: Engine, { caller, key, fingerprint, now, requestId }: ClaimRequest): IdempotencyClaim {
   checkTime(now)
   const { connection, processes } = engine
   connection.run(idempotencySql.forget, [now - KEPT_MS])
@@ -43,8 +51,10 @@ function claim(engine: Engine, caller: string, key: string, fingerprint: string,
     if (row['status'] !== null) return { kind: 'kept', answer: readAnswer(row) }
     if (!processes.isDead(textOf(row, 'owner'), now)) return { kind: 'running' }
   }
-  connection.run(idempotencySql.putClaim, [caller, key, fingerprint, processes.self, now])
-  return { kind: 'new' }
+  connection.run(idempotencySql.putClaim, [caller, key, fingerprint, processes.self, now, requestId])
+  const isAlive = row !== undefined && numberOf(row, 'claimed_at') > now - KEPT_MS
+  const abandoned = isAlive ? optional(row, 'request_id', textOf) : undefined
+  return abandoned === undefined ? { kind: 'new' } : { kind: 'new', abandoned }
 }
 
 function checkAnswer(answer: KeptAnswer): void {

@@ -114,6 +114,7 @@ CREATE TABLE idempotency (
   fingerprint TEXT NOT NULL,
   owner TEXT NOT NULL,
   claimed_at INTEGER NOT NULL,
+  request_id TEXT,
   status INTEGER,
   headers TEXT,
   body BLOB,

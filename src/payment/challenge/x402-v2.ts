@@ -31,18 +31,20 @@ export const x402V2: ChallengeFormat = {
   read(response) {
     const header = headerOf(response.headers, 'payment-required')
     if (header === undefined) return undefined
-    const parsed = PaymentRequiredV2Schema.safeParse(decodeHeader(header))
+    const json = decodeHeader(header)
+    const parsed = PaymentRequiredV2Schema.safeParse(json)
     if (!parsed.success) {
       const issue = parsed.error.issues[0]
       throw badChallenge(
         `its PAYMENT-REQUIRED header is not a version 2 challenge (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`,
       )
     }
-    const { accepts, resource, error } = parsed.data
+    const { accepts, error } = parsed.data
     if (accepts.length > MAX_OFFERS) throw badChallenge(`it offers ${accepts.length} ways to pay; at most ${MAX_OFFERS} are read`)
+    const asWritten = json as { readonly accepts: readonly unknown[]; readonly resource: unknown }
     return {
-      terms: accepts.map((requirement) => toTerms(requirement as WireRequirement)),
-      resource,
+      terms: accepts.map((requirement, at) => toTerms(requirement as WireRequirement, asWritten.accepts[at])),
+      resource: asWritten.resource,
       ...(error === undefined ? {} : { error: error.slice(0, 200) }),
     }
   },
@@ -73,7 +75,8 @@ function decodeHeader(header: string): unknown {
   }
 }
 
-function toTerms(requirement: WireRequirement): Terms {
+/** @param raw - The offer before the schema took out what it does not know: sellers compare the echo member by member. */
+function toTerms(requirement: WireRequirement, raw: unknown): Terms {
   const extra = requirement.extra ?? {}
   const text = (name: string) => (typeof extra[name] === 'string' ? extra[name] : undefined)
   const name = text('name')
@@ -89,7 +92,7 @@ function toTerms(requirement: WireRequirement): Terms {
     domain: { ...(name === undefined ? {} : { name }), ...(version === undefined ? {} : { version }) },
     transferMethod: text('assetTransferMethod') ?? 'eip3009',
     paymentFlow: text('paymentFlow') ?? 'authorization',
-    raw: requirement,
+    raw,
   }
 }
 

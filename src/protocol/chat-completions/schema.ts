@@ -1,5 +1,6 @@
 /** The request of Chat Completions as callers write it: loose, so that unknown fields pass. */
 import { z } from 'zod'
+import { isRecord } from '../../lib/json.ts'
 
 /** Longer than any model id; a bound so that no error or log carries a megabyte. */
 const MAX_MODEL_CHARACTERS = 512
@@ -14,6 +15,12 @@ const mediaUrl = z.string().check((context) => {
   if (/^(?:https?:\/\/|data:)/i.test(context.value)) return
   context.issues.push({ code: 'custom', message: 'must be an http(s) or data: URL', input: context.value, path: [] })
 })
+
+/** Passed on as it is: a record schema would lose a member called `__proto__`. */
+const logitBias = z.custom<Record<string, number>>(
+  (value) => isRecord(value) && Object.values(value).every((bias) => typeof bias === 'number'),
+  'must map token ids to numbers',
+)
 
 const cacheFields = {
   prompt_cache_breakpoint: z.looseObject({ ttl: z.string().nullish() }).nullish(),
@@ -124,7 +131,7 @@ export const chatRequestSchema = z
     presence_penalty: number,
     repetition_penalty: number,
     seed: number,
-    logit_bias: z.record(z.string(), z.number()).nullish(),
+    logit_bias: logitBias.nullish(),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).nullish(),
     reasoning_effort: z.string().nullish(),

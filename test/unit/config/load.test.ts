@@ -59,7 +59,7 @@ describe('defaults', () => {
           "level": "info",
         },
         "payment": {
-          "onUnknown": "wait",
+          "onUnknown": "fail",
           "prefer": [
             "byok",
             "x402",

@@ -1,0 +1,45 @@
+/** Starts the children of the chain suites in the world of a test, and reads what they say. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import type { World } from '../../support/engine.ts'
+
+export type Child = {
+  readonly process: ChildProcess
+  readonly lines: readonly string[]
+  /** Resolves once so many lines say `text`. @throws Error when the child ends before. */
+  said(text: string, times?: number): Promise<void>
+  /** Resolves with the exit code when all that was said has been read; `null` for a child that was killed. */
+  readonly ended: Promise<number | null>
+}
+
+/** Runs a script of this folder; whatever is left of it is killed when the test has finished. */
+export function startChild(script: string, world: World, ...values: readonly string[]): Child {
+  const file = fileURLToPath(new URL(script, import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', file, world.file, ...values], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...world.variables },
+  })
+  const lines: string[] = []
+  const reader = createInterface({ input: child.stdout })
+  reader.on('line', (line) => lines.push(line))
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  const gone = ended.then(() => {
+    throw new Error(`${script} ended after saying ${lines.join(', ')}`)
+  })
+  gone.catch(() => {})
+  return {
+    process: child,
+    lines,
+    async said(text, times = 1) {
+      while (lines.filter((line) => line === text).length < times) await Promise.race([once(reader, 'line'), gone])
+    },
+    ended,
+  }
+}

@@ -1,0 +1,102 @@
+/** One idempotency key buys one answer, however often, at once or after a crash it is asked with. */
+import { describe, expect, it } from 'vitest'
+import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
+import { formatOwner } from '../../src/ledger/owner.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { useDemoNetwork } from '../support/chain.ts'
+import { ask, closedBooks, expectBalanced, openEngine, question, readBooks, writeWorld } from '../support/engine.ts'
+import { textOf } from '../support/x402-buyer.ts'
+
+const current = useDemoNetwork()
+const prices = { prompt: '0.000001', completion: '0.000005' }
+
+async function open(faults: object = {}) {
+  const seller = await current().startProvider({ id: 'thrift', prices, faults })
+  const world = await writeWorld(current(), { sellers: [seller] })
+  const engine = await openEngine(world)
+  return { seller, world, engine, url: await engine.serve() }
+}
+
+const keyed = (key: string) => ({ 'idempotency-key': key })
+
+describe('an idempotency key', () => {
+  it.each([false, true])('gives the second caller the first answer, and pays once (stream: %s)', async (stream) => {
+    const { seller, world, url } = await open()
+    const first = await ask(url, { ...question, stream }, keyed('k'))
+    const second = await ask(url, { ...question, stream }, keyed('k'))
+    expect([first.status, first.headers.get('x-routeplane-replayed')]).toEqual([200, null])
+    expect([second.status, second.text, second.headers.get('x-routeplane-replayed')]).toEqual([200, first.text, '1'])
+    expect(second.headers.get('x-routeplane-receipt')).toBe(first.headers.get('x-routeplane-receipt'))
+    const books = await closedBooks(world)
+    expectBalanced(books)
+    expect([books.transfers.length, seller.counters.handlerRuns]).toEqual([1, 1])
+  })
+
+  it('makes ten callers at once one request', async () => {
+    const { seller, world, url } = await open()
+    const replies = await Promise.all(Array.from({ length: 10 }, () => ask(url, question, keyed('k'))))
+    expect(new Set(replies.map(({ status, text }) => `${status} ${textOf(text)}`))).toEqual(
+      new Set(['200 thrift heard: how are you today?']),
+    )
+    expect([(await closedBooks(world)).transfers.length, seller.counters.handlerRuns]).toEqual([1, 1])
+  })
+
+  it('refuses another request, with a status that no SDK retries', async () => {
+    const { url } = await open()
+    await ask(url, question, keyed('k'))
+    const other = await ask(url, { ...question, max_tokens: 21 }, keyed('k'))
+    expect([other.status, other.error?.code, other.error?.money]).toEqual([422, 'idempotency_conflict', 'untouched'])
+  })
+
+  it('is given back by a failure that cost nothing', async () => {
+    const { seller, world, url } = await open({ refuseWith: 500 })
+    expect((await ask(url, question, keyed('k'))).status).toBe(502)
+    delete seller.faults.refuseWith
+    expect((await ask(url, question, keyed('k'))).status).toBe(200)
+    expectBalanced(await closedBooks(world))
+  })
+
+  it('keeps the error of a payment whose outcome is open, so that nobody pays again by repeating it', async () => {
+    const { seller, world, url } = await open({ challengeAgain: true })
+    const first = await ask(url, question, keyed('k'))
+    delete seller.faults.challengeAgain
+    const second = await ask(url, question, keyed('k'))
+    expect([first.status, first.error?.code]).toEqual([424, 'payment_outcome_unknown'])
+    expect([second.status, second.error]).toEqual(
+      [424, { ...first.error, requestId: expect.anything() as string }].map((each) =>
+        typeof each === 'object' ? expect.objectContaining({ code: first.error?.code, money: first.error?.money }) : each,
+      ),
+    )
+    expect((await readBooks(world)).rows.filter(({ payment }) => payment !== undefined)).toHaveLength(1)
+  })
+
+  it('of a process that died after it had paid answers with the receipt instead of paying again', async () => {
+    const { world, engine, url, seller } = await open()
+    const paid = await ask(url)
+    const [row] = (await closedBooks(world)).rows
+    await engine.close()
+    // What a crash leaves: the key held by a process that is gone, for the request that has paid.
+    const dead = formatOwner({ host: 'gone', pid: 1, startMs: 1 })
+    const ledger = await openSqliteLedger({
+      path: world.ledgerPath,
+      owner: dead,
+      clock: { ...systemClock, now: () => systemClock.now() - 120_000 },
+      log: silentLog,
+    })
+    const again = await openEngine(world)
+    const address = await again.serve()
+    const fingerprint = await fingerprintOf(address)
+    await ledger.idempotency.claim('local', 'k', fingerprint, systemClock.now(), row?.requestId)
+    await ledger.close()
+    const reply = await ask(address, question, keyed('k'))
+    expect([paid.status, reply.status, reply.error?.code, reply.error?.money]).toEqual([200, 424, 'answer_lost', 'settled'])
+    expect(seller.counters.handlerRuns).toBe(1)
+  })
+})
+
+/** The digest the gateway makes of the question: protocol, path and bytes. */
+async function fingerprintOf(_address: string): Promise<string> {
+  const { createHash } = await import('node:crypto')
+  return createHash('sha256').update('chat_completions\n').update('/v1/chat/completions\n').update(JSON.stringify(question)).digest('hex')
+}
