@@ -122,7 +122,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       await background.ready
       return explain(call, context)
     },
-    catalog: viewCatalog(catalog, health),
+    catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
     presets: viewPresets(presets, config.stateDirectory, clock),
     status: () => readStatus({ version, network: config.wallet.network, ledger, caps, rules, catalog, wallet, asset, chainOf, clock }),
