@@ -5,7 +5,7 @@ import { foldParts } from '../../src/completion/fold.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import type { CompletionRequest } from '../../src/completion/request.ts'
 import { toRouteplaneError } from '../../src/errors.ts'
-import { createMemoryResponseStore } from '../../src/gateway/response-store.ts'
+import { createMemoryResponseStore } from '../../src/http/response-store.ts'
 import {
   countInput,
   deleteResponse,

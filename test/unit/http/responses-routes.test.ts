@@ -1,6 +1,6 @@
 /** Chains of responses, and the routes beside answering. */
 import { describe, expect, it } from 'vitest'
-import { createMemoryResponseStore } from '../../../src/gateway/response-store.ts'
+import { createMemoryResponseStore } from '../../../src/http/response-store.ts'
 import {
   cancelResponse,
   countInput,

@@ -1,6 +1,6 @@
 /** The store of responses: for one caller each, for a while, within bounds. */
 import { describe, expect, it } from 'vitest'
-import { createMemoryResponseStore, type StoredResponse } from '../../../src/gateway/response-store.ts'
+import { createMemoryResponseStore, type StoredResponse } from '../../../src/http/response-store.ts'
 
 function setUp(options: { readonly ttlMs?: number; readonly maxBytes?: number } = {}) {
   let now = 1_000
