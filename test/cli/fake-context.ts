@@ -20,7 +20,7 @@ export type WorldOptions = {
   readonly variables?: Readonly<Record<string, string>>
   readonly engine?: Partial<Engine>
   readonly routeplane?: Partial<Routeplane>
-  /** Answers to hidden questions; their presence makes the terminal interactive. */
+  /** Answers to questions; their presence makes the terminal interactive. */
   readonly answers?: readonly string[]
   readonly input?: string
 }
@@ -42,6 +42,10 @@ export function createWorld(options: WorldOptions = {}): World {
           out: (text) => void (printed.out += text),
           error: (text) => void (printed.error += text),
           isInteractive: options.answers !== undefined,
+          ask: async (question) => {
+            printed.error += `${question}\n`
+            return answers.shift() ?? ''
+          },
           askHidden: async (question) => {
             printed.error += `${question}\n`
             return answers.shift() ?? ''
