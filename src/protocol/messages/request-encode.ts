@@ -3,8 +3,7 @@ import type { CompletionRequest, Tool } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { replayReasoning } from '../carrier.ts'
 import { approximated, type Loss } from '../loss.ts'
-import type { UpstreamTarget } from '../protocol.ts'
-import type { Restore } from '../restore.ts'
+import type { Encoded, UpstreamTarget } from '../protocol.ts'
 import { mapToolIds } from '../tool-ids.ts'
 import { mapToolNames } from '../tool-names.ts'
 import { createCacheMarks } from './cache-marks.ts'
@@ -19,20 +18,8 @@ import { DEFAULT_VERSION } from './version.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** A request for an upstream of this wire. `headers` belong to the body: the version it is written in, and its features. */
-export type EncodedMessagesRequest = {
-  readonly path: string
-  readonly body: Json
-  readonly headers: Readonly<Record<string, string>>
-  readonly losses: readonly Loss[]
-  readonly restore: Restore
-}
-
-/** Who will answer, as far as signatures go: they are replayed to their own issuer only. */
-export type MessagesTarget = UpstreamTarget & { readonly provider?: string; readonly modelFamily?: string }
-
 /** Writes the request; it never throws, because everything that cannot be said is a loss. */
-export function encodeRequest(request: CompletionRequest, target: MessagesTarget): EncodedMessagesRequest {
+export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded {
   const losses: Loss[] = []
   const names = mapToolNames(toolNames(request), 'anthropic')
   const traits = traitsOf(target.model)
@@ -76,6 +63,7 @@ export function encodeRequest(request: CompletionRequest, target: MessagesTarget
       'anthropic-version': DEFAULT_VERSION,
       ...(offered.betas.length === 0 ? {} : { 'anthropic-beta': offered.betas.join(',') }),
     },
+    ...(request.maxOutputTokens === undefined ? { maxOutputTokens: maxTokens } : {}),
     losses,
     restore: {
       ...output.restore,
@@ -86,7 +74,7 @@ export function encodeRequest(request: CompletionRequest, target: MessagesTarget
   }
 }
 
-function identityOf({ provider, modelFamily }: MessagesTarget): Parameters<typeof replayReasoning>[1] {
+function identityOf({ provider, modelFamily }: UpstreamTarget): Parameters<typeof replayReasoning>[1] {
   return { wire: 'messages', ...defined({ provider, modelFamily }) }
 }
 

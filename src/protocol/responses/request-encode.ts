@@ -2,7 +2,7 @@
 import type { CompletionRequest, OutputFormat, ReasoningConfig, ReasoningEffort } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { approximated, unsupported, type Loss } from '../loss.ts'
-import type { UpstreamTarget } from '../protocol.ts'
+import type { Encoded, UpstreamTarget } from '../protocol.ts'
 import { budgetToEffort } from '../reasoning-effort.ts'
 import { WRAPPED_MEMBER, type Restore } from '../restore.ts'
 import { lowerSchema } from '../schema-lowering.ts'
@@ -15,18 +15,14 @@ import { encodeTools } from './tool-list-encode.ts'
 import { encodeToolChoice } from './tools-encode.ts'
 
 type Json = Readonly<Record<string, unknown>>
-type Encoded = { readonly path: string; readonly body: unknown; readonly losses: readonly Loss[]; readonly restore: Restore }
 /** A piece of the body with what it costs. */
 type Piece = { readonly fields: Json; readonly losses: readonly Loss[]; readonly restore?: Restore }
-
-/** Whom the request is for, when the planner knows: thoughts go back only to whom they came from. */
-export type ResponsesTarget = UpstreamTarget & { readonly provider?: string; readonly modelFamily?: string }
 
 /** The least that the vendor takes for `max_output_tokens`. */
 const MIN_OUTPUT_TOKENS = 16
 
 /** Writes the request for an upstream. What it cannot say is in `losses`; a refused one means that the body must not be sent. */
-export function encodeRequest(request: CompletionRequest, target: ResponsesTarget): Encoded {
+export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded {
   const names = mapToolNames(namesIn(request), 'openai')
   const conversation = encodeItems(request, {
     toWire: names.toWire,
@@ -64,7 +60,8 @@ export function encodeRequest(request: CompletionRequest, target: ResponsesTarge
     ...(stop.length === 0 ? {} : { stop }),
     ...Object.assign({}, ...pieces.map((piece) => piece.restore ?? {})),
   }
-  return { path: RESPONSES_PATH, body, losses, restore }
+  const isRaised = request.maxOutputTokens !== undefined && request.maxOutputTokens < MIN_OUTPUT_TOKENS
+  return { path: RESPONSES_PATH, body, losses, restore, ...(isRaised ? { maxOutputTokens: MIN_OUTPUT_TOKENS } : {}) }
 }
 
 function baseName({ model }: UpstreamTarget): string {

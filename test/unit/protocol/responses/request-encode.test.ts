@@ -5,7 +5,8 @@ import type { CompletionRequest, Content, Tool, Turn } from '../../../../src/com
 import { readToolArguments } from '../../../../src/completion/tool-arguments.ts'
 import { isRecord } from '../../../../src/lib/json.ts'
 import { responses } from '../../../../src/protocol/responses/index.ts'
-import { encodeRequest, type ResponsesTarget } from '../../../../src/protocol/responses/request-encode.ts'
+import type { UpstreamTarget } from '../../../../src/protocol/protocol.ts'
+import { encodeRequest } from '../../../../src/protocol/responses/request-encode.ts'
 import { wireOf } from '../../../support/wire.ts'
 
 const bare: CompletionRequest = {
@@ -24,7 +25,7 @@ const bare: CompletionRequest = {
   unknown: [],
 }
 
-function encode(changes: Partial<CompletionRequest> = {}, target: Partial<ResponsesTarget> = {}) {
+function encode(changes: Partial<CompletionRequest> = {}, target: Partial<UpstreamTarget> = {}) {
   const { body, ...rest } = encodeRequest({ ...bare, ...changes }, { model: 'north-2', stream: false, ...target })
   return { body: isRecord(body) ? body : {}, ...rest, features: rest.losses.map(({ feature, action }) => `${feature}:${action}`) }
 }
@@ -267,12 +268,10 @@ describe('a request that Responses can say', () => {
     .tuple(fc.array(thought, { maxLength: 2 }), fc.array(text, { maxLength: 2 }), fc.array(call, { maxLength: 2 }))
     .filter((parts) => parts.flat().length > 0)
     .map((parts): Turn => ({ role: 'assistant', parts: parts.flat() }))
-  const result = fc
-    .tuple(id, fc.array(text, { minLength: 1, maxLength: 2 }))
-    .map(([callId, content]): Turn => ({
-      role: 'tool',
-      parts: [{ type: 'tool-result', callId: `j${callId}`, isError: false, content: content as never }],
-    }))
+  const result = fc.tuple(id, fc.array(text, { minLength: 1, maxLength: 2 })).map(([callId, content]): Turn => ({
+    role: 'tool',
+    parts: [{ type: 'tool-result', callId: `j${callId}`, isError: false, content: content as never }],
+  }))
   /** Two answers on end could only be told apart by a message between them. */
   const turns = fc
     .array(fc.tuple(user, fc.option(assistant), fc.array(result, { maxLength: 2 })), { minLength: 1, maxLength: 3 })
