@@ -18,6 +18,7 @@ import type { GatewayContext } from './gateway/context.ts'
 import { explain } from './gateway/explain.ts'
 import { onlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
+import { randomBytesOf } from './lib/id.ts'
 import type { Transport } from './lib/http-call.ts'
 import { Secret, silentLog, type Log } from './lib/log.ts'
 import { formatOwner } from './ledger/owner.ts'
@@ -66,7 +67,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const catalog = await createConfiguredCatalog(config, log)
   const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
-  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs() })
+  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
+  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
   const ledger = await openSqliteLedger({ path: config.ledger.path, owner, clock, log })
 
   const networks = walletNetworks(config.wallet.network)
@@ -120,7 +122,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       await background.ready
       return explain(call, context)
     },
-    catalog: viewCatalog(catalog, health),
+    catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
     presets: viewPresets(presets, config.stateDirectory, clock),
     status: () => readStatus({ version, network: config.wallet.network, ledger, caps, rules, catalog, wallet, asset, chainOf, clock }),

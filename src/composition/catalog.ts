@@ -2,6 +2,7 @@
 import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
 import type { Config } from '../config/config.ts'
 import { RouteplaneError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { createCanonicalIndex } from '../registry/canonical.ts'
 import { createCatalog, type Catalog } from '../registry/catalog.ts'
@@ -10,7 +11,7 @@ import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import type { Health } from '../selection/health.ts'
 
 export type CatalogView = {
-  /** Models with their endpoints, by canonical id; ready ones only unless asked. */
+  /** Models with their endpoints, by canonical id; only those that are ready and not retired unless asked. */
   models(filter?: { readonly includeHidden?: boolean }): readonly ModelListing[]
   model(id: string): ModelListing | undefined
 }
@@ -48,13 +49,22 @@ async function checkPayees(config: Config): Promise<void> {
   }
 }
 
-/** The catalog as surfaces list it. */
-export function viewCatalog(catalog: Catalog, health: Health): CatalogView {
+export type ListingRules = {
+  /** Whether a model leaves the list after the day it retires. */
+  readonly hideDeprecated: boolean
+  readonly clock: Pick<Clock, 'now'>
+}
+
+/** The catalog as surfaces list it: what a request without a pin could be routed to. */
+export function viewCatalog(catalog: Catalog, health: Health, { hideDeprecated, clock }: ListingRules): CatalogView {
+  const isGone = ({ deprecationDate }: Endpoint) =>
+    hideDeprecated && deprecationDate !== undefined && deprecationDate < new Date(clock.now()).toISOString().slice(0, 10)
+  const isListed = (endpoint: Endpoint) => endpoint.isReady && endpoint.provider.status === 'active' && !isGone(endpoint)
   const listing = (id: string, includeHidden: boolean): ModelListing | undefined => {
     const { models, aliases } = catalog.snapshot()
     const model = models.get(id) ?? models.get(aliases.get(id) ?? '')
     if (model === undefined) return undefined
-    const endpoints = model.endpoints.filter(({ isReady, provider }) => includeHidden || (isReady && provider.status === 'active'))
+    const endpoints = model.endpoints.filter((endpoint) => includeHidden || isListed(endpoint))
     const uptimes = endpoints.flatMap((endpoint) => health.view(endpointKey(endpoint)).uptime ?? [])
     return { id: model.id, name: model.name, endpoints, ...(uptimes.length === 0 ? {} : { uptime: Math.max(...uptimes) }) }
   }

@@ -5,13 +5,17 @@ import { Hono } from 'hono'
 import type { CompletionPart } from '../completion/part.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { type ResponseStore, createMemoryResponseStore } from './response-store.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { createId } from '../lib/id.ts'
 import type { Log, Secret } from '../lib/log.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createTokenCheck } from './auth.ts'
-import { type CompletionDeps, serveCompletion } from './completion-route.ts'
+import { type CompletionDeps, LOCAL_CALLER, serveCompletion } from './completion-route.ts'
+import { mountCountTokens } from './count-tokens-route.ts'
+import { mountGoogleRoutes } from './google-routes.ts'
+import { mountResponses } from './mount-responses.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
 import { type Refusal, createGuard, notAllowed } from './guard.ts'
 import { createKeepAlive } from './keep-alive.ts'
@@ -27,6 +31,8 @@ export type AppOptions = {
   /** Host names besides the loopback ones under which callers reach the gateway. */
   readonly allowHosts?: readonly string[]
   readonly version?: string
+  /** Where answers of the Responses wire are kept for those who go on from them; in memory unless given. */
+  readonly responses?: ResponseStore
   readonly clock?: Clock
   /** Default 32 MiB. */
   readonly maxBodyBytes?: number
@@ -65,7 +71,12 @@ export function createApp(routeplane: Routeplane, options: AppOptions): Hono<App
     await next()
     return undefined
   })
-  mountCompletions(app, protocols, completionDeps(routeplane, options, clock), refuseMethod('POST'))
+  const deps = completionDeps(routeplane, options, clock)
+  // Before the completions: the pattern of Google's wire takes every path below its models.
+  mountGoogleRoutes(app, routeplane, deps)
+  mountCountTokens(app, deps, refuseMethod('POST'))
+  mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
+  mountCompletions(app, protocols, deps, refuseMethod('POST'))
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
   app.notFound(({ env }) => {
     const error = new RouteplaneError('not_found', 'there is nothing at this path')
@@ -100,6 +111,7 @@ function completionDeps(routeplane: Routeplane, options: AppOptions, clock: Cloc
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
     stallMs: options.stallMs ?? 60_000,
     foldParts: options.foldParts,
+    responses: options.responses ?? createMemoryResponseStore({ clock }),
   }
 }
 

@@ -8,6 +8,7 @@ import type { Completion, GatewayCall, NativeAnswer } from '../gateway/call.ts'
 import type { Clock } from '../lib/clock.ts'
 import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
+import { isRecord, tryParseJson } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
@@ -15,7 +16,9 @@ import { parseBody, readBody } from './body.ts'
 import { jsonText, sendError } from './error-response.ts'
 import { type EventWriter, createEventWriter } from './event-writer.ts'
 import { decodePath, pathOf } from './guard.ts'
+import type { ResponseStore } from './response-store.ts'
 import type { KeepAlive } from './keep-alive.ts'
+import { type AnswerWatch, keepAnswers } from './response-keeping.ts'
 import { completionHeaders, requestHeaders } from './response-headers.ts'
 
 export type CompletionDeps = {
@@ -25,11 +28,15 @@ export type CompletionDeps = {
   readonly log: Log
   readonly maxBodyBytes: number
   readonly stallMs: number
+  readonly responses: ResponseStore | undefined
   /** Folds parts into a whole answer; throws what an error part carries. */
   foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
 }
 
 /** All that belongs to one request while it is answered. */
+/** Whom everything belongs to while there are no keys of callers. */
+export const LOCAL_CALLER = 'local'
+
 type Exchange = {
   readonly id: string
   readonly protocol: Protocol
@@ -55,15 +62,30 @@ export async function serveCompletion(
   outgoing.once('close', onClose)
   let writer: EventWriter | undefined
   try {
-    const wire = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
+    const given = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
+    const { wire, watch } =
+      protocol.id === 'responses' ? await keepAnswers(deps.responses, LOCAL_CALLER, given, deps.clock) : { wire: given, watch: undefined }
     const read = protocol.caller.read(wire)
     writer = openWriter(exchange, wire, read)
-    const asked: Asked = { call: toCall(exchange, wire, read, abort.signal), wire, read, writer }
+    const asked: Asked = { call: toCall(exchange, wire, read, abort.signal), wire, read, writer: watched(writer, watch) }
     await answer(exchange, asked, await deps.routeplane.complete(asked.call))
+    await watch?.end()
   } catch (thrown) {
     refuse(exchange, toRouteplaneError(thrown), writer, abort.signal)
   } finally {
     writer?.stop()
+  }
+}
+
+/** Lets somebody see what is written. */
+function watched(writer: EventWriter, watch: AnswerWatch | undefined): EventWriter {
+  if (watch === undefined) return writer
+  return {
+    ...writer,
+    write(piece) {
+      watch.push(piece)
+      return writer.write(piece)
+    },
   }
 }
 
@@ -89,7 +111,7 @@ function toCall({ id, protocol }: Exchange, wire: WireRequest, read: CallerReque
   let decoded: CompletionRequest | undefined
   return {
     id,
-    caller: 'local',
+    caller: LOCAL_CALLER,
     read,
     wire: { protocol: protocol.id, request: wire },
     decode: () => (decoded ??= protocol.caller.decodeRequest(wire)),
@@ -120,7 +142,7 @@ function answer(exchange: Exchange, asked: Asked, completion: Completion): Promi
 }
 
 /** The upstream's own bytes: a whole body in one write, or each read of the stream as it comes. */
-async function answerNative({ writer }: Asked, native: NativeAnswer, headers: Record<string, string>): Promise<void> {
+async function answerNative({ writer, wire }: Asked, native: NativeAnswer, headers: Record<string, string>): Promise<void> {
   const contentType = headerOf(native.headers, 'content-type')
   if (native.body instanceof Uint8Array) {
     // A comment may have been sent already: the caller then reads events, and gets to know that there are none.
@@ -129,8 +151,9 @@ async function answerNative({ writer }: Asked, native: NativeAnswer, headers: Re
     await writer.write(native.body)
     return writer.end()
   }
-  const type = contentType ?? EVENT_STREAM['content-type']
-  writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, type.startsWith('text/event-stream'))
+  const isEvents = isEventStream(wire)
+  const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
+  writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, isEvents && type.startsWith('text/event-stream'))
   await pipe(native.body, writer)
 }
 
@@ -175,14 +198,24 @@ function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter 
   const { id, protocol, outgoing, deps } = exchange
   logFailure(deps.log, id, error)
   if (signal.aborted) return
-  const encoded = protocol.caller.encodeError(error, id)
-  if (writer?.started()) return writer.fail(encoded.event)
+  const encoded = ownWords(error, protocol) ?? protocol.caller.encodeError(error, id)
+  if (writer?.started()) return writer.fail(protocol.caller.encodeError(error, id).event)
   sendError(outgoing, error, id, {
     status: encoded.status,
     body: encoded.body,
     // The rest of an oversized body is still on its way; this connection cannot carry another request.
     ...(error.code === 'body_too_large' ? { headers: { connection: 'close' } } : {}),
   })
+}
+
+/** Statuses that speak of the request itself: agents recover by the upstream's wording of them. */
+const FORWARDED_STATUSES = new Set([400, 413, 422])
+
+/** What the upstream said of the request, when it said it in the caller's own wire and no money is involved. */
+function ownWords({ reply, money }: RouteplaneError, protocol: Protocol): { readonly status: number; readonly body: unknown } | undefined {
+  if (reply === undefined || reply.wire !== protocol.id || isCommitted(money) || !FORWARDED_STATUSES.has(reply.status)) return undefined
+  const body = tryParseJson(Buffer.from(reply.body).toString('utf8'))
+  return isRecord(body) ? { status: reply.status, body } : undefined
 }
 
 function logFailure(log: Log, requestId: string, error: RouteplaneError): void {

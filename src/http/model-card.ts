@@ -12,6 +12,7 @@ export function modelCard(listing: ModelListing): Readonly<Record<string, unknow
   return {
     id: listing.id,
     object: 'model',
+    created: least(endpoints.map((endpoint) => endpoint.created)),
     owned_by: listing.id.split('/')[0],
     name: listing.name,
     context_length: greatest(endpoints.map((endpoint) => endpoint.contextLength)),
@@ -79,6 +80,12 @@ function priceStrings(tier: PriceTier): Readonly<Record<string, string | undefin
 function greatest(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined)
   return known.length === 0 ? undefined : Math.max(...known)
+}
+
+/** The model is as old as its first endpoint. */
+function least(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
 }
 
 function unique<T>(values: readonly T[]): readonly T[] {

@@ -1,6 +1,6 @@
 /** What the Responses wire has besides answering: stored responses, their chains, and counting tokens. */
 import { RouteplaneError } from '../errors.ts'
-import type { ResponseStore, StoredResponse } from '../gateway/response-store.ts'
+import type { ResponseStore, StoredResponse } from './response-store.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import { spliceJson } from '../lib/json-splice.ts'
 import { createSseDecoder } from '../lib/sse.ts'

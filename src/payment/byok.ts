@@ -4,6 +4,7 @@ import type { Keyring } from '../access/keyring.ts'
 import type { WireId } from '../completion/request.ts'
 import { ZERO_USD } from '../money.ts'
 import type { PaymentMode } from './mode.ts'
+import { withoutSecrets } from './redact.ts'
 
 export type ByokDeps = {
   readonly keyring: Keyring
@@ -26,12 +27,14 @@ export function createByok({ keyring, authorize }: ByokDeps): PaymentMode {
       const { endpoint } = call
       const { access } = endpoint.provider
       const key = access.kind === 'none' ? undefined : keyring.keyOf(endpoint.provider)
+      const own = keyring.headersOf(endpoint.provider)
       const headers = {
         ...call.http.headers,
-        ...keyring.headersOf(endpoint.provider),
+        ...own,
         ...(key === undefined ? {} : keyHeaders(endpoint.provider, key.reveal(), (apiKey) => authorize(call.wire, apiKey))),
       }
-      const response = await call.transport({ ...call.http, headers })
+      const secrets = [...Object.values(own), ...(key === undefined ? [] : [key.reveal()])]
+      const response = withoutSecrets(await call.transport({ ...call.http, headers }), secrets)
       return { response, payment: { mode: 'byok', blame: (error) => error, close: async () => {} } }
     },
   }

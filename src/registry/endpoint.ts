@@ -60,6 +60,8 @@ export type Endpoint = {
   /** The exact id that the provider's API takes. */
   readonly upstreamModel: string
   readonly name: string
+  /** When the model was made, in Unix seconds, where the provider says so. */
+  readonly created?: number
   readonly protocols: readonly ProtocolId[]
   readonly pricing: Pricing | undefined
   readonly contextLength?: number

@@ -17,6 +17,8 @@ export type ModelRow = {
   /** The canonical id, where the row itself names it. */
   readonly canonicalId?: string | undefined
   readonly name?: string | undefined
+  /** When the model was made, in Unix seconds. */
+  readonly created?: number | undefined
   readonly protocols?: readonly ProtocolId[] | undefined
   readonly pricing?: Pricing | undefined
   readonly contextLength?: number | undefined
@@ -61,6 +63,7 @@ export function createEndpoint(provider: Provider, row: ModelRow, modelId: strin
     samplingParameters: row.samplingParameters,
     isReady: row.isReady ?? true,
     ...defined({
+      created: row.created,
       contextLength: row.contextLength ?? canonical?.maxInputTokens,
       maxOutputTokens: row.maxOutputTokens ?? canonical?.maxOutputTokens,
       quantization: row.quantization,

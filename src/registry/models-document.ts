@@ -12,6 +12,8 @@ const MAX_MODEL_ROWS = 20_000
 const MAX_TIERS = 16
 const MAX_TOKENS = 1_000_000_000
 const MAX_NAME = 200
+/** The year 2286; whatever is greater is not in seconds. */
+const MAX_SECONDS = 9_999_999_999
 
 export type ModelsDocument = {
   readonly rows: readonly ModelRow[]
@@ -106,6 +108,7 @@ function readRow(entry: unknown, options: ModelsDocumentOptions): RowRead {
   const row: ModelRow = {
     upstreamModel: id,
     name: readName(entry['name'], ignore),
+    created: readCreated(entry['created'], ignore),
     pricing: 'pricing' in priced ? priced.pricing : undefined,
     contextLength,
     maxOutputTokens,
@@ -134,6 +137,14 @@ function readName(value: unknown, ignore: Ignore): string | undefined {
   const name = typeof value === 'string' ? printable(value, MAX_NAME) : ''
   if (name !== '') return name
   ignore('name', `${shown(value)} is not a name`)
+  return undefined
+}
+
+/** Unix seconds; milliseconds are somebody's mistake, but not one to lose a model over. */
+function readCreated(value: unknown, ignore: Ignore): number | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_SECONDS) return value
+  ignore('created', `${shown(value)} is not a time in Unix seconds`)
   return undefined
 }
 

@@ -7,6 +7,7 @@ import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
 import { chatNeeds } from './needs.ts'
+import { readPlainRequest } from './plain-request.ts'
 import { encodeRequest } from './request-encode.ts'
 import { decodeRequest } from './request.ts'
 import { decodeResult, encodeResult } from './result.ts'
@@ -45,7 +46,7 @@ export const chatCompletions = {
 function readRequest(wire: WireRequest): CallerRequest {
   scanMembers(wire.body)
   const extensions = readExtensions(wire.json, wire.headers, wire.query)
-  const json = readWire(chatRequestSchema, wire.json)
+  const json = readPlainRequest(wire.json) ?? readWire(chatRequestSchema, wire.json)
   const model = json.model ?? extensions.models?.[0]
   if (model === undefined) throw invalidRequest('model', 'is missing')
   return { model, needs: chatNeeds(json, wire.body.byteLength), extensions }

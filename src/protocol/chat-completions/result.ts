@@ -11,6 +11,7 @@ import { encodeDetails, encodeSignature } from './carriers.ts'
 import { decodeErrorObject } from './error.ts'
 import { encodeFinish } from './finish.ts'
 import { createChunkDecoder } from './stream.ts'
+import { readPlainResult } from './plain-result.ts'
 import { encodeUsage } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -22,6 +23,11 @@ type Json = Readonly<Record<string, unknown>>
  */
 export function decodeResult(body: unknown): CompletionResult {
   if (!isRecord(body)) throw noAnswer()
+  return readPlainResult(body) ?? decodeAnyResult(body)
+}
+
+/** The same by way of the decoder of streams, whatever the answer holds. */
+export function decodeAnyResult(body: Json): CompletionResult {
   const { choices } = body
   if (!Array.isArray(choices) || !choices.some(isRecord)) {
     throw isRecord(body['error']) || typeof body['error'] === 'string' ? decodeErrorObject(body['error']) : noAnswer()

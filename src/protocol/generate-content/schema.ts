@@ -1,5 +1,6 @@
 /** The request of generateContent as callers write it: loose, so that unknown fields pass. */
 import { z } from 'zod'
+import { jsonObject } from '../json-object.ts'
 import { isRecord } from '../../lib/json.ts'
 import { extensionFields } from '../extensions.ts'
 import { readWire } from '../invalid-request.ts'
@@ -22,7 +23,7 @@ const count = whole.pipe(z.int().positive()).nullish()
 
 const blob = z.looseObject({ mimeType: text, data: z.string() })
 const file = z.looseObject({ fileUri: z.string(), mimeType: text })
-const functionCall = z.looseObject({ name: z.string().min(1), args: z.looseObject({}).nullish(), id: text })
+const functionCall = z.looseObject({ name: z.string().min(1), args: jsonObject.nullish(), id: text })
 const functionResponse = z.looseObject({
   name: text,
   id: text,

@@ -13,7 +13,7 @@ type Draft = { readonly role: Role; readonly results: Json[]; readonly blocks: J
 
 export type MessagesContext = ContentContext & { readonly traits: ModelTraits }
 
-export type EncodedMessages = { readonly system: readonly Json[]; readonly messages: readonly Json[] }
+export type EncodedConversation = { readonly system: readonly Json[]; readonly messages: readonly Json[] }
 
 /** Who has nothing to say still has to speak first. */
 const OPENING = 'Go on.'
@@ -22,7 +22,7 @@ const OPENING = 'Go on.'
  * Encodes the conversation: turns of one side that follow each other become one message, and the results of tools stand first
  * in theirs.
  */
-export function encodeConversation(request: Pick<CompletionRequest, 'system' | 'turns'>, context: MessagesContext): EncodedMessages {
+export function encodeConversation(request: Pick<CompletionRequest, 'system' | 'turns'>, context: MessagesContext): EncodedConversation {
   const drafts: Draft[] = []
   const system = request.system.flatMap((block, at) => encodeSystem(block, `system[${at}]`, context))
   for (const [at, turn] of request.turns.entries()) {
@@ -121,7 +121,7 @@ function trimEnd(messages: readonly Json[], path: string, losses: Loss[]): reado
 }
 
 /** A conversation begins with the user; where only the system has spoken, its words are what he says. */
-function withOpening(system: readonly Json[], messages: readonly Json[], losses: Loss[]): EncodedMessages {
+function withOpening(system: readonly Json[], messages: readonly Json[], losses: Loss[]): EncodedConversation {
   const [first] = messages
   if (first === undefined) {
     losses.push(approximated('messages', 'system.position', 'without a user message the system message takes its place'))

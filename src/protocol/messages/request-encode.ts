@@ -18,8 +18,11 @@ import { DEFAULT_VERSION } from './version.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
+/** Here the body is an object, and its version always named. */
+export type EncodedMessages = Encoded & { readonly body: Json; readonly headers: Readonly<Record<string, string>> }
+
 /** Writes the request; it never throws, because everything that cannot be said is a loss. */
-export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded {
+export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): EncodedMessages {
   const losses: Loss[] = []
   const names = mapToolNames(toolNames(request), 'anthropic')
   const traits = traitsOf(target.model)

@@ -98,7 +98,7 @@ function checkCacheMarks(json: CountRequest): void {
  * calls stand in the user messages that follow it, all of them, and nowhere else.
  */
 function checkTurns(messages: readonly Message[]): void {
-  if (messages[0]?.role !== 'user') throw invalidRequest('messages[0].role', 'must be user: a conversation begins with the user')
+  if (!isBeginning(messages[0])) throw invalidRequest('messages[0].role', 'must be user: a conversation begins with the user')
   const calls = new Map<string, string>()
   const answered = new Set<string>()
   let last: Message['role'] = 'user'
@@ -121,6 +121,11 @@ function checkTurns(messages: readonly Message[]): void {
     }
   }
   refuseUnanswered(calls, answered)
+}
+
+/** What came before a summary may have been left away. */
+function isBeginning(message: Message | undefined): boolean {
+  return message?.role === 'user' || (message?.role === 'assistant' && blocksOf(message)[0]?.type === 'compaction')
 }
 
 function refuseUnanswered(calls: ReadonlyMap<string, string>, answered: ReadonlySet<string>): void {

@@ -1,5 +1,6 @@
 /** The request of Anthropic Messages as callers write it: loose, so that unknown fields pass. */
 import { z } from 'zod'
+import { jsonObject } from '../json-object.ts'
 
 /** Longer than any model id; a bound so that no error or log carries a megabyte. */
 const MAX_MODEL_CHARACTERS = 512
@@ -51,7 +52,7 @@ export const toolUseBlock = z.looseObject({
   type: z.literal('tool_use'),
   id: z.string().min(1),
   name: z.string().min(1),
-  input: z.record(z.string(), z.unknown()),
+  input: jsonObject,
   ...cacheField,
 })
 const resultContent = z.union([z.string(), z.array(z.looseObject({ type: z.string() }))])
@@ -93,13 +94,13 @@ const tool = z.looseObject({
   type: z.string().nullish(),
   name: z.string().nullish(),
   description: z.string().nullish(),
-  input_schema: z.record(z.string(), z.unknown()).nullish(),
+  input_schema: jsonObject.nullish(),
   strict: z.boolean().nullish(),
   ...cacheField,
 })
 export type WireTool = z.infer<typeof tool>
 
-const outputFormat = z.looseObject({ type: z.string(), schema: z.union([z.boolean(), z.record(z.string(), z.unknown())]).nullish() })
+const outputFormat = z.looseObject({ type: z.string(), schema: z.union([z.boolean(), jsonObject]).nullish() })
 
 const shared = {
   /** Absent only beside our own `models`. */

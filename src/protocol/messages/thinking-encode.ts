@@ -17,6 +17,9 @@ export type EncodedThinking = {
 const off: EncodedThinking = { thinking: undefined, effort: undefined, isOn: false }
 const disabled: EncodedThinking = { thinking: { type: 'disabled' }, effort: undefined, isOn: false }
 
+/** The share of the limit that thoughts may take: what is left is for the answer. */
+const MOST_OF_LIMIT = 0.75
+
 type Input = {
   readonly request: CompletionRequest
   readonly traits: ModelTraits
@@ -62,8 +65,10 @@ function effortLoss(effort: ReasoningEffort, written: string): Loss {
 function budgeted(reasoning: ReasoningConfig, { maxTokens, losses, isBroken }: Input): EncodedThinking {
   const { effort, budgetTokens } = reasoning
   const meant = effort ?? (budgetTokens === undefined ? 'medium' : undefined)
-  const wanted = Math.max(MIN_THINKING_BUDGET, budgetTokens ?? effortToBudget(meant ?? 'medium', maxTokens - 1))
-  const budget = Math.min(wanted, maxTokens - 1)
+  const most = Math.floor(maxTokens * MOST_OF_LIMIT)
+  const wanted = Math.max(MIN_THINKING_BUDGET, budgetTokens ?? effortToBudget(meant ?? 'medium', most))
+  // A budget of the caller's own that fits is his to set, however little it leaves.
+  const budget = budgetTokens !== undefined && wanted < maxTokens ? wanted : Math.min(wanted, most)
   if (isBroken) return leftOff(losses, 'thoughts of the unfinished turn cannot be replayed, so that thinking is turned off')
   if (budget < MIN_THINKING_BUDGET) return leftOff(losses, `the limit of ${maxTokens} tokens leaves no room for thinking`)
   if (meant !== undefined) losses.push(effortLoss(meant, `a budget of ${budget} tokens`))

@@ -250,9 +250,15 @@ describe('thoughts', () => {
     [NEW, { adaptive: true, display: 'omitted' }, { thinking: { type: 'adaptive', display: 'omitted' } }, []],
     [OLD, { effort: 'low' }, { thinking: { type: 'enabled', budget_tokens: 1024 } }, ['approximated reasoning.effort at reasoning.effort']],
     [OLD, { budgetTokens: 2000 }, { thinking: { type: 'enabled', budget_tokens: 2000 } }, []],
-    [OLD, { budgetTokens: 9000 }, { thinking: { type: 'enabled', budget_tokens: 4095 } }, ['approximated reasoning.effort at reasoning']],
+    [OLD, { budgetTokens: 9000 }, { thinking: { type: 'enabled', budget_tokens: 3072 } }, ['approximated reasoning.effort at reasoning']],
   ] as const)('of %s for %o are asked for by %o', (model, reasoning, body, losses) => {
     expect(encode({ reasoning }, model)).toMatchObject({ body, losses })
+  })
+
+  it('leave room for the answer', () => {
+    const { maxOutputTokens: _, ...open } = { ...neutral, maxOutputTokens: 1 }
+    const { body } = encodeRequest({ ...open, reasoning: { effort: 'high' } }, { model: OLD, stream: false })
+    expect(body).toMatchObject({ max_tokens: 8192, thinking: { budget_tokens: 6144 } })
   })
 
   it('never raise the limit that was priced', () => {

@@ -361,6 +361,11 @@ describe('versions', () => {
     expect(messages.caller.read(wireOf(thinking, { 'anthropic-beta': 'x,interleaved-thinking-2025-05-14' })).model).toBe('a/b')
   })
 
+  it('a summary may stand for the beginning', () => {
+    const summary = { role: 'assistant', content: [{ type: 'compaction', content: 'So far.', encrypted_content: 'e' }] }
+    expect(messages.caller.read(wireOf({ ...ask, messages: [summary, ...ask.messages] })).model).toBe('a/b')
+  })
+
   it('a thread may begin in the middle, because the vendor has its beginning', () => {
     const json = { ...ask, ...user(result), thread: { type: 'continue', previous_message_id: 'msg_1' } }
     expect(isRecord(messages.caller.decodeRequest(wireOf(json)).state)).toBe(true)

@@ -21,7 +21,7 @@ export type ResponseStore = {
 }
 
 export type MemoryStoreOptions = {
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now'>
   /** How long a response is kept; default 24 hours. */
   readonly ttlMs?: number
   /** Most bytes of JSON kept for everybody together; default 64 MiB. The oldest go first. */
