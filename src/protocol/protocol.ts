@@ -60,6 +60,8 @@ export type EncodeContext = {
   readonly model: string
   readonly nowSeconds: number
   readonly request: CompletionRequest
+  /** Whether the answer is kept, so that its caller may go on from it by its id. */
+  readonly stored?: boolean
 }
 
 export type WireError = {
