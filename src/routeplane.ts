@@ -10,6 +10,7 @@ import { loadPresets, viewPresets, type PresetView } from './composition/preset-
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { capsOf, rulesOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
+import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
 import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
 import { complete } from './gateway/complete.ts'
@@ -26,7 +27,6 @@ import { createPaymentModes } from './payment/index.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
 import type { Catalog } from './registry/catalog.ts'
-import type { Endpoint } from './registry/endpoint.ts'
 import { createPoller, type Poller } from './registry/poll.ts'
 import { createPresetStore } from './routing/preset.ts'
 import { createRateLimits } from './routing/rate-limit.ts'
@@ -136,9 +136,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   }
 }
 
-/** The headers of the wire an endpoint is spoken to in. */
-function authorize(endpoint: Endpoint, key: string): Readonly<Record<string, string>> {
-  return protocols.find(({ id }) => id === endpoint.protocols[0])?.upstream.authorize(key) ?? {}
+/** The headers that show a key on a wire. */
+function authorize(wire: WireId, key: string): Readonly<Record<string, string>> {
+  return protocols.find(({ id }) => id === wire)?.upstream.authorize(key) ?? {}
 }
 
 function openKeyring(config: Config): Keyring {

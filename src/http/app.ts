@@ -17,7 +17,7 @@ import { mountCountTokens } from './count-tokens-route.ts'
 import { mountGoogleRoutes } from './google-routes.ts'
 import { mountResponses } from './mount-responses.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
-import { type Refusal, createGuard, notAllowed } from './guard.ts'
+import { type Refusal, createGuard, notAllowed, pathOf } from './guard.ts'
 import { createKeepAlive } from './keep-alive.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
 
@@ -55,7 +55,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): Hono<App
   const encode = createErrorEncoder(protocols)
   const send = (incoming: IncomingMessage, outgoing: ServerResponse, { error, status, headers }: Refusal) => {
     const id = createId('req', clock.now())
-    const encoded = encode(incoming.url ?? '', error, id)
+    const encoded = encode(incoming, error, id)
     sendError(outgoing, error, id, { ...encoded, status, headers: { ...headers, ...closing(incoming) } })
     return RESPONSE_ALREADY_SENT
   }
@@ -73,7 +73,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): Hono<App
   })
   const deps = completionDeps(routeplane, options, clock)
   // Before the completions: the pattern of Google's wire takes every path below its models.
-  mountGoogleRoutes(app, routeplane, deps)
+  mountGoogleRoutes(app, routeplane, { maxBodyBytes: deps.maxBodyBytes, refuseMethod })
   mountCountTokens(app, deps, refuseMethod('POST'))
   mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
@@ -86,7 +86,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): Hono<App
     const error = toRouteplaneError(thrown)
     if (error.fault === 'internal') log.error('request failed', { code: error.code, cause: thrown.stack ?? thrown.message })
     const id = createId('req', clock.now())
-    sendError(env.outgoing, error, id, encode(env.incoming.url ?? '', error, id))
+    sendError(env.outgoing, error, id, encode(env.incoming, error, id))
     return RESPONSE_ALREADY_SENT
   })
   return app
@@ -132,15 +132,28 @@ function withBare(path: string): readonly string[] {
   return path.startsWith('/v1/') ? [path, path.slice('/v1'.length)] : [path]
 }
 
-/** Answers errors that no route has made in the envelope of the wire whose path was called. */
-function createErrorEncoder(
-  protocols: readonly Protocol[],
-): (target: string, error: RouteplaneError, requestId: string) => ErrorAnswer | undefined {
+type ErrorEncoder = (incoming: IncomingMessage, error: RouteplaneError, requestId: string) => ErrorAnswer | undefined
+
+/**
+ * Answers errors that no route has made in the envelope of the wire whose path was called: below a wire's own paths and,
+ * where those begin with a version that only it has, below that. Elsewhere the version header of Anthropic's clients tells.
+ */
+function createErrorEncoder(protocols: readonly Protocol[]): ErrorEncoder {
   const prefixes = protocols.flatMap((protocol) =>
-    protocol.caller.paths.flatMap(withBare).map((path) => ({ protocol, prefix: path.replace(/[:*{].*$/, '') })),
+    protocol.caller.paths.flatMap(withBare).map((path) => ({ protocol, prefix: path.startsWith('/v1/') ? path : prefixOf(path) })),
   )
-  return (target, error, requestId) =>
-    prefixes.find(({ prefix }) => prefix !== '/' && target.startsWith(prefix))?.protocol.caller.encodeError(error, requestId)
+  const anthropic = protocols.find(({ id }) => id === 'messages')
+  return ({ url = '', headers }, error, requestId) => {
+    const path = pathOf(url)
+    const owner = prefixes.find(({ prefix }) => path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`))?.protocol
+    const wire = owner ?? (headers['anthropic-version'] === undefined ? undefined : anthropic)
+    return wire?.caller.encodeError(error, requestId)
+  }
+}
+
+/** `/v1beta/models/:call` stands for all of `/v1beta/`. */
+function prefixOf(path: string): string {
+  return path.includes(':') ? `/${path.split('/')[1] ?? ''}/` : path
 }
 
 /** A refused request's body is never read, so its connection cannot be used again. */

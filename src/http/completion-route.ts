@@ -4,7 +4,7 @@ import { RouteplaneError, isCommitted, toRouteplaneError } from '../errors.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import type { CompletionPart } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
-import type { Completion, GatewayCall, NativeAnswer } from '../gateway/call.ts'
+import type { Completion, GatewayCall, NativeAnswer, PartsAnswer } from '../gateway/call.ts'
 import type { Clock } from '../lib/clock.ts'
 import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
@@ -33,10 +33,10 @@ export type CompletionDeps = {
   foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
 }
 
-/** All that belongs to one request while it is answered. */
 /** Whom everything belongs to while there are no keys of callers. */
 export const LOCAL_CALLER = 'local'
 
+/** All that belongs to one request while it is answered. */
 type Exchange = {
   readonly id: string
   readonly protocol: Protocol
@@ -45,7 +45,13 @@ type Exchange = {
 }
 
 /** A request that has been read: what the gateway is asked, and how it will be answered. */
-type Asked = { readonly call: GatewayCall; readonly wire: WireRequest; readonly read: CallerRequest; readonly writer: EventWriter }
+type Asked = {
+  readonly call: GatewayCall
+  readonly wire: WireRequest
+  readonly read: CallerRequest
+  readonly writer: EventWriter
+  readonly stored: boolean
+}
 
 /** Serves one request to the end. Never rejects: whatever fails becomes an answer in the caller's wire, or a log line. */
 export async function serveCompletion(
@@ -67,7 +73,7 @@ export async function serveCompletion(
       protocol.id === 'responses' ? await keepAnswers(deps.responses, LOCAL_CALLER, given, deps.clock) : { wire: given, watch: undefined }
     const read = protocol.caller.read(wire)
     writer = openWriter(exchange, wire, read)
-    const asked: Asked = { call: toCall(exchange, wire, read, abort.signal), wire, read, writer: watched(writer, watch) }
+    const asked: Asked = { call: toCall(exchange, wire, read, abort.signal), wire, read, writer: watched(writer, watch), stored: watch !== undefined }
     await answer(exchange, asked, await deps.routeplane.complete(asked.call))
     await watch?.end()
   } catch (thrown) {
@@ -138,7 +144,7 @@ function answer(exchange: Exchange, asked: Asked, completion: Completion): Promi
   const headers = completionHeaders(completion.head)
   return completion.answer.lane === 'native'
     ? answerNative(asked, completion.answer, headers)
-    : answerTranslated(exchange, asked, completion.answer.parts, headers)
+    : answerTranslated(exchange, asked, completion.answer, headers)
 }
 
 /** The upstream's own bytes: a whole body in one write, or each read of the stream as it comes. */
@@ -160,7 +166,7 @@ async function answerNative({ writer, wire }: Asked, native: NativeAnswer, heade
 async function answerTranslated(
   exchange: Exchange,
   asked: Asked,
-  parts: AsyncIterable<CompletionPart>,
+  { parts, violatesSchema }: PartsAnswer,
   headers: Record<string, string>,
 ): Promise<void> {
   const { protocol, deps } = exchange
@@ -169,16 +175,28 @@ async function answerTranslated(
     model: asked.read.model,
     nowSeconds: Math.floor(deps.clock.now() / 1000),
     request: asked.call.decode(),
+    stored: asked.stored,
   }
   if (asked.read.needs.stream) {
     const events = isEventStream(asked.wire)
     asked.writer.head(200, { ...headers, ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) }, events)
-    return pipe(protocol.caller.encodeStream(parts, context), asked.writer)
+    const written = protocol.caller.encodeStream(parts, context)
+    return pipe(events ? withVerdict(written, violatesSchema) : written, asked.writer)
   }
   const body = Buffer.from(jsonText(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
-  asked.writer.head(200, { ...headers, 'content-type': 'application/json', ...lengthOf(body) }, false)
+  const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
+  asked.writer.head(200, { ...headers, ...verdict, 'content-type': 'application/json', ...lengthOf(body) }, false)
   await asked.writer.write(body)
   asked.writer.end()
+}
+
+/** The answer does not fit the schema it was asked for, of which the provider was given a weaker form. */
+const SCHEMA_VIOLATED = { 'x-routeplane-schema': 'violated' }
+
+/** The headers are long gone when an answer can be judged; a comment after its last event breaks no reader. */
+async function* withVerdict(events: AsyncIterable<string>, violatesSchema: (() => boolean) | undefined): AsyncGenerator<string> {
+  yield* events
+  if (violatesSchema?.() === true) yield ': x-routeplane-schema: violated\n\n'
 }
 
 function lengthOf(body: Uint8Array): { readonly 'content-length': string } {

@@ -6,7 +6,7 @@ import type { ModelListing, Routeplane } from '../routeplane.ts'
 import { parseBody, readBody } from './body.ts'
 import { jsonText } from './error-response.ts'
 import { pathOf } from './guard.ts'
-import type { AppEnv } from './read-routes.ts'
+import type { AppEnv, Route } from './read-routes.ts'
 
 /** The versions of the API under which its clients call. */
 const versions = ['v1beta', 'v1alpha'] as const
@@ -14,17 +14,27 @@ const versions = ['v1beta', 'v1alpha'] as const
 const MAX_PAGE = 1_000
 const DEFAULT_PAGE = 50
 
-export type GoogleRoutesOptions = { readonly maxBodyBytes: number }
+export type GoogleRoutesOptions = { readonly maxBodyBytes: number; refuseMethod(allow: string): Route }
+
+type Lists = Pick<Routeplane, 'catalog' | 'ready'>
 
 /**
  * Mounts the routes; before the completions, whose pattern takes every path below `models/`.
  *
  * @see https://ai.google.dev/api/models
  */
-export function mountGoogleRoutes(app: Hono<AppEnv>, { catalog }: Pick<Routeplane, 'catalog'>, options: GoogleRoutesOptions): void {
+export function mountGoogleRoutes(app: Hono<AppEnv>, { catalog, ready }: Lists, options: GoogleRoutesOptions): void {
   for (const version of versions) {
-    app.get(`/${version}/models`, (context) => json(listModels(catalog.models(), context)))
-    app.get(`/${version}/models/:id{.+}`, (context) => json(showModel(catalog.model(context.req.param('id')), context.req.param('id'))))
+    app.get(`/${version}/models`, async (context) => {
+      await ready()
+      return json(listModels(catalog.models(), context))
+    })
+    app.all(`/${version}/models`, options.refuseMethod('GET, HEAD'))
+    app.get(`/${version}/models/:id{.+}`, async (context) => {
+      await ready()
+      const id = context.req.param('id')
+      return json(showModel(catalog.model(id), id))
+    })
     app.post(`/${version}/models/:call{.+:countTokens}`, async ({ env }) => {
       const body = await readBody(env.incoming, options.maxBodyBytes)
       return json(countTokens({ json: parseBody(body) }), { 'x-routeplane-estimated': '1' })

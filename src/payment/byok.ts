@@ -1,15 +1,15 @@
 /** Pays with the user's own key for a provider, or with nothing where a source asks for nothing. */
 import { keyHeaders } from '../access/api-key.ts'
 import type { Keyring } from '../access/keyring.ts'
+import type { WireId } from '../completion/request.ts'
 import { ZERO_USD } from '../money.ts'
-import type { Endpoint } from '../registry/endpoint.ts'
 import type { PaymentMode } from './mode.ts'
 import { withoutSecrets } from './redact.ts'
 
 export type ByokDeps = {
   readonly keyring: Keyring
-  /** Headers that carry a key to this endpoint, by its wire. */
-  authorize(endpoint: Endpoint, apiKey: string): Readonly<Record<string, string>>
+  /** Headers that carry a key on a wire. */
+  authorize(wire: WireId, apiKey: string): Readonly<Record<string, string>>
 }
 
 export function createByok({ keyring, authorize }: ByokDeps): PaymentMode {
@@ -31,7 +31,7 @@ export function createByok({ keyring, authorize }: ByokDeps): PaymentMode {
       const headers = {
         ...call.http.headers,
         ...own,
-        ...(key === undefined ? {} : keyHeaders(endpoint.provider, key.reveal(), (apiKey) => authorize(endpoint, apiKey))),
+        ...(key === undefined ? {} : keyHeaders(endpoint.provider, key.reveal(), (apiKey) => authorize(call.wire, apiKey))),
       }
       const secrets = [...Object.values(own), ...(key === undefined ? [] : [key.reveal()])]
       const response = withoutSecrets(await call.transport({ ...call.http, headers }), secrets)

@@ -7,6 +7,7 @@ import type { Usage } from '../completion/usage.ts'
 import type { RouteplaneError } from '../errors.ts'
 import type { Extensions } from './extensions.ts'
 import type { Loss } from './loss.ts'
+import type { PresetFields } from './preset-fields.ts'
 import type { Restore } from './restore.ts'
 
 export type ProtocolId = WireId
@@ -42,6 +43,10 @@ export type CallerSide = {
   read(wire: WireRequest): CallerRequest
   /** Decodes the whole request. @throws RouteplaneError `invalid_request`. */
   decodeRequest(wire: WireRequest): CompletionRequest
+  /** Spells the neutral path of a loss the way the caller wrote it. */
+  pathOf(path: string, wire: Pick<WireRequest, 'json'>): string
+  /** Gives the top-level members that a preset adds to a request; the request's own always win. */
+  presetMembers(json: WireRequest['json'], preset: PresetFields): ReadonlyMap<string, unknown>
   encodeResult(result: CompletionResult, context: EncodeContext): unknown
   /** Each string is one whole event, ready to be written at once. */
   encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncIterable<string>
@@ -55,6 +60,8 @@ export type EncodeContext = {
   readonly model: string
   readonly nowSeconds: number
   readonly request: CompletionRequest
+  /** Whether the answer is kept, so that its caller may go on from it by its id. */
+  readonly stored?: boolean
 }
 
 export type WireError = {
@@ -87,9 +94,11 @@ export type Encoded = {
   /** Below the endpoint's base URL. */
   readonly path: string
   /** What JSON says of it is sent; nothing secret. */
-  readonly body: unknown
+  readonly body: Readonly<Record<string, unknown>>
   /** Headers that belong to the body, such as the version it is written in. */
   readonly headers?: Readonly<Record<string, string>>
+  /** The limit of output tokens that the body states, where it is not the request's own: it is what can be charged. */
+  readonly maxOutputTokens?: number
   /** In the order of the request, as far as there is one; paths are those of the neutral request. */
   readonly losses: readonly Loss[]
   /** What has to be undone on the answer. */

@@ -31,6 +31,8 @@ export type Sieve = {
   limitedUntil?(endpoint: Endpoint): number | undefined
   /** Why the request cannot be said in any wire the endpoint speaks. */
   untranslatable?(endpoint: Endpoint): string | undefined
+  /** What the request needs once it is said in a wire of the endpoint, where that is more; prices count this. */
+  needsAt?(endpoint: Endpoint): Needs
 }
 
 export type Sifted = {
@@ -136,10 +138,10 @@ function incapable(endpoint: Endpoint, sieve: Sieve): Verdict | undefined {
 }
 
 function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict {
-  const dear = aboveMaxPrice(endpoint, sieve)
+  const needs = sieve.needsAt?.(endpoint) ?? sieve.needs
+  const dear = aboveMaxPrice(endpoint, { ...sieve, needs })
   if (dear !== undefined) return dear
   const { pricing } = endpoint
-  const { needs } = sieve
   const mostOutput = needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
   const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
   const ways = waysToPay(endpoint, boundUsd, sieve)

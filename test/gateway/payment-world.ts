@@ -227,6 +227,7 @@ export async function purchase(world: PaymentWorld, { scripts, onUnknown }: Purc
     try {
       const { response, payment } = await mode.send({
         ...{ requestId, attemptId, endpoint, boundUsd: inUsd(120n), capUsd: REQUEST_CAP, answerSeconds: 1, onUnknown },
+        wire: 'chat_completions',
         http: { method: 'POST', url: 'http://seller.example/v1/chat/completions', headers: {}, body: Buffer.from('{}') },
         signal: new AbortController().signal,
         transport: createTransport(world, attemptId, script),

@@ -32,7 +32,7 @@ export function chunk(content: string | undefined, finish: string | null = null)
 }
 
 /** The last events of a streamed answer: why it ended, what it used, and that it is whole. */
-const ending =
+export const ending =
   chunk(undefined, 'stop') +
   sse(
     { ...head, object: 'chat.completion.chunk', choices: [], usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 } },

@@ -3,6 +3,7 @@ import { scanMembers } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
+import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
 import { chatNeeds } from './needs.ts'
@@ -24,6 +25,8 @@ export const chatCompletions = {
     paths: ['/v1/chat/completions', '/chat/completions'],
     read: readRequest,
     decodeRequest,
+    pathOf,
+    presetMembers,
     encodeResult,
     encodeStream,
     encodeError,

@@ -4,6 +4,7 @@ import { readExtensions } from '../extensions.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
 import { createArrayFilter } from './array-filter.ts'
+import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
 import { generateNeeds } from './needs.ts'
@@ -25,6 +26,8 @@ export const generateContent = {
     paths: ['/v1beta/:call{.+}', '/v1alpha/:call{.+}', '/:version{v1}/:call{.+:(?:generateContent|streamGenerateContent)}'],
     read: readRequest,
     decodeRequest,
+    pathOf,
+    presetMembers,
     encodeResult,
     encodeStream,
     encodeError,

@@ -2,7 +2,7 @@
 import type { CompletionRequest, Sampling } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { approximated, omitted, refusal, unsupported, type Loss } from '../loss.ts'
-import type { UpstreamTarget } from '../protocol.ts'
+import type { Encoded, UpstreamTarget } from '../protocol.ts'
 import type { Restore } from '../restore.ts'
 import { mapToolNames } from '../tool-names.ts'
 import { encodeAccount, encodeState } from './account-encode.ts'
@@ -15,12 +15,6 @@ import { callableTools, encodeTools } from './tools-encode.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** A request for this wire, what it could not say, and what its answer needs. */
-type Encoded = { readonly path: string; readonly body: Json; readonly losses: readonly Loss[]; readonly restore: Restore }
-
-/** Names the endpoint's provider, where it is known. */
-type Target = UpstreamTarget & { readonly provider?: string; readonly modelFamily?: string }
-
 /** @see https://ai.google.dev/api/generate-content#generationconfig, `stopSequences` */
 const MAX_STOPS = 5
 
@@ -28,7 +22,7 @@ const MAX_STOPS = 5
  * Writes the request for an upstream. Nothing is thrown for what this wire cannot carry: it is a loss, and a refused one
  * tells the planner to go elsewhere.
  */
-export function encodeRequest(request: CompletionRequest, target: Target): Encoded {
+export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded {
   const losses: Loss[] = []
   const traits = traitsOf(target.model)
   const names = mapToolNames(namesOf(request), 'google')
@@ -61,7 +55,7 @@ export function encodeRequest(request: CompletionRequest, target: Target): Encod
   return { path: pathOf(target.model, target.stream), body, losses, restore: restoreOf(request, names.restore, output) }
 }
 
-function issuerOf({ provider, modelFamily }: Target): { readonly provider?: string; readonly modelFamily?: string } {
+function issuerOf({ provider, modelFamily }: UpstreamTarget): { readonly provider?: string; readonly modelFamily?: string } {
   return defined({ provider, modelFamily })
 }
 

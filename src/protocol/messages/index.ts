@@ -3,6 +3,7 @@ import { scanMembers } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
+import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { createUsageFilter, forward } from './forward.ts'
 import { messagesNeeds } from './needs.ts'
@@ -22,6 +23,8 @@ export const messages = {
     paths: ['/v1/messages'],
     read: readRequest,
     decodeRequest,
+    pathOf,
+    presetMembers,
     encodeResult,
     encodeStream,
     encodeError,

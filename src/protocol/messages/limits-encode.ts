@@ -17,8 +17,10 @@ export function encodeLimit({ maxOutputTokens, state }: CompletionRequest, targe
   if (state['max_tokens'] === '0') return 0
   const most = target.maxOutputTokens
   if (maxOutputTokens === undefined) {
-    losses.push(approximated('max_tokens', 'max_tokens', `the wire demands a limit, and ${most ?? COMMON_LIMIT} is set`))
-    return most ?? COMMON_LIMIT
+    // The model's own limit is what no limit means.
+    if (most !== undefined) return most
+    losses.push(approximated('max_tokens', 'max_tokens', `the wire demands a limit, and ${COMMON_LIMIT} is set`))
+    return COMMON_LIMIT
   }
   if (most === undefined || maxOutputTokens <= most) return maxOutputTokens
   losses.push(approximated('max_tokens', 'max_tokens', `the model writes at most ${most} tokens`))

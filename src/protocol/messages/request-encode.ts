@@ -66,6 +66,7 @@ export function encodeRequest(request: CompletionRequest, target: UpstreamTarget
       'anthropic-version': DEFAULT_VERSION,
       ...(offered.betas.length === 0 ? {} : { 'anthropic-beta': offered.betas.join(',') }),
     },
+    ...(request.maxOutputTokens === undefined ? { maxOutputTokens: maxTokens } : {}),
     losses,
     restore: {
       ...output.restore,

@@ -4,6 +4,7 @@ import { scanMembers } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { ByteFilter, CallerRequest, Protocol, WireRequest } from '../protocol.ts'
+import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
 import { responsesNeeds } from './needs.ts'
@@ -23,6 +24,8 @@ export const responses = {
     paths: ['/v1/responses'],
     read: readRequest,
     decodeRequest,
+    pathOf,
+    presetMembers,
     encodeResult,
     encodeStream,
     encodeError,

@@ -1,4 +1,5 @@
 /** Encodes the parts of an answer as the events of one response, and as the response itself. */
+import type { EncodeContext } from '../protocol.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { CompletionPart, Extra } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
@@ -11,7 +12,7 @@ import { createMessageEncoder, encodeCitation, encodeProbabilities, isAnnotation
 import { CANDIDATE } from './output-item.ts'
 import { createOutputSink, type OutputSink } from './output-sink.ts'
 import { createReasoningEncoder, type ReasoningEncoder } from './reasoning-encoder.ts'
-import { encodeResponse, type ResponseContext, type ResponseFacts } from './response-object.ts'
+import { encodeResponse, type ResponseFacts } from './response-object.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -25,7 +26,7 @@ export type OutputEncoder = {
 }
 
 type State = {
-  readonly context: ResponseContext
+  readonly context: EncodeContext
   readonly sink: OutputSink
   readonly messages: MessageEncoder
   readonly thoughts: ReasoningEncoder
@@ -39,7 +40,7 @@ type State = {
 }
 
 /** Creates the encoder of one answer. */
-export function createOutputEncoder(context: ResponseContext): OutputEncoder {
+export function createOutputEncoder(context: EncodeContext): OutputEncoder {
   const base = context.requestId.replace(/^req_/, '')
   const sink = createOutputSink(base)
   const messages = createMessageEncoder(sink)

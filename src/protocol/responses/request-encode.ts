@@ -57,7 +57,14 @@ export function encodeRequest(request: CompletionRequest, target: UpstreamTarget
     ...lossesOfState(request),
     ...lossesOfUnknown(request, NO_PLACE),
   ]
-  return { path: RESPONSES_PATH, body, losses, restore: { ...output.restore, ...restoreOf(request, work) } }
+  const isRaised = request.maxOutputTokens !== undefined && request.maxOutputTokens < MIN_OUTPUT_TOKENS
+  return {
+    path: RESPONSES_PATH,
+    body,
+    losses,
+    restore: { ...output.restore, ...restoreOf(request, work) },
+    ...(isRaised ? { maxOutputTokens: MIN_OUTPUT_TOKENS } : {}),
+  }
 }
 
 /** An empty sequence would stop before the first word: no server takes it for one. */

@@ -8,9 +8,6 @@ import { encodeUsage } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** What an answer's encoder must know besides: whether the gateway keeps the response under its id. */
-export type ResponseContext = EncodeContext & { readonly stored?: boolean }
-
 /** What changes while a response comes. */
 export type ResponseFacts = {
   readonly id: string
@@ -28,7 +25,7 @@ export type ResponseFacts = {
  *
  * @see https://platform.openai.com/docs/api-reference/responses/object
  */
-export function encodeResponse(facts: ResponseFacts, context: ResponseContext): Json {
+export function encodeResponse(facts: ResponseFacts, context: EncodeContext): Json {
   return {
     id: facts.id,
     object: 'response',

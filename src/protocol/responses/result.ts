@@ -1,4 +1,5 @@
 /** A whole Responses answer: decoded from an upstream, encoded for a caller. */
+import type { EncodeContext } from '../protocol.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { foldAll, unfoldResult } from '../../completion/fold.ts'
 import type { CompletionPart, Extra } from '../../completion/part.ts'
@@ -6,7 +7,6 @@ import type { CompletionResult } from '../../completion/result.ts'
 import { isRecord } from '../../lib/json.ts'
 import { isAnnotationType } from './message-encoder.ts'
 import { createOutputEncoder } from './output-encoder.ts'
-import type { ResponseContext } from './response-object.ts'
 import { createEventDecoder, decodeFailure } from './stream.ts'
 
 /**
@@ -34,7 +34,7 @@ function noAnswer(): RouteplaneError {
  *
  * @throws {@link RouteplaneError} `upstream_error` for a finish that this wire can only show as an error.
  */
-export function encodeResult(result: CompletionResult, context: ResponseContext): unknown {
+export function encodeResult(result: CompletionResult, context: EncodeContext): unknown {
   const encoder = createOutputEncoder(context)
   for (const part of withCitations([...unfoldResult(result)])) encoder.push(part)
   const { response } = encoder

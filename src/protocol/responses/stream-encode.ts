@@ -1,9 +1,9 @@
 /** Encodes parts as the events of a Responses stream. */
+import type { EncodeContext } from '../protocol.ts'
 import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
 import type { CompletionPart } from '../../completion/part.ts'
 import { encodeSseEvent } from '../../lib/sse.ts'
 import { createOutputEncoder } from './output-encoder.ts'
-import type { ResponseContext } from './response-object.ts'
 
 /**
  * Writes one string an event, each with its `sequence_number`, counted from 0:
@@ -16,10 +16,7 @@ import type { ResponseContext } from './response-object.ts'
  *
  * @see https://platform.openai.com/docs/api-reference/responses-streaming
  */
-export async function* encodeStream(
-  parts: AsyncIterable<CompletionPart>,
-  context: ResponseContext,
-): AsyncGenerator<string, void, undefined> {
+export async function* encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncGenerator<string, void, undefined> {
   const encoder = createOutputEncoder(context)
   try {
     for await (const part of parts) {

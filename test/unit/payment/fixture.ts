@@ -99,6 +99,7 @@ export function callOf(sent: Sent, changes: Partial<PaidCall> = {}): PaidCall & 
   const calls: HttpCall[] = []
   return {
     ...{ requestId: 'req_1', attemptId: 'pay_1', endpoint: { provider: { id: 'acme' } } as unknown as Endpoint },
+    wire: 'chat_completions',
     http: { method: 'POST', url: 'https://seller.example/v1', headers: { accept: 'application/json' }, body: Buffer.from('{}') },
     ...{ boundUsd: parseUsd('0.001'), capUsd: parseUsd('0.01'), answerSeconds: 1, onUnknown: 'fail' },
     signal: new AbortController().signal,

@@ -358,7 +358,7 @@ describe('tools', () => {
       { type: 'mcp_toolset', mcp_server_name: 'docs' },
     ])
     expect(body['mcp_servers']).toEqual([{ type: 'url', url: 'https://mcp.test', name: 'docs' }])
-    expect(headers['anthropic-beta']).toBe('code-execution-2025-08-25,mcp-client-2025-11-20')
+    expect(headers?.['anthropic-beta']).toBe('code-execution-2025-08-25,mcp-client-2025-11-20')
     expect(losses).toHaveLength(3)
     expect(encode({ tools: [hosted('file_search')] }).losses).toEqual(['refused tool.hosted at tools[0]'])
     expect(encode({ tools: [hosted('mcp', { ...server, require_approval: 'always' })] }).losses).toEqual(['refused tool.mcp at tools[0]'])
