@@ -73,7 +73,13 @@ export async function serveCompletion(
       protocol.id === 'responses' ? await keepAnswers(deps.responses, LOCAL_CALLER, given, deps.clock) : { wire: given, watch: undefined }
     const read = protocol.caller.read(wire)
     writer = openWriter(exchange, wire, read)
-    const asked: Asked = { call: toCall(exchange, wire, read, abort.signal), wire, read, writer: watched(writer, watch), stored: watch !== undefined }
+    const asked: Asked = {
+      call: toCall(exchange, wire, read, abort.signal),
+      wire,
+      read,
+      writer: watched(writer, watch),
+      stored: watch !== undefined,
+    }
     await answer(exchange, asked, await deps.routeplane.complete(asked.call))
     await watch?.end()
   } catch (thrown) {
