@@ -2,7 +2,7 @@
 import type { Needs } from '../completion/features.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
-import { errorOfLosses, lossClassOf, type Loss } from '../protocol/loss.ts'
+import { approximated, errorOfLosses, lossClassOf, type Loss } from '../protocol/loss.ts'
 import type { Encoded, Protocol, UpstreamTarget } from '../protocol/protocol.ts'
 import type { Restore } from '../protocol/restore.ts'
 import { REQUEST_TOKENS } from '../protocol/token-bounds.ts'
@@ -98,7 +98,8 @@ function targetOf(endpoint: Endpoint, call: GatewayCall): UpstreamTarget {
   }
 }
 
-function translate(protocol: Protocol, request: CompletionRequest, target: UpstreamTarget, { call, context }: Search): TranslateLane {
+function translate(protocol: Protocol, given: CompletionRequest, target: UpstreamTarget, { call, context }: Search): TranslateLane {
+  const { request, losses } = withinLimit(given, target)
   const encoded = protocol.upstream.encodeRequest(request, target)
   const text = JSON.stringify(encoded.body)
   const kept = text.length <= MAX_KEPT_CHARACTERS ? text : undefined
@@ -107,9 +108,25 @@ function translate(protocol: Protocol, request: CompletionRequest, target: Upstr
     protocol,
     encoded,
     text: () => kept ?? JSON.stringify(encoded.body),
-    losses: spelt(encoded.losses, request, call, context),
+    losses: spelt([...losses, ...encoded.losses], request, call, context),
     restore: { ...encoded.restore, issuer: { provider: target.provider ?? '', ...issuerFamily(target) } },
-    needs: needsOf(call, encoded, Buffer.byteLength(text)),
+    needs: needsOf(call, encoded, { bytes: Buffer.byteLength(text), maxOutputTokens: request.maxOutputTokens }),
+  }
+}
+
+/**
+ * Agents ask every model for the most any model writes. A translation asks for what this one does, and says so; the native
+ * lane leaves the caller's words alone and the upstream to judge them.
+ */
+function withinLimit(
+  request: CompletionRequest,
+  { maxOutputTokens: most }: UpstreamTarget,
+): { readonly request: CompletionRequest; readonly losses: readonly Loss[] } {
+  const { maxOutputTokens: wanted } = request
+  if (wanted === undefined || most === undefined || wanted <= most) return { request, losses: [] }
+  return {
+    request: { ...request, maxOutputTokens: most },
+    losses: [approximated('max_tokens', 'max_tokens', `the endpoint writes at most ${most} tokens`)],
   }
 }
 
@@ -129,9 +146,13 @@ function spelt(losses: readonly Loss[], { unknown }: CompletionRequest, { wire }
  * What is charged is what is sent. A schema with its references written out, an instruction in place of a field or a raised
  * limit makes a request dearer than it was: each further byte counts as a token, and the greater limit as the limit.
  */
-function needsOf({ read, wire }: GatewayCall, encoded: Encoded, bytes: number): Needs {
+function needsOf(
+  { read, wire }: GatewayCall,
+  encoded: Encoded,
+  said: { readonly bytes: number; readonly maxOutputTokens: number | undefined },
+): Needs {
   const { needs } = read
-  const { maxOutputTokens: own } = needs
+  const { bytes, maxOutputTokens: own } = said
   const { maxOutputTokens: stated } = encoded
   const most = own === undefined || stated === undefined ? (own ?? stated) : Math.max(own, stated)
   const grown = wire === undefined ? bytes + REQUEST_TOKENS : needs.maxInputTokens + Math.max(0, bytes - wire.request.body.byteLength)

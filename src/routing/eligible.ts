@@ -131,9 +131,6 @@ function incapable(endpoint: Endpoint, sieve: Sieve): Verdict | undefined {
   if (endpoint.contextLength !== undefined && needs.expectedInputTokens > endpoint.contextLength) {
     return { reason: 'context', detail: `about ${needs.expectedInputTokens} input tokens exceed its ${endpoint.contextLength}` }
   }
-  if (needs.maxOutputTokens !== undefined && endpoint.maxOutputTokens !== undefined && needs.maxOutputTokens > endpoint.maxOutputTokens) {
-    return { reason: 'output_limit', detail: `${needs.maxOutputTokens} output tokens exceed its ${endpoint.maxOutputTokens}` }
-  }
   return undefined
 }
 
