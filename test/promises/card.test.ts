@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Client } from '@modelcontextprotocol/client'
 import { InMemoryTransport } from '@modelcontextprotocol/server'
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Ajv2020, type AnySchema } from 'ajv/dist/2020.js'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createMcpServer } from '../../src/mcp/server.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -68,7 +68,7 @@ describe('the MCP tools over a real engine', () => {
     }
     expect(tools.map(({ name }) => name).toSorted()).toEqual(Object.keys(calls).toSorted())
     for (const { name, outputSchema } of tools) {
-      const judge = new Ajv2020({ strict: false }).compile(outputSchema ?? {})
+      const judge = new Ajv2020({ strict: false }).compile((outputSchema ?? {}) as AnySchema)
       for (const input of calls[name] ?? []) {
         const { content, structuredContent } = await client.callTool({ name, arguments: input })
         expect([judge(structuredContent), judge.errors], name).toEqual([true, null])
