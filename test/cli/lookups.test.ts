@@ -54,6 +54,7 @@ describe('models', () => {
   const world = createWorld({ routeplane: { catalog } })
 
   it('lists the lowest known price; unknown is not zero', async () => {
+    verifies('listing.price.prompt', 'listing.price.completion')
     const { out } = await world.run('models')
     expect(out).toMatchInlineSnapshot(`
       "MODEL       INPUT $/M  OUTPUT $/M  CONTEXT  PROVIDERS

@@ -48,12 +48,21 @@ describe('a provider block', () => {
   })
 })
 
+const dear = { prompt: '0.0001', completion: '0.0001' }
+const cheap = { prompt: '0', completion: '0' }
+
 /** A hosted source with a key and a local one without, which share one model. */
 async function twoSources(local: Parameters<typeof source>[0] = said('from local'), models: object = {}) {
   const [gpu, hub] = [await source(local), await source(said('from hub'))]
   const providers = {
-    gpu: { api_base: gpu.url, models: [{ id: 'llama3:8b' }, { id: 'openai/gpt-4o' }] },
-    openrouter: { api_base: hub.url, api_key: 'k', models: [{ id: 'openai/gpt-4o' }] },
+    gpu: {
+      api_base: gpu.url,
+      models: [
+        { id: 'llama3:8b', pricing: dear },
+        { id: 'openai/gpt-4o', pricing: cheap },
+      ],
+    },
+    openrouter: { api_base: hub.url, api_key: 'k', models: [{ id: 'openai/gpt-4o', pricing: cheap }] },
   }
   return { gpu, hub, engine: await open({ config: { providers, models } }) }
 }
@@ -126,7 +135,7 @@ describe('the gateway', () => {
   })
 
   it('takes the starter config with one block added, and answers curl', async () => {
-    verifies('sources.serve.curl', 'sources.init.writes', 'sources.init.skip_auth')
+    verifies('sources.serve.curl', 'listing.compat.languages', 'sources.init.writes', 'sources.init.skip_auth')
     const upstream = await source(said('Hello from there'))
     const world = commandLine()
     await world.run('init')

@@ -1,0 +1,61 @@
+/** What the public registry was promised to be: a vocabulary, one file a provider, no credential, and no say in who gets traffic. */
+import { describe, expect, it } from 'vitest'
+import { parseManifest } from '../../src/registry/manifest.ts'
+import { problemsOf } from '../../src/registry/problem.ts'
+import { ask } from '../support/engine.ts'
+import { verifies } from '../support/verifies.ts'
+import { open, said, source } from './world.ts'
+
+const base = 'name: acme\napi_base: https://acme.dev/v1\n'
+
+async function codesOf(text: string): Promise<readonly string[]> {
+  try {
+    await parseManifest(text)
+    return []
+  } catch (error) {
+    return problemsOf(error).map(({ code }) => code)
+  }
+}
+
+describe('a registry file', () => {
+  it.each([
+    ['an API key', 'api_key: sk-live-1234567890\n', 'unknown_key'],
+    ['a token', 'token: abc\n', 'unknown_key'],
+    ['a key inside auth', 'auth: { kind: bearer, key: sk-live-1234567890 }\n', 'unknown_key'],
+    ['a bearer header', 'auth: { kind: bearer, extra_headers: { authorization: "Bearer sk-live-1234567890" } }\n', 'invalid_header'],
+    ['a cookie', 'auth: { kind: bearer, extra_headers: { cookie: "session=1" } }\n', 'invalid_header'],
+    ['a password in its address', 'models_url: https://user:secret@acme.dev/models\n', 'credentials_in_url'],
+    ['somebody else’s variable', 'auth: { kind: bearer, env: AWS_SECRET_ACCESS_KEY }\n', 'env_not_allowed'],
+  ])('cannot hold %s', async (_, line, code) => {
+    verifies('registry.no_credentials', 'listing.process.security')
+    expect(await codesOf(base)).toEqual([])
+    expect(await codesOf(base + line)).toContain(code)
+  })
+
+  it.each(['uptime: 1', 'ttft_ms: 1', 'throughput: 9999', 'rank: 1', 'share: 0.9'])('has no say in its traffic: "%s"', async (line) => {
+    verifies('register.routing.separate')
+    expect(await codesOf(`${base}${line}\n`)).toEqual(['unknown_key'])
+  })
+
+  it('names models by the shared vocabulary, and a model of several files is one', async () => {
+    verifies('registry.layout.canonical', 'registry.consume.path', 'models.aggregate')
+    const [one, two] = [await source(said('one')), await source(said('two'))]
+    const file = (id: string, url: string, upstream: string, price: number) =>
+      `name: ${id}\napi_base: ${url}\nmodels: [{ id: maker/m, provider_model_id: ${upstream}, pricing: { input_tokens: { no_cache: ${price} }, output_tokens: { text: ${price} } } }]\n`
+    const registry = {
+      'canonical.yaml':
+        'models: [{ id: maker/m, name: "Maker: M", input_modalities: [text, image], output_modalities: text, max_input_tokens: 5000 }]\n',
+      'providers/one.yaml': file('one', one.url, 'm-1', 2),
+      'providers/two.yaml': file('two', two.url, 'm-two', 1),
+      'providers/ghost.yaml': file('ghost', two.url, 'g', 0).replace('maker/m,', 'maker/ghost,'),
+    }
+    const engine = await open({ registry, variables: { ONE_API_KEY: 'k', TWO_API_KEY: 'k', GHOST_API_KEY: 'k' } })
+    expect(engine.routeplane.catalog.models()).toMatchObject([
+      { id: 'maker/m', name: 'Maker: M', endpoints: [{ contextLength: 5000 }, {}] },
+    ])
+    const body = { model: 'maker/m:cost', messages: [{ role: 'user', content: 'hello' }], max_tokens: 4 }
+    expect((await ask(engine.url, body)).headers.get('x-routeplane-provider')).toBe('two')
+    expect(two.requests[0]?.json).toMatchObject({ model: 'm-two' })
+    expect(engine.logged.join('\n')).toContain('providers/ghost.yaml')
+  })
+})
