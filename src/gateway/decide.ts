@@ -95,7 +95,6 @@ function applyPreset(call: GatewayCall, context: GatewayContext): Applied {
 type SieveInput = { readonly call: GatewayCall; readonly extensions: Extensions; readonly capUsd: Usd; readonly capIsOwn: boolean }
 
 function createSieve({ call, extensions, capUsd, capIsOwn }: SieveInput, context: GatewayContext): Sieve {
-  const modes = new Map(context.modes.map((mode) => [mode.id, mode]))
   return {
     needs: call.read.needs,
     rules: extensions.provider ?? {},
@@ -103,8 +102,12 @@ function createSieve({ call, extensions, capUsd, capIsOwn }: SieveInput, context
     capIsOwn,
     prefer: preferOf(extensions, context),
     hideDeprecated: context.rules.hideDeprecated,
-    today: new Date(context.clock.now()).toISOString().slice(0, 10),
-    offer: (mode, endpoint) => modes.get(mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
+    // Few endpoints have a date to hold against it.
+    get today() {
+      return new Date(context.clock.now()).toISOString().slice(0, 10)
+    },
+    offer: (mode, endpoint) =>
+      context.modes.find(({ id }) => id === mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
     health: (endpoint) => context.health.view(endpointKey(endpoint)),
     coolingUntil: (endpoint) => untilOf(context, endpoint, (kind) => kind !== 'limited'),
     limitedUntil: (endpoint) =>
@@ -137,11 +140,12 @@ function order(target: Target, eligible: readonly EligibleCandidate[], extension
   const prefer = preferOf(extensions, context)
   // An axis that was asked for is asked of everybody alike; only the default order lets the caller's own keys go first.
   const ranked = rank(eligible, { by, weights: context.rules.weights, byokFirst: by === 'balanced' && prefer[0] === 'byok' })
+  if (ranked.length < 2) return ranked
   const place = ({ candidate }: Ranked) => {
     const at = wantedFirst.indexOf(candidate.endpoint.provider.id)
     return at === -1 ? wantedFirst.length : at
   }
-  if (!target.ordered) return ranked.toSorted((a, b) => place(a) - place(b))
+  if (!target.ordered) return wantedFirst.length === 0 ? ranked : ranked.toSorted((a, b) => place(a) - place(b))
   return ranked.toSorted((a, b) => target.endpoints.indexOf(a.candidate.endpoint) - target.endpoints.indexOf(b.candidate.endpoint))
 }
 

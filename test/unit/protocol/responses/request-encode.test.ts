@@ -267,12 +267,10 @@ describe('a request that Responses can say', () => {
     .tuple(fc.array(thought, { maxLength: 2 }), fc.array(text, { maxLength: 2 }), fc.array(call, { maxLength: 2 }))
     .filter((parts) => parts.flat().length > 0)
     .map((parts): Turn => ({ role: 'assistant', parts: parts.flat() }))
-  const result = fc
-    .tuple(id, fc.array(text, { minLength: 1, maxLength: 2 }))
-    .map(([callId, content]): Turn => ({
-      role: 'tool',
-      parts: [{ type: 'tool-result', callId: `j${callId}`, isError: false, content: content as never }],
-    }))
+  const result = fc.tuple(id, fc.array(text, { minLength: 1, maxLength: 2 })).map(([callId, content]): Turn => ({
+    role: 'tool',
+    parts: [{ type: 'tool-result', callId: `j${callId}`, isError: false, content: content as never }],
+  }))
   /** Two answers on end could only be told apart by a message between them. */
   const turns = fc
     .array(fc.tuple(user, fc.option(assistant), fc.array(result, { maxLength: 2 })), { minLength: 1, maxLength: 3 })
