@@ -34,6 +34,7 @@ export const errorTable = {
   origin_forbidden: { status: 403, fault: 'caller' },
   model_not_found: { status: 404, fault: 'caller' },
   receipt_not_found: { status: 404, fault: 'caller' },
+  response_not_found: { status: 404, fault: 'caller' },
   not_found: { status: 404, fault: 'caller' },
   method_not_allowed: { status: 405, fault: 'caller' },
   body_too_large: { status: 413, fault: 'caller' },

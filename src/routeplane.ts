@@ -10,6 +10,7 @@ import { loadPresets, viewPresets, type PresetView } from './composition/preset-
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { capsOf, rulesOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
+import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
 import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
 import { complete } from './gateway/complete.ts'
@@ -17,6 +18,7 @@ import type { GatewayContext } from './gateway/context.ts'
 import { explain } from './gateway/explain.ts'
 import { onlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
+import { randomBytesOf } from './lib/id.ts'
 import type { Transport } from './lib/http-call.ts'
 import { Secret, silentLog, type Log } from './lib/log.ts'
 import { formatOwner } from './ledger/owner.ts'
@@ -25,7 +27,6 @@ import { createPaymentModes } from './payment/index.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
 import type { Catalog } from './registry/catalog.ts'
-import type { Endpoint } from './registry/endpoint.ts'
 import { createPoller, type Poller } from './registry/poll.ts'
 import { createPresetStore } from './routing/preset.ts'
 import { createRateLimits } from './routing/rate-limit.ts'
@@ -66,7 +67,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const catalog = await createConfiguredCatalog(config, log)
   const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
-  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs() })
+  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
+  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
   const ledger = await openSqliteLedger({ path: config.ledger.path, owner, clock, log })
 
   const networks = walletNetworks(config.wallet.network)
@@ -134,9 +136,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   }
 }
 
-/** The headers of the wire an endpoint is spoken to in. */
-function authorize(endpoint: Endpoint, key: string): Readonly<Record<string, string>> {
-  return protocols.find(({ id }) => id === endpoint.protocols[0])?.upstream.authorize(key) ?? {}
+/** The headers that show a key on a wire. */
+function authorize(wire: WireId, key: string): Readonly<Record<string, string>> {
+  return protocols.find(({ id }) => id === wire)?.upstream.authorize(key) ?? {}
 }
 
 function openKeyring(config: Config): Keyring {

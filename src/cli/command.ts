@@ -19,7 +19,7 @@ export type Command = {
   readonly summary: string
   /** What one must know beyond the summary; lines as they are printed. */
   readonly details: readonly string[]
-  /** Names of the positional arguments: `<required>`, or `(taken)` only to be refused in better words than "too many". */
+  /** Names of the positional arguments: `<required>`, `[optional]`, or `(taken)` only to be refused in better words than "too many". */
   readonly positionals: readonly string[]
   readonly options: Readonly<Record<string, OptionSpec>>
   /** Values of `--format`, the default first. */

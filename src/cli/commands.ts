@@ -7,6 +7,10 @@ import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
 import { reconcile } from './reconcile.ts'
+import { canonicalAdd, canonicalList, canonicalRemove } from './registry-canonical.ts'
+import { registryBuild, registryList, registryShow } from './registry-list.ts'
+import { registryAdd, registryAddModel, registryDelete, registryNew, registryRemoveModel } from './registry-providers.ts'
+import { registryValidate } from './registry-validate.ts'
 import { route } from './route.ts'
 import { serve } from './serve.ts'
 import { walletCreate, walletImport, walletStatus } from './wallet.ts'
@@ -28,5 +32,17 @@ export const commands: readonly Command[] = [
   receiptsVerify,
   receiptsExport,
   reconcile,
+  registryNew,
+  registryValidate,
+  registryList,
+  registryShow,
+  registryAdd,
+  registryAddModel,
+  registryRemoveModel,
+  registryDelete,
+  canonicalList,
+  canonicalAdd,
+  canonicalRemove,
+  registryBuild,
   configCheck,
 ]

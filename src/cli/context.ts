@@ -22,6 +22,8 @@ export type Terminal = {
   error(text: string): void
   /** Whether a person can be asked. */
   readonly isInteractive: boolean
+  /** Asks on stderr and reads one line. @throws RouteplaneError `usage` when nobody can be asked. */
+  ask(question: string): Promise<string>
   /** Asks on stderr and reads one line without showing it. @throws RouteplaneError `usage` when nobody can be asked. */
   askHidden(question: string): Promise<string>
   /** Reads standard input to its end. @throws RouteplaneError `usage` above `maxBytes`. */

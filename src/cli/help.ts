@@ -26,7 +26,7 @@ export function overview(commands: readonly Command[]): string {
 
 /** One command in full. */
 export function commandHelp(command: Command): string {
-  const usage = ['routeplane', command.name, ...command.positionals.filter((name) => name.startsWith('<')), '[options]'].join(' ')
+  const usage = ['routeplane', command.name, ...command.positionals.filter((name) => !name.startsWith('(')), '[options]'].join(' ')
   const shared = {
     ...sharedOptions,
     format: { ...sharedOptions.format, summary: `${command.formats.join(' or ')}; ${command.formats[0]} by default.` },

@@ -42,9 +42,9 @@ function say(context: CommandContext, text: string): number {
 }
 
 function help(words: readonly string[], context: CommandContext): number {
-  const group = commands.filter((command) => command.name.startsWith(`${words[0]} `))
   if (words.length === 0) return say(context, overview(commands))
-  if (words.length === 1 && group.length > 0) return say(context, groupHelp(words[0] ?? '', group))
+  const group = commands.filter((command) => command.name.startsWith(`${words.join(' ')} `))
+  if (group.length > 0) return say(context, groupHelp(words.join(' '), group))
   return say(context, commandHelp(findCommand(words).command))
 }
 
@@ -56,15 +56,16 @@ function asksForHelp(args: readonly string[]): boolean {
 
 /** The longest name or alias that the words begin with; no words at all is the default command. */
 function findCommand(args: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } {
-  const [first = '', second = ''] = args
+  const [first = '', second = '', third = ''] = args
   for (const [name, rest] of [
+    [`${first} ${second} ${third}`, args.slice(3)],
     [`${first} ${second}`, args.slice(2)],
     [first.startsWith('-') ? '' : first, first.startsWith('-') ? args : args.slice(1)],
   ] as const) {
     const command = commands.find((each) => each.name === name || each.aliases.includes(name))
     if (command !== undefined && !isMistypedGroup(command, name, rest)) return { command, rest }
   }
-  throw unknownCommand(first, second)
+  throw unknownCommand(first, second, third)
 }
 
 /** `models shwo x` is a mistyped `models show x`, not `models list` with arguments it does not take. */
@@ -73,16 +74,19 @@ function isMistypedGroup(command: Command, name: string, rest: readonly string[]
   return isAlias && command.positionals.length === 0 && rest[0] !== undefined && !rest[0].startsWith('-')
 }
 
-function unknownCommand(first: string, second: string): RouteplaneError {
-  const group = commands.filter((command) => command.name.startsWith(`${first} `))
-  if (group.length > 0 && (second === '' || second.startsWith('-'))) {
+function unknownCommand(first: string, ...words: readonly string[]): RouteplaneError {
+  const [second = '', third = ''] = words
+  const inner = commands.filter((command) => command.name.startsWith(`${first} ${second} `))
+  const group = inner.length > 0 && second !== '' ? inner : commands.filter((command) => command.name.startsWith(`${first} `))
+  const [typedGroup, next] = group === inner ? [`${first} ${second}`, third] : [first, second]
+  if (group.length > 0 && (next === '' || next.startsWith('-'))) {
     const names = group.map((command) => `"routeplane ${command.name}"`)
-    return new RouteplaneError('usage', `"${first}" needs a second word`, {
+    return new RouteplaneError('usage', `"${typedGroup}" needs ${group === inner ? 'a third' : 'a second'} word`, {
       hint: `One of ${names.join(', ')}.`,
       details: { problem: 'missing_argument' },
     })
   }
-  const typed = plain(group.length > 0 ? `${first} ${second}` : first).slice(0, 60)
+  const typed = plain(group.length > 0 ? `${typedGroup} ${next}` : first).slice(0, 60)
   const names = group.length > 0 ? group.map((command) => command.name) : commands.flatMap((command) => command.name.split(' ').slice(0, 1))
   const meant = nearest(typed, [...new Set(names)])
   return new RouteplaneError('usage', `there is no command "${typed}"`, {

@@ -30,6 +30,11 @@ function width(text: string): number {
   return [...text].length
 }
 
+/** `1 file`, `2 files`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** `$0.50`, `$0.000123`: exact, with at least two places. `unknown` when it is not known. */
 export function money(usd: Usd | undefined): string {
   if (usd === undefined) return 'unknown'

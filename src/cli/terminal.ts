@@ -15,12 +15,21 @@ export function createTerminal(
     out: (text) => void output.write(text),
     error: (text) => void errors.write(text),
     isInteractive,
+    async ask(question) {
+      if (!isInteractive) throw nobodyToAsk()
+      errors.write(question)
+      try {
+        return await readLine(input, ahead)
+      } finally {
+        input.pause()
+      }
+    },
     async askHidden(question) {
-      if (!isInteractive) throw new RouteplaneError('usage', 'there is nobody to ask', { details: { problem: 'not_interactive' } })
+      if (!isInteractive) throw nobodyToAsk()
       errors.write(question)
       input.setRawMode(true)
       try {
-        return await readHiddenLine(input, ahead)
+        return await readLine(input, ahead)
       } finally {
         input.setRawMode(false)
         input.pause()
@@ -29,6 +38,10 @@ export function createTerminal(
     },
     readInput: async (maxBytes) => readAll(input, maxBytes),
   }
+}
+
+function nobodyToAsk(): RouteplaneError {
+  return new RouteplaneError('usage', 'there is nobody to ask', { details: { problem: 'not_interactive' } })
 }
 
 async function readAll(input: AsyncIterable<Buffer | string>, maxBytes: number): Promise<string> {
@@ -52,8 +65,11 @@ const END = '\u0004'
 /** Keys that came with the last line and belong to the next: a paste of two lines answers two questions. */
 type Ahead = { keys: string[] }
 
-/** In raw mode the terminal shows nothing and sends every key, so Enter, Backspace and Ctrl-C are ours to read. */
-async function readHiddenLine(input: NodeJS.ReadStream | ReadStream, ahead: Ahead): Promise<string> {
+/**
+ * In raw mode the terminal shows nothing and sends every key, so Enter, Backspace and Ctrl-C are ours to read; otherwise it
+ * edits the line itself and sends it whole.
+ */
+async function readLine(input: NodeJS.ReadStream | ReadStream, ahead: Ahead): Promise<string> {
   const typed: string[] = []
   if (takeKeys(typed, ahead)) return typed.join('')
   for await (const chunk of input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {

@@ -104,12 +104,15 @@ export type Tool =
       readonly schema: JsonSchema
       readonly strict?: boolean
       readonly cache?: CacheMark
+      /** What the caller declared when it was no plain function; his wire gives its calls back in that shape. */
+      readonly origin?: ToolOrigin
     }
   | {
       readonly type: 'freeform'
       readonly name: string
       readonly description?: string
       readonly grammar?: { readonly syntax: 'lark' | 'regex'; readonly definition: string }
+      readonly origin?: ToolOrigin
     }
   | {
       readonly type: 'hosted'
@@ -119,6 +122,9 @@ export type Tool =
       readonly raw: unknown
     }
   | { readonly type: 'client-builtin'; readonly family: string; readonly name: string; readonly wire: WireId; readonly raw: unknown }
+
+/** A tool that only the caller's wire has, offered elsewhere as a function: its family there, and how it was declared. */
+export type ToolOrigin = { readonly wire: WireId; readonly family: string; readonly raw: Readonly<Record<string, unknown>> }
 
 export type JsonSchema = Readonly<Record<string, unknown>> | boolean
 

@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts'
 import { createTransport } from '../gateway/transport.ts'
 import type { Transport } from '../lib/http-call.ts'
+import { memoize } from '../lib/memo.ts'
 
 /**
  * Chooses by the origin of each call. A manifest that somebody else wrote cannot reach this machine, unless the config
@@ -12,8 +13,9 @@ export function createGuardedTransport(config: Config): { readonly send: Transpo
   const { timeouts, allowLoopback } = config.upstream
   const guarded = createTransport({ allowLoopback, timeouts })
   const open = createTransport({ allowLoopback: true, timeouts })
+  const transportOf = memoize((url) => (own.has(originOf(url)) ? open : guarded))
   return {
-    send: (call, options) => (own.has(originOf(call.url)) ? open : guarded)(call, options),
+    send: (call, options) => transportOf(call.url)(call, options),
     close: async () => {
       await Promise.all([guarded.close(), open.close()])
     },

@@ -9,11 +9,12 @@ import { isRecord, tryParseJson } from '../lib/json.ts'
 import { readAhead } from '../lib/stream.ts'
 import type { Usd } from '../money.ts'
 import type { Payment, PaymentMode } from '../payment/mode.ts'
-import type { ByteFilter, Protocol } from '../protocol/protocol.ts'
+import type { ByteFilter } from '../protocol/protocol.ts'
+import { nothingToRestore, restoreParts, type Restore } from '../protocol/restore.ts'
 import type { Attempt } from '../routing/plan.ts'
 import type { GatewayCall, NativeAnswer, PartsAnswer } from './call.ts'
 import type { GatewayContext } from './context.ts'
-import { protocolOf } from './context.ts'
+import type { NativeLane, TranslateLane } from './lane.ts'
 import { meterParts, tapStream, type Meter } from './meter.ts'
 
 /** An attempt whose answer has begun. */
@@ -28,6 +29,8 @@ export type AttemptOptions = {
   readonly attempt: Attempt
   readonly mode: PaymentMode
   readonly call: GatewayCall
+  /** How the call is said to the endpoint, as it was when the endpoint was chosen. */
+  readonly lane: NativeLane | TranslateLane
   readonly capUsd: Usd
   readonly signal: AbortSignal
 }
@@ -42,18 +45,20 @@ const SLOW_TOKENS_PER_SECOND = 20
  * @throws RouteplaneError with what happened to the money; its hold and its payment have been closed or are followed.
  */
 export async function startAttempt(options: AttemptOptions, context: GatewayContext): Promise<Started> {
-  const { attempt, mode, call, capUsd, signal } = options
+  const { attempt, mode, call, capUsd, signal, lane } = options
   const { endpoint, boundUsd } = attempt.candidate
-  const lane = chooseLane(options, context)
+  const sending = prepare(options)
+  const needs = lane.kind === 'translate' ? lane.needs : call.read.needs
   const startedAt = context.clock.monotonic()
   const { response, payment } = await mode.send({
     requestId: call.id,
     attemptId: options.id,
     endpoint,
-    http: lane.http,
+    http: sending.http,
+    wire: lane.protocol.id,
     boundUsd,
     capUsd,
-    answerSeconds: slowestSeconds(call.read.needs.maxOutputTokens),
+    answerSeconds: slowestSeconds(needs.maxOutputTokens),
     onUnknown: call.read.extensions.onUnknown ?? context.rules.onUnknown,
     signal,
     transport: (http) =>
@@ -62,7 +67,7 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
   })
   try {
     if (response.status < 200 || response.status >= 300) throw await readUpstreamError(response, lane)
-    const begun = await begin(lane, response, call, { startedAt, now: () => context.clock.monotonic() })
+    const begun = await begin(sending, response, call, { startedAt, now: () => context.clock.monotonic() })
     return { ...begun, payment }
   } catch (thrown) {
     await payment.close({ delivered: false, usage: undefined, costUsd: undefined })
@@ -75,48 +80,34 @@ function slowestSeconds(maxOutputTokens: number | undefined): number {
   return maxOutputTokens === undefined ? 0 : maxOutputTokens / SLOW_TOKENS_PER_SECOND
 }
 
-type Lane = {
-  readonly native: boolean
-  readonly protocol: Protocol
+/** A lane with the call that is sent on it. */
+type Sending = {
+  readonly lane: NativeLane | TranslateLane
   readonly http: HttpCall
   readonly filter: ByteFilter | undefined
 }
 
-/** The caller's own wire when the endpoint speaks it: bytes go through. Otherwise the endpoint's first. */
-function chooseLane({ attempt, call }: AttemptOptions, context: GatewayContext): Lane {
-  const { endpoint } = attempt.candidate
-  const target = {
-    model: endpoint.upstreamModel,
-    stream: call.read.needs.stream,
-    ...(endpoint.maxOutputTokens === undefined ? {} : { maxOutputTokens: endpoint.maxOutputTokens }),
+function prepare({ attempt, call, lane }: AttemptOptions): Sending {
+  const { stream } = call.read.needs
+  const { baseUrl } = attempt.candidate.endpoint.provider
+  const headers = { 'content-type': 'application/json', accept: stream ? 'text/event-stream' : 'application/json' }
+  if (lane.kind === 'native') {
+    if (call.wire === undefined) throw new RouteplaneError('internal', 'a call without a wire cannot be forwarded')
+    const { upstream } = lane.protocol
+    const { path, body, hideUsageChunk, headers: own } = upstream.forward(call.wire.request, lane.target)
+    const http: HttpCall = { method: 'POST', url: baseUrl + path, headers: { ...own, ...headers }, body }
+    return { lane, http, filter: hideUsageChunk ? upstream.createUsageFilter() : undefined }
   }
-  const headers = { 'content-type': 'application/json', accept: target.stream ? 'text/event-stream' : 'application/json' }
-  if (call.wire !== undefined && endpoint.protocols.includes(call.wire.protocol)) {
-    const protocol = protocolOf(context, call.wire.protocol)
-    const forwarded = protocol.upstream.forward(call.wire.request, target)
-    const http: HttpCall = {
-      method: 'POST',
-      url: endpoint.provider.baseUrl + forwarded.path,
-      headers: { ...forwarded.headers, ...headers },
-      body: forwarded.body,
-    }
-    return { native: true, protocol, http, filter: forwarded.hideUsageChunk ? protocol.upstream.createUsageFilter() : undefined }
+  const { path, headers: own } = lane.encoded
+  return {
+    lane,
+    http: { method: 'POST', url: baseUrl + path, headers: { ...own, ...headers }, body: Buffer.from(lane.text()) },
+    filter: undefined,
   }
-  const protocolId = endpoint.protocols[0]
-  if (protocolId === undefined) throw new RouteplaneError('internal', `endpoint ${endpoint.provider.id} speaks no protocol`)
-  const protocol = protocolOf(context, protocolId)
-  const { path, body } = protocol.upstream.encodeRequest(call.decode(), target)
-  const http: HttpCall = {
-    method: 'POST',
-    url: endpoint.provider.baseUrl + path,
-    headers,
-    body: Buffer.from(JSON.stringify(body)),
-  }
-  return { native: false, protocol, http, filter: undefined }
 }
 
 /** Keeps the upstream's own words beside our reading of them: on the native lane the caller gets them as they are. */
-async function readUpstreamError(response: HttpResponse, lane: Lane): Promise<RouteplaneError> {
+async function readUpstreamError(response: HttpResponse, lane: Sending['lane']): Promise<RouteplaneError> {
   const body = await readBody(response, MAX_ERROR_BYTES).catch(() => '')
   const error = lane.protocol.upstream.decodeError(response.status, body)
   const retryAfter = headerOf(response.headers, 'retry-after')
@@ -134,21 +125,27 @@ async function readUpstreamError(response: HttpResponse, lane: Lane): Promise<Ro
 
 type Timing = { readonly startedAt: number; now(): number }
 
-async function begin(lane: Lane, response: HttpResponse, call: GatewayCall, timing: Timing): Promise<Omit<Started, 'payment'>> {
+type Begun = Promise<Omit<Started, 'payment'>>
+
+async function begin(sending: Sending, response: HttpResponse, call: GatewayCall, timing: Timing): Begun {
+  const { lane } = sending
   const streamed = headerOf(response.headers, 'content-type')?.toLowerCase().includes('text/event-stream') === true
   if (streamed && !call.read.needs.stream)
     throw new RouteplaneError('upstream_bad_stream', 'the provider streamed an answer that was not asked for as a stream')
-  if (!streamed) return beginWhole(lane, response, call, timing)
-  return lane.native ? beginNativeStream(lane, response, timing) : beginParts(lane.protocol.upstream.decodeStream(response.body), timing)
+  if (!streamed) return beginWhole(sending, response, call, timing)
+  return lane.kind === 'native'
+    ? beginNativeStream(sending, response, timing)
+    : beginParts(lane.protocol.upstream.decodeStream(response.body), lane.restore, timing)
 }
 
-async function beginWhole(lane: Lane, response: HttpResponse, call: GatewayCall, timing: Timing): Promise<Omit<Started, 'payment'>> {
+async function beginWhole({ lane }: Sending, response: HttpResponse, call: GatewayCall, timing: Timing): Begun {
   const body = await readBytes(response, Number.MAX_SAFE_INTEGER)
   const json = tryParseJson(Buffer.from(body).toString('utf8'))
   if (!isRecord(json)) throw new RouteplaneError('upstream_error', 'the provider answered with something that is not a JSON object')
   const result = lane.protocol.upstream.decodeResult(json)
   // Asked for a stream, answered whole: the caller still gets his stream, made from the answer.
-  if (!lane.native || call.read.needs.stream) return beginParts(asStream(unfoldResult(result)), timing)
+  if (lane.kind === 'translate') return beginParts(asStream(unfoldResult(result)), lane.restore, timing)
+  if (call.read.needs.stream) return beginParts(asStream(unfoldResult(result)), nothingToRestore, timing)
   const ttftMs = timing.now() - timing.startedAt
   const meter: Meter = {
     ttftMs: () => ttftMs,
@@ -175,8 +172,8 @@ async function* asStream(parts: Iterable<CompletionPart>): AsyncGenerator<Comple
   yield* parts
 }
 
-async function beginNativeStream(lane: Lane, response: HttpResponse, timing: Timing): Promise<Omit<Started, 'payment'>> {
-  const tapped = tapStream(response.body, lane.protocol.upstream.createTap(), lane.filter)
+async function beginNativeStream({ lane, filter }: Sending, response: HttpResponse, timing: Timing): Begun {
+  const tapped = tapStream(response.body, lane.protocol.upstream.createTap(), filter)
   const { ended, stream } = await readAhead(tapped.body, () => tapped.hasContent())
   const error = ended ? tapped.report().error : undefined
   if (error !== undefined) throw error
@@ -185,7 +182,14 @@ async function beginNativeStream(lane: Lane, response: HttpResponse, timing: Tim
   return { answer: { lane: 'native', status: response.status, headers: response.headers, body: stream }, meter }
 }
 
-async function beginParts(parts: AsyncIterable<CompletionPart>, timing: Timing): Promise<Omit<Started, 'payment'>> {
+/** What the translation did to the request is undone before anybody looks: what counts is what the caller sees. */
+async function beginParts(source: AsyncIterable<CompletionPart>, restore: Restore, timing: Timing): Begun {
+  let isViolated = false
+  const parts = restoreParts(source, restore, {
+    onSchema: ({ outcome }) => {
+      isViolated ||= outcome === 'violated'
+    },
+  })
   const { seen, stream } = await readAhead(parts, (part) => isContent(part) || part.type === 'error')
   const last = seen.at(-1)
   if (last?.type === 'error') throw last.error
@@ -193,5 +197,6 @@ async function beginParts(parts: AsyncIterable<CompletionPart>, timing: Timing):
     throw new RouteplaneError('stream_incomplete', 'the provider ended its answer before saying anything')
   const firstAt = timing.now()
   const metered = meterParts(stream, firstAt - timing.startedAt)
-  return { answer: { lane: 'translate', parts: metered.parts }, meter: metered.meter }
+  const verdict = restore.schema === undefined ? {} : { violatesSchema: () => isViolated }
+  return { answer: { lane: 'translate', parts: metered.parts, ...verdict }, meter: metered.meter }
 }

@@ -5,6 +5,7 @@ import type { Usage } from '../completion/usage.ts'
 import type { HttpHeaders } from '../lib/http-call.ts'
 import type { Usd } from '../money.ts'
 import type { PaymentStep } from '../payment/mode.ts'
+import type { Loss } from '../protocol/loss.ts'
 import type { CallerRequest, ProtocolId, WireRequest } from '../protocol/protocol.ts'
 
 /** One request, read but not yet routed. */
@@ -44,7 +45,8 @@ export type CompletionHead = {
   readonly mode: string
   readonly receiptId?: string
   readonly costUsd?: Usd
-  readonly losses: readonly string[]
+  /** What the translation to the provider's wire approximates or leaves out, by the caller's own paths; none on the native lane. */
+  readonly losses: readonly Loss[]
   /** The kept answer of an earlier request with the same idempotency key; nothing was paid for it again. */
   readonly replayed?: boolean
   readonly warnings: readonly string[]
@@ -59,7 +61,15 @@ export type NativeAnswer = {
   readonly body: Uint8Array | AsyncIterable<Uint8Array>
 }
 
-export type PartsAnswer = { readonly lane: 'translate'; readonly parts: AsyncIterable<CompletionPart> }
+export type PartsAnswer = {
+  readonly lane: 'translate'
+  readonly parts: AsyncIterable<CompletionPart>
+  /**
+   * Whether the answer has been found to break the caller's own schema, of which only a weaker form could be sent. Known
+   * once `finish` has passed; an answer that could not be judged is not found to break anything.
+   */
+  violatesSchema?(): boolean
+}
 
 export type CompletionSummary = {
   readonly usage: Usage | undefined
@@ -95,4 +105,6 @@ export type ExplainedCandidate = {
   readonly boundUsd?: Usd
   readonly expectedUsd?: Usd
   readonly terms: Readonly<Record<string, number | undefined>>
+  /** What a translation to this endpoint's wire would lose; absent where the caller's own wire is spoken. */
+  readonly losses?: readonly Loss[]
 }

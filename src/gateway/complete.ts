@@ -15,6 +15,7 @@ import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from 
 import type { GatewayContext } from './context.ts'
 import { decide, tokensOf, type Decided } from './decide.ts'
 import { toUsage } from './estimate.ts'
+import type { NativeLane, TranslateLane } from './lane.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
 type Failure = { readonly attempt: Attempt; readonly error: RouteplaneError; readonly ms: number }
@@ -24,16 +25,18 @@ type Failure = { readonly attempt: Attempt; readonly error: RouteplaneError; rea
  *
  * @throws RouteplaneError before the first part only; after it failures arrive in the answer itself.
  */
-export async function complete(call: GatewayCall, context: GatewayContext): Promise<Completion> {
+export async function complete(asked: GatewayCall, context: GatewayContext): Promise<Completion> {
   const startedAt = context.clock.monotonic()
-  const decided = decide(call, context)
+  const decided = decide(asked, context)
+  const { call } = decided
   const signal = deadline(call.signal, context)
   const failures: Failure[] = []
   const given = new Set<Endpoint>()
   for (const attempt of decided.attempts) {
     if (given.has(attempt.candidate.endpoint)) continue
     const mode = context.modes.find(({ id }) => id === attempt.mode)
-    if (mode === undefined) continue
+    const lane = decided.lanes.laneOf(attempt.candidate.endpoint)
+    if (mode === undefined || lane.kind === 'refused') continue
     const attemptedAt = context.clock.monotonic()
     const { endpoint } = attempt.candidate
     call.onProgress?.({
@@ -47,8 +50,8 @@ export async function complete(call: GatewayCall, context: GatewayContext): Prom
       context.health.begin(endpointKey(endpoint))
       context.rateLimits.take(endpoint, tokensOf(call.read.needs))
       const id = createId('pay', context.clock.now())
-      const started = await startAttempt({ id, attempt, mode, call, capUsd: decided.capUsd, signal }, context)
-      return open({ call, decided, attempt, started, attempts: failures.length + 1, startedAt }, context)
+      const started = await startAttempt({ id, attempt, mode, call, lane, capUsd: decided.capUsd, signal }, context)
+      return open({ call, decided, attempt, lane, started, attempts: failures.length + 1, startedAt }, context)
     } catch (thrown) {
       const error = toRouteplaneError(thrown)
       const ms = Math.round(context.clock.monotonic() - attemptedAt)
@@ -79,6 +82,7 @@ type Opened = {
   readonly call: GatewayCall
   readonly decided: Decided
   readonly attempt: Attempt
+  readonly lane: NativeLane | TranslateLane
   readonly started: Started
   readonly attempts: number
   readonly startedAt: number
@@ -96,7 +100,7 @@ function open(opened: Opened, context: GatewayContext): Completion {
     mode: attempt.mode,
     ...(started.payment.receiptId === undefined ? {} : { receiptId: started.payment.receiptId }),
     ...(started.payment.paidUsd === undefined ? {} : { costUsd: started.payment.paidUsd }),
-    losses: [],
+    losses: opened.lane.kind === 'translate' ? opened.lane.losses : [],
     warnings: opened.decided.warningsOf(endpoint),
   }
   const answer = blameAnswer(started.answer, started.payment)

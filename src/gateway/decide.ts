@@ -1,8 +1,9 @@
 /** Decides who is asked in which order, and within which cap; asked the same way for a real request and for an explanation. */
 import type { Needs } from '../completion/features.ts'
-import { RouteplaneError } from '../errors.ts'
+import { amend, RouteplaneError } from '../errors.ts'
 import { formatUsd, minUsd, type Usd } from '../money.ts'
 import type { Extensions } from '../protocol/extensions.ts'
+import type { Loss } from '../protocol/loss.ts'
 import { endpointKey, type Endpoint, type PaymentModeName } from '../registry/endpoint.ts'
 import { sift, type EligibleCandidate, type Sieve } from '../routing/eligible.ts'
 import { parseModelRef } from '../routing/model-ref.ts'
@@ -14,8 +15,13 @@ import { rank, type Ranked } from '../selection/rank.ts'
 import { orderOfVariant, sortOrderOf } from '../selection/variant.ts'
 import type { GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
+import { createLanes, semanticLosses, type Lanes } from './lane.ts'
+import { applyPresetFields } from './preset-call.ts'
 
 export type Decided = {
+  /** The call with what its preset adds to it: this is what is priced and sent. */
+  readonly call: GatewayCall
+  readonly lanes: Lanes
   readonly targets: readonly Target[]
   readonly ranked: readonly (readonly Ranked[])[]
   readonly refused: readonly Refusal[]
@@ -35,23 +41,27 @@ const MAX_MODELS = 8
  */
 export function decide(call: GatewayCall, context: GatewayContext): Decided {
   const decided = survey(call, context)
-  if (decided.attempts.length === 0) throw nobody(call, decided)
+  if (decided.attempts.length === 0) throw untranslatable(decided) ?? nobody(decided)
   return decided
 }
 
 /** The same, without insisting that anybody is left: for explanations. */
-export function survey(call: GatewayCall, context: GatewayContext): Decided {
-  const { preset, extensions, texts } = applyPreset(call, context)
+export function survey(asked: GatewayCall, context: GatewayContext): Decided {
+  const { preset, extensions, texts } = applyPreset(asked, context)
+  const call = applyPresetFields(asked, preset, context)
+  const lanes = createLanes(call, context, { strict: extensions.strict ?? false })
   const snapshot = context.catalog.snapshot()
   const { virtualModels, openProviders } = context
   const targets = texts.map((text) => resolveModel(text, { snapshot, virtualModels, openProviders }))
   const { maxCostUsd } = extensions
   const capUsd = maxCostUsd === undefined ? context.rules.perRequestUsd : minUsd(maxCostUsd, context.rules.perRequestUsd)
-  const sieve = createSieve({ call, extensions, capUsd, capIsOwn: maxCostUsd !== undefined }, context)
+  const sieve = createSieve({ call, lanes, extensions, capUsd, capIsOwn: maxCostUsd !== undefined }, context)
   const sifted = targets.map((target) => sift(target, sieve))
-  const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], extensions, context))
+  const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], { extensions, lanes, context }))
   const lists = ranked.map((list) => list.map(({ candidate }) => candidate as EligibleCandidate))
   return {
+    call,
+    lanes,
     targets,
     ranked,
     refused: sifted.flatMap(({ refused }) => refused),
@@ -92,9 +102,15 @@ function applyPreset(call: GatewayCall, context: GatewayContext): Applied {
   return { preset, extensions: merged, texts }
 }
 
-type SieveInput = { readonly call: GatewayCall; readonly extensions: Extensions; readonly capUsd: Usd; readonly capIsOwn: boolean }
+type SieveInput = {
+  readonly call: GatewayCall
+  readonly lanes: Lanes
+  readonly extensions: Extensions
+  readonly capUsd: Usd
+  readonly capIsOwn: boolean
+}
 
-function createSieve({ call, extensions, capUsd, capIsOwn }: SieveInput, context: GatewayContext): Sieve {
+function createSieve({ call, lanes, extensions, capUsd, capIsOwn }: SieveInput, context: GatewayContext): Sieve {
   const modes = new Map(context.modes.map((mode) => [mode.id, mode]))
   return {
     needs: call.read.needs,
@@ -106,6 +122,14 @@ function createSieve({ call, extensions, capUsd, capIsOwn }: SieveInput, context
     today: new Date(context.clock.now()).toISOString().slice(0, 10),
     offer: (mode, endpoint) => modes.get(mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
     health: (endpoint) => context.health.view(endpointKey(endpoint)),
+    untranslatable: (endpoint) => {
+      const lane = lanes.laneOf(endpoint)
+      return lane.kind === 'refused' ? lane.error.message : undefined
+    },
+    needsAt: (endpoint) => {
+      const lane = lanes.laneOf(endpoint)
+      return lane.kind === 'translate' ? lane.needs : call.read.needs
+    },
     coolingUntil: (endpoint) => untilOf(context, endpoint, (kind) => kind !== 'limited'),
     limitedUntil: (endpoint) =>
       untilOf(context, endpoint, (kind) => kind === 'limited') ?? context.rateLimits.limitedUntil(endpoint, tokensOf(call.read.needs)),
@@ -130,24 +154,77 @@ function preferOf(extensions: Extensions, context: GatewayContext): readonly Pay
   return wanted === undefined ? prefer : wanted.flatMap((name) => prefer.filter((mode) => mode === name))
 }
 
-function order(target: Target, eligible: readonly EligibleCandidate[], extensions: Extensions, context: GatewayContext): readonly Ranked[] {
+type OrderContext = { readonly extensions: Extensions; readonly lanes: Lanes; readonly context: GatewayContext }
+
+/**
+ * Orders who is eligible: as the target lists them, as the caller orders providers, as the variant or `sort` ranks them.
+ *
+ * In the default order, an endpoint that loses less of the request's meaning by translation goes before one that loses
+ * more, however good its score, but never before a healthy one when it is gated, nor before one that the caller has a
+ * key for. Who asked for an axis gets that axis: losses, there as in general of hints, only decide between equal scores.
+ */
+function order(target: Target, eligible: readonly EligibleCandidate[], { extensions, lanes, context }: OrderContext): readonly Ranked[] {
   const { sort, order: wantedFirst = [] } = extensions.provider ?? {}
   const by =
     target.variant === undefined ? ((sort === undefined ? undefined : sortOrderOf(sort)) ?? 'balanced') : orderOfVariant(target.variant)
   const prefer = preferOf(extensions, context)
   // An axis that was asked for is asked of everybody alike; only the default order lets the caller's own keys go first.
-  const ranked = rank(eligible, { by, weights: context.rules.weights, byokFirst: by === 'balanced' && prefer[0] === 'byok' })
+  const byokFirst = by === 'balanced' && prefer[0] === 'byok'
+  const ranked = rank(eligible, { by, weights: context.rules.weights, byokFirst })
+  const kept = byLosses(ranked, lanes, { byokFirst, isBalanced: by === 'balanced' })
   const place = ({ candidate }: Ranked) => {
     const at = wantedFirst.indexOf(candidate.endpoint.provider.id)
     return at === -1 ? wantedFirst.length : at
   }
-  if (!target.ordered) return ranked.toSorted((a, b) => place(a) - place(b))
-  return ranked.toSorted((a, b) => target.endpoints.indexOf(a.candidate.endpoint) - target.endpoints.indexOf(b.candidate.endpoint))
+  if (!target.ordered) return kept.toSorted((a, b) => place(a) - place(b))
+  return kept.toSorted((a, b) => target.endpoints.indexOf(a.candidate.endpoint) - target.endpoints.indexOf(b.candidate.endpoint))
+}
+
+/** Sorts what is ranked by the criteria above; every one of them comes before the next, and the rank comes last. */
+function byLosses(
+  ranked: readonly Ranked[],
+  lanes: Lanes,
+  { byokFirst, isBalanced }: { byokFirst: boolean; isBalanced: boolean },
+): readonly Ranked[] {
+  const keysOf = (each: Ranked): readonly number[] => {
+    const losses = lossesOf(each, lanes)
+    const semantic = semanticLosses(losses)
+    const isEqual = ({ isGated, candidate, score }: Ranked) =>
+      isGated === each.isGated && candidate.byok === each.candidate.byok && score === each.score
+    const byok = byokFirst && each.candidate.byok ? 0 : 1
+    return [Number(each.isGated), byok, isBalanced ? semantic : 0, ranked.findIndex(isEqual), semantic, losses.length, each.rank]
+  }
+  const keyed = ranked.map((each) => ({ each, keys: keysOf(each) }))
+  return keyed.toSorted((a, b) => compareKeys(a.keys, b.keys)).map(({ each }) => each)
+}
+
+function compareKeys(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((key, index) => key !== b[index])
+  return at === -1 ? 0 : (a[at] ?? 0) - (b[at] ?? 0)
+}
+
+function lossesOf({ candidate }: Ranked, lanes: Lanes): readonly Loss[] {
+  const lane = lanes.laneOf(candidate.endpoint)
+  return lane.kind === 'translate' ? lane.losses : []
+}
+
+/** When translation is all that stands in the way, the caller gets told which field it is: that is his to change. */
+function untranslatable({ refused, targets, lanes }: Decided): RouteplaneError | undefined {
+  if (refused.length === 0 || !refused.every(({ reason }) => reason === 'translation')) return undefined
+  const errors = targets.flatMap(({ endpoints }) =>
+    endpoints.flatMap((endpoint) => {
+      const lane = lanes.laneOf(endpoint)
+      return lane.kind === 'refused' ? [lane.error] : []
+    }),
+  )
+  const [first] = errors
+  if (first === undefined) return undefined
+  const paths = [...new Set(errors.flatMap(({ details }) => (typeof details['path'] === 'string' ? [details['path']] : [])))]
+  return paths.length < 2 ? first : amend(first, { details: { ...first.details, paths } })
 }
 
 /** Says why nobody can answer; a cap that is too low is said as such, since the caller can act on it. */
-function nobody(call: GatewayCall, decided: Decided): RouteplaneError {
-  const { refused, capUsd } = decided
+function nobody({ call, refused, capUsd }: Decided): RouteplaneError {
   const details = { model: call.read.model, capUsd: formatUsd(capUsd), refused }
   const priced = refused.length > 0 && refused.every(({ reason }) => reason === 'price_above_cap' || reason === 'price_unknown')
   if (priced) {

@@ -1,9 +1,10 @@
 /** Shows a decision as data: candidates with every term, refusals with their reasons, attempts with their quotes. */
-import { endpointKey } from '../registry/endpoint.ts'
+import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import { BALANCED_VERSION } from '../selection/index.ts'
-import type { Decision, GatewayCall } from './call.ts'
+import type { Decision, ExplainedCandidate, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { survey } from './decide.ts'
+import type { Lanes } from './lane.ts'
 
 /** Makes the decision of a call without sending it; nothing is held and nothing is spent. */
 export function explain(call: GatewayCall, context: GatewayContext): Decision {
@@ -21,6 +22,7 @@ export function explain(call: GatewayCall, context: GatewayContext): Decision {
         rank: at + 1,
         score,
         terms,
+        ...lossesAt(candidate.endpoint, decided.lanes),
         ...(candidate.boundUsd === undefined ? {} : { boundUsd: candidate.boundUsd }),
         ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
       })),
@@ -33,4 +35,9 @@ export function explain(call: GatewayCall, context: GatewayContext): Decision {
       ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
     })),
   }
+}
+
+function lossesAt(endpoint: Endpoint, lanes: Lanes): Pick<ExplainedCandidate, 'losses'> {
+  const lane = lanes.laneOf(endpoint)
+  return lane.kind === 'translate' ? { losses: lane.losses } : {}
 }

@@ -1,8 +1,9 @@
 /** Carries HTTP calls to upstreams: pooled connections, clocks by phase, guarded addresses, bounded answers. */
 import { Agent, type Dispatcher } from 'undici'
 import { RouteplaneError } from '../errors.ts'
-import type { HttpCall, HttpHeaders, HttpResponse, Transport, TransportOptions, TransportTimeouts } from '../lib/http-call.ts'
+import type { HttpCall, HttpHeaders, HttpResponse, Transport, TransportTimeouts } from '../lib/http-call.ts'
 import { headerOf } from '../lib/http-call.ts'
+import { memoize } from '../lib/memo.ts'
 import { createByteQueue, type ByteQueue } from '../lib/byte-queue.ts'
 import { guardedLookup, guardedUrl, type AddressRules } from './address-guard.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
@@ -54,13 +55,26 @@ export function createTransport(config: TransportConfig): ClosableTransport {
     maxHeaderSize: config.maxHeaderBytes ?? DEFAULT_MAX_HEADER_BYTES,
     pipelining: 1,
   })
+  const targetOf = memoize((text): Target => {
+    const { origin, pathname, search } = guardedUrl(text, config.allowLoopback)
+    return { origin, path: `${pathname}${search}` }
+  })
+  const timeoutsOf = createTimeouts(config)
   const send: Transport = async (call, options) => {
-    const url = guardedUrl(call.url, config.allowLoopback)
+    const target = targetOf(call.url)
     if (options.signal.aborted) throw cancelled(options.signal, false)
-    return dispatch(agent, url, call, createExchangeSettings(config, options))
+    return dispatch(agent, target, call, {
+      timeouts: timeoutsOf(options.timeouts),
+      maxBytes: options.maxBytes ?? config.maxBytes ?? DEFAULT_MAX_BYTES,
+      minBytesPerSecond: config.minBytesPerSecond ?? DEFAULT_MIN_BYTES_PER_SECOND,
+      signal: options.signal,
+    })
   }
   return Object.assign(send, { close: () => agent.destroy() })
 }
+
+/** A URL that the guard has let pass. */
+type Target = { readonly origin: string; readonly path: string }
 
 type ExchangeSettings = {
   readonly timeouts: TransportTimeouts
@@ -69,12 +83,15 @@ type ExchangeSettings = {
   readonly signal: AbortSignal
 }
 
-function createExchangeSettings(config: TransportConfig, options: TransportOptions): ExchangeSettings {
-  return {
-    timeouts: { ...DEFAULT_TIMEOUTS, ...config.timeouts, ...options.timeouts },
-    maxBytes: options.maxBytes ?? config.maxBytes ?? DEFAULT_MAX_BYTES,
-    minBytesPerSecond: config.minBytesPerSecond ?? DEFAULT_MIN_BYTES_PER_SECOND,
-    signal: options.signal,
+/** A provider's timeouts are one object that stays: what they come to is worked out once. */
+function createTimeouts(config: TransportConfig): (own: Partial<TransportTimeouts> | undefined) => TransportTimeouts {
+  const usual = { ...DEFAULT_TIMEOUTS, ...config.timeouts }
+  const known = new WeakMap<Partial<TransportTimeouts>, TransportTimeouts>()
+  return (own) => {
+    if (own === undefined) return usual
+    const found = known.get(own) ?? { ...usual, ...own }
+    known.set(own, found)
+    return found
   }
 }
 
@@ -92,14 +109,14 @@ type Exchange = {
   drain: { readonly timer: NodeJS.Timeout; bytes: number } | undefined
 }
 
-function dispatch(agent: Agent, url: URL, call: HttpCall, settings: ExchangeSettings): Promise<HttpResponse> {
+function dispatch(agent: Agent, { origin, path }: Target, call: HttpCall, settings: ExchangeSettings): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const exchange = createExchange(settings, resolve, reject)
     settings.signal.addEventListener('abort', exchange.onAbort, { once: true })
     agent.dispatch(
       {
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
+        origin,
+        path,
         method: call.method,
         headers: requestHeaders(call.headers),
         ...(call.body === undefined ? {} : { body: call.body }),

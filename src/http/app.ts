@@ -5,15 +5,19 @@ import { Hono } from 'hono'
 import type { CompletionPart } from '../completion/part.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { type ResponseStore, createMemoryResponseStore } from './response-store.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { createId } from '../lib/id.ts'
 import type { Log, Secret } from '../lib/log.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createTokenCheck } from './auth.ts'
-import { type CompletionDeps, serveCompletion } from './completion-route.ts'
+import { type CompletionDeps, LOCAL_CALLER, serveCompletion } from './completion-route.ts'
+import { mountCountTokens } from './count-tokens-route.ts'
+import { mountGoogleRoutes } from './google-routes.ts'
+import { mountResponses } from './mount-responses.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
-import { type Refusal, createGuard, notAllowed } from './guard.ts'
+import { type Refusal, createGuard, notAllowed, pathOf } from './guard.ts'
 import { createKeepAlive } from './keep-alive.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
 
@@ -27,6 +31,8 @@ export type AppOptions = {
   /** Host names besides the loopback ones under which callers reach the gateway. */
   readonly allowHosts?: readonly string[]
   readonly version?: string
+  /** Where answers of the Responses wire are kept for those who go on from them; in memory unless given. */
+  readonly responses?: ResponseStore
   readonly clock?: Clock
   /** Default 32 MiB. */
   readonly maxBodyBytes?: number
@@ -49,7 +55,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): Hono<App
   const encode = createErrorEncoder(protocols)
   const send = (incoming: IncomingMessage, outgoing: ServerResponse, { error, status, headers }: Refusal) => {
     const id = createId('req', clock.now())
-    const encoded = encode(incoming.url ?? '', error, id)
+    const encoded = encode(incoming, error, id)
     sendError(outgoing, error, id, { ...encoded, status, headers: { ...headers, ...closing(incoming) } })
     return RESPONSE_ALREADY_SENT
   }
@@ -65,7 +71,12 @@ export function createApp(routeplane: Routeplane, options: AppOptions): Hono<App
     await next()
     return undefined
   })
-  mountCompletions(app, protocols, completionDeps(routeplane, options, clock), refuseMethod('POST'))
+  const deps = completionDeps(routeplane, options, clock)
+  // Before the completions: the pattern of Google's wire takes every path below its models.
+  mountGoogleRoutes(app, routeplane, { maxBodyBytes: deps.maxBodyBytes, refuseMethod })
+  mountCountTokens(app, deps, refuseMethod('POST'))
+  mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
+  mountCompletions(app, protocols, deps, refuseMethod('POST'))
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
   app.notFound(({ env }) => {
     const error = new RouteplaneError('not_found', 'there is nothing at this path')
@@ -75,7 +86,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): Hono<App
     const error = toRouteplaneError(thrown)
     if (error.fault === 'internal') log.error('request failed', { code: error.code, cause: thrown.stack ?? thrown.message })
     const id = createId('req', clock.now())
-    sendError(env.outgoing, error, id, encode(env.incoming.url ?? '', error, id))
+    sendError(env.outgoing, error, id, encode(env.incoming, error, id))
     return RESPONSE_ALREADY_SENT
   })
   return app
@@ -100,6 +111,7 @@ function completionDeps(routeplane: Routeplane, options: AppOptions, clock: Cloc
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
     stallMs: options.stallMs ?? 60_000,
     foldParts: options.foldParts,
+    responses: options.responses ?? createMemoryResponseStore({ clock }),
   }
 }
 
@@ -120,15 +132,28 @@ function withBare(path: string): readonly string[] {
   return path.startsWith('/v1/') ? [path, path.slice('/v1'.length)] : [path]
 }
 
-/** Answers errors that no route has made in the envelope of the wire whose path was called. */
-function createErrorEncoder(
-  protocols: readonly Protocol[],
-): (target: string, error: RouteplaneError, requestId: string) => ErrorAnswer | undefined {
+type ErrorEncoder = (incoming: IncomingMessage, error: RouteplaneError, requestId: string) => ErrorAnswer | undefined
+
+/**
+ * Answers errors that no route has made in the envelope of the wire whose path was called: below a wire's own paths and,
+ * where those begin with a version that only it has, below that. Elsewhere the version header of Anthropic's clients tells.
+ */
+function createErrorEncoder(protocols: readonly Protocol[]): ErrorEncoder {
   const prefixes = protocols.flatMap((protocol) =>
-    protocol.caller.paths.flatMap(withBare).map((path) => ({ protocol, prefix: path.replace(/[:*{].*$/, '') })),
+    protocol.caller.paths.flatMap(withBare).map((path) => ({ protocol, prefix: path.startsWith('/v1/') ? path : prefixOf(path) })),
   )
-  return (target, error, requestId) =>
-    prefixes.find(({ prefix }) => prefix !== '/' && target.startsWith(prefix))?.protocol.caller.encodeError(error, requestId)
+  const anthropic = protocols.find(({ id }) => id === 'messages')
+  return ({ url = '', headers }, error, requestId) => {
+    const path = pathOf(url)
+    const owner = prefixes.find(({ prefix }) => path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`))?.protocol
+    const wire = owner ?? (headers['anthropic-version'] === undefined ? undefined : anthropic)
+    return wire?.caller.encodeError(error, requestId)
+  }
+}
+
+/** `/v1beta/models/:call` stands for all of `/v1beta/`. */
+function prefixOf(path: string): string {
+  return path.includes(':') ? `/${path.split('/')[1] ?? ''}/` : path
 }
 
 /** A refused request's body is never read, so its connection cannot be used again. */

@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Secret } from '../lib/log.ts'
+import { keyInQuery } from './google-routes.ts'
 
 export type TokenCheck = (incoming: IncomingMessage) => boolean
 
@@ -10,8 +11,13 @@ const BEARER = /^Bearer +(\S+) *$/i
 /** Accepts the token as a bearer, or in the header where an SDK of any of the wires puts its API key. */
 export function createTokenCheck(token: Secret): TokenCheck {
   const expected = digest(token.reveal())
-  return ({ headers }) => {
-    const presented = [BEARER.exec(headers.authorization ?? '')?.[1], headers['x-api-key'], headers['x-goog-api-key']]
+  return ({ headers, url }) => {
+    const presented = [
+      keyInQuery(url ?? '/'),
+      BEARER.exec(headers.authorization ?? '')?.[1],
+      headers['x-api-key'],
+      headers['x-goog-api-key'],
+    ]
     return presented.some((value) => typeof value === 'string' && timingSafeEqual(digest(value), expected))
   }
 }

@@ -4,10 +4,11 @@ import { RouteplaneError, isCommitted, toRouteplaneError } from '../errors.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import type { CompletionPart } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
-import type { Completion, GatewayCall, NativeAnswer } from '../gateway/call.ts'
+import type { Completion, GatewayCall, NativeAnswer, PartsAnswer } from '../gateway/call.ts'
 import type { Clock } from '../lib/clock.ts'
 import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
+import { isRecord, tryParseJson } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
@@ -15,7 +16,9 @@ import { parseBody, readBody } from './body.ts'
 import { jsonText, sendError } from './error-response.ts'
 import { type EventWriter, createEventWriter } from './event-writer.ts'
 import { decodePath, pathOf } from './guard.ts'
+import type { ResponseStore } from './response-store.ts'
 import type { KeepAlive } from './keep-alive.ts'
+import { type AnswerWatch, keepAnswers } from './response-keeping.ts'
 import { completionHeaders, requestHeaders } from './response-headers.ts'
 
 export type CompletionDeps = {
@@ -25,9 +28,13 @@ export type CompletionDeps = {
   readonly log: Log
   readonly maxBodyBytes: number
   readonly stallMs: number
+  readonly responses: ResponseStore | undefined
   /** Folds parts into a whole answer; throws what an error part carries. */
   foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
 }
+
+/** Whom everything belongs to while there are no keys of callers. */
+export const LOCAL_CALLER = 'local'
 
 /** All that belongs to one request while it is answered. */
 type Exchange = {
@@ -38,7 +45,13 @@ type Exchange = {
 }
 
 /** A request that has been read: what the gateway is asked, and how it will be answered. */
-type Asked = { readonly call: GatewayCall; readonly wire: WireRequest; readonly read: CallerRequest; readonly writer: EventWriter }
+type Asked = {
+  readonly call: GatewayCall
+  readonly wire: WireRequest
+  readonly read: CallerRequest
+  readonly writer: EventWriter
+  readonly stored: boolean
+}
 
 /** Serves one request to the end. Never rejects: whatever fails becomes an answer in the caller's wire, or a log line. */
 export async function serveCompletion(
@@ -55,15 +68,36 @@ export async function serveCompletion(
   outgoing.once('close', onClose)
   let writer: EventWriter | undefined
   try {
-    const wire = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
+    const given = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
+    const { wire, watch } =
+      protocol.id === 'responses' ? await keepAnswers(deps.responses, LOCAL_CALLER, given, deps.clock) : { wire: given, watch: undefined }
     const read = protocol.caller.read(wire)
     writer = openWriter(exchange, wire, read)
-    const asked: Asked = { call: toCall(exchange, wire, read, abort.signal), wire, read, writer }
+    const asked: Asked = {
+      call: toCall(exchange, wire, read, abort.signal),
+      wire,
+      read,
+      writer: watched(writer, watch),
+      stored: watch !== undefined,
+    }
     await answer(exchange, asked, await deps.routeplane.complete(asked.call))
+    await watch?.end()
   } catch (thrown) {
     refuse(exchange, toRouteplaneError(thrown), writer, abort.signal)
   } finally {
     writer?.stop()
+  }
+}
+
+/** Lets somebody see what is written. */
+function watched(writer: EventWriter, watch: AnswerWatch | undefined): EventWriter {
+  if (watch === undefined) return writer
+  return {
+    ...writer,
+    write(piece) {
+      watch.push(piece)
+      return writer.write(piece)
+    },
   }
 }
 
@@ -89,7 +123,7 @@ function toCall({ id, protocol }: Exchange, wire: WireRequest, read: CallerReque
   let decoded: CompletionRequest | undefined
   return {
     id,
-    caller: 'local',
+    caller: LOCAL_CALLER,
     read,
     wire: { protocol: protocol.id, request: wire },
     decode: () => (decoded ??= protocol.caller.decodeRequest(wire)),
@@ -116,11 +150,11 @@ function answer(exchange: Exchange, asked: Asked, completion: Completion): Promi
   const headers = completionHeaders(completion.head)
   return completion.answer.lane === 'native'
     ? answerNative(asked, completion.answer, headers)
-    : answerTranslated(exchange, asked, completion.answer.parts, headers)
+    : answerTranslated(exchange, asked, completion.answer, headers)
 }
 
 /** The upstream's own bytes: a whole body in one write, or each read of the stream as it comes. */
-async function answerNative({ writer }: Asked, native: NativeAnswer, headers: Record<string, string>): Promise<void> {
+async function answerNative({ writer, wire }: Asked, native: NativeAnswer, headers: Record<string, string>): Promise<void> {
   const contentType = headerOf(native.headers, 'content-type')
   if (native.body instanceof Uint8Array) {
     // A comment may have been sent already: the caller then reads events, and gets to know that there are none.
@@ -129,15 +163,16 @@ async function answerNative({ writer }: Asked, native: NativeAnswer, headers: Re
     await writer.write(native.body)
     return writer.end()
   }
-  const type = contentType ?? EVENT_STREAM['content-type']
-  writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, type.startsWith('text/event-stream'))
+  const isEvents = isEventStream(wire)
+  const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
+  writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, isEvents && type.startsWith('text/event-stream'))
   await pipe(native.body, writer)
 }
 
 async function answerTranslated(
   exchange: Exchange,
   asked: Asked,
-  parts: AsyncIterable<CompletionPart>,
+  { parts, violatesSchema }: PartsAnswer,
   headers: Record<string, string>,
 ): Promise<void> {
   const { protocol, deps } = exchange
@@ -146,16 +181,28 @@ async function answerTranslated(
     model: asked.read.model,
     nowSeconds: Math.floor(deps.clock.now() / 1000),
     request: asked.call.decode(),
+    stored: asked.stored,
   }
   if (asked.read.needs.stream) {
     const events = isEventStream(asked.wire)
     asked.writer.head(200, { ...headers, ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) }, events)
-    return pipe(protocol.caller.encodeStream(parts, context), asked.writer)
+    const written = protocol.caller.encodeStream(parts, context)
+    return pipe(events ? withVerdict(written, violatesSchema) : written, asked.writer)
   }
   const body = Buffer.from(jsonText(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
-  asked.writer.head(200, { ...headers, 'content-type': 'application/json', ...lengthOf(body) }, false)
+  const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
+  asked.writer.head(200, { ...headers, ...verdict, 'content-type': 'application/json', ...lengthOf(body) }, false)
   await asked.writer.write(body)
   asked.writer.end()
+}
+
+/** The answer does not fit the schema it was asked for, of which the provider was given a weaker form. */
+const SCHEMA_VIOLATED = { 'x-routeplane-schema': 'violated' }
+
+/** The headers are long gone when an answer can be judged; a comment after its last event breaks no reader. */
+async function* withVerdict(events: AsyncIterable<string>, violatesSchema: (() => boolean) | undefined): AsyncGenerator<string> {
+  yield* events
+  if (violatesSchema?.() === true) yield ': x-routeplane-schema: violated\n\n'
 }
 
 function lengthOf(body: Uint8Array): { readonly 'content-length': string } {
@@ -175,14 +222,24 @@ function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter 
   const { id, protocol, outgoing, deps } = exchange
   logFailure(deps.log, id, error)
   if (signal.aborted) return
-  const encoded = protocol.caller.encodeError(error, id)
-  if (writer?.started()) return writer.fail(encoded.event)
+  const encoded = ownWords(error, protocol) ?? protocol.caller.encodeError(error, id)
+  if (writer?.started()) return writer.fail(protocol.caller.encodeError(error, id).event)
   sendError(outgoing, error, id, {
     status: encoded.status,
     body: encoded.body,
     // The rest of an oversized body is still on its way; this connection cannot carry another request.
     ...(error.code === 'body_too_large' ? { headers: { connection: 'close' } } : {}),
   })
+}
+
+/** Statuses that speak of the request itself: agents recover by the upstream's wording of them. */
+const FORWARDED_STATUSES = new Set([400, 413, 422])
+
+/** What the upstream said of the request, when it said it in the caller's own wire and no money is involved. */
+function ownWords({ reply, money }: RouteplaneError, protocol: Protocol): { readonly status: number; readonly body: unknown } | undefined {
+  if (reply === undefined || reply.wire !== protocol.id || isCommitted(money) || !FORWARDED_STATUSES.has(reply.status)) return undefined
+  const body = tryParseJson(Buffer.from(reply.body).toString('utf8'))
+  return isRecord(body) ? { status: reply.status, body } : undefined
 }
 
 function logFailure(log: Log, requestId: string, error: RouteplaneError): void {

@@ -22,7 +22,7 @@ export const MAX_HEADERS = 100
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]']
 const HOST = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/
 /** Answered without a token: they say that somebody is here and nothing else. */
-const OPEN_PATHS: readonly string[] = ['/', '/health']
+const OPEN_PATHS: readonly string[] = ['/', '/health', '/api/hello']
 
 /** Builds the guard for routed requests: address, then origin, then media type, then token. */
 export function createGuard(options: GuardOptions): Guard {

@@ -51,6 +51,22 @@ export function modelDetail(listing: ModelListing): Readonly<Record<string, unkn
   }
 }
 
+/**
+ * One entry as Anthropic's SDKs read it. When a model came out is not known, for which the reference has the epoch.
+ *
+ * @see https://docs.anthropic.com/en/api/models-list
+ */
+export function anthropicModelCard({ id, name, endpoints }: ModelListing): Readonly<Record<string, unknown>> {
+  return {
+    type: 'model',
+    id,
+    display_name: name,
+    created_at: '1970-01-01T00:00:00Z',
+    max_input_tokens: greatest(endpoints.map(({ contextLength }) => contextLength)),
+    max_tokens: greatest(endpoints.map(({ maxOutputTokens }) => maxOutputTokens)),
+  }
+}
+
 /** The endpoint with the lowest base price for a token in and a token out; one that states only half cannot win. */
 function cheapest(endpoints: readonly Endpoint[]): Endpoint | undefined {
   let best: { readonly endpoint: Endpoint; readonly sum: bigint } | undefined

@@ -5,7 +5,7 @@ import { RouteplaneError } from '../errors.ts'
 import { formatUsd } from '../money.ts'
 import type { Routeplane, Status } from '../routeplane.ts'
 import { jsonText } from './error-response.ts'
-import { modelCard, modelDetail } from './model-card.ts'
+import { anthropicModelCard, modelCard, modelDetail } from './model-card.ts'
 import { receiptCard, verificationCard } from './receipt-card.ts'
 
 export type AppEnv = { Bindings: HttpBindings }
@@ -21,13 +21,15 @@ export function mountReadRoutes(app: Hono<AppEnv>, routeplane: Reads, version: s
     app.all(path, refuseMethod('GET, HEAD'))
   }
   for (const prefix of ['/v1', '']) {
-    mount(`${prefix}/models`, async () => json(await listModels(routeplane)))
+    mount(`${prefix}/models`, async (context) => json(await listModels(routeplane, context)))
     mount(`${prefix}/models/:id{.+}`, async (context) => json(await showModel(routeplane, context)))
   }
   mount('/v1/receipts', async (context) => json(await listReceipts(routeplane, context)))
   mount('/v1/receipts/:id', async (context) => json(await showReceipt(routeplane, context)))
   mount('/health', () => json({ status: 'ok', version }))
   mount('/v1/status', async () => json(statusCard(await routeplane.status())))
+  // Claude Code asks whether anybody is there.
+  mount('/api/hello', () => json({ message: 'hello' }))
   mount('/', () => json({ name: 'routeplane', version }))
 }
 
@@ -36,9 +38,35 @@ function json(value: unknown): Response {
   return new Response(jsonText(value), { headers })
 }
 
-async function listModels({ catalog, ready }: Reads): Promise<unknown> {
+/** The list in the shape of whom the caller takes us for: only Anthropic's clients name a version of their API. */
+async function listModels({ catalog, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
   await ready()
+  if (isAnthropic(context)) return anthropicPage(catalog.models().map(anthropicModelCard), context.req.query())
   return { object: 'list', data: catalog.models().map(modelCard) }
+}
+
+function isAnthropic(context: Context<AppEnv>): boolean {
+  return context.req.header('anthropic-version') !== undefined
+}
+
+type Card = Readonly<Record<string, unknown>>
+
+const MAX_ANTHROPIC_PAGE = 1_000
+
+/** Cuts a page as the query says; the default is all, because clients that do not page would miss the rest. */
+function anthropicPage(cards: readonly Card[], query: Readonly<Record<string, string>>): unknown {
+  const { limit = String(MAX_ANTHROPIC_PAGE), after_id: after, before_id: before } = query
+  if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > MAX_ANTHROPIC_PAGE)
+    throw new RouteplaneError('invalid_request', `limit must be a whole number from 1 to ${MAX_ANTHROPIC_PAGE}`, {
+      details: { path: 'limit' },
+    })
+  const from = after === undefined ? 0 : cards.findIndex(({ id }) => id === after) + 1
+  const to = before === undefined ? cards.length : cards.findIndex(({ id }) => id === before)
+  const isUnknown = (after !== undefined && from === 0) || to === -1
+  if (isUnknown) throw new RouteplaneError('invalid_request', 'after_id and before_id must be ids of the list')
+  const data = before === undefined ? cards.slice(from, from + Number(limit)) : cards.slice(Math.max(from, to - Number(limit)), to)
+  const hasMore = before === undefined ? from + data.length < cards.length : to - data.length > from
+  return { data, has_more: hasMore, first_id: data[0]?.['id'] ?? null, last_id: data.at(-1)?.['id'] ?? null }
 }
 
 async function showModel({ catalog, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
@@ -46,7 +74,7 @@ async function showModel({ catalog, ready }: Reads, context: Context<AppEnv>): P
   const id = context.req.param('id') ?? ''
   const listing = catalog.model(id)
   if (listing === undefined) throw new RouteplaneError('model_not_found', `there is no model ${JSON.stringify(id.slice(0, 100))}`)
-  return modelDetail(listing)
+  return isAnthropic(context) ? anthropicModelCard(listing) : modelDetail(listing)
 }
 
 const MAX_PAGE = 200

@@ -1,6 +1,7 @@
 /** The headers that say what became of a request, safe to write whatever text a provider put into them. */
 import type { CompletionHead } from '../gateway/call.ts'
 import { formatUsd } from '../money.ts'
+import { formatLossHeader } from '../protocol/loss.ts'
 
 export type ResponseHeaders = Readonly<Record<string, string>>
 
@@ -28,6 +29,7 @@ export function requestHeaders(requestId: string): Record<string, string> {
 
 /** Headers of an answer whose origin is known; what is not known is left out. @see Routing guide, section 4 */
 export function completionHeaders(head: CompletionHead): Record<string, string> {
+  const loss = formatLossHeader(head.losses)
   return {
     ...requestHeaders(head.requestId),
     'x-routeplane-provider': cleanHeader(head.provider),
@@ -37,7 +39,7 @@ export function completionHeaders(head: CompletionHead): Record<string, string> 
     ...(head.replayed === true ? { 'x-routeplane-replayed': '1' } : {}),
     ...(head.costUsd === undefined ? {} : { 'x-routeplane-cost-usd': formatUsd(head.costUsd) }),
     ...(head.receiptId === undefined ? {} : { 'x-routeplane-receipt': cleanHeader(head.receiptId) }),
-    ...(head.losses.length === 0 ? {} : { 'x-routeplane-loss': cleanHeader(head.losses.join(', ')) }),
+    ...(loss === undefined ? {} : { 'x-routeplane-loss': cleanHeader(loss) }),
     ...(head.warnings.length === 0 ? {} : { 'x-routeplane-warning': cleanHeader(head.warnings.join('; ')) }),
   }
 }

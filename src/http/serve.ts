@@ -65,7 +65,8 @@ function createBoundedServer(listener: RequestListener): Server {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000, noDelay: true })
   // One more than the guard takes, so that it can tell too many from just enough.
   server.maxHeadersCount = MAX_HEADERS + 1
-  server.maxRequestsPerSocket = 1_000
+  // Node refuses the request after such a limit with a bare 503, although the caller did nothing wrong: no limit.
+  server.maxRequestsPerSocket = 0
   server.maxConnections = 10_000
   // Longer than the pools of common clients keep a socket: who reuses one that we close just then sees a lost request.
   server.keepAliveTimeout = 75_000

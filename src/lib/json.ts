@@ -10,8 +10,15 @@ export function parseJson(text: string, maxDepth: number = MAX_JSON_DEPTH): unkn
   try {
     return JSON.parse(text) as unknown
   } catch (cause) {
-    throw new RouteplaneError('invalid_json', `the text is not valid JSON: ${(cause as Error).message.slice(0, 120)}`)
+    throw new RouteplaneError('invalid_json', `the text is not valid JSON${placeIn((cause as Error).message)}`)
   }
+}
+
+/** The parser quotes the text around the fault, which may be a prompt or a key: only the place is passed on. */
+function placeIn(message: string): string {
+  const position = /at position (\d+)/.exec(message)?.[1]
+  if (position !== undefined) return ` (at character ${position})`
+  return message.includes('end of JSON input') ? ' (it ends too early)' : ''
 }
 
 /** Parses JSON that may be broken; `undefined` when it is. For upstream texts, where broken is an ordinary case. */

@@ -110,7 +110,7 @@ function showAnswer(
   said: Answer,
   caps: Status['caps'] | undefined,
 ): z.input<typeof output> {
-  const warnings = [...head.warnings, ...head.losses.map((loss) => `not carried over to this provider: ${loss}`)]
+  const warnings = [...head.warnings, ...head.losses.map(({ path, how }) => `not carried over to this provider: ${path}: ${how}`)]
   if (caps === undefined) warnings.push('what is left of the caps could not be read')
   return {
     request_id: call.id,

@@ -1,14 +1,15 @@
 /** Pays with the user's own key for a provider, or with nothing where a source asks for nothing. */
 import { keyHeaders } from '../access/api-key.ts'
 import type { Keyring } from '../access/keyring.ts'
+import type { WireId } from '../completion/request.ts'
 import { ZERO_USD } from '../money.ts'
-import type { Endpoint } from '../registry/endpoint.ts'
 import type { PaymentMode } from './mode.ts'
+import { withoutSecrets } from './redact.ts'
 
 export type ByokDeps = {
   readonly keyring: Keyring
-  /** Headers that carry a key to this endpoint, by its wire. */
-  authorize(endpoint: Endpoint, apiKey: string): Readonly<Record<string, string>>
+  /** Headers that carry a key on a wire. */
+  authorize(wire: WireId, apiKey: string): Readonly<Record<string, string>>
 }
 
 export function createByok({ keyring, authorize }: ByokDeps): PaymentMode {
@@ -26,12 +27,14 @@ export function createByok({ keyring, authorize }: ByokDeps): PaymentMode {
       const { endpoint } = call
       const { access } = endpoint.provider
       const key = access.kind === 'none' ? undefined : keyring.keyOf(endpoint.provider)
+      const own = keyring.headersOf(endpoint.provider)
       const headers = {
         ...call.http.headers,
-        ...keyring.headersOf(endpoint.provider),
-        ...(key === undefined ? {} : keyHeaders(endpoint.provider, key.reveal(), (apiKey) => authorize(endpoint, apiKey))),
+        ...own,
+        ...(key === undefined ? {} : keyHeaders(endpoint.provider, key.reveal(), (apiKey) => authorize(call.wire, apiKey))),
       }
-      const response = await call.transport({ ...call.http, headers })
+      const secrets = [...Object.values(own), ...(key === undefined ? [] : [key.reveal()])]
+      const response = withoutSecrets(await call.transport({ ...call.http, headers }), secrets)
       return { response, payment: { mode: 'byok', blame: (error) => error, close: async () => {} } }
     },
   }

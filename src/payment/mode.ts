@@ -1,4 +1,5 @@
 /** The contract of a payment mode: whether it can pay an endpoint now, how a call is sent under it, how it ends. */
+import type { WireId } from '../completion/request.ts'
 import type { Usage } from '../completion/usage.ts'
 import type { RouteplaneError } from '../errors.ts'
 import type { HttpCall, HttpResponse } from '../lib/http-call.ts'
@@ -26,6 +27,8 @@ export type PaidCall = {
   readonly attemptId: string
   readonly endpoint: Endpoint
   readonly http: HttpCall
+  /** The wire the call is written in, which says how a key is shown. */
+  readonly wire: WireId
   /** The most the call can cost by the endpoint's own price list; `undefined` when the list does not say. */
   readonly boundUsd: Usd | undefined
   /** The cap of the whole request. */

@@ -1,4 +1,5 @@
 /** Ends attempts by what the chain shows: once, until known, in the background, and after a crash. */
+import { setMaxListeners } from 'node:events'
 import type { Chain } from '../chain/chain.ts'
 import { toRouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -12,6 +13,8 @@ export type Resolver = {
   settle(attemptId: string, how: SettleOptions): Promise<'settled' | 'released' | 'open'>
   /** Goes on asking in the background until it is known or the resolver is closed. */
   follow(attemptId: string): void
+  /** Gives back what was held for an attempt of which no signature has left: now, or once the ledger can be written. Never rejects. */
+  giveBack(attemptId: string, reason: string): Promise<void>
   /** Ends what dead processes left open: at once where nothing was signed, by the chain where something may have been. */
   recover(): Promise<RecoveryReport>
   /** Asks the chain once for every attempt of this process that is unknown. @returns how many have an end now. */
@@ -43,59 +46,75 @@ const MAX_SWEPT = 10_000
 const RETRY_MS = 10_000
 
 export function createResolver(deps: ResolverDeps): Resolver {
+  const { ledger, clock, log } = deps
   const followed = new Map<string, Promise<void>>()
   const closing = new AbortController()
+  // Each payment that is followed waits on this one signal; Node takes more than ten for a leak and says so on stderr.
+  setMaxListeners(0, closing.signal)
   const ask = (id: string, how: SettleOptions) =>
     settle(id, { ...how, signal: how.signal === undefined ? closing.signal : AbortSignal.any([how.signal, closing.signal]) }, deps)
 
-  /** A ledger that cannot be written now may be later; nothing but an ending or our own closes the case. */
-  async function followOn(attemptId: string): Promise<void> {
+  /** A ledger that cannot be written now may be later: nothing but its end, or ours, closes a case. */
+  async function untilDone(attempt: string, work: () => Promise<unknown>): Promise<void> {
     while (!closing.signal.aborted) {
       try {
-        await ask(attemptId, { untilKnown: true })
+        await work()
         return
       } catch (error) {
-        deps.log.error('attempt cannot be resolved now', { attempt: attemptId, message: toRouteplaneError(error).message })
+        log.error('attempt cannot be resolved now', { attempt, message: toRouteplaneError(error).message })
       }
-      await deps.clock.sleep(RETRY_MS, closing.signal).catch(() => {})
+      await clock.sleep(RETRY_MS, closing.signal).catch(() => {})
     }
   }
 
-  function follow(attemptId: string): void {
+  function keepOn(attemptId: string, work: () => Promise<unknown>): void {
     if (followed.has(attemptId) || closing.signal.aborted) return
-    const task = followOn(attemptId).finally(() => {
+    const task = untilDone(attemptId, work).finally(() => {
       followed.delete(attemptId)
     })
     followed.set(attemptId, task)
   }
 
-  /** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
+  const follow = (attemptId: string) => keepOn(attemptId, () => ask(attemptId, { untilKnown: true }))
+
+  /** @returns whether the attempt has an end now. */
   async function heal(row: AttemptRow): Promise<boolean> {
-    const now = deps.clock.now()
-    if (row.state === 'held') {
-      await deps.ledger.attempts.end(row.id, { state: 'released', reason: 'its process ended before signing', now })
-      return true
+    try {
+      await takeOver(row, deps)
+      if ((await ask(row.id, { tries: 1 })) !== 'open') return true
+      follow(row.id)
+    } catch (error) {
+      // It is ours since it was adopted, so nobody else will ever look at it again.
+      log.warn('attempt cannot be healed yet', { attempt: row.id, message: toRouteplaneError(error).message })
+      keepOn(row.id, async () => {
+        await takeOver(row, deps)
+        await ask(row.id, { untilKnown: true })
+      })
     }
-    if (row.state === 'intent') await deps.ledger.attempts.end(row.id, { state: 'unknown', reason: 'its process ended', now })
-    if ((await ask(row.id, { tries: 1 })) !== 'open') return true
-    follow(row.id)
     return false
   }
 
   return {
     settle: ask,
     follow,
+    async giveBack(attemptId, reason) {
+      const end = () => ledger.attempts.end(attemptId, { state: 'released', reason, now: clock.now() })
+      await end().catch((error: unknown) => {
+        log.error('hold cannot be given back yet', { attempt: attemptId, message: toRouteplaneError(error).message })
+        keepOn(attemptId, end)
+      })
+    },
     async recover() {
       const report = { found: 0, ended: 0 }
-      for (const row of await deps.ledger.attempts.orphans(deps.clock.now())) {
-        if (!(await deps.ledger.attempts.adopt(row.id))) continue
+      for (const row of await ledger.attempts.orphans(clock.now())) {
+        if (!(await ledger.attempts.adopt(row.id))) continue
         report.found++
         if (await heal(row)) report.ended++
       }
       return { ...report, following: report.found - report.ended }
     },
     async sweep() {
-      const open = await deps.ledger.attempts.list({ states: ['unknown'], limit: MAX_SWEPT })
+      const open = await ledger.attempts.list({ states: ['unknown'], limit: MAX_SWEPT })
       let ended = 0
       for (const { id } of open) if ((await ask(id, { tries: 1 })) !== 'open') ended++
       return ended
@@ -105,6 +124,13 @@ export function createResolver(deps: ResolverDeps): Resolver {
       await Promise.allSettled(followed.values())
     },
   }
+}
+
+/** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
+async function takeOver({ id, state }: AttemptRow, { ledger, clock }: ResolverDeps): Promise<void> {
+  const now = clock.now()
+  if (state === 'held') await ledger.attempts.end(id, { state: 'released', reason: 'its process ended before signing', now })
+  if (state === 'intent') await ledger.attempts.end(id, { state: 'unknown', reason: 'its process ended', now })
 }
 
 type Settled = 'settled' | 'released' | 'open'

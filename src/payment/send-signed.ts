@@ -120,7 +120,7 @@ function retryAfterOf(response: HttpResponse): number | undefined {
 
 /** The signature never left this process and is forgotten here: its money is free again. */
 async function endUnsent(call: PaidCall, why: RouteplaneError, deps: SendDeps): Promise<never> {
-  await deps.ledger.attempts.end(call.attemptId, { state: 'released', reason: 'the signature never left', now: deps.clock.now() })
+  await deps.resolver.giveBack(call.attemptId, 'the signature never left')
   throw why
 }
 

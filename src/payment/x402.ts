@@ -53,7 +53,7 @@ export function createX402(deps: X402Deps): PaymentMode {
       if (wallet === undefined || manifest === undefined)
         throw new RouteplaneError('internal', 'x402 was planned without wallet or manifest terms')
       const heldUsd = await hold(call, manifest, deps)
-      const release = (reason: string) => deps.ledger.attempts.end(call.attemptId, { state: 'released', reason, now: deps.clock.now() })
+      const release = (reason: string) => deps.resolver.giveBack(call.attemptId, reason)
       const signed = await prepare(call, wallet, manifest, heldUsd, deps).catch(async (error: unknown) => {
         await release(error instanceof RouteplaneError ? error.code : 'failed before signing')
         throw error

@@ -52,6 +52,7 @@ type Sourced<T> = { readonly at: string; readonly value: T }
  * @see Routing guide, section 4.
  */
 export function readExtensions(json: Readonly<Record<string, unknown>>, headers: Headers, query: URLSearchParams): Extensions {
+  if (!isAddressed(json, headers, query)) return NONE
   const own = json['routeplane'] === undefined || json['routeplane'] === null ? {} : readOwn(json['routeplane'])
   return defined({
     models: readModels(json['models']),
@@ -63,6 +64,24 @@ export function readExtensions(json: Readonly<Record<string, unknown>>, headers:
     onUnknown: own.on_unknown ?? undefined,
     idempotencyKey: readIdempotencyKey(headers['idempotency-key']),
   })
+}
+
+const NONE: Extensions = {}
+
+const extensionHeaders = [
+  'x-routeplane-max-cost',
+  'x-routeplane-max-cost-usd',
+  'x-routeplane-payment',
+  'x-routeplane-preset',
+  'x-routeplane-strict',
+  'idempotency-key',
+] as const
+
+/** Most requests say nothing to us: one look at each place is all they cost. */
+function isAddressed(json: Readonly<Record<string, unknown>>, headers: Headers, query: URLSearchParams): boolean {
+  for (const field of extensionFields) if (json[field] !== undefined) return true
+  for (const header of extensionHeaders) if (headers[header] !== undefined) return true
+  return query.has('preset')
 }
 
 const modeName = z.string().regex(/^[a-z0-9_-]{1,32}$/)

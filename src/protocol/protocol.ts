@@ -6,6 +6,9 @@ import type { Needs } from '../completion/features.ts'
 import type { Usage } from '../completion/usage.ts'
 import type { RouteplaneError } from '../errors.ts'
 import type { Extensions } from './extensions.ts'
+import type { Loss } from './loss.ts'
+import type { PresetFields } from './preset-fields.ts'
+import type { Restore } from './restore.ts'
 
 export type ProtocolId = WireId
 
@@ -40,6 +43,10 @@ export type CallerSide = {
   read(wire: WireRequest): CallerRequest
   /** Decodes the whole request. @throws RouteplaneError `invalid_request`. */
   decodeRequest(wire: WireRequest): CompletionRequest
+  /** Spells the neutral path of a loss the way the caller wrote it. */
+  pathOf(path: string, wire: Pick<WireRequest, 'json'>): string
+  /** Gives the top-level members that a preset adds to a request; the request's own always win. */
+  presetMembers(json: WireRequest['json'], preset: PresetFields): ReadonlyMap<string, unknown>
   encodeResult(result: CompletionResult, context: EncodeContext): unknown
   /** Each string is one whole event, ready to be written at once. */
   encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncIterable<string>
@@ -53,6 +60,8 @@ export type EncodeContext = {
   readonly model: string
   readonly nowSeconds: number
   readonly request: CompletionRequest
+  /** Whether the answer is kept, so that its caller may go on from it by its id. */
+  readonly stored?: boolean
 }
 
 export type WireError = {
@@ -63,8 +72,8 @@ export type WireError = {
 }
 
 export type UpstreamSide = {
-  /** @returns path below the endpoint's base URL, and the body; nothing secret. */
-  encodeRequest(request: CompletionRequest, target: UpstreamTarget): { readonly path: string; readonly body: unknown }
+  /** Says a neutral request in this wire. Never throws for what the wire cannot carry: that is a loss. */
+  encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded
   /** The native lane: the caller's own bytes with the model set and our extension fields taken out. */
   forward(wire: WireRequest, target: UpstreamTarget): ForwardedCall
   /** Takes the usage-only event out of forwarded bytes; for calls whose {@link ForwardedCall.hideUsageChunk} is set. */
@@ -78,6 +87,22 @@ export type UpstreamSide = {
   decodeError(status: number, body: string): RouteplaneError
   /** Watches a forwarded stream without touching it. */
   createTap(): StreamTap
+}
+
+/** A translated request, ready but for address and payment; a refused loss means that it must not be sent. */
+export type Encoded = {
+  /** Below the endpoint's base URL. */
+  readonly path: string
+  /** What JSON says of it is sent; nothing secret. */
+  readonly body: Readonly<Record<string, unknown>>
+  /** Headers that belong to the body, such as the version it is written in. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** The limit of output tokens that the body states, where it is not the request's own: it is what can be charged. */
+  readonly maxOutputTokens?: number
+  /** In the order of the request, as far as there is one; paths are those of the neutral request. */
+  readonly losses: readonly Loss[]
+  /** What has to be undone on the answer. */
+  readonly restore: Restore
 }
 
 /** A call of the native lane, ready but for address and payment. */
@@ -103,6 +128,9 @@ export type UpstreamTarget = {
   readonly stream: boolean
   /** The endpoint's own output limit, for wires that demand one. */
   readonly maxOutputTokens?: number
+  /** Who will answer, as far as signatures go: they are replayed to their own issuer only. Unknown is never a match. */
+  readonly provider?: string
+  readonly modelFamily?: string
 }
 
 /**

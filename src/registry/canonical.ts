@@ -4,7 +4,7 @@ import { modalities, type Modality } from '../completion/features.ts'
 import { isCanonicalModelId, isUpstreamModelId } from './model-id.ts'
 import { pricingPerMillion } from './pricing-block.ts'
 import type { Pricing } from './pricing.ts'
-import { complain, manifestInvalid, problemsOfIssues } from './problem.ts'
+import { complain, manifestInvalid, problemsOfIssues, type Locate } from './problem.ts'
 import { block, count, day, flag, line, listOrOne, oneOf, quoted } from './scalar.ts'
 import { readYaml } from './yaml.ts'
 
@@ -34,7 +34,7 @@ export type CanonicalIndex = {
 }
 
 /** A vocabulary grows with every model ever listed, so it may be larger than a manifest. */
-const MAX_CANONICAL_BYTES = 4 * 1024 * 1024
+export const MAX_CANONICAL_BYTES = 4 * 1024 * 1024
 const MAX_CANONICAL_MODELS = 20_000
 
 /** A month or a year will do: makers rarely say the day. */
@@ -94,8 +94,13 @@ const canonicalFile = block({ models: z.array(canonicalRow).max(MAX_CANONICAL_MO
 /** @throws RouteplaneError `manifest_invalid` with every problem and its place. */
 export function parseCanonical(text: string, file = 'canonical.yaml'): CanonicalIndex {
   const yaml = readYaml(text, { maxBytes: MAX_CANONICAL_BYTES, file })
-  const parsed = canonicalFile.safeParse(yaml.value)
-  if (!parsed.success) throw manifestInvalid(problemsOfIssues(parsed.error, yaml.locate), file)
+  return readCanonical(yaml.value, file, yaml.locate)
+}
+
+/** Reads a vocabulary that is already taken apart, every scalar still text. @throws RouteplaneError `manifest_invalid`. */
+export function readCanonical(value: unknown, file: string, locate: Locate = () => undefined): CanonicalIndex {
+  const parsed = canonicalFile.safeParse(value)
+  if (!parsed.success) throw manifestInvalid(problemsOfIssues(parsed.error, locate), file)
   return createCanonicalIndex(parsed.data.models)
 }
 

@@ -1,14 +1,13 @@
 /** Loads a registry directory (`canonical.yaml`, `providers/<id>.yaml`) the way its own checks do: every problem, no guesses. */
 import { lstat, opendir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { createCanonicalIndex, parseCanonical, type CanonicalIndex } from './canonical.ts'
+import { createCanonicalIndex, MAX_CANONICAL_BYTES, parseCanonical, type CanonicalIndex } from './canonical.ts'
 import { parseManifest } from './manifest.ts'
 import type { ProviderDefinition } from './model-row.ts'
 import { createProblem, problemsOf, type Problem } from './problem.ts'
 import { MAX_YAML_BYTES } from './yaml.ts'
 
 export const MAX_PROVIDERS = 5_000
-const MAX_CANONICAL_BYTES = 4 * 1024 * 1024
 
 export type FileProblem = Problem & { readonly file: string }
 
@@ -22,6 +21,8 @@ export type RegistryDirectory = {
 export type DirectoryOptions = {
   /** Whether manifests may point at this machine: for tests and a demo network. */
   readonly allowLoopback?: boolean
+  /** Texts that stand for files, by name below the directory: how it would be after a change. `undefined` stands for no file. */
+  readonly overlay?: ReadonlyMap<string, string | undefined>
 }
 
 /**
@@ -33,9 +34,9 @@ export type DirectoryOptions = {
 export async function loadRegistryDirectory(path: string, options: DirectoryOptions = {}): Promise<RegistryDirectory> {
   const problems: FileProblem[] = []
   const report = (file: string, found: readonly Problem[]) => void problems.push(...found.map((problem) => ({ ...problem, file })))
-  const canonical = await loadCanonical(path, report)
+  const canonical = await loadCanonical(path, options, report)
   const definitions: ProviderDefinition[] = []
-  for (const file of await listManifests(path, report)) {
+  for (const file of await listManifests(path, options, report)) {
     const definition = await loadManifest(path, file, options, report)
     if (definition === undefined) continue
     const found = judge(definition, canonical)
@@ -48,9 +49,9 @@ export async function loadRegistryDirectory(path: string, options: DirectoryOpti
 type Report = (file: string, found: readonly Problem[]) => void
 
 /** @returns `undefined` when there is no vocabulary to check references against. */
-async function loadCanonical(path: string, report: Report): Promise<CanonicalIndex | undefined> {
+async function loadCanonical(path: string, options: DirectoryOptions, report: Report): Promise<CanonicalIndex | undefined> {
   const file = 'canonical.yaml'
-  const text = await readBounded(join(path, file), MAX_CANONICAL_BYTES, (problem) => report(file, [problem]))
+  const text = await readText(path, file, { ...options, maxBytes: MAX_CANONICAL_BYTES }, report)
   if (text === undefined) return undefined
   try {
     return parseCanonical(text, file)
@@ -61,16 +62,18 @@ async function loadCanonical(path: string, report: Report): Promise<CanonicalInd
 }
 
 /** Stops listing at the limit, so that a folder of a million files costs no more than one of five thousand. */
-async function listManifests(path: string, report: Report): Promise<readonly string[]> {
-  const files: string[] = []
+async function listManifests(path: string, { overlay }: DirectoryOptions, report: Report): Promise<readonly string[]> {
+  const changed = [...(overlay ?? [])].filter(([file]) => file.startsWith('providers/'))
+  const files = changed.flatMap(([file, text]) => (text === undefined ? [] : [file]))
   const folder = await opendir(join(path, 'providers')).catch(() => undefined)
   if (folder === undefined) {
-    report('providers', [createProblem('folder_missing', 'there is no folder named providers')])
-    return []
+    if (files.length === 0) report('providers', [createProblem('folder_missing', 'there is no folder named providers')])
+    return files.toSorted()
   }
   for await (const entry of folder) {
     if (entry.name.startsWith('.')) continue
     const file = `providers/${entry.name}`
+    if (overlay?.has(file) === true) continue
     if (!entry.name.endsWith('.yaml')) report(file, [createProblem('file_name', 'a manifest is named <id>.yaml')])
     else files.push(file)
     if (files.length > MAX_PROVIDERS) {
@@ -87,7 +90,7 @@ async function loadManifest(
   options: DirectoryOptions,
   report: Report,
 ): Promise<ProviderDefinition | undefined> {
-  const text = await readBounded(join(path, file), MAX_YAML_BYTES, (problem) => report(file, [problem]))
+  const text = await readText(path, file, { ...options, maxBytes: MAX_YAML_BYTES }, report)
   if (text === undefined) return undefined
   try {
     return await parseManifest(text, { ...options, file, expectedId: basename(file, '.yaml') })
@@ -95,6 +98,16 @@ async function loadManifest(
     report(file, problemsOf(error))
     return undefined
   }
+}
+
+async function readText(
+  path: string,
+  file: string,
+  { overlay, maxBytes }: DirectoryOptions & { readonly maxBytes: number },
+  report: Report,
+): Promise<string | undefined> {
+  if (overlay?.has(file) === true) return overlay.get(file)
+  return readBounded(join(path, file), maxBytes, (problem) => report(file, [problem]))
 }
 
 /** A link is not followed: it could name any file of the machine, whose first line an error would then show. */

@@ -5,7 +5,7 @@ import type { Provider, ProviderAccess, RateLimit } from './endpoint.ts'
 import { manifestSchema, rateLimitOf, type AuthFields, type InlineModelFields, type ManifestFields } from './manifest-schema.ts'
 import type { ModelRow, ProviderDefinition } from './model-row.ts'
 import { paymentOf } from './payment-block.ts'
-import { createProblem, manifestInvalid, problemsOfIssues, type Path, type Problem } from './problem.ts'
+import { createProblem, manifestInvalid, problemsOfIssues, type Locate, type Path, type Problem } from './problem.ts'
 import { closestFirst, DEFAULT_PROTOCOLS } from './protocol-name.ts'
 import { quoted } from './scalar.ts'
 import { readSourceUrl, type UrlRules } from './source-url.ts'
@@ -31,11 +31,24 @@ export async function parseManifest(text: string, options: ManifestOptions = {})
   const yaml = readYaml(text, file === undefined ? {} : { file })
   const unquoted = unquotedAddress(yaml)
   if (unquoted !== undefined) throw manifestInvalid([unquoted], file)
-  const parsed = manifestSchema.safeParse(yaml.value)
-  if (!parsed.success) throw manifestInvalid(problemsOfIssues(parsed.error, yaml.locate), file)
+  return readManifest(yaml.value, options, yaml.locate)
+}
 
+/**
+ * Reads a manifest that is already taken apart, every scalar still text: one out of a built registry.
+ *
+ * @throws RouteplaneError `manifest_invalid` as {@link parseManifest}; without lines when nobody can say them.
+ */
+export async function readManifest(
+  value: unknown,
+  options: ManifestOptions = {},
+  locate: Locate = () => undefined,
+): Promise<ProviderDefinition> {
+  const { file } = options
+  const parsed = manifestSchema.safeParse(value)
+  if (!parsed.success) throw manifestInvalid(problemsOfIssues(parsed.error, locate), file)
   const problems: Problem[] = []
-  const report: Report = (code, message, path) => problems.push(createProblem(code, message, path, yaml.locate(path)))
+  const report: Report = (code, message, path) => problems.push(createProblem(code, message, path, locate(path)))
   const definition = await createDefinition(parsed.data, options, report)
   const [first, ...rest] = problems
   if (first !== undefined) throw manifestInvalid([first, ...rest], file)

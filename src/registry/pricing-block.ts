@@ -28,16 +28,16 @@ type TierFields = Pick<z.output<typeof tierFields>, 'input_tokens' | 'output_tok
  * with a prompt price of its own does not keep the base's cache prices, because they belonged to the old one.
  */
 export const pricingPerMillion = block({
-  input_tokens: inputPrices,
-  output_tokens: outputPrices,
+  input_tokens: inputPrices.optional(),
+  output_tokens: outputPrices.optional(),
   image: usdPerUnit.optional(),
   request: usdPerUnit.optional(),
   context_tiers: z.array(tierFields).max(MAX_TIERS).optional(),
 })
   .superRefine((pricing, context) => {
-    if (pricing.input_tokens.no_cache === undefined)
+    if (pricing.input_tokens?.no_cache === undefined)
       complain(context, 'price_missing', 'the base price of input is missing', ['input_tokens'])
-    if (pricing.output_tokens.text === undefined)
+    if (pricing.output_tokens?.text === undefined)
       complain(context, 'price_missing', 'the base price of output is missing', ['output_tokens'])
     pricing.context_tiers?.forEach((tier, index, tiers) => {
       const before = tiers[index - 1]

@@ -7,6 +7,9 @@ export type Path = readonly (string | number)[]
 /** 1-based, as editors count. */
 export type Position = { readonly line: number; readonly column: number }
 
+/** Says where a path was written, when that is known. */
+export type Locate = (path: Path) => Position | undefined
+
 export type Problem = {
   /** As a person would say it: `payment.modes[0]`; empty for the file as a whole. */
   readonly path: string
@@ -55,7 +58,7 @@ export function complain(context: z.RefinementCtx, code: string, message: string
 }
 
 /** Turns a schema's complaints into problems, each at the place it was written. */
-export function problemsOfIssues(error: z.ZodError, locate: (path: Path) => Position): readonly [Problem, ...Problem[]] {
+export function problemsOfIssues(error: z.ZodError, locate: Locate): readonly [Problem, ...Problem[]] {
   const [first, ...rest] = error.issues.map((issue) => {
     const steps = issue.path.filter((step) => typeof step !== 'symbol')
     const path = issue.code === 'unrecognized_keys' ? [...steps, ...issue.keys.slice(0, 1)] : steps

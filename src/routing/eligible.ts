@@ -31,6 +31,8 @@ export type Sieve = {
   limitedUntil?(endpoint: Endpoint): number | undefined
   /** Why the request cannot be said in any wire the endpoint speaks. */
   untranslatable?(endpoint: Endpoint): string | undefined
+  /** What the request needs once it is said in a wire of the endpoint, where that is more; prices count this. */
+  needsAt?(endpoint: Endpoint): Needs
 }
 
 export type Sifted = {
@@ -129,17 +131,14 @@ function incapable(endpoint: Endpoint, sieve: Sieve): Verdict | undefined {
   if (endpoint.contextLength !== undefined && needs.expectedInputTokens > endpoint.contextLength) {
     return { reason: 'context', detail: `about ${needs.expectedInputTokens} input tokens exceed its ${endpoint.contextLength}` }
   }
-  if (needs.maxOutputTokens !== undefined && endpoint.maxOutputTokens !== undefined && needs.maxOutputTokens > endpoint.maxOutputTokens) {
-    return { reason: 'output_limit', detail: `${needs.maxOutputTokens} output tokens exceed its ${endpoint.maxOutputTokens}` }
-  }
   return undefined
 }
 
 function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict {
-  const dear = aboveMaxPrice(endpoint, sieve)
+  const needs = sieve.needsAt?.(endpoint) ?? sieve.needs
+  const dear = aboveMaxPrice(endpoint, { ...sieve, needs })
   if (dear !== undefined) return dear
   const { pricing } = endpoint
-  const { needs } = sieve
   const mostOutput = needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
   const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
   const ways = waysToPay(endpoint, boundUsd, sieve)

@@ -24,7 +24,6 @@ export type RefusalReason =
   | 'modality'
   | 'parameter'
   | 'context'
-  | 'output_limit'
   | 'translation'
   | 'rate_limited'
   | 'cooling_down'

@@ -1,6 +1,4 @@
 /** A command's world made of plain values: what was printed is kept, and the engine is one object in memory. */
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CommandContext, Engine, Interruption } from '../../src/cli/context.ts'
 import { main } from '../../src/cli/main.ts'
@@ -9,6 +7,7 @@ import { RouteplaneError } from '../../src/errors.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Routeplane, Status } from '../../src/routeplane.ts'
 import { parseUsd } from '../../src/money.ts'
+import { createFolder } from '../support/folder.ts'
 
 export type World = {
   readonly directory: string
@@ -21,7 +20,7 @@ export type WorldOptions = {
   readonly variables?: Readonly<Record<string, string>>
   readonly engine?: Partial<Engine>
   readonly routeplane?: Partial<Routeplane>
-  /** Answers to hidden questions; their presence makes the terminal interactive. */
+  /** Answers to questions; their presence makes the terminal interactive. */
   readonly answers?: readonly string[]
   readonly input?: string
 }
@@ -29,7 +28,7 @@ export type WorldOptions = {
 export const emptyStatus: Status = { version: '0.0.0', network: 'eip155:84532', caps: [], openAttempts: 0, providers: 0, models: 0 }
 
 export function createWorld(options: WorldOptions = {}): World {
-  const directory = mkdtempSync(join(tmpdir(), 'routeplane-cli-'))
+  const directory = createFolder('cli')
   const interruption = new AbortController()
   return {
     directory,
@@ -43,6 +42,10 @@ export function createWorld(options: WorldOptions = {}): World {
           out: (text) => void (printed.out += text),
           error: (text) => void (printed.error += text),
           isInteractive: options.answers !== undefined,
+          ask: async (question) => {
+            printed.error += `${question}\n`
+            return answers.shift() ?? ''
+          },
           askHidden: async (question) => {
             printed.error += `${question}\n`
             return answers.shift() ?? ''

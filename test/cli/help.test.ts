@@ -32,6 +32,18 @@ describe('help', () => {
         receipts verify             Compare one payment with the chain.
         receipts export             Write all payments as CSV or JSON, oldest first.
         reconcile                   Compare the ledger with the chain and end what was left open.
+        registry new                Write the manifest of a new provider by questions.
+        registry validate           Check every file of a registry, and with --reachability every provider.
+        registry list               List the providers of a registry, one line each.
+        registry show               Print one provider's file.
+        registry add                Add a provider, or change the given fields of one.
+        registry add-model          Attach a canonical model to a provider, or change the given fields of one.
+        registry remove-model       Take a model off a provider.
+        registry delete             Remove a provider with everything it lists.
+        registry canonical list     List the shared vocabulary of models.
+        registry canonical add      Add a model to the vocabulary, or change the given fields of one.
+        registry canonical remove   Take a model out of the vocabulary, unless a provider lists it.
+        registry build              Write providers.json and models.json, for those who fetch the registry over HTTP.
         config check                Check the config and show what it came to, without connecting to anything.
 
       Options

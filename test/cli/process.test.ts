@@ -1,18 +1,18 @@
 /** The real process: both entries, exit codes, pipes and signals. */
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdtempSync, openSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { nodeVersionProblem } from '../../src/bin/node-version.ts'
+import { createFolder } from '../support/folder.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const loader = import.meta.resolve('tsx')
 const entry = (name: string) => ['--import', loader, join(root, 'src', 'bin', name)]
 
 function run(args: readonly string[], options: { cwd?: string; env?: Record<string, string>; name?: string; input?: string } = {}) {
-  const cwd = options.cwd ?? mkdtempSync(join(tmpdir(), 'routeplane-bin-'))
+  const cwd = options.cwd ?? createFolder('bin')
   const result = spawnSync(process.execPath, [...entry(options.name ?? 'routeplane.ts'), ...args], {
     cwd,
     env: { PATH: process.env['PATH'], HOME: join(cwd, 'home'), ...options.env },
@@ -44,7 +44,7 @@ describe('routeplane', () => {
   })
 
   it('survives a file of brackets and a file of its own key', () => {
-    const cwd = mkdtempSync(join(tmpdir(), 'routeplane-bin-'))
+    const cwd = createFolder('bin')
     writeFileSync(join(cwd, 'deep.yaml'), '['.repeat(100_000))
     writeFileSync(join(cwd, 'key.yaml'), `wallet: {private_key: "0x${'ab'.repeat(32)}"}`)
     expect(run(['config', 'check', '-c', 'deep.yaml'], { cwd })).toMatchObject({
@@ -62,7 +62,7 @@ describe('routeplane', () => {
   })
 
   it('ends with 130 at an interrupt while it waits for a key', async () => {
-    const cwd = mkdtempSync(join(tmpdir(), 'routeplane-bin-'))
+    const cwd = createFolder('bin')
     // Says when somebody begins to read standard input: that is the moment to interrupt.
     const announce = `data:text/javascript,process.stdin.on('newListener', (event) => event === 'readable' && process.stderr.write('reading'))`
     const child = spawn(process.execPath, ['--import', announce, ...entry('routeplane.ts'), 'wallet', 'import'], {
@@ -78,7 +78,7 @@ describe('routeplane', () => {
 
 describe('output that cannot be written', () => {
   it('ends with 1', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'routeplane-bin-')), 'out')
+    const file = join(createFolder('bin'), 'out')
     writeFileSync(file, '')
     const readOnly = openSync(file, 'r')
     const child = spawn(process.execPath, [...entry('routeplane.ts'), '--help'], { stdio: ['ignore', readOnly, 'ignore'] })

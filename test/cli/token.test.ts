@@ -1,13 +1,13 @@
 /** The local token: made once, shown never, and only trusted in a file nobody else can read. */
-import { chmodSync, mkdtempSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { localToken } from '../../src/cli/token.ts'
 import { Secret } from '../../src/lib/log.ts'
 import { createWorld } from './fake-context.ts'
+import { createFolder } from '../support/folder.ts'
 
-const state = () => join(mkdtempSync(join(tmpdir(), 'routeplane-token-')), 'state')
+const state = () => join(createFolder('token'), 'state')
 
 describe('localToken', () => {
   it('asks for none with skip_auth and takes the config’s own', async () => {
@@ -41,7 +41,7 @@ describe('localToken', () => {
   })
 
   it('refuses a link to another file', async () => {
-    const stateDirectory = mkdtempSync(join(tmpdir(), 'routeplane-token-'))
+    const stateDirectory = createFolder('token')
     writeFileSync(join(stateDirectory, 'other'), 'x'.repeat(43), { mode: 0o600 })
     symlinkSync(join(stateDirectory, 'other'), join(stateDirectory, 'token'))
     await expect(localToken({ skipAuth: false, stateDirectory })).rejects.toMatchObject({ code: 'config_invalid' })

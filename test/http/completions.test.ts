@@ -134,7 +134,10 @@ describe('the headers of an answer', () => {
       mode: 'x402',
       attempts: 2,
       costUsd: parseUsd('0.00031'),
-      losses: ['seed', 'logit_bias'],
+      losses: [
+        { path: 'seed', feature: 'seed', action: 'omitted' as const, how: 'left out' },
+        { path: 'stop', feature: 'stop', action: 'approximated' as const, how: 'cut here' },
+      ],
       warnings: ['retires soon'],
     }
     const server = await start(async () => nativeJson(CHAT, head))
@@ -149,7 +152,7 @@ describe('the headers of an answer', () => {
       'x-routeplane-cost-usd': '0.00031',
       'x-routeplane-payment-mode': 'x402',
       'x-routeplane-receipt': 'att_9',
-      'x-routeplane-loss': 'seed, logit_bias',
+      'x-routeplane-loss': '2; seed, stop',
       'x-routeplane-warning': 'retires soon',
     })
   })

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { RouteplaneError } from '../../src/errors.ts'
 import { serveHttp } from '../../src/http/serve.ts'
 import { Secret, silentLog } from '../../src/lib/log.ts'
-import { TOKEN, chat, deferred, foldText, nativeJson, rawRequest, scripted, serve } from './support.ts'
+import { TOKEN, chat, deferred, foldText, nativeJson, rawRequest, scripted, sendRaw, serve } from './support.ts'
 import { verifies } from '../support/verifies.ts'
 
 const gateway = scripted(async () => nativeJson({}))
@@ -59,6 +59,16 @@ it('takes the extra host names that it was given', async () => {
   socket.write(rawRequest('GET /health', { host: `gateway.internal:${server.port}` }))
   const [chunk] = (await once(socket, 'data')) as [Buffer]
   expect(chunk.toString()).toMatch(/^HTTP\/1\.1 200/)
+  await server.close()
+})
+
+it('answers as many requests on one connection as its caller likes to send', async () => {
+  const wanted = 1_500
+  const server = await serve(gateway)
+  const [more, last] = ['keep-alive', 'close'].map((connection) => rawRequest('GET /health', { host: 'localhost', connection }))
+  const { all } = await sendRaw(server.port, `${more?.repeat(wanted - 1)}${last}`)
+  const statuses = [...all.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status)
+  expect([statuses.length, ...new Set(statuses)]).toEqual([wanted, '200'])
   await server.close()
 })
 

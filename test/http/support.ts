@@ -40,6 +40,8 @@ export const chat: Protocol = {
       }
     },
     decodeRequest: decode,
+    pathOf: (path) => path,
+    presetMembers: () => new Map(),
     encodeResult: (result, { model }) => ({
       id: result.id,
       object: 'chat.completion',

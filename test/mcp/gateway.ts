@@ -27,7 +27,7 @@ function completion(call: GatewayCall, parts: AsyncIterable<CompletionPart>, clo
     attempts: 1,
     mode: 'x402',
     costUsd: parseUsd('0.0005'),
-    losses: ['seed'],
+    losses: [{ path: 'seed', feature: 'seed', action: 'omitted' as const, how: 'left out' }],
     warnings: ['retires soon'],
   }
   return { head, answer: { lane: 'translate', parts }, closed }

@@ -129,7 +129,7 @@ describe.each(eras)('on %s', (era) => {
         receipt_id: 'att_1',
         transaction: '0xabc',
         attempts: 1,
-        warnings: ['retires soon', 'not carried over to this provider: seed'],
+        warnings: ['retires soon', 'not carried over to this provider: seed: left out'],
         caps_left: [{ scope: 'request' }, { scope: 'all', window: 'day', cap_usd: '5', available_usd: '4.75' }],
       })
       expect(value.request_id).toMatch(/^req_/)

@@ -42,6 +42,9 @@ export type WorldOptions = {
   readonly funds?: Atomic
   /** More lines of `routeplane.yaml`. */
   readonly lines?: readonly string[]
+  /** Instead of `skip_auth: true` and of a wallet whose key is in the environment. */
+  readonly auth?: string
+  readonly wallet?: string
 }
 
 /** A directory with config, registry and ledger, and a wallet that nobody else pays from. */
@@ -98,13 +101,14 @@ function manifestOf(seller: SellerEntry, network: DemoNetwork): string {
 }
 
 function configOf(network: DemoNetwork, options: WorldOptions): string {
+  const rpc = `rpc: { "${network.network}": "${network.rpcUrl}" }`
   return [
-    'skip_auth: true',
+    options.auth ?? 'skip_auth: true',
     'registry: { path: ./registry }',
     'upstream: { allow_loopback: true }',
     `budget: { per_request_usd: "${options.perRequestUsd ?? '0.02'}", per_day_usd: "${options.perDayUsd ?? '1'}" }`,
     `payment: { on_unknown: ${options.onUnknown ?? 'fail'} }`,
-    `wallet: { network: testnet, key_env: ${KEY_VARIABLE}, rpc: { "${network.network}": "${network.rpcUrl}" } }`,
+    `wallet: { network: testnet, ${options.wallet ?? `key_env: ${KEY_VARIABLE}`}, ${rpc} }`,
     'ledger: { path: ./ledger.db }',
     ...(options.lines ?? []),
     '',

@@ -94,14 +94,15 @@ function codeOf(status: number | undefined): ErrorCode {
 }
 
 /** An upstream's words may hold keys, addresses and control characters: bounded, on one line, and scrubbed. */
-function cleanText(value: unknown): string {
+export function cleanText(value: unknown): string {
   if (typeof value !== 'string') return ''
   return scrub(value.slice(0, 4 * MAX_UPSTREAM_TEXT).replace(/[\p{Cc}\u2028\u2029]+/gu, ' '))
     .slice(0, MAX_UPSTREAM_TEXT)
     .trim()
 }
 
-function shortText(value: unknown): string | undefined {
+/** The same for a word: its first 80 characters, `undefined` when there is none. */
+export function shortText(value: unknown): string | undefined {
   const text = typeof value === 'number' ? String(value) : cleanText(value).slice(0, 80)
   return text === '' ? undefined : text
 }

@@ -1,8 +1,9 @@
-/** The native lane's request: the caller's own bytes, with the model set, our fields out and usage asked for. */
+/** The native lane's request: the caller's own bytes, with the model set, our fields and envelopes out, and usage asked for. */
 import { spliceJson } from '../../lib/json-splice.ts'
 import { isRecord } from '../../lib/json.ts'
 import { extensionFields } from '../extensions.ts'
 import type { ForwardedCall, UpstreamTarget, WireRequest } from '../protocol.ts'
+import { withoutEnvelopes } from './carriers.ts'
 import { CHAT_PATH } from './request-encode.ts'
 
 /**
@@ -16,6 +17,8 @@ export function forward(wire: WireRequest, target: UpstreamTarget): ForwardedCal
   const options = isRecord(given) ? given : {}
   const hideUsageChunk = wire.json['stream'] === true && options['include_usage'] !== true
   const set = new Map<string, unknown>([['model', target.model]])
+  const messages = withoutEnvelopes(wire.json['messages'])
+  if (messages !== undefined) set.set('messages', messages)
   if (hideUsageChunk) set.set('stream_options', { ...options, include_usage: true })
   return {
     path: CHAT_PATH,

@@ -3,9 +3,11 @@ import { scanMembers } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
+import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
 import { chatNeeds } from './needs.ts'
+import { readPlainRequest } from './plain-request.ts'
 import { encodeRequest } from './request-encode.ts'
 import { decodeRequest } from './request.ts'
 import { decodeResult, encodeResult } from './result.ts'
@@ -23,6 +25,8 @@ export const chatCompletions = {
     paths: ['/v1/chat/completions', '/chat/completions'],
     read: readRequest,
     decodeRequest,
+    pathOf,
+    presetMembers,
     encodeResult,
     encodeStream,
     encodeError,
@@ -42,7 +46,7 @@ export const chatCompletions = {
 function readRequest(wire: WireRequest): CallerRequest {
   scanMembers(wire.body)
   const extensions = readExtensions(wire.json, wire.headers, wire.query)
-  const json = readWire(chatRequestSchema, wire.json)
+  const json = readPlainRequest(wire.json) ?? readWire(chatRequestSchema, wire.json)
   const model = json.model ?? extensions.models?.[0]
   if (model === undefined) throw invalidRequest('model', 'is missing')
   return { model, needs: chatNeeds(json, wire.body.byteLength), extensions }

@@ -1,48 +1,54 @@
 /** Encodes system blocks and turns as the messages of Chat Completions. */
-import { RouteplaneError } from '../../errors.ts'
-import type {
-  CacheMark,
-  CompletionRequest,
-  Content,
-  MediaContent,
-  ReasoningContent,
-  SystemBlock,
-  TextContent,
-  ToolCallContent,
-  ToolResultContent,
-  Turn,
-} from '../../completion/request.ts'
+import type { ReasoningContent, RefusalContent, SystemBlock, ToolCallContent, ToolResultContent, Turn } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
-import { isRecord, tryParseJson } from '../../lib/json.ts'
+import { isRecord } from '../../lib/json.ts'
+import { approximated, unsupported } from '../loss.ts'
+import type { RenameTable } from '../rename-table.ts'
+import { FREEFORM_MEMBER } from '../restore.ts'
+import { readList } from './carriers.ts'
+import { encodeContent, encodePart, type ContentWork, type Placed } from './content-encode.ts'
 
 type WireMessage = Readonly<Record<string, unknown>>
 
-/** Messages under way: images of tool results wait until the run of tool messages is over, which must stay unbroken. */
-type Draft = { readonly messages: WireMessage[]; hoisted: unknown[] }
+export type MessageWork = ContentWork & { readonly names: RenameTable; readonly ids: RenameTable }
 
-/** @throws {@link RouteplaneError} `unsupported_parameter` for content this wire cannot carry. */
-export function encodeMessages(request: Pick<CompletionRequest, 'system' | 'turns'>): readonly WireMessage[] {
-  const draft: Draft = { messages: request.system.map(encodeSystem), hoisted: [] }
-  for (const turn of request.turns) encodeTurn(draft, turn)
+/** Messages under way: what tool results show waits until the run of tool messages is over, which must stay unbroken. */
+type Draft = MessageWork & { readonly messages: WireMessage[]; hoisted: WireMessage[] }
+
+/** Encodes the conversation in order, nothing merged. Turns come with the reasoning that this upstream may see. */
+export function encodeMessages(
+  { system, turns }: { readonly system: readonly SystemBlock[]; readonly turns: readonly Turn[] },
+  work: MessageWork,
+): readonly WireMessage[] {
+  const draft: Draft = { ...work, messages: [], hoisted: [] }
+  for (const [index, { text, role, cache }] of system.entries()) {
+    const part = { type: 'text', text, ...(cache === undefined ? {} : { cache }) } as const
+    draft.messages.push({ role, content: encodeContent([{ part, path: `system[${index}]` }], draft) })
+  }
+  for (const [index, turn] of turns.entries()) encodeTurn(draft, turn, `messages[${index}]`)
   flushHoisted(draft)
+  reportPrefill(turns, draft)
   return draft.messages
 }
 
-function encodeSystem(block: SystemBlock): WireMessage {
-  const { text, role, cache } = block
-  return { role, content: cache === undefined ? text : [{ type: 'text', text, ...encodeCache(cache) }] }
+/** @see https://platform.openai.com/docs/api-reference/chat/create: the model answers a last message, and never goes on with it. */
+function reportPrefill(turns: readonly Turn[], { losses }: Draft): void {
+  const last = turns.at(-1)
+  if (last?.role !== 'assistant' || !last.parts.some(({ type }) => type === 'text')) return
+  losses.push(approximated(`messages[${turns.length - 1}]`, 'prefill', 'the model answers it instead of going on with it'))
 }
 
-function encodeTurn(draft: Draft, turn: Turn): void {
-  const results = turn.parts.filter((part) => part.type === 'tool-result')
-  const others = turn.parts.filter((part) => part.type !== 'tool-result')
-  for (const result of results) draft.messages.push(encodeResult(draft, result))
-  if (turn.role === 'tool' && others.length === 0) return
-  if (others.length === 0 && results.length > 0) return
+function encodeTurn(draft: Draft, turn: Turn, path: string): void {
+  const placed = turn.parts.map((part, index): Placed => ({ part, path: `${path}.content[${index}]` }))
+  const others = placed.filter(({ part }) => part.type !== 'tool-result')
+  for (const { part, path: where } of placed) {
+    if (part.type === 'tool-result') draft.messages.push(encodeResult(draft, part, where))
+  }
+  if (others.length === 0 && (turn.role === 'tool' || placed.length > 0)) return
   flushHoisted(draft)
   const name = defined({ name: turn.name })
-  if (turn.role === 'assistant') draft.messages.push({ role: 'assistant', ...encodeAssistant(others), ...name })
-  else draft.messages.push({ role: turn.role === 'tool' ? 'user' : turn.role, content: encodeContent(others), ...name })
+  if (turn.role === 'assistant') draft.messages.push({ role: 'assistant', ...encodeAssistant(others, draft), ...name })
+  else draft.messages.push({ role: turn.role === 'tool' ? 'user' : turn.role, content: encodeContent(others, draft), ...name })
 }
 
 function flushHoisted(draft: Draft): void {
@@ -51,140 +57,89 @@ function flushHoisted(draft: Draft): void {
   draft.hoisted = []
 }
 
-/** A string where one plain text is all there is: what every compatible server takes. */
-function encodeContent(parts: readonly Content[]): unknown {
-  if (parts.length === 0) return ''
-  const [only] = parts
-  if (parts.length === 1 && only?.type === 'text' && only.cache === undefined) return only.text
-  return parts.map(encodePart)
-}
-
-function encodePart(part: Content): unknown {
-  switch (part.type) {
-    case 'text':
-      return { type: 'text', text: part.text, ...encodeCache(part.cache) }
-    case 'image':
-    case 'audio':
-    case 'video':
-    case 'file':
-      return { ...encodeMedia(part), ...encodeCache(part.cache) }
-    case 'refusal':
-      return { type: 'refusal', refusal: part.text }
-    case 'foreign':
-      if (part.wire === 'chat_completions') return part.raw
-      throw cannotCarry(`a ${part.wire} part`)
-    case 'reasoning':
-    case 'tool-call':
-    case 'tool-result':
-      throw cannotCarry(`${part.type} content in this turn`)
+function encodeAssistant(placed: readonly Placed[], draft: Draft): WireMessage {
+  const calls: ToolCallContent[] = []
+  const refusals: RefusalContent[] = []
+  const thoughts: Placed<ReasoningContent>[] = []
+  const rest: Placed[] = []
+  let audio: string | undefined
+  for (const { part, path } of placed) {
+    if (part.type === 'tool-call') calls.push(part)
+    else if (part.type === 'refusal') refusals.push(part)
+    else if (part.type === 'reasoning') thoughts.push({ part, path })
+    else if (part.type === 'audio' && part.source.kind === 'id' && part.source.wire === 'chat_completions') audio = part.source.id
+    else rest.push({ part, path })
   }
-}
-
-/** @see https://platform.openai.com/docs/guides/prompt-caching; its lifetimes are 30 minutes and 12 hours. */
-function encodeCache(cache: CacheMark | undefined): Readonly<Record<string, unknown>> {
-  if (cache === undefined) return {}
-  const ttl = cache.ttl === '30m' || cache.ttl === '12h' ? { ttl: cache.ttl } : {}
-  return { prompt_cache_breakpoint: { mode: 'explicit', ...ttl } }
-}
-
-function encodeMedia(part: MediaContent): Readonly<Record<string, unknown>> {
-  const { source } = part
-  if (source.kind === 'text') return { type: 'text', text: source.title === undefined ? source.text : `${source.title}\n\n${source.text}` }
-  switch (part.type) {
-    case 'image':
-      if (source.kind === 'id') throw cannotCarry('an image by id')
-      return { type: 'image_url', image_url: defined({ url: urlOf(source), detail: part.detail }) }
-    case 'video':
-      if (source.kind === 'id') throw cannotCarry('a video by id')
-      return { type: 'video_url', video_url: { url: urlOf(source) } }
-    case 'audio':
-      return encodeAudio(part)
-    case 'file':
-      return { type: 'file', file: defined({ filename: part.filename, ...fileSource(source) }) }
-  }
-}
-
-function encodeAudio({ source }: MediaContent): Readonly<Record<string, unknown>> {
-  const format = source.kind === 'inline' ? /^audio\/(?:x-)?(mpeg|mp3|wav|[a-z0-9]+)/i.exec(source.mimeType)?.[1]?.toLowerCase() : undefined
-  if (source.kind !== 'inline' || format === undefined) throw cannotCarry('audio that is not inline')
-  return { type: 'input_audio', input_audio: { data: source.base64, format: format === 'mpeg' ? 'mp3' : format } }
-}
-
-function fileSource(source: MediaContent['source']): Readonly<Record<string, string>> {
-  if (source.kind === 'inline') return { file_data: urlOf(source) }
-  if (source.kind === 'id' && source.wire === 'chat_completions') return { file_id: source.id }
-  throw cannotCarry('a file that is not inline')
-}
-
-function urlOf(source: Extract<MediaContent['source'], { kind: 'inline' | 'url' }>): string {
-  return source.kind === 'url' ? source.url : `data:${source.mimeType};base64,${source.base64}`
-}
-
-function encodeAssistant(parts: readonly Content[]): WireMessage {
-  const calls = parts.filter((part) => part.type === 'tool-call')
-  const refusals = parts.filter((part) => part.type === 'refusal')
-  const audio = parts.find((part) => part.type === 'audio' && part.source.kind === 'id')
-  const rest = parts.filter((part) => part.type !== 'tool-call' && part.type !== 'refusal' && part.type !== 'reasoning' && part !== audio)
   const isBare = rest.length === 0 && (calls.length > 0 || refusals.length > 0 || audio !== undefined)
   return defined({
-    content: isBare ? null : encodeContent(rest),
-    ...encodeReasoning(parts.filter((part) => part.type === 'reasoning')),
+    content: isBare ? null : encodeContent(rest, draft),
+    ...encodeReasoning(thoughts, draft),
     refusal: refusals.length === 0 ? undefined : refusals.map(({ text }) => text).join(''),
-    audio: audio?.type === 'audio' && audio.source.kind === 'id' ? { id: audio.source.id } : undefined,
-    tool_calls: calls.length === 0 ? undefined : calls.map(encodeCall),
+    audio: audio === undefined ? undefined : { id: audio },
+    tool_calls: calls.length === 0 ? undefined : calls.map((call) => encodeCall(call, draft)),
   })
 }
 
 /**
- * Thoughts go back only where they came from: one that carries another wire's signature is left out rather than turned
- * into prose. Which provider issued it is the planner's to check.
+ * Thoughts go back in the fields that servers of reasoning models read; the vendor's own has no place for them. They are
+ * never turned into prose.
  */
-function encodeReasoning(blocks: readonly ReasoningContent[]): WireMessage {
-  const own = blocks.filter(({ carriers }) => carriers.every(({ wire }) => wire === 'chat_completions'))
-  const text = own.flatMap((block) => block.text).join('')
-  const details = own.flatMap(({ carriers }) => carriers.flatMap(({ kind, value }) => (kind === 'reasoning_details' ? asList(value) : [])))
+function encodeReasoning(thoughts: readonly Placed<ReasoningContent>[], { traits, losses }: Draft): WireMessage {
+  if (traits.own) {
+    for (const { path } of thoughts) losses.push(unsupported(path, 'reasoning.replay', 'this vendor takes no thoughts back on this wire'))
+    return {}
+  }
+  const text = thoughts.flatMap(({ part }) => part.text).join('')
+  const details = thoughts.flatMap(({ part }) =>
+    part.carriers.flatMap(({ kind, value }) => (kind === 'reasoning_details' ? readList(value) : [])),
+  )
   return defined({
     reasoning_content: text === '' ? undefined : text,
     reasoning_details: details.length === 0 ? undefined : details,
   })
 }
 
-function asList(value: string): readonly unknown[] {
-  const parsed = tryParseJson(value)
-  return Array.isArray(parsed) ? (parsed as readonly unknown[]) : []
-}
-
-function encodeCall(call: ToolCallContent): unknown {
+function encodeCall(call: ToolCallContent, { names, ids, traits }: Draft): unknown {
   const signature = call.carriers?.find(({ kind }) => kind === 'thought_signature')
   const extra = signature === undefined ? {} : { extra_content: { google: { thought_signature: signature.value } } }
-  if (call.arguments.kind === 'text')
-    return { id: call.id, type: 'custom', custom: { name: call.name, input: call.arguments.text }, ...extra }
-  return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments.text }, ...extra }
+  const id = ids.toWire(call.id)
+  const name = names.toWire(call.name)
+  if (call.arguments.kind !== 'text') return { id, type: 'function', function: { name, arguments: call.arguments.text }, ...extra }
+  if (traits.customTools) return { id, type: 'custom', custom: { name, input: call.arguments.text }, ...extra }
+  const written = JSON.stringify({ [FREEFORM_MEMBER]: call.arguments.text })
+  return { id, type: 'function', function: { name, arguments: written }, ...extra }
 }
 
 /** Tool messages carry text only: pictures follow in a user message after the whole run of results. */
-function encodeResult(draft: Draft, result: ToolResultContent): WireMessage {
-  const base = { role: 'tool', tool_call_id: result.callId, ...defined({ name: result.name }) }
+function encodeResult(draft: Draft, result: ToolResultContent, path: string): WireMessage {
+  const { losses } = draft
+  const id = draft.ids.toWire(result.callId)
+  const name = result.name === undefined ? undefined : draft.names.toWire(result.name)
+  const base = { role: 'tool', tool_call_id: id, ...defined({ name }) }
+  if (result.isError) losses.push(approximated(path, 'tool_result.error', 'the error is told in the text of the result'))
+  if (result.cache !== undefined) losses.push(unsupported(path, 'cache_control', 'tool results take no cache mark on Chat Completions'))
   if (!isParts(result.content)) {
     const { value } = result.content
     return { ...base, content: JSON.stringify(result.isError ? { error: value } : value) }
   }
-  const texts: TextContent[] = []
-  for (const part of result.content) {
-    if (part.type === 'text') texts.push(part)
-    else {
-      draft.hoisted.push(encodePart(part))
-      texts.push({ type: 'text', text: `[${part.type} of ${result.callId} in the next user message]` })
+  const texts: Placed[] = []
+  for (const [index, part] of result.content.entries()) {
+    const where = `${path}.content[${index}]`
+    const shown = part.type === 'text' ? [] : encodePart(part, where, draft)
+    if (part.type === 'text' || shown.every(({ type }) => type === 'text')) {
+      const told = shown.map((each) => ({ type: 'text', text: String(each['text']) }) as const)
+      texts.push(...(part.type === 'text' ? [part] : told).map((text) => ({ part: text, path: where })))
+      continue
     }
+    losses.push(approximated(where, 'tool_result.media', 'it is shown in a user message after the results'))
+    draft.hoisted.push(...shown)
+    texts.push({ part: { type: 'text', text: `[${part.type} of ${id} in the next user message]` }, path: where })
   }
-  if (!result.isError) return { ...base, content: encodeContent(texts) }
-  return { ...base, content: JSON.stringify({ error: texts.map(({ text }) => text).join('\n') }) }
+  if (!result.isError) return { ...base, content: encodeContent(texts, draft) }
+  const told = texts.map(({ part }) => (part.type === 'text' ? part.text : '')).join('\n')
+  return { ...base, content: JSON.stringify({ error: told }) }
 }
 
 function isParts(content: ToolResultContent['content']): content is Exclude<ToolResultContent['content'], { kind: 'json' }> {
   return !isRecord(content)
-}
-
-function cannotCarry(what: string): RouteplaneError {
-  return new RouteplaneError('unsupported_parameter', `Chat Completions cannot carry ${what}`, { details: { path: 'messages' } })
 }

@@ -15,6 +15,7 @@ import { readToolArguments } from '../../completion/tool-arguments.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { invalidRequest } from '../invalid-request.ts'
+import { decodeDetails, decodeSignature } from './carriers.ts'
 import {
   audioPart,
   filePart,
@@ -212,14 +213,15 @@ function decodeAssistant(message: AssistantMessage, index: number, history: Hist
 function decodeReasoning(message: AssistantMessage): readonly Content[] {
   const text = message.reasoning_content ?? message.reasoning ?? ''
   const details = message.reasoning_details ?? []
-  if (text === '' && details.length === 0) return []
-  const carriers = details.length === 0 ? [] : [{ wire: WIRE, kind: 'reasoning_details', value: JSON.stringify(details) } as const]
+  const carriers = decodeDetails(details)
+  if (text === '' && carriers.length === 0) return []
   return [{ type: 'reasoning', form: 'full', text: text === '' ? [] : [text], carriers }]
 }
 
 function decodeToolCall(call: ToolCall, index: number, at: number): ToolCallContent {
   const id = call.id ?? `call_${index}_${at}`
-  const carriers = decodeThoughtSignature(call)
+  const signature = decodeSignature(call)
+  const carriers = signature.length === 0 ? {} : { carriers: signature }
   if (call.custom !== undefined && call.custom !== null) {
     return { type: 'tool-call', id, name: call.custom.name, arguments: { kind: 'text', text: call.custom.input }, ...carriers }
   }
@@ -229,15 +231,6 @@ function decodeToolCall(call: ToolCall, index: number, at: number): ToolCallCont
   const { name, arguments: written } = call.function
   const text = typeof written === 'string' ? written : JSON.stringify(written ?? {})
   return { type: 'tool-call', id, name, arguments: readToolArguments(text), ...carriers }
-}
-
-/** Where Google's signatures ride on this wire: `extra_content.google.thought_signature`. */
-function decodeThoughtSignature(call: ToolCall): Pick<ToolCallContent, 'carriers'> {
-  const extra = call['extra_content']
-  const google = isRecord(extra) ? extra['google'] : undefined
-  const value = isRecord(google) ? google['thought_signature'] : undefined
-  if (typeof value !== 'string' || value === '') return {}
-  return { carriers: [{ wire: WIRE, kind: 'thought_signature', value }] }
 }
 
 /** Reads a cache mark: OpenAI's breakpoint, or the `cache_control` that gateways took over from Anthropic. */

@@ -2,7 +2,6 @@
 import type { Feature, Modality, Needs, SamplingParameter } from '../../completion/features.ts'
 import { modalities, samplingParameters } from '../../completion/features.ts'
 import { isRecord } from '../../lib/json.ts'
-import { defined } from '../../lib/defined.ts'
 import {
   IMAGE_TOKENS,
   LOW_DETAIL_IMAGE_TOKENS,
@@ -15,6 +14,8 @@ import {
   UNSEEN_FILE_TOKENS,
 } from '../token-bounds.ts'
 import type { ChatRequest, Part } from './schema.ts'
+
+const TEXT: readonly Modality[] = ['text']
 
 /** What the parts of all messages amount to. */
 type Media = {
@@ -38,18 +39,20 @@ export function chatNeeds(json: ChatRequest, bodyBytes: number): Needs {
   const textBytes = Math.max(0, bodyBytes - media.characters)
   const toolTokens = hasTools(json) ? TOOLS_TOKENS : 0
   const typical = Math.ceil(textBytes / TYPICAL_BYTES_PER_TOKEN) + media.images * TYPICAL_IMAGE_TOKENS
-  return defined({
+  const maxOutputTokens = json.max_completion_tokens ?? json.max_tokens
+  return {
     features: featuresOf(json),
     samplingParameters: samplingOf(json),
-    inputModalities: modalities.filter((modality) => modality === 'text' || media.modalities.has(modality)),
+    inputModalities:
+      media.modalities.size === 0 ? TEXT : modalities.filter((modality) => modality === 'text' || media.modalities.has(modality)),
     outputModalities: outputModalitiesOf(json.modalities),
     maxInputTokens: textBytes + media.tokens + json.messages.length * MESSAGE_TOKENS + REQUEST_TOKENS + toolTokens,
     expectedInputTokens: typical,
-    maxOutputTokens: json.max_completion_tokens ?? json.max_tokens ?? undefined,
     images: media.images,
     candidates: json.n ?? 1,
     stream: json.stream ?? false,
-  })
+    ...(maxOutputTokens === undefined || maxOutputTokens === null ? {} : { maxOutputTokens }),
+  }
 }
 
 function hasTools(json: ChatRequest): boolean {
@@ -58,15 +61,14 @@ function hasTools(json: ChatRequest): boolean {
 
 function featuresOf(json: ChatRequest): readonly Feature[] {
   const format = json.response_format?.type
-  const wanted: Readonly<Record<Feature, boolean>> = {
-    tools: hasTools(json),
-    json_mode: format === 'json_object',
-    structured_outputs: format === 'json_schema',
-    logprobs: json.logprobs === true,
-    web_search: json.web_search_options !== undefined && json.web_search_options !== null,
-    reasoning: wantsReasoning(json),
-  }
-  return (Object.keys(wanted) as Feature[]).filter((feature) => wanted[feature])
+  const wanted: Feature[] = []
+  if (hasTools(json)) wanted.push('tools')
+  if (format === 'json_object') wanted.push('json_mode')
+  if (format === 'json_schema') wanted.push('structured_outputs')
+  if (json.logprobs === true) wanted.push('logprobs')
+  if (json.web_search_options !== undefined && json.web_search_options !== null) wanted.push('web_search')
+  if (wantsReasoning(json)) wanted.push('reasoning')
+  return wanted
 }
 
 function wantsReasoning({ reasoning_effort: effort, reasoning, enable_thinking: thinking }: ChatRequest): boolean {
@@ -76,16 +78,19 @@ function wantsReasoning({ reasoning_effort: effort, reasoning, enable_thinking: 
 }
 
 function samplingOf(json: ChatRequest): readonly SamplingParameter[] {
-  const limit = json.max_completion_tokens ?? json.max_tokens ?? undefined
-  return samplingParameters.filter((name) => {
+  const limit = json.max_completion_tokens ?? json.max_tokens
+  const given: SamplingParameter[] = []
+  for (const name of samplingParameters) {
     const value = name === 'max_tokens' ? limit : json[name]
-    return value !== undefined && value !== null
-  })
+    if (value !== undefined && value !== null) given.push(name)
+  }
+  return given
 }
 
 function outputModalitiesOf(asked: readonly string[] | null | undefined): readonly Modality[] {
-  const known = modalities.filter((modality) => asked?.includes(modality))
-  return known.length === 0 ? ['text'] : known
+  if (asked === undefined || asked === null) return TEXT
+  const known = modalities.filter((modality) => asked.includes(modality))
+  return known.length === 0 ? TEXT : known
 }
 
 function mediaOf(json: ChatRequest): Media {

@@ -5,11 +5,13 @@ import type { Extra } from '../../completion/part.ts'
 import type { Content } from '../../completion/request.ts'
 import type { Candidate, CompletionResult } from '../../completion/result.ts'
 import { defined } from '../../lib/defined.ts'
-import { isRecord, tryParseJson } from '../../lib/json.ts'
+import { isRecord } from '../../lib/json.ts'
 import type { EncodeContext } from '../protocol.ts'
+import { encodeDetails, encodeSignature } from './carriers.ts'
 import { decodeErrorObject } from './error.ts'
 import { encodeFinish } from './finish.ts'
 import { createChunkDecoder } from './stream.ts'
+import { readPlainResult } from './plain-result.ts'
 import { encodeUsage } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -21,6 +23,11 @@ type Json = Readonly<Record<string, unknown>>
  */
 export function decodeResult(body: unknown): CompletionResult {
   if (!isRecord(body)) throw noAnswer()
+  return readPlainResult(body) ?? decodeAnyResult(body)
+}
+
+/** The same by way of the decoder of streams, whatever the answer holds. */
+export function decodeAnyResult(body: Json): CompletionResult {
   const { choices } = body
   if (!Array.isArray(choices) || !choices.some(isRecord)) {
     throw isRecord(body['error']) || typeof body['error'] === 'string' ? decodeErrorObject(body['error']) : noAnswer()
@@ -94,16 +101,8 @@ function joined(content: readonly Content[], type: 'text' | 'refusal'): string |
 function encodeThoughts(content: readonly Content[]): Json {
   const thoughts = content.filter((part) => part.type === 'reasoning')
   const text = thoughts.flatMap((thought) => thought.text).join('')
-  const details = thoughts.flatMap(({ carriers }) => decodeDetails(carriers))
+  const details = thoughts.flatMap(({ carriers }) => encodeDetails(carriers))
   return defined({ reasoning_content: text === '' ? undefined : text, reasoning_details: details.length === 0 ? undefined : details })
-}
-
-/** Gives details back as their issuer wrote them. */
-export function decodeDetails(carriers: readonly { readonly kind: string; readonly value: string }[]): readonly unknown[] {
-  return carriers.flatMap(({ kind, value }) => {
-    const details = kind === 'reasoning_details' ? tryParseJson(value) : undefined
-    return Array.isArray(details) ? (details as readonly unknown[]) : []
-  })
 }
 
 function encodeCall(call: Extract<Content, { type: 'tool-call' }>): unknown {
@@ -111,12 +110,6 @@ function encodeCall(call: Extract<Content, { type: 'tool-call' }>): unknown {
   if (call.arguments.kind === 'text')
     return { id: call.id, type: 'custom', custom: { name: call.name, input: call.arguments.text }, ...extra }
   return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments.text }, ...extra }
-}
-
-/** Google's slot on this wire. */
-export function encodeSignature(carriers: readonly { readonly kind: string; readonly value: string }[]): Json {
-  const signature = carriers.find(({ kind }) => kind === 'thought_signature')
-  return signature === undefined ? {} : { extra_content: { google: { thought_signature: signature.value } } }
 }
 
 /** Annotations must be whole for strict clients: a citation without a place cites nothing in particular. */

@@ -4,9 +4,10 @@ import type { CompletionPart, Extra } from '../../completion/part.ts'
 import { isRecord } from '../../lib/json.ts'
 import { encodeSseEvent } from '../../lib/sse.ts'
 import type { EncodeContext } from '../protocol.ts'
+import { encodeDetails, encodeSignature } from './carriers.ts'
 import { encodeError } from './error.ts'
 import { encodeFinish } from './finish.ts'
-import { brokenFinish, decodeDetails, encodeCitation, encodeImage, encodeSignature } from './result.ts'
+import { brokenFinish, encodeCitation, encodeImage } from './result.ts'
 import { encodeUsage } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -112,7 +113,7 @@ function* encodeThought(encoder: Encoder, part: ThoughtPart): Generator<string, 
     yield* delta(encoder, candidate, { reasoning_content: part.text })
     return
   }
-  const details = decodeDetails(part.carriers)
+  const details = encodeDetails(part.carriers)
   if (details.length > 0) yield* delta(encoder, candidate, { reasoning_details: details })
 }
 

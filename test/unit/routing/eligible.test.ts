@@ -80,7 +80,6 @@ describe('an endpoint is out', () => {
       'translation',
     ],
     ['when the input is too long', endpoint('a', 'm', { contextLength: 249 }), {}, 'context'],
-    ['when more output is asked for than it makes', endpoint('a', 'm', { maxOutputTokens: 99 }), {}, 'output_limit'],
     ['while it is out of its rate limit', endpoint('a', 'm'), { limitedUntil: () => 1 }, 'rate_limited'],
     ['when no mode can pay', endpoint('a', 'm'), { offer: () => ({ available: false, reason: 'no key' }) }, 'payment'],
     ['when no mode is wanted', endpoint('a', 'm'), { prefer: [] }, 'payment'],

@@ -1,0 +1,175 @@
+/** How a call is said to an endpoint: in the caller's own bytes, translated with its losses, or not at all. */
+import type { Needs } from '../completion/features.ts'
+import type { CompletionRequest } from '../completion/request.ts'
+import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { approximated, errorOfLosses, lossClassOf, type Loss } from '../protocol/loss.ts'
+import type { Encoded, Protocol, UpstreamTarget } from '../protocol/protocol.ts'
+import type { Restore } from '../protocol/restore.ts'
+import { REQUEST_TOKENS } from '../protocol/token-bounds.ts'
+import type { Endpoint } from '../registry/endpoint.ts'
+import type { GatewayCall } from './call.ts'
+import { protocolOf, type GatewayContext } from './context.ts'
+
+/** What is said to one endpoint. */
+export type Lane = NativeLane | TranslateLane | RefusedLane
+
+export type NativeLane = { readonly kind: 'native'; readonly protocol: Protocol; readonly target: UpstreamTarget }
+
+export type TranslateLane = {
+  readonly kind: 'translate'
+  readonly protocol: Protocol
+  readonly encoded: Encoded
+  /** The body as it will be sent. */
+  text(): string
+  /** Told where the caller wrote what is lost. */
+  readonly losses: readonly Loss[]
+  readonly restore: Restore
+  /** What the translated request needs: at least as much as the caller's, and more where the translation adds to it. */
+  readonly needs: Needs
+}
+
+/** The request cannot be said in any wire the endpoint speaks; the error is what the caller would get. */
+export type RefusedLane = { readonly kind: 'refused'; readonly error: RouteplaneError }
+
+export type Lanes = { laneOf(endpoint: Endpoint): Lane }
+
+/** A longer body is written again when it is sent: many endpoints may be weighed and only one is asked. */
+const MAX_KEPT_CHARACTERS = 1024 * 1024
+
+/**
+ * Creates the lanes of one call. Each endpoint's is found once, and the request is decoded once, when the first endpoint
+ * needs it: a call that every endpoint takes as it is is never decoded.
+ */
+export function createLanes(call: GatewayCall, context: GatewayContext, options: { readonly strict: boolean }): Lanes {
+  const known = new Map<Endpoint, Lane>()
+  let decoded: CompletionRequest | RouteplaneError | undefined
+  const decode = (): CompletionRequest | RouteplaneError => {
+    if (decoded !== undefined) return decoded
+    try {
+      decoded = call.decode()
+    } catch (thrown) {
+      decoded = toRouteplaneError(thrown)
+    }
+    return decoded
+  }
+  return {
+    laneOf(endpoint) {
+      const found = known.get(endpoint) ?? findLane(endpoint, { call, context, decode, strict: options.strict })
+      known.set(endpoint, found)
+      return found
+    },
+  }
+}
+
+type Search = {
+  readonly call: GatewayCall
+  readonly context: GatewayContext
+  readonly decode: () => CompletionRequest | RouteplaneError
+  readonly strict: boolean
+}
+
+function findLane(endpoint: Endpoint, search: Search): Lane {
+  const { call, context, decode, strict } = search
+  const target = targetOf(endpoint, call)
+  if (call.wire !== undefined && endpoint.protocols.includes(call.wire.protocol)) {
+    return { kind: 'native', protocol: protocolOf(context, call.wire.protocol), target }
+  }
+  const request = decode()
+  if (request instanceof RouteplaneError) return { kind: 'refused', error: request }
+  let best: TranslateLane | undefined
+  let refused: RouteplaneError | undefined
+  for (const id of endpoint.protocols) {
+    const lane = translate(protocolOf(context, id), request, target, search)
+    const error = errorOfLosses(lane.losses, { strict })
+    if (error !== undefined) refused ??= error
+    else if (best === undefined || isBetter(lane.losses, best.losses)) best = lane
+  }
+  if (best !== undefined) return best
+  return { kind: 'refused', error: refused ?? new RouteplaneError('internal', `endpoint ${endpoint.provider.id} speaks no protocol`) }
+}
+
+function targetOf(endpoint: Endpoint, call: GatewayCall): UpstreamTarget {
+  return {
+    model: endpoint.upstreamModel,
+    stream: call.read.needs.stream,
+    provider: endpoint.provider.id,
+    modelFamily: endpoint.modelId,
+    ...(endpoint.maxOutputTokens === undefined ? {} : { maxOutputTokens: endpoint.maxOutputTokens }),
+  }
+}
+
+function translate(protocol: Protocol, given: CompletionRequest, target: UpstreamTarget, { call, context }: Search): TranslateLane {
+  const { request, losses } = withinLimit(given, target)
+  const encoded = protocol.upstream.encodeRequest(request, target)
+  const text = JSON.stringify(encoded.body)
+  const kept = text.length <= MAX_KEPT_CHARACTERS ? text : undefined
+  return {
+    kind: 'translate',
+    protocol,
+    encoded,
+    text: () => kept ?? JSON.stringify(encoded.body),
+    losses: spelt([...losses, ...encoded.losses], request, call, context),
+    restore: { ...encoded.restore, issuer: { provider: target.provider ?? '', ...issuerFamily(target) } },
+    needs: needsOf(call, encoded, { bytes: Buffer.byteLength(text), maxOutputTokens: request.maxOutputTokens }),
+  }
+}
+
+/**
+ * Agents ask every model for the most any model writes. A translation asks for what this one does, and says so; the native
+ * lane leaves the caller's words alone and the upstream to judge them.
+ */
+function withinLimit(
+  request: CompletionRequest,
+  { maxOutputTokens: most }: UpstreamTarget,
+): { readonly request: CompletionRequest; readonly losses: readonly Loss[] } {
+  const { maxOutputTokens: wanted } = request
+  if (wanted === undefined || most === undefined || wanted <= most) return { request, losses: [] }
+  return {
+    request: { ...request, maxOutputTokens: most },
+    losses: [approximated('max_tokens', 'max_tokens', `the endpoint writes at most ${most} tokens`)],
+  }
+}
+
+function issuerFamily({ modelFamily }: UpstreamTarget): { readonly modelFamily?: string } {
+  return modelFamily === undefined ? {} : { modelFamily }
+}
+
+/** Paths of fields that the decoder did not model are the caller's already. */
+function spelt(losses: readonly Loss[], { unknown }: CompletionRequest, { wire }: GatewayCall, context: GatewayContext): readonly Loss[] {
+  if (wire === undefined) return losses
+  const { caller } = protocolOf(context, wire.protocol)
+  const own = new Set(unknown.map(({ path }) => path))
+  return losses.map((loss) => (own.has(loss.path) ? loss : { ...loss, path: caller.pathOf(loss.path, wire.request) }))
+}
+
+/**
+ * What is charged is what is sent. A schema with its references written out, an instruction in place of a field or a raised
+ * limit makes a request dearer than it was: each further byte counts as a token, and the greater limit as the limit.
+ */
+function needsOf(
+  { read, wire }: GatewayCall,
+  encoded: Encoded,
+  said: { readonly bytes: number; readonly maxOutputTokens: number | undefined },
+): Needs {
+  const { needs } = read
+  const { bytes, maxOutputTokens: own } = said
+  const { maxOutputTokens: stated } = encoded
+  const most = own === undefined || stated === undefined ? (own ?? stated) : Math.max(own, stated)
+  const grown = wire === undefined ? bytes + REQUEST_TOKENS : needs.maxInputTokens + Math.max(0, bytes - wire.request.body.byteLength)
+  return {
+    ...needs,
+    maxInputTokens: Math.max(needs.maxInputTokens, grown),
+    ...(most === undefined ? {} : { maxOutputTokens: most }),
+  }
+}
+
+/** Fewer semantic losses, then fewer of all; the endpoint's own order decides between equals. */
+function isBetter(a: readonly Loss[], b: readonly Loss[]): boolean {
+  const [one, other] = [semanticLosses(a), semanticLosses(b)]
+  return one < other || (one === other && a.length < b.length)
+}
+
+/** Counts the losses that may change what an answer means. */
+export function semanticLosses(losses: readonly Loss[]): number {
+  return losses.filter(({ feature }) => lossClassOf(feature) === 'semantic').length
+}

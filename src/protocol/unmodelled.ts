@@ -1,0 +1,41 @@
+/** Reports what no wire but the caller's has: fields that its decoder did not model, and ids of somebody's store. */
+import type { CompletionRequest } from '../completion/request.ts'
+import { lossTable, unsupported, type Loss, type LossFeature } from './loss.ts'
+
+/** Names of fields that stand for a feature of another name. */
+const aliases: Readonly<Record<string, LossFeature>> = {
+  safety_identifier: 'user',
+  prompt_cache_options: 'cache_control',
+  prompt_cache_retention: 'cache_control',
+  include_obfuscation: 'obfuscation',
+  stream_options: 'obfuscation',
+  speed: 'service_tier',
+  labels: 'metadata',
+  client_metadata: 'metadata',
+  audio: 'output_modalities',
+}
+
+/** Names the feature that a field stands for, by the last step of its path in whichever spelling. */
+export function featureOf(path: string): LossFeature {
+  const last = (path.split('.').at(-1) ?? '').replace(/\[\d+\]$/, '')
+  const name = last.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  if (Object.hasOwn(aliases, name)) return aliases[name] ?? 'unknown_field'
+  return Object.hasOwn(lossTable, name) ? (name as LossFeature) : 'unknown_field'
+}
+
+/** Fields nobody has modelled are left out; one that stands for a feature is treated as that feature. */
+export function lossesOfUnknown({ unknown }: Pick<CompletionRequest, 'unknown'>, how: string): readonly Loss[] {
+  return unknown.map(({ path }) => unsupported(path, featureOf(path), how))
+}
+
+/** Ids of another provider's store mean nothing to this one. */
+export function lossesOfState({ state }: Pick<CompletionRequest, 'state'>): readonly Loss[] {
+  return Object.keys(state).map((name) => {
+    const feature = featureOf(name)
+    return unsupported(
+      name,
+      feature === 'context_management' ? feature : 'state',
+      'only the provider that issued it knows what it stands for',
+    )
+  })
+}

@@ -1,0 +1,83 @@
+/** Asks providers whether their endpoints and models documents answer, as a registry does before it takes one in. */
+import { toRouteplaneError } from '../errors.ts'
+import { headerOf, readBody, type HttpResponse, type Transport } from '../lib/http-call.ts'
+import { tryParseJson } from '../lib/json.ts'
+import type { ProviderDefinition } from './model-row.ts'
+import { readModelsDocument } from './models-document.ts'
+import { MAX_DOCUMENT_BYTES } from './poll.ts'
+
+export type Reachability = {
+  readonly provider: string
+  readonly what: 'endpoint' | 'models_url'
+  readonly url: string
+  readonly ok: boolean
+  /** What was seen, in words. */
+  readonly evidence: string
+}
+
+const TOTAL_MS = 15_000
+const CONNECTION = { connectMs: 5_000 } as const
+const CONCURRENCY = 8
+
+/** Asks every active or staging provider; sends no key and no request that could cost anything. */
+export async function checkReachability(
+  definitions: readonly ProviderDefinition[],
+  transport: Transport,
+): Promise<readonly Reachability[]> {
+  const asked = definitions.filter(({ provider }) => provider.status === 'active' || provider.status === 'staging')
+  const queue = asked.entries()
+  const results: (readonly Reachability[])[] = []
+  const worker = async () => {
+    for (const [at, definition] of queue) results[at] = await askProvider(definition, transport)
+  }
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, asked.length) }, worker))
+  return results.flat()
+}
+
+async function askProvider({ provider }: ProviderDefinition, transport: Transport): Promise<readonly Reachability[]> {
+  const endpoint = await ask(provider.id, 'endpoint', provider.baseUrl, transport, endpointEvidence)
+  if (provider.modelsUrl === undefined) return [endpoint]
+  return [endpoint, await ask(provider.id, 'models_url', provider.modelsUrl, transport, documentEvidence)]
+}
+
+type Verdict = Pick<Reachability, 'ok' | 'evidence'>
+
+async function ask(
+  provider: string,
+  what: Reachability['what'],
+  url: string,
+  transport: Transport,
+  judge: (response: HttpResponse) => Promise<Verdict>,
+): Promise<Reachability> {
+  try {
+    const call = { method: 'GET', url, headers: { accept: 'application/json' } } as const
+    const options = { signal: AbortSignal.timeout(TOTAL_MS), timeouts: CONNECTION, maxBytes: MAX_DOCUMENT_BYTES }
+    return { provider, what, url, ...(await judge(await transport(call, options))) }
+  } catch (thrown) {
+    const isSlow = thrown instanceof Error && thrown.name === 'TimeoutError'
+    return { provider, what, url, ok: false, evidence: isSlow ? `no answer in ${TOTAL_MS} ms` : toRouteplaneError(thrown).message }
+  }
+}
+
+/** A base URL alone is rarely a page: whoever answers, with whatever refusal, is there. */
+async function endpointEvidence(response: HttpResponse): Promise<Verdict> {
+  for await (const _ of response.body) break
+  return { ok: response.status < 500, evidence: `status ${response.status}` }
+}
+
+async function documentEvidence(response: HttpResponse): Promise<Verdict> {
+  const text = await readBody(response, MAX_DOCUMENT_BYTES)
+  if (response.status === 401 || response.status === 403) return { ok: true, evidence: `status ${response.status}: it asks for a key` }
+  if (response.status !== 200) return { ok: false, evidence: `status ${response.status}` }
+  const type = headerOf(response.headers, 'content-type') ?? 'no content type'
+  const json = tryParseJson(text)
+  if (json === undefined) return { ok: false, evidence: `status 200, ${type}, not JSON` }
+  const document = readModelsDocument(json, { requirePricing: true })
+  if ('reason' in document) return { ok: false, evidence: document.reason }
+  const [first] = document.rejected
+  const counts = `${document.rows.length} models, ${document.rejected.length} rejected`
+  return {
+    ok: document.rows.length > 0,
+    evidence: first === undefined ? counts : `${counts} (${first.id ?? first.index}: ${first.reason})`,
+  }
+}
