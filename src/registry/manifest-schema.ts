@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { features } from '../completion/features.ts'
 import type { ProtocolId } from '../protocol/protocol.ts'
+import { findCredential, isSecretHeader } from './credential.ts'
 import type { ProtocolRule, RateLimit } from './endpoint.ts'
 import { isCanonicalModelId, isUpstreamModelId, providerIdProblem } from './model-id.ts'
 import { paymentSchema } from './payment-block.ts'
@@ -122,11 +123,19 @@ const headerValue = z.string().superRefine((value, context) => {
   if (!/^[\x20-\x7e]{0,512}$/.test(value)) complain(context, 'invalid_header', 'a header value is up to 512 printable ASCII characters')
 })
 
+/** What is written here is the same for every user of the provider, and the whole world can read it. */
+const extraHeaders = z.record(headerName, headerValue).superRefine((headers, context) => {
+  for (const name of Object.keys(headers)) {
+    if (isSecretHeader(name))
+      complain(context, 'credential_in_file', `${quoted(name)} carries a secret: name its variable with auth.env`, [name])
+  }
+})
+
 const auth = block({
   kind: oneOf(['bearer', 'header', 'oauth', 'native']),
   env: z.string().optional(),
   header: headerName.optional(),
-  extra_headers: z.record(headerName, headerValue).optional(),
+  extra_headers: extraHeaders.optional(),
 }).superRefine((fields, context) => {
   if (fields.kind === 'header' && fields.header === undefined)
     complain(context, 'header_required', 'kind "header" needs the name of one', ['header'])
@@ -168,6 +177,11 @@ export const manifestSchema = block({
   community: flag.optional(),
   billing: oneOf(['token', 'subscription']).optional(),
 }).superRefine((fields, context) => {
+  const secret = findCredential(fields)
+  if (secret !== undefined)
+    complain(context, 'credential_in_file', 'this looks like a key or a token, and the file is public: take it out and revoke it', [
+      ...secret,
+    ])
   checkNames(fields, context)
   if (fields.endpoint === undefined && fields.api_base === undefined) {
     complain(context, 'missing_key', 'the base URL is missing', ['endpoint'])

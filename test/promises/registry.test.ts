@@ -22,14 +22,29 @@ describe('a registry file', () => {
     ['an API key', 'api_key: sk-live-1234567890\n', 'unknown_key'],
     ['a token', 'token: abc\n', 'unknown_key'],
     ['a key inside auth', 'auth: { kind: bearer, key: sk-live-1234567890 }\n', 'unknown_key'],
-    ['a bearer header', 'auth: { kind: bearer, extra_headers: { authorization: "Bearer sk-live-1234567890" } }\n', 'invalid_header'],
+    ['a bearer header', 'auth: { kind: bearer, extra_headers: { authorization: "Bearer sk-live-1234567890" } }\n', 'credential_in_file'],
+    ['an authorization header', 'auth: { kind: bearer, extra_headers: { authorization: x } }\n', 'invalid_header'],
     ['a cookie', 'auth: { kind: bearer, extra_headers: { cookie: "session=1" } }\n', 'invalid_header'],
+    ['an API key in a header', 'auth: { kind: bearer, extra_headers: { X-Api-Key: some-secret } }\n', 'credential_in_file'],
+    ['a key under another name', 'auth: { kind: bearer, extra_headers: { x-title: sk-live-1234567890ab } }\n', 'credential_in_file'],
+    ['a key in a query', 'models_url: https://acme.dev/models?api_key=abc\n', 'credential_in_file'],
+    ['a private key', `display_name: 0x${'4c'.repeat(32)}\n`, 'credential_in_file'],
+    ['a web token as its name', 'display_name: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln\n', 'credential_in_file'],
     ['a password in its address', 'models_url: https://user:secret@acme.dev/models\n', 'credentials_in_url'],
     ['somebody else’s variable', 'auth: { kind: bearer, env: AWS_SECRET_ACCESS_KEY }\n', 'env_not_allowed'],
   ])('cannot hold %s', async (_, line, code) => {
     verifies('registry.no_credentials', 'listing.process.security')
     expect(await codesOf(base)).toEqual([])
     expect(await codesOf(base + line)).toContain(code)
+  })
+
+  it.each([
+    'display_name: SK-Telecom',
+    'models_url: https://acme.dev/models?page=all',
+    'auth: { kind: header, header: X-Api-Key, extra_headers: { x-title: router } }',
+    'models: [{ id: sk/a-model-of-2026-v12345, provider_model_id: sk-telecom/ax-4 }]',
+  ])('is not refused for what only sounds like one: "%s"', async (line) => {
+    expect(await codesOf(`${base}${line}\n`)).toEqual([])
   })
 
   it.each(['uptime: 1', 'ttft_ms: 1', 'throughput: 9999', 'rank: 1', 'share: 0.9'])('has no say in its traffic: "%s"', async (line) => {
