@@ -37,7 +37,10 @@ beforeAll(async () => {
   const app = new Hono<AppEnv>()
   const listings = Array.from({ length: 3 }, (_, index) => ({ ...LISTING, id: `acme/${index}` }))
   const catalog = { models: () => listings, model: (id: string) => listings.find((listing) => listing.id === id) }
-  mountGoogleRoutes(app, scripted(complete, { catalog }), { maxBodyBytes: 10_000, refuseMethod: () => (context) => context.body(null, 405) })
+  mountGoogleRoutes(app, scripted(complete, { catalog }), {
+    maxBodyBytes: 10_000,
+    refuseMethod: () => (context) => context.body(null, 405),
+  })
   app.onError((error, context) => context.json(generateContent.caller.encodeError(error as never, 'req_1').body as object, 400))
   await new Promise<void>((resolve) => {
     routes = listen({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, () => resolve())
