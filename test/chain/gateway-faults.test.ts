@@ -220,6 +220,26 @@ describe('a stream that is cut', () => {
     expectBalanced(books)
   })
 
+  it.each([
+    ['/v1/messages', { max_tokens: 20, messages: question.messages }],
+    ['/v1/responses', { max_output_tokens: 20, input: 'how are you today?' }],
+    [
+      '/v1beta/models/demo/echo:cost:streamGenerateContent?alt=sse',
+      { contents: [{ role: 'user', parts: [{ text: 'how are you today?' }] }], generationConfig: { maxOutputTokens: 20 } },
+    ],
+  ])('ends with an error event on every wire: %s', async (path, body) => {
+    const { second, world, url } = await start({ seller: { faults: { cutStreamAfter: 3 }, tokenDelayMs: 5 }, direct: true })
+    const response = await fetch(`${url}${path}`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+      body: JSON.stringify(path.startsWith('/v1beta') ? body : { model: 'demo/echo:cost', stream: true, ...body }),
+    })
+    const text = await response.text()
+    expect([response.status, text.includes('"money":"signed"'), second.counters.requests]).toEqual([200, true, 0])
+    const books = await closedBooks(world)
+    expect(states(books)).toEqual(['first settled'])
+    expectBalanced(books)
+  })
+
   it('before its first byte is fetched again with the same authorization', async () => {
     const { first, world, url } = await start({ seller: { faults: { cutStreamAfter: 0 } }, direct: true })
     expect(textOf((await ask(url, stream)).text)).toBe(said)

@@ -8,6 +8,7 @@ import { parseAtomic, parseUsd } from '../../src/money.ts'
 import type { Endpoint, Provider } from '../../src/registry/endpoint.ts'
 import type { PriceTier } from '../../src/registry/pricing.ts'
 import { createWorld } from './fake-context.ts'
+import { verifies } from '../support/verifies.ts'
 
 function createEndpoint(provider: string, prompt: string | undefined, more: Partial<Endpoint> = {}): Endpoint {
   const owner: Provider = {
@@ -223,6 +224,7 @@ describe('receipts', () => {
   const world = createWorld({ routeplane: { receipts: view } })
 
   it('lists what was paid and what may still be', async () => {
+    verifies('card.receipt.readable')
     expect((await world.run('receipts')).out).toMatchInlineSnapshot(`
       "RECEIPT  TIME (UTC)           STATE    AMOUNT       NETWORK       PROVIDER  MODEL
       att_2    2026-11-20 12:00:00  held     up to $0.01                acme      a, "b"
@@ -233,6 +235,7 @@ describe('receipts', () => {
   })
 
   it('shows one, with its transaction', async () => {
+    verifies('card.receipt.readable')
     const { out } = await world.run('receipts', 'show', 'att_1')
     expect(out).toContain(`transaction        0x${'2'.repeat(64)}`)
     expect(await world.run('receipts', 'show', 'att_9')).toMatchObject({
@@ -242,6 +245,7 @@ describe('receipts', () => {
   })
 
   it('ends with 1 when the chain says otherwise', async () => {
+    verifies('card.receipt.verified')
     expect(await world.run('receipts', 'verify', 'att_1')).toMatchObject({
       code: 0,
       out: expect.stringContaining('is what the chain says') as string,

@@ -176,6 +176,7 @@ describe('exit codes', () => {
           "origin_forbidden",
           "model_not_found",
           "receipt_not_found",
+          "response_not_found",
           "not_found",
           "method_not_allowed",
           "body_too_large",

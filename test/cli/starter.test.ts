@@ -7,6 +7,7 @@ import { createEnvironment } from '../../src/config/environment.ts'
 import { loadConfig, parseConfig } from '../../src/config/load.ts'
 import { formatUsd } from '../../src/money.ts'
 import { createWorld } from './fake-context.ts'
+import { verifies } from '../support/verifies.ts'
 
 const environment = createEnvironment({ OPENROUTER_API_KEY: 'sk-or-1' }, '/homes/ada', '/srv')
 
@@ -21,6 +22,7 @@ describe('the starter config', () => {
   })
 
   it('is valid as it stands, bound to loopback, capped and on play money', () => {
+    verifies('sources.init.skip_auth', 'card.wallet.testnet')
     const config = parseConfig(starterConfig, { environment })
     expect(config).toMatchObject({
       skipAuth: true,
@@ -32,6 +34,7 @@ describe('the starter config', () => {
   })
 
   it('is valid with every commented line taken in', () => {
+    verifies('sources.init.skip_auth')
     const config = parseConfig(uncommented(starterConfig), { environment })
     expect(
       config.providers.map(({ provider, apiKey }) => [provider.id, provider.access.kind, provider.payment.modes, apiKey?.reveal()]),
@@ -47,6 +50,7 @@ describe('the starter config', () => {
 
 describe('init', () => {
   it('writes it where asked and then keeps its hands off', async () => {
+    verifies('sources.init.path')
     const world = createWorld()
     const file = join(world.directory, 'deep', 'own.yaml')
     expect(await world.run('init', '-c', 'deep/own.yaml')).toMatchObject({
@@ -61,6 +65,7 @@ describe('init', () => {
   })
 
   it('writes ./routeplane.yaml unless told otherwise, and config check takes it', async () => {
+    verifies('sources.init.writes')
     const world = createWorld()
     expect(JSON.parse((await world.run('init', '--format', 'json')).out)).toEqual({ file: join(world.directory, 'routeplane.yaml') })
     const { code, out } = await world.run('config', 'check')

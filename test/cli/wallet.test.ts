@@ -6,6 +6,7 @@ import type { KeystorePort } from '../../src/cli/context.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import { parseUsd } from '../../src/money.ts'
 import { createWorld, emptyStatus, type WorldOptions } from './fake-context.ts'
+import { verifies } from '../support/verifies.ts'
 
 const ADDRESS = '0x2c7536E3605D9C16a7a3D7b1898e529396a65c23'
 const KEY = '0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318'
@@ -89,6 +90,7 @@ describe('wallet import', () => {
   const variables = { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' }
 
   it('reads the key from standard input', async () => {
+    verifies('card.wallet.silent')
     const { world, calls } = createWalletWorld({ variables, input: `${KEY}\n` })
     const { code, out, error } = await world.run('wallet', 'import')
     expect([code, calls]).toMatchObject([0, [{ privateKey: KEY, password: 'correct horse' }]])

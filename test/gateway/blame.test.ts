@@ -18,9 +18,9 @@ async function collect<T>(items: AsyncIterable<T>): Promise<{ seen: T[]; thrown:
   }
 }
 
-async function* yielding<T>(items: readonly T[], failure?: unknown): AsyncGenerator<T> {
+async function* yielding<T>(items: readonly T[], failure: Error): AsyncGenerator<T> {
   yield* items
-  if (failure !== undefined) throw failure
+  throw failure
 }
 
 it('leaves a whole body alone', () => {

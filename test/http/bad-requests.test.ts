@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { GatewayCall } from '../../src/gateway/call.ts'
 import type { HttpServer } from '../../src/http/serve.ts'
 import { TOKEN, codeOf, nativeJson, rawRequest, scripted, sendRaw, serve } from './support.ts'
+import { verifies } from '../support/verifies.ts'
 
 const calls: GatewayCall[] = []
 const running: { server?: HttpServer } = {}
@@ -43,6 +44,7 @@ describe('the address of a request', () => {
   it.each(['evil.example', 'localhost.evil.com', '127.0.0.1.nip.io', 'localhost@evil.com', 'localhost:99999999', 'localhost.', ' '])(
     'refuses the host "%s"',
     async (host) => {
+      verifies('card.gateway.loopback_guard')
       const answer = await get({ host })
       expect([answer.status, codeOf(answer.body)]).toEqual([403, 'host_forbidden'])
     },
@@ -148,6 +150,7 @@ describe('where a request comes from', () => {
     'http://127.0.0.1@evil.example',
     '',
   ])('refuses the origin "%s"', async (origin) => {
+    verifies('card.gateway.loopback_guard')
     const before = calls.length
     const answer = await sendRaw(port(), rawRequest('POST /v1/chat/completions', { ...GOOD, host: `localhost:${port()}`, origin }, BODY))
     expect([answer.status, codeOf(answer.body)]).toEqual([403, 'origin_forbidden'])
@@ -169,6 +172,7 @@ describe('where a request comes from', () => {
   })
 
   it('refuses what a browser marks as cross-site', async () => {
+    verifies('card.gateway.loopback_guard')
     const answer = await sendRaw(port(), rawRequest('GET /health', { host: 'localhost', 'sec-fetch-site': 'cross-site' }))
     expect([answer.status, codeOf(answer.body)]).toEqual([403, 'origin_forbidden'])
   })
@@ -182,6 +186,7 @@ describe('the token', () => {
     { 'x-api-key': `${TOKEN}x` },
     { authorization: '' },
   ])('refuses %o', async (headers) => {
+    verifies('card.gateway.token', 'listing.error.401')
     const answer = await sendRaw(
       port(),
       rawRequest('POST /v1/chat/completions', { host: 'localhost', 'content-type': 'application/json', ...headers }, '{"model":"a"}'),
@@ -223,6 +228,7 @@ describe('the body', () => {
     ['two caps', '{"model":"a","routeplane":{"max_cost_usd":"1","max_cost_usd":"9"}}', [400, 'duplicate_key']],
     ['no model', '{"messages":[]}', [400, 'invalid_request']],
   ] as const)('refuses %s', async (_title, body, expected) => {
+    verifies('listing.error.400', 'listing.edge.invalid')
     expect(await refused(post(body))).toEqual(expected)
   })
 
@@ -237,6 +243,7 @@ describe('the body', () => {
     'application/json; charset=utf-16',
     'application/jsonp',
   ])('refuses the media type %s', async (type) => {
+    verifies('card.gateway.loopback_guard')
     expect(await refused(post('{"model":"a"}', { 'content-type': type }))).toEqual([415, 'unsupported_media_type'])
   })
 

@@ -21,6 +21,7 @@ import {
   serve,
   textParts,
 } from './support.ts'
+import { verifies } from '../support/verifies.ts'
 
 const servers: HttpServer[] = []
 afterEach(async () => {
@@ -96,6 +97,7 @@ describe('an official SDK', () => {
   })
 
   it('does not repeat what was already tried at every provider, and learns when to come back', async () => {
+    verifies('listing.error.429')
     let tries = 0
     const server = await start(async () => {
       tries++

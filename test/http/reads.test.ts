@@ -6,6 +6,7 @@ import { type Atomic, parseUsd } from '../../src/money.ts'
 import type { ReceiptView } from '../../src/routeplane.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import { LISTING, TOKEN, codeOf, scripted, serve } from './support.ts'
+import { verifies } from '../support/verifies.ts'
 
 type Receipt = NonNullable<Awaited<ReturnType<ReceiptView['get']>>>
 
@@ -113,6 +114,7 @@ it('shows one model to an SDK that encodes the slash, with a row for each provid
 })
 
 it('pages through receipts, newest first', async () => {
+  verifies('card.receipt.readable')
   expect(await get('/v1/receipts?limit=2')).toMatchObject([
     200,
     { data: [{ id: 'att_3' }, { id: 'att_2' }], has_more: true, last_id: 'att_2' },
@@ -125,6 +127,7 @@ it('pages through receipts, newest first', async () => {
 })
 
 it('shows a receipt with exact amounts, and checks it against the chain when asked', async () => {
+  verifies('card.receipt.readable')
   const [status, body] = await get('/v1/receipts/att_2')
   expect([status, body]).toMatchObject([
     200,

@@ -6,6 +6,7 @@ import { RouteplaneError } from '../../src/errors.ts'
 import { serveHttp } from '../../src/http/serve.ts'
 import { Secret, silentLog } from '../../src/lib/log.ts'
 import { TOKEN, chat, deferred, foldText, nativeJson, rawRequest, scripted, sendRaw, serve } from './support.ts'
+import { verifies } from '../support/verifies.ts'
 
 const gateway = scripted(async () => nativeJson({}))
 
@@ -19,12 +20,14 @@ async function failure(promise: Promise<unknown>): Promise<RouteplaneError> {
 }
 
 it('does not serve strangers without authentication', async () => {
+  verifies('card.gateway.token')
   for (const host of ['0.0.0.0', '::', '192.0.2.1', '127.evil.example', 'example.com']) {
     expect((await failure(serve(gateway, { host, skipAuth: true }))).code).toBe('config_invalid')
   }
 })
 
 it('does not start with neither a token nor the wish for none', async () => {
+  verifies('card.gateway.token')
   const options = { host: '127.0.0.1', port: 0, skipAuth: false, protocols: [chat], foldParts: foldText, log: silentLog }
   expect((await failure(serveHttp(gateway, options))).code).toBe('config_invalid')
   expect((await failure(serveHttp(gateway, { ...options, token: new Secret('') }))).code).toBe('config_invalid')

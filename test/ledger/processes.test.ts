@@ -4,8 +4,10 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { startChild } from './children.ts'
 import { createPlace } from './open.ts'
 import { holdOf, limitOf, released } from './sample.ts'
+import { verifies } from '../support/verifies.ts'
 
 it('grants exactly 500 of the 1,000 holds that four processes ask for at once', async () => {
+  verifies('card.cap.rolling')
   await using place = createPlace()
   // Nobody has made the file yet: they also race for its tables.
   const children = ['a', 'b', 'c', 'd'].map((name) => startChild('hold.ts', [place.path, name, '250', '250', '500']))

@@ -1,6 +1,7 @@
 /** The process around the protocol: purity of stdout, input that is no protocol, and every way to end. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Process, call, initialize, startProcess } from './client.ts'
+import { verifies } from '../support/verifies.ts'
 
 const started: Process[] = []
 afterEach(async () => {
@@ -26,6 +27,7 @@ const HANG = { model: 'acme/hang', prompt: 'x' }
 
 describe('stdout', () => {
   it('carries only JSON-RPC, while dependencies print', async () => {
+    verifies('card.mcp.stdout')
     const server = await open()
     server.send(call(1, 'complete', { model: 'acme/a', prompt: 'x' }))
     await server.answer(1)

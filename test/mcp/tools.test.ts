@@ -1,6 +1,7 @@
 /** The three tools through the official client, on both revisions of the protocol. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Connected, connectClient, eras } from './client.ts'
+import { verifies } from '../support/verifies.ts'
 
 describe.each(eras)('on %s', (era) => {
   const running: { connection?: Connected } = {}
@@ -52,6 +53,7 @@ describe.each(eras)('on %s', (era) => {
 
   describe('list_models', () => {
     it('gives exact prices, and leaves unknown ones out', async () => {
+      verifies('card.mcp.list_models')
       const { value } = await use('list_models', {})
       expect(value).toMatchObject({
         total: 3,
@@ -111,6 +113,7 @@ describe.each(eras)('on %s', (era) => {
 
   describe('complete', () => {
     it('says who answered, what it cost, and what is left', async () => {
+      verifies('card.mcp.complete')
       const value = await complete({ model: 'acme/a', prompt: 'hi' })
       expect(value).toMatchObject({
         provider: 'acme',
@@ -271,6 +274,7 @@ describe.each(eras)('on %s', (era) => {
 
   describe('set_preset', () => {
     it('creates, activates for this connection, changes and deactivates', async () => {
+      verifies('card.mcp.set_preset')
       expect((await use('set_preset', { name: 'fast', models: ['acme/a:latency', 'acme/b'], activate: true })).value).toEqual({
         name: 'fast',
         created: true,

@@ -1,5 +1,13 @@
 /** What a provider who registers was promised: its manifest and models document decide what is listed, sent, priced and shown. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createTransport } from '../../src/gateway/transport.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createCanonicalIndex } from '../../src/registry/canonical.ts'
+import { createCatalog } from '../../src/registry/catalog.ts'
+import { parseManifest } from '../../src/registry/manifest.ts'
+import { readModelsDocument } from '../../src/registry/models-document.ts'
+import { createPoller } from '../../src/registry/poll.ts'
 import { ask, type TestEngine } from '../support/engine.ts'
 import { verifies } from '../support/verifies.ts'
 import type { Upstream } from '../support/upstream.ts'
@@ -30,6 +38,19 @@ async function openShop(row: Readonly<Record<string, unknown>>, more = 'payment:
 const listed = ({ routeplane }: TestEngine) => routeplane.catalog.models().map(({ id }) => id)
 
 describe('a manifest', () => {
+  it('says which protocol its endpoint speaks, and where people find its makers', async () => {
+    verifies('register.manifest.protocol', 'register.manifest.homepage', 'register.manifest.name')
+    const text = (protocol: string) =>
+      `id: shop\nname: The Shop\nendpoint: https://shop.dev/v1\nprotocol: ${protocol}\nhomepage: https://shop.dev\n`
+    const [openai, anthropic] = await Promise.all(['openai', 'anthropic'].map((protocol) => parseManifest(text(protocol))))
+    expect(openai?.provider).toMatchObject({
+      name: 'The Shop',
+      homepage: 'https://shop.dev/',
+      protocols: [{ protocols: ['chat_completions'] }],
+    })
+    expect(anthropic?.provider.protocols).toEqual([{ glob: '*', protocols: ['messages'] }])
+  })
+
   it('that lies in the registry makes its models listed and routed to, at the endpoint it gives and with the user’s own key', async () => {
     verifies('register.format.openai', 'register.flow.discoverable', 'register.manifest.endpoint', 'register.manifest.models_url')
     verifies('register.models.id', 'register.pay.byok', 'sources.one_registry', 'registry.consume.path')
@@ -128,6 +149,64 @@ describe('a models document', () => {
     expect([listed(leaving.engine), listed(gone.engine)]).toEqual([['example/one'], []])
     expect((await ask(gone.engine.url, hello('example/one'))).error).toMatchObject({ code: 'no_eligible_endpoint' })
     expect((await ask(gone.engine.url, hello('shop:example/one'))).status).toBe(200)
+  })
+})
+
+describe('the vocabulary of a models document', () => {
+  const read = (row: Readonly<Record<string, unknown>>) => {
+    const document = readModelsDocument({ data: [{ id: 'a', pricing: PRICES, ...row }] }, { requirePricing: true })
+    if ('reason' in document) throw new Error(document.reason)
+    return { row: document.rows[0], ignored: document.ignored.map(({ field }) => field) }
+  }
+
+  it.each(['int4', 'int8', 'fp4', 'fp6', 'fp8', 'fp16', 'bf16', 'fp32'])('has the quantization %s', (quantization) => {
+    verifies('register.models.quantization')
+    expect(read({ quantization })).toMatchObject({ row: { quantization }, ignored: [] })
+    expect(read({ quantization: `${quantization}x` })).toMatchObject({ row: { quantization: undefined }, ignored: ['quantization'] })
+  })
+
+  it('has twelve sampling parameters and six features', () => {
+    verifies('register.models.sampling_parameters', 'register.models.features')
+    const sampling = ['temperature', 'top_p', 'top_k', 'min_p', 'top_a', 'frequency_penalty', 'presence_penalty', 'repetition_penalty']
+    const all = [...sampling, 'stop', 'seed', 'max_tokens', 'logit_bias']
+    const can = ['tools', 'json_mode', 'structured_outputs', 'logprobs', 'web_search', 'reasoning']
+    const { row, ignored } = read({ supported_sampling_parameters: [...all, 'mood'], supported_features: [...can, 'telepathy'] })
+    expect(row?.samplingParameters?.toSorted()).toEqual(all.toSorted())
+    expect(row?.features?.toSorted()).toEqual(can.toSorted())
+    expect(ignored).toEqual(['supported_features', 'supported_sampling_parameters'])
+  })
+})
+
+describe('a change', () => {
+  it('of a price in the registry holds for the next request once the folder is replaced', async () => {
+    verifies('register.update.prices')
+    const upstream = await source(said('hi'))
+    const file = (price: string) =>
+      `name: shop\napi_base: ${upstream.url}/v1\nmodels: [{ id: maker/m, pricing: { input_tokens: { no_cache: ${price} }, output_tokens: { text: 1 } } }]\n`
+    const boundWith = async (price: string) => {
+      const { url } = await open({ registry: { 'providers/shop.yaml': file(price) }, variables: { SHOP_API_KEY: 'k' } })
+      const card = (await (await fetch(`${url}/v1/models/maker/m`)).json()) as { readonly pricing: { readonly prompt: string } }
+      const capped = await ask(url, { ...hello('maker/m'), routeplane: { max_cost_usd: '0.001' } })
+      return [card.pricing.prompt, capped.status]
+    }
+    expect(await boundWith('0.27')).toEqual(['0.00000027', 200])
+    expect(await boundWith('270')).toEqual(['0.00027', 403])
+  })
+
+  it('to is_ready false takes a model offline at the next poll, and true brings it back', async () => {
+    verifies('register.update.offline')
+    const upstream = await shop((round) => [{ id: 'example/one', pricing: PRICES, is_ready: round !== 1 }])
+    const { provider, models } = await parseManifest(manifest('shop', upstream), { allowLoopback: true })
+    const catalog = createCatalog({ canonical: createCanonicalIndex([]), registry: [{ provider, models }], config: [] })
+    const transport = createTransport({ allowLoopback: true })
+    onTestFinished(() => transport.close())
+    const sources = { definitions: catalog.definitions, onDocuments: catalog.setDocuments, transport }
+    const poller = createPoller({ ...sources, clock: systemClock, log: silentLog })
+    const isReady = async () => {
+      await poller.refresh()
+      return catalog.snapshot().models.get('example/one')?.endpoints[0]?.isReady
+    }
+    expect([await isReady(), await isReady(), await isReady()]).toEqual([true, false, true])
   })
 })
 

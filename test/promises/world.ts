@@ -3,7 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { createEngine } from '../../src/cli/engine.ts'
 import { systemClock, type Clock } from '../../src/lib/clock.ts'
+import { createWorld, type World as CommandWorld, type WorldOptions } from '../cli/fake-context.ts'
 import { openEngine, type TestEngine } from '../support/engine.ts'
 import { sse, startUpstream, type Answer, type Script, type SeenRequest, type Upstream } from '../support/upstream.ts'
 
@@ -51,8 +53,10 @@ export type Files = {
   readonly clock?: Clock
 }
 
+export type OpenWorld = TestEngine & { readonly directory: string; readonly file: string; readonly url: string }
+
 /** Writes the files and opens an engine on them; everything is gone when the test has finished. */
-export async function open(files: Files): Promise<TestEngine & { readonly directory: string; readonly url: string }> {
+export async function open(files: Files): Promise<OpenWorld> {
   const directory = await mkdtemp(join(tmpdir(), 'routeplane-promise-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
   for (const [path, text] of Object.entries(files.registry ?? {})) {
@@ -70,7 +74,7 @@ export async function open(files: Files): Promise<TestEngine & { readonly direct
   await writeFile(file, JSON.stringify(config))
   const variables = { ROUTEPLANE_HOME: join(directory, 'home'), ...files.variables }
   const engine = await openEngine({ file, directory, variables }, files.clock ?? systemClock)
-  return { ...engine, directory, url: await engine.serve() }
+  return { ...engine, directory, file, url: await engine.serve() }
 }
 
 /** A clock that stands still until it is set, so that nothing fades by itself. */
@@ -89,4 +93,9 @@ export function stillClock(): Clock & { set(ms: number): void } {
 /** The model that each request asked a source for. */
 export function modelsAsked({ requests }: { readonly requests: readonly SeenRequest[] }): readonly unknown[] {
   return requests.filter(({ method }) => method === 'POST').map(({ json }) => (json as { readonly model?: unknown }).model)
+}
+
+/** The command line over the real engine; tell it of a config with `-c`. */
+export function commandLine(options: WorldOptions = {}): CommandWorld {
+  return createWorld({ ...options, engine: { ...createEngine(), ...options.engine } })
 }

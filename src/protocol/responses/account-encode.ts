@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { CompletionRequest } from '../../completion/request.ts'
 import { isRecord } from '../../lib/json.ts'
 import { approximated, unsupported, type Loss } from '../loss.ts'
-import { featureOf } from './losses.ts'
+import { featureOf } from '../unmodelled.ts'
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -7,16 +7,6 @@ import type { ForwardedCall, UpstreamTarget, WireRequest } from '../protocol.ts'
 
 export const RESPONSES_PATH = '/responses'
 
-/** What the vendor does with a conversation besides answering it; each is a path below the wire's own. */
-export const auxiliaryCalls = ['input_tokens', 'compact'] as const
-export type AuxiliaryCall = (typeof auxiliaryCalls)[number]
-
-/** Forwards a request to one of the vendor's other paths, with the same care as an ordinary one. */
-export function forwardAuxiliary(wire: WireRequest, target: UpstreamTarget, call: AuxiliaryCall): ForwardedCall {
-  const forwarded = forward(wire, target)
-  return { ...forwarded, path: `${RESPONSES_PATH}/${call}`, headers: { ...forwarded.headers, accept: 'application/json' } }
-}
-
 /** Usage comes with every answer on this wire, asked for or not. */
 export function forward(wire: WireRequest, target: UpstreamTarget): ForwardedCall {
   const set = new Map<string, unknown>([['model', target.model]])

@@ -12,6 +12,7 @@ import type {
 import { isRecord } from '../../lib/json.ts'
 import { replayReasoning, type ReplayTarget } from '../carrier.ts'
 import { approximated, unsupported, type Loss } from '../loss.ts'
+import { FREEFORM_MEMBER } from '../restore.ts'
 import { wireToolId } from '../tool-ids.ts'
 import { encodeParts, type ContentWork } from './media-encode.ts'
 
@@ -22,11 +23,14 @@ type Work = ContentWork & {
   readonly toWire: (name: string) => string
   /** Calls of free-form tools, whose outputs are items of another type. */
   readonly freeform: ReadonlySet<string>
+  readonly takesFreeform: boolean
 }
 
 export type ItemOptions = {
   readonly toWire: (name: string) => string
   readonly takesCacheMarks: boolean
+  /** Whether the model knows free-form tools; if not, they are functions in the history too. */
+  readonly takesFreeform: boolean
   /** Who gets the request: thoughts go back only to whom they came from. */
   readonly replay: ReplayTarget
 }
@@ -34,13 +38,13 @@ export type ItemOptions = {
 /** Encodes a request's conversation: everything in order, system blocks first, nothing merged. */
 export function encodeItems(
   request: CompletionRequest,
-  { toWire, takesCacheMarks, replay }: ItemOptions,
+  { toWire, takesCacheMarks, takesFreeform, replay }: ItemOptions,
 ): { readonly items: readonly Json[]; readonly losses: readonly Loss[] } {
   const { turns, losses: replayLosses } = replayReasoning(request.turns, replay)
   const losses = [...replayLosses]
   const calls = turns.flatMap(({ parts }) => parts.filter((part) => part.type === 'tool-call'))
-  const freeform = new Set(calls.filter((call) => call.arguments.kind === 'text').map(({ id }) => id))
-  const work: Work = { items: [], losses, takesCacheMarks, toWire, freeform }
+  const freeform = new Set(calls.filter((call) => takesFreeform && call.arguments.kind === 'text').map(({ id }) => id))
+  const work: Work = { items: [], losses, takesCacheMarks, toWire, freeform, takesFreeform }
   for (const [index, block] of request.system.entries()) {
     const { text, role, cache } = block
     addMessage(role, [{ type: 'text', text, ...(cache === undefined ? {} : { cache }) }], `system[${index}]`, work)
@@ -113,9 +117,13 @@ function encodeSaid(run: readonly (TextContent | RefusalContent)[], id: string):
   return { type: 'message', id, role: 'assistant', status: 'completed', content }
 }
 
-function encodeCall(call: ToolCallContent, { toWire }: Work): Json {
+function encodeCall(call: ToolCallContent, { toWire, takesFreeform }: Work): Json {
   const head = { call_id: wireToolId(call.id, 'openai'), name: toWire(call.name) }
-  if (call.arguments.kind === 'text') return { type: 'custom_tool_call', ...head, input: call.arguments.text }
+  if (call.arguments.kind === 'text') {
+    const { text } = call.arguments
+    if (takesFreeform) return { type: 'custom_tool_call', ...head, input: text }
+    return { type: 'function_call', ...head, arguments: JSON.stringify({ [FREEFORM_MEMBER]: text }) }
+  }
   return { type: 'function_call', ...head, arguments: call.arguments.text }
 }
 

@@ -1,71 +1,98 @@
 /** Encodes a neutral request as a Responses body. */
-import type { CompletionRequest, OutputFormat, ReasoningConfig, ReasoningEffort } from '../../completion/request.ts'
+import type { CompletionRequest, ReasoningConfig, ReasoningEffort } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { approximated, unsupported, type Loss } from '../loss.ts'
+import { openAiTraits, type OpenAiTraits } from '../openai-models.ts'
+import { lowerOutput, type LoweredOutput } from '../openai-schemas.ts'
 import type { Encoded, UpstreamTarget } from '../protocol.ts'
 import { budgetToEffort } from '../reasoning-effort.ts'
-import { WRAPPED_MEMBER, type Restore } from '../restore.ts'
-import { lowerSchema } from '../schema-lowering.ts'
+import type { Restore } from '../restore.ts'
 import { mapToolNames } from '../tool-names.ts'
+import { lossesOfState, lossesOfUnknown } from '../unmodelled.ts'
 import { encodeAccount } from './account-encode.ts'
 import { RESPONSES_PATH } from './forward.ts'
 import { encodeItems } from './items-encode.ts'
-import { lossesOfSampling, lossesOfState, lossesOfUnknown } from './losses.ts'
-import { encodeTools } from './tool-list-encode.ts'
-import { encodeToolChoice } from './tools-encode.ts'
+import { lossesOfSampling, NO_PLACE } from './losses.ts'
+import { encodeTools, type ToolWork } from './tool-list-encode.ts'
 
 type Json = Readonly<Record<string, unknown>>
 /** A piece of the body with what it costs. */
-type Piece = { readonly fields: Json; readonly losses: readonly Loss[]; readonly restore?: Restore }
+type Piece = { readonly fields: Json; readonly losses: readonly Loss[] }
 
 /** The least that the vendor takes for `max_output_tokens`. */
 const MIN_OUTPUT_TOKENS = 16
 
 /** Writes the request for an upstream. What it cannot say is in `losses`; a refused one means that the body must not be sent. */
 export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded {
+  const traits = openAiTraits(target.model)
   const names = mapToolNames(namesIn(request), 'openai')
   const conversation = encodeItems(request, {
     toWire: names.toWire,
-    takesCacheMarks: /^gpt-(?:5\.[6-9]|[6-9])/i.test(baseName(target)),
+    takesCacheMarks: traits.cacheMarks,
+    takesFreeform: traits.customTools,
     replay: { wire: 'responses', ...defined({ provider: target.provider, modelFamily: target.modelFamily }) },
   })
-  const tools = encodeTools(request, names.toWire)
-  const pieces = [encodeOutput(request.output), encodeReasoning(request.reasoning), encodeSampling(request, target), encodeLimit(request)]
+  const work: ToolWork = { names, traits, losses: [], wrapped: new Set() }
+  const tools = encodeTools(request, work)
+  const output = lowerOutput(request)
+  const pieces = [encodeReasoning(request.reasoning), encodeSampling(request, traits), encodeLimit(request)]
   const account = encodeAccount(request.account)
   const include = includesOf(request)
   const body = defined({
     model: target.model,
     input: conversation.items,
     tools: tools.tools.length === 0 ? undefined : tools.tools,
-    tool_choice:
-      request.toolChoice === undefined || tools.tools.length === 0
-        ? undefined
-        : encodeToolChoice(request.toolChoice, request.tools, names.toWire),
+    tool_choice: tools.choice,
     parallel_tool_calls: request.parallelToolCalls,
+    text: encodeFormat(output),
     ...Object.assign({}, ...pieces.map(({ fields }) => fields)),
     include: include.length === 0 ? undefined : include,
     ...account.fields,
     stream: target.stream ? true : undefined,
   })
-  const stop = request.stop.filter((sequence) => sequence !== '')
   const losses = [
-    ...[conversation, tools, account, ...pieces].flatMap((piece) => piece.losses),
-    ...(stop.length === 0 ? [] : [approximated('stop', 'stop', 'the gateway cuts the answer at the sequence')]),
+    ...[conversation, work, output, ...pieces, account].flatMap((piece) => piece.losses),
+    ...(stopsOf(request).length === 0 ? [] : [approximated('stop', 'stop', 'the gateway cuts the answer at the sequence')]),
     ...lossesOfSampling(request),
     ...lossesOfState(request),
-    ...lossesOfUnknown(request),
+    ...lossesOfUnknown(request, NO_PLACE),
   ]
-  const restore: Restore = {
-    ...(names.restore.size === 0 ? {} : { toolNames: names.restore }),
-    ...(stop.length === 0 ? {} : { stop }),
-    ...Object.assign({}, ...pieces.map((piece) => piece.restore ?? {})),
-  }
   const isRaised = request.maxOutputTokens !== undefined && request.maxOutputTokens < MIN_OUTPUT_TOKENS
-  return { path: RESPONSES_PATH, body, losses, restore, ...(isRaised ? { maxOutputTokens: MIN_OUTPUT_TOKENS } : {}) }
+  return {
+    path: RESPONSES_PATH,
+    body,
+    losses,
+    restore: { ...output.restore, ...restoreOf(request, work) },
+    ...(isRaised ? { maxOutputTokens: MIN_OUTPUT_TOKENS } : {}),
+  }
 }
 
-function baseName({ model }: UpstreamTarget): string {
-  return model.split('/').at(-1) ?? ''
+/** An empty sequence would stop before the first word: no server takes it for one. */
+function stopsOf({ stop }: CompletionRequest): readonly string[] {
+  return stop.filter((sequence) => sequence !== '')
+}
+
+function restoreOf(request: CompletionRequest, { names, wrapped }: ToolWork): Restore {
+  const stop = stopsOf(request)
+  return {
+    ...(names.restore.size === 0 ? {} : { toolNames: names.restore }),
+    ...(wrapped.size === 0 ? {} : { freeformTools: wrapped }),
+    ...(stop.length === 0 ? {} : { stop }),
+  }
+}
+
+/** `strict` is always said, because leaving it out does not mean the same on every server. */
+function encodeFormat({ format }: LoweredOutput): Json | undefined {
+  switch (format.kind) {
+    case 'text':
+      return undefined
+    case 'json':
+      return { format: { type: 'json_object' } }
+    case 'schema': {
+      const { kind: _, strict = false, ...rest } = format
+      return { format: { type: 'json_schema', ...rest, strict } }
+    }
+  }
 }
 
 /** Every name of a tool that the request speaks of. */
@@ -97,11 +124,10 @@ function encodeLimit({ maxOutputTokens: limit }: CompletionRequest): Piece {
 }
 
 /** Models that reason take no other temperature than their own. */
-function encodeSampling({ sampling }: CompletionRequest, target: UpstreamTarget): Piece {
-  const isFixed = /^(?:o\d|gpt-[5-9])/i.test(baseName(target)) && !/chat/i.test(baseName(target))
+function encodeSampling({ sampling }: CompletionRequest, { reasons }: OpenAiTraits): Piece {
   const losses: Loss[] = []
   const free = (name: 'temperature' | 'top_p', value: number | undefined): number | undefined => {
-    if (value === undefined || !isFixed || value === 1) return value
+    if (value === undefined || !reasons || value === 1) return value
     losses.push(unsupported(name, name, 'models that reason do not take it'))
     return undefined
   }
@@ -126,52 +152,4 @@ function encodeReasoning(reasoning: ReasoningConfig | undefined): Piece {
   if (reasoning.display === 'full') losses.push(approximated('reasoning', 'reasoning.display', 'only summaries are shown'))
   const value = defined({ effort, summary: wantsSummary ? ('auto' as const) : undefined })
   return { fields: Object.keys(value).length === 0 ? {} : { reasoning: value }, losses }
-}
-
-function encodeOutput(output: OutputFormat): Piece {
-  switch (output.kind) {
-    case 'text':
-      return { fields: {}, losses: [] }
-    case 'json':
-      return { fields: { text: { format: { type: 'json_object' } } }, losses: [] }
-    case 'schema':
-      return encodeSchema(output)
-    case 'enum': {
-      const schema = { type: 'object', properties: { [WRAPPED_MEMBER]: { type: 'string', enum: output.values } } }
-      const closed = { ...schema, required: [WRAPPED_MEMBER], additionalProperties: false }
-      return {
-        fields: { text: { format: { type: 'json_schema', name: 'answer', strict: true, schema: closed } } },
-        losses: [approximated('output', 'output.enum', 'the value is asked for in an object and taken out of it')],
-        restore: { enumWrapped: true },
-      }
-    }
-  }
-}
-
-/** A strict schema outside of the vendor's subset goes out unbound, and the answer is judged by the caller's own. */
-function encodeSchema(output: Extract<OutputFormat, { kind: 'schema' }>): Piece {
-  const format = (schema: Json, strict: boolean): Json => ({
-    text: {
-      format: {
-        type: 'json_schema',
-        name: (output.name ?? 'answer').replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64) || 'answer',
-        ...defined({ description: output.description }),
-        schema,
-        strict,
-      },
-    },
-  })
-  const options = { path: 'output.schema' } as const
-  if (output.strict !== true) {
-    const { schema, losses } = lowerSchema(output.schema, 'openai', options)
-    return { fields: format(schema, false), losses }
-  }
-  const { schema, losses, wrapped, weakened } = lowerSchema(output.schema, 'openai-strict', options)
-  if (losses.some(({ action }) => action === 'refused')) {
-    const free = lowerSchema(output.schema, 'openai', options)
-    const loss = approximated('output.schema', 'tool.strict', 'the schema is outside of what strict mode takes, so that it is not enforced')
-    return { fields: format(free.schema, false), losses: [...free.losses, loss], restore: { schema: output.schema } }
-  }
-  const restore = { ...(wrapped ? { rootWrapped: true } : {}), ...(weakened ? { schema: output.schema } : {}) }
-  return { fields: format(schema, true), losses, restore }
 }

@@ -1,76 +1,106 @@
 /** Encodes the tools of a request for an upstream, schemas lowered and names spelt as the wire takes them. */
 import type { CompletionRequest, Tool } from '../../completion/request.ts'
 import { isRecord } from '../../lib/json.ts'
-import { approximated, unsupported, type Loss, type LossFeature } from '../loss.ts'
-import { lowerSchema } from '../schema-lowering.ts'
-import { encodeFreeform, encodeFunction } from './tools-encode.ts'
+import { approximated, refusal, unsupported, type Loss, type LossFeature } from '../loss.ts'
+import type { OpenAiTraits } from '../openai-models.ts'
+import { lowerFunction } from '../openai-schemas.ts'
+import type { RenameTable } from '../rename-table.ts'
+import { FREEFORM_MEMBER } from '../restore.ts'
+import { encodeFreeform, encodeFunction, encodeToolChoice } from './tools-encode.ts'
 
 type Json = Readonly<Record<string, unknown>>
-type Encoded = { readonly tools: readonly unknown[]; readonly losses: readonly Loss[] }
 
-/** Encodes every tool, or says why one cannot go. */
-export function encodeTools({ tools }: CompletionRequest, toWire: (name: string) => string): Encoded {
-  const encoded = tools.map((tool, index) => encodeTool(tool, `tools[${index}]`, toWire))
-  return { tools: encoded.flatMap((each) => each.tools), losses: encoded.flatMap((each) => each.losses) }
+export type ToolWork = {
+  readonly names: RenameTable
+  readonly traits: OpenAiTraits
+  readonly losses: Loss[]
+  /** Free-form tools that go out as functions, by the caller's names. */
+  readonly wrapped: Set<string>
 }
 
-function encodeTool(tool: Tool, path: string, toWire: (name: string) => string): Encoded {
+/** Encodes every tool that may be called, and the choice among them; what has no counterpart is a loss. */
+export function encodeTools(request: CompletionRequest, work: ToolWork): { readonly tools: readonly unknown[]; readonly choice: unknown } {
+  const only = offeredNames(request, work)
+  const tools = request.tools.flatMap((tool, index) => {
+    const isOffered = only === undefined || tool.type === 'hosted' || only.has(tool.name)
+    return isOffered ? encodeTool(tool, `tools[${index}]`, work) : []
+  })
+  const { toolChoice } = request
+  if (toolChoice === undefined || tools.length === 0) return { tools, choice: undefined }
+  const choice = only === undefined || toolChoice.mode === 'tool' ? toolChoice : { mode: toolChoice.mode }
+  return { tools, choice: encodeToolChoice(choice, request.tools, work.names.toWire, work.wrapped) }
+}
+
+/** Servers that have no word for a choice among some tools are offered only those. */
+function offeredNames({ toolChoice }: CompletionRequest, { traits, losses }: ToolWork): ReadonlySet<string> | undefined {
+  if (traits.customTools || toolChoice === undefined || toolChoice.mode === 'tool' || toolChoice.allowed === undefined) return undefined
+  losses.push(approximated('tool_choice', 'tool_choice.allowed', 'the tools that may not be called are not offered'))
+  return new Set(toolChoice.allowed)
+}
+
+function encodeTool(tool: Tool, path: string, work: ToolWork): readonly unknown[] {
   switch (tool.type) {
     case 'function':
-      return encodeLowered(tool, path, toWire(tool.name))
+      return [encodeLowered(tool, path, work)]
     case 'freeform':
-      return { tools: [encodeFreeform(tool, toWire(tool.name))], losses: [] }
+      reportOrigin(tool, path, work)
+      return [work.traits.customTools ? encodeFreeform(tool, work.names.toWire(tool.name)) : encodeWrapped(tool, path, work)]
     case 'client-builtin':
-      if (tool.wire === 'responses') return { tools: [tool.raw], losses: [] }
-      return { tools: [], losses: [unsupportedTool(path, 'tool.hosted', tool.family)] }
+      if (tool.wire === 'responses') return [tool.raw]
+      work.losses.push(refusal(path, 'tool.client_builtin', `the tool ${tool.family.slice(0, 60)} only works with models trained for it`))
+      return []
     case 'hosted':
-      return tool.wire === 'responses' ? { tools: [tool.raw], losses: [] } : encodeHosted(tool, path)
+      return tool.wire === 'responses' ? [tool.raw] : encodeHosted(tool, path, work)
   }
 }
 
-/** A strict schema that the vendor's subset cannot say goes out unbound rather than not at all. */
-function encodeLowered(tool: Extract<Tool, { type: 'function' }>, path: string, name: string): Encoded {
-  const losses: Loss[] = []
+function reportOrigin(tool: Extract<Tool, { type: 'function' | 'freeform' }>, path: string, { losses }: ToolWork): void {
+  if (tool.origin === undefined) return
+  if (tool.origin.family === 'namespace') losses.push(approximated(path, 'tool.namespace', 'the namespace is written in front of the name'))
+  else losses.push(approximated(path, 'tool.client_builtin', 'it is offered as a function'))
+}
+
+function encodeLowered(tool: Extract<Tool, { type: 'function' }>, path: string, work: ToolWork): Json {
+  const { losses, names } = work
+  reportOrigin(tool, path, work)
   if (tool.cache !== undefined) losses.push(unsupported(path, 'cache_control', 'tools take no cache mark on Responses'))
-  if (tool.origin?.family === 'namespace')
-    losses.push(approximated(path, 'tool.namespace', 'the namespace is written in front of the name'))
-  else if (tool.origin !== undefined) losses.push(approximated(path, 'tool.client_builtin', 'it is offered as a function'))
-  const options = { purpose: 'tool', path: `${path}.parameters` } as const
-  if (tool.strict === true) {
-    const bound = lowerSchema(tool.schema, 'openai-strict', options)
-    if (!bound.losses.some(({ action }) => action === 'refused')) {
-      return { tools: [encodeFunction(tool, name, bound.schema, true)], losses: [...losses, ...bound.losses] }
-    }
-    losses.push(approximated(path, 'tool.strict', 'the schema is outside of what strict mode takes, so that it is not enforced'))
-  }
-  const free = lowerSchema(tool.schema, 'openai', options)
-  return { tools: [encodeFunction(tool, name, free.schema, false)], losses: [...losses, ...free.losses] }
+  const lowered = lowerFunction(tool, path)
+  losses.push(...lowered.losses)
+  return encodeFunction(tool, names.toWire(tool.name), lowered.schema, lowered.strict)
 }
 
-function encodeHosted(tool: Extract<Tool, { type: 'hosted' }>, path: string): Encoded {
+function encodeWrapped(tool: Extract<Tool, { type: 'freeform' }>, path: string, { names, losses, wrapped }: ToolWork): Json {
+  wrapped.add(tool.name)
+  losses.push(approximated(path, 'tool.freeform', 'it is offered as a function that takes one text, and its calls are unwrapped'))
+  const { grammar } = tool
+  const rule = grammar === undefined ? undefined : `The text must follow this ${grammar.syntax} grammar:\n${grammar.definition}`
+  const description = [tool.description, rule].filter((text) => text !== undefined).join('\n\n')
+  const parameters = {
+    type: 'object',
+    properties: { [FREEFORM_MEMBER]: { type: 'string' } },
+    required: [FREEFORM_MEMBER],
+    additionalProperties: false,
+  }
+  return { type: 'function', name: names.toWire(tool.name), ...(description === '' ? {} : { description }), parameters, strict: false }
+}
+
+function encodeHosted(tool: Extract<Tool, { type: 'hosted' }>, path: string, { losses }: ToolWork): readonly Json[] {
   switch (tool.family) {
     case 'web_search':
-      return {
-        tools: [encodeWebSearch(tool.config)],
-        losses: [approximated(path, 'tool.web_search', 'only domains, location and context size are carried over')],
-      }
+      losses.push(approximated(path, 'tool.web_search', 'only domains, location and context size are carried over'))
+      return [encodeWebSearch(tool.config)]
     case 'code_execution':
-      return {
-        tools: [{ type: 'code_interpreter', container: { type: 'auto' } }],
-        losses: [approximated(path, 'tool.code_execution', 'it runs in a new container of the vendor')],
-      }
-    case 'web_fetch':
-    case 'url_context':
-      return { tools: [], losses: [unsupportedTool(path, 'tool.web_fetch', tool.family)] }
-    case 'mcp':
-      return { tools: [], losses: [unsupportedTool(path, 'tool.mcp', tool.family)] }
+      losses.push(approximated(path, 'tool.code_execution', 'it runs in a new container of the vendor'))
+      return [{ type: 'code_interpreter', container: { type: 'auto' } }]
     default:
-      return { tools: [], losses: [unsupportedTool(path, 'tool.hosted', tool.family)] }
+      losses.push(unsupported(path, hostedFeature(tool.family), `Responses has no tool that is ${tool.family.slice(0, 60)} in this form`))
+      return []
   }
 }
 
-function unsupportedTool(path: string, feature: LossFeature, family: string): Loss {
-  return unsupported(path, feature, `Responses has no tool that is ${family.slice(0, 60)} in this form`)
+function hostedFeature(family: string): LossFeature {
+  if (family === 'web_fetch' || family === 'url_context') return 'tool.web_fetch'
+  return family === 'mcp' ? 'tool.mcp' : 'tool.hosted'
 }
 
 /** @see https://platform.openai.com/docs/guides/tools-web-search */

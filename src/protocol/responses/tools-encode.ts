@@ -37,22 +37,32 @@ export function echoTool(tool: Tool): unknown {
   }
 }
 
-/** @see https://platform.openai.com/docs/api-reference/responses/create, `tool_choice` */
-export function encodeToolChoice(choice: ToolChoice, tools: CompletionRequest['tools'], toWire: (name: string) => string): unknown {
-  if (choice.mode === 'tool') return namedTool(choice.name, tools, toWire)
+/**
+ * Writes the choice among tools.
+ *
+ * @param wrapped - Free-form tools that go out as functions.
+ * @see https://platform.openai.com/docs/api-reference/responses/create, `tool_choice`
+ */
+export function encodeToolChoice(
+  choice: ToolChoice,
+  tools: CompletionRequest['tools'],
+  toWire: (name: string) => string,
+  wrapped: ReadonlySet<string> = new Set(),
+): unknown {
+  if (choice.mode === 'tool') return namedTool(choice.name, tools, toWire, wrapped)
   if (choice.allowed === undefined) return choice.mode
   return {
     type: 'allowed_tools',
     mode: choice.mode === 'required' ? 'required' : 'auto',
-    tools: choice.allowed.map((name) => namedTool(name, tools, toWire)),
+    tools: choice.allowed.map((name) => namedTool(name, tools, toWire, wrapped)),
   }
 }
 
 /** A hosted tool is chosen by its type, and so is one that the caller runs for the vendor. */
-function namedTool(name: string, tools: readonly Tool[], toWire: (name: string) => string): Json {
+function namedTool(name: string, tools: readonly Tool[], toWire: (name: string) => string, wrapped: ReadonlySet<string>): Json {
   const tool = tools.find((each) => (each.type === 'hosted' ? each.family === name || hostedType(each) === name : each.name === name))
   if (tool?.type === 'hosted') return { type: hostedType(tool) ?? name }
-  return { type: tool?.type === 'freeform' ? 'custom' : 'function', name: toWire(name) }
+  return { type: tool?.type === 'freeform' && !wrapped.has(name) ? 'custom' : 'function', name: toWire(name) }
 }
 
 function hostedType(tool: Extract<Tool, { type: 'hosted' }>): string | undefined {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { findApiKey, keyHeaders } from '../../../src/access/api-key.ts'
 import { Secret } from '../../../src/lib/log.ts'
 import { provider } from '../registry/fixture.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const environment = new Map([
   ['ACME_API_KEY', ' acme-key\n'],
@@ -60,6 +61,7 @@ describe('keyHeaders', () => {
     [{ access: { ...access('A'), header: 'authorization' } }, { authorization: 'Bearer k' }],
     [{ access: { ...access('A'), header: 'x-goog-api-key' } }, { 'x-goog-api-key': 'k' }],
   ])('of %o are %o', (more, headers) => {
+    verifies('listing.auth.location')
     expect(keyHeaders(provider('a', more), 'k', authorize)).toEqual(headers)
   })
 })

@@ -8,6 +8,7 @@ import { configCandidates, configFrom, parseConfig, zeroConfig } from '../../../
 import { RouteplaneError } from '../../../src/errors.ts'
 import { formatUsd, parseUsd } from '../../../src/money.ts'
 import type { Preset } from '../../../src/routeplane.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const KEY = '0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318'
 const environment = createEnvironment(
@@ -41,6 +42,7 @@ function refused(text: string): Refused {
 
 describe('defaults', () => {
   it('an empty file is a config with caps', () => {
+    verifies('card.gateway.port', 'card.wallet.testnet', 'sources.serve.address')
     const { environment: _, ...config } = parse('')
     expect(config).toMatchInlineSnapshot(`
       {
@@ -245,6 +247,7 @@ describe('refusals', () => {
 
 describe('the environment', () => {
   it('fills secrets and places', () => {
+    verifies('sources.config.api_key')
     const acme = provider('api_key: "${ACME_KEY}", headers: {X-Team: "t-${ACME_KEY}"}')
     expect([acme?.apiKey?.reveal(), acme?.headers['x-team']?.reveal()]).toEqual(['sk-acme-1', 't-sk-acme-1'])
     expect(parse('listen: {host: "${HOST:-127.0.0.1}", port: "${PORT:-8080}"}').listen).toEqual({ host: '127.0.0.1', port: 8080 })
@@ -267,6 +270,7 @@ describe('the environment', () => {
   })
 
   it('holds the wallet key when a variable is named, and never prints a secret', () => {
+    verifies('card.wallet.silent')
     const config = parse(
       'wallet: {key_env: WALLET, rpc: {"eip155:84532": "https://rpc.test/v2/abcdef?k=1"}}\nauth_token: t0ken\nproviders: {openai: {}}',
     )
@@ -355,6 +359,7 @@ providers:
   it.each(['http://localhost:11434/v1', 'http://127.0.0.1:8000', 'http://127.1:8000', 'http://[::1]:8000', 'http://2130706433/'])(
     'needs no key at %s',
     (url) => {
+      verifies('sources.self_hosted')
       const [local] = parse(`providers: {gpu: {api_base: "${url}"}}`).providers
       expect(local).toMatchObject({ isLoopback: true, provider: { access: { kind: 'none' }, payment: { modes: ['byok'] } } })
     },

@@ -115,7 +115,7 @@ describe('the money', () => {
     await expect(first.result).rejects.toMatchObject({ code: 'upstream_unreachable', money: 'untouched' })
     expect([first.givenBack, first.call.calls.length, first.followed]).toEqual([['pay_1'], 1, []])
 
-    const later = start((count) => lost(count > 1 ? false : true))
+    const later = start((count) => lost(count === 1))
     await expect(later.result).rejects.toMatchObject({ code: 'payment_outcome_unknown', money: 'unknown' })
     expect([later.givenBack, later.call.calls.length]).toEqual([[], 4])
   })

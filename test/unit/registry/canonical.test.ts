@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { canonicalIdOf, parseCanonical } from '../../../src/registry/canonical.ts'
 import { problemsOf } from '../../../src/registry/problem.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const TEXT = `
 models:
@@ -32,6 +33,7 @@ function codes(text: string): readonly string[] {
 
 describe('canonical.yaml', () => {
   it('is read with every field', () => {
+    verifies('listing.model.family', 'listing.spec.cutoff')
     const { models, aliases } = parseCanonical(TEXT)
     expect(models.get('openai/gpt-4o')).toMatchObject({
       maxInputTokens: 128_000,
@@ -53,6 +55,7 @@ describe('canonical.yaml', () => {
     ['an unknown key', TEXT.replace('family:', 'familly:'), 'unknown_key'],
     ['a day that does not exist', TEXT.replace('2024-05-13\n', '2024-02-30\n'), 'invalid_date'],
   ])('is refused with %s', (_, text, code) => {
+    verifies('listing.model.id')
     expect(codes(text)).toContain(code)
   })
 })

@@ -5,6 +5,7 @@ import { createCanonicalIndex } from '../../../src/registry/canonical.ts'
 import { createCatalog } from '../../../src/registry/catalog.ts'
 import { endpointKey } from '../../../src/registry/endpoint.ts'
 import { definition, flatPricing, PAYEE, row } from './fixture.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const canonical = createCanonicalIndex([
   {
@@ -33,6 +34,7 @@ const make = (source: 'config' | 'registry') =>
 
 describe('a snapshot', () => {
   it('gathers everybody who serves a model, whatever they call it', () => {
+    verifies('models.aggregate')
     const { models, byUpstreamModel, byProvider } = catalogOf(
       definition('b', ['gpt-4o', 'other']),
       definition('a', ['openai/gpt-4o']),

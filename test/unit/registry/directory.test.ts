@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadRegistryDirectory, MAX_PROVIDERS } from '../../../src/registry/directory.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const folders: string[] = []
 
@@ -26,6 +27,7 @@ const manifest = (id: string, more = 'models_url: https://x.dev/models') => `id:
 
 describe('loadRegistryDirectory', () => {
   it('loads what is good in the order of the ids and tells of the rest', async () => {
+    verifies('registry.layout.canonical', 'registry.layout.providers')
     const folder = folderWith({
       'canonical.yaml': CANONICAL,
       'providers/zoo.yaml': manifest('zoo', 'models: [{id: a/one, provider_model_id: One-1}]'),

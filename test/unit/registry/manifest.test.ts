@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { formatUsd, type Usd } from '../../../src/money.ts'
 import { parseManifest, type ManifestOptions } from '../../../src/registry/manifest.ts'
 import { problemsOf } from '../../../src/registry/problem.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const PAYEE = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C'
 
@@ -70,6 +71,7 @@ function usd(amount: Usd | undefined): string | undefined {
 
 describe('the marketplace spelling', () => {
   it('becomes a provider with its own key variable, payee and models document', async () => {
+    verifies('register.manifest.id', 'register.manifest.payment_modes', 'register.manifest.x402_address', 'register.manifest.support')
     const { provider, models } = await parseManifest(MARKETPLACE, { expectedId: 'example-provider' })
     expect(models).toEqual([])
     expect(provider).toMatchObject({
@@ -140,6 +142,7 @@ payment:
 
 describe('the registry spelling', () => {
   it('becomes the same kind of provider, with rules closest first and prices per token', async () => {
+    verifies('listing.auth.method', 'listing.auth.location', 'listing.endpoint.base_url', 'listing.endpoint.versioning')
     const { provider, models } = await parseManifest(REGISTRY_FILE, { expectedId: 'redpill' })
     expect(provider).toMatchObject({
       id: 'redpill',
@@ -242,10 +245,12 @@ describe('a file that must be refused', () => {
     ['a list', '- a\n', 'invalid_value'],
     ['nothing', '', 'invalid_value'],
   ])('%s', async (_, text, code) => {
+    verifies('listing.endpoint.https', 'listing.process.security')
     expect((await problemsIn(text)).map((problem) => problem.code)).toContain(code)
   })
 
   it('because its id is not the name of the file', async () => {
+    verifies('register.manifest.id', 'registry.layout.providers')
     expect(await problemsIn(MARKETPLACE, { expectedId: 'other' })).toMatchObject([{ path: 'id', code: 'id_mismatch', line: 2 }])
   })
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { parseJson } from '../../../src/lib/json.ts'
 import { formatUsd, parseUsd } from '../../../src/money.ts'
 import { readModelsDocument, type ModelsDocument } from '../../../src/registry/models-document.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const pricing = { prompt: '0.000003', completion: '0.000015' }
 
@@ -77,6 +78,7 @@ describe('readModelsDocument', () => {
   })
 
   it('reads tiers with an inclusive bound', () => {
+    verifies('register.tiers.array')
     const { rows } = read([{ id: 'a', pricing: [pricing, { prompt: '0.000006', completion: '0.00002', min_context: 200_000 }] }])
     expect(rows[0]?.pricing?.tiers.map((tier) => tier.fromInputTokens)).toEqual([0, 200_000])
   })
@@ -109,6 +111,7 @@ describe('readModelsDocument', () => {
     ['a row that is a list', [1]],
     ['null', null],
   ])('leaves out %s, with a reason, and keeps the rest', (_, row) => {
+    verifies('register.pricing.strings')
     const { rows, rejected } = read([row, { id: 'good', pricing }])
     expect(rows.map((each) => each.upstreamModel)).toEqual(['good'])
     expect(rejected).toMatchObject([{ code: 'model_rejected', index: 0 }])
@@ -125,6 +128,7 @@ describe('readModelsDocument', () => {
   })
 
   it('leaves out both of two rows with one id', () => {
+    verifies('listing.model.id')
     const { rows, rejected } = read([
       { id: 'a', pricing },
       { id: 'b', pricing },
@@ -181,6 +185,7 @@ describe('readModelsDocument', () => {
     [{ models: [] }],
     [{ data: Array.from({ length: 20_001 }, () => 1) }],
   ])('is no models document: %#', (json) => {
+    verifies('register.models.list')
     expect(readModelsDocument(json, { requirePricing: true })).toHaveProperty('reason')
   })
 

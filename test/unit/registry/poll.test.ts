@@ -9,6 +9,7 @@ import type { Provider } from '../../../src/registry/endpoint.ts'
 import { createPoller, MAX_DOCUMENT_BYTES, type PollerOptions } from '../../../src/registry/poll.ts'
 import type { PriceDrift } from '../../../src/registry/price-drift.ts'
 import { definition, flatPricing, row } from './fixture.ts'
+import { verifies } from '../../support/verifies.ts'
 
 type Scripted = {
   readonly status?: number
@@ -161,6 +162,7 @@ describe('price drift', () => {
 
 describe('the schedule', () => {
   it('plans the next round after each, a tenth earlier or later, until stopped', async () => {
+    verifies('register.models.poll')
     const shares = [0, 0.999]
     const { poller, timers, calls } = setup(() => document(), { intervalMs: 1000, random: () => shares.shift() ?? 0.5 })
     poller.start()

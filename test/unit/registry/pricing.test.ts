@@ -5,6 +5,7 @@ import type { Needs } from '../../../src/completion/features.ts'
 import type { Usage } from '../../../src/completion/usage.ts'
 import { formatUsd, parseUsd, type Usd } from '../../../src/money.ts'
 import { boundCost, costOf, expectedCost, type PriceTier, type Pricing } from '../../../src/registry/pricing.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const silent = { cacheRead: undefined, cacheWrite: undefined, reasoning: undefined, image: undefined, request: undefined }
 
@@ -81,6 +82,7 @@ const withinLimits = fc
 
 describe('boundCost', () => {
   it('is never below the cost of a usage within the limits', () => {
+    verifies('card.cap.request')
     fc.assert(
       fc.property(anyPricing, withinLimits, (pricing, limits) => {
         const bound = boundCost(pricing, limits.needs, limits.maxOutput)
@@ -110,11 +112,13 @@ describe('boundCost', () => {
   })
 
   it('counts every candidate, image and the request fee', () => {
+    verifies('register.pricing.image', 'register.pricing.request', 'listing.price.image_input')
     const pricing: Pricing = { tiers: [tier(0, '0', '0.01', { image: parseUsd('0.5'), request: parseUsd('3') })] }
     expect(shown(boundCost(pricing, needs({ candidates: 2, images: 4 }), 10))).toBe('5.2')
   })
 
   it('is unknown when images have no price or a limit is no count', () => {
+    verifies('card.cap.unknown_price')
     const pricing: Pricing = { tiers: [tier(0, '0.1', '0.1')] }
     expect(boundCost(pricing, needs({ images: 1 }), 10)).toBeUndefined()
     expect(boundCost(pricing, needs(), Infinity)).toBeUndefined()
@@ -127,11 +131,13 @@ describe('costOf', () => {
   const tiered: Pricing = { tiers: [tier(0, '0.000002', '0.000012'), tier(200_000, '0.000004', '0.000018')] }
 
   it('switches tier at exactly min_context, for the whole request', () => {
+    verifies('register.tiers.min_context', 'listing.price.tiers')
     expect(shown(costOf(tiered, usage(199_999, 0), 0))).toBe('0.399998')
     expect(shown(costOf(tiered, usage(200_000, 0), 0))).toBe('0.8')
   })
 
   it('prices cache and reasoning shares at their own price, or at their whole’s when the list is silent', () => {
+    verifies('register.pricing.prompt', 'register.pricing.completion', 'register.pricing.input_cache_read')
     const full: Pricing = {
       tiers: [tier(0, '0.1', '1', { cacheRead: parseUsd('0.01'), cacheWrite: parseUsd('0.2'), reasoning: parseUsd('2') })],
     }

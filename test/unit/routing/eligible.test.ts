@@ -8,6 +8,7 @@ import { parseModelRef } from '../../../src/routing/model-ref.ts'
 import type { RefusalReason } from '../../../src/routing/plan.ts'
 import type { Target } from '../../../src/routing/resolve.ts'
 import { endpoint, flatPricing, needs } from '../registry/fixture.ts'
+import { verifies } from '../../support/verifies.ts'
 
 function target(endpoints: readonly Endpoint[], more: Partial<Target> = {}): Target {
   return { ref: parseModelRef('m', () => false), model: 'm', endpoints, pinned: false, ordered: false, variant: undefined, ...more }
@@ -154,6 +155,7 @@ describe('the cap', () => {
   })
 
   it('cannot hold what has no known price', () => {
+    verifies('card.cap.unknown_price')
     expect(verdict(endpoint('a', 'm', { pricing: undefined }), x402)).toBe('price_unknown')
     expect(verdict(endpoint('a', 'm', { contextLength: undefined, maxOutputTokens: undefined }), { ...x402, needs: unlimited() })).toBe(
       'price_unknown',
@@ -201,6 +203,7 @@ describe('the cap', () => {
 
 describe('modes', () => {
   it('are tried in the order of payment.prefer, and unlisted ones never', () => {
+    verifies('register.pay.combined')
     expect(verdict(endpoint('a', 'm'), { prefer: ['x402', 'byok'] })).toEqual(['x402', 'byok'])
     expect(verdict(endpoint('a', 'm'), { prefer: ['byok'] })).toEqual(['byok'])
   })
@@ -244,6 +247,7 @@ describe('cooling down', () => {
 })
 
 it('keeps or refuses every endpoint, whatever the variant', () => {
+  verifies('models.variant.eligibility')
   const anyEndpoint = fc.record({
     isReady: fc.boolean(),
     pricing: fc.constantFrom(undefined, flatPricing('0.000001'), flatPricing('1')),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { RateLimit } from '../../../src/registry/endpoint.ts'
 import { createRateLimits } from '../../../src/routing/rate-limit.ts'
 import { endpoint } from '../registry/fixture.ts'
+import { verifies } from '../../support/verifies.ts'
 
 function setup(...rateLimits: readonly RateLimit[]) {
   const time = { now: 0 }
@@ -20,6 +21,7 @@ describe('rate limits', () => {
   })
 
   it('count requests, and say when the next one fits', () => {
+    verifies('listing.rate.rpm')
     const { time, limits, at } = setup({ glob: '*', requestsPerMinute: 2 })
     limits.take(at(), 1)
     limits.take(at(), 1)
@@ -29,6 +31,7 @@ describe('rate limits', () => {
   })
 
   it('count tokens, and let a request larger than a minute go when the bucket is full', () => {
+    verifies('listing.rate.tpm')
     const { time, limits, at } = setup({ glob: 'maker/*', tokensPerMinute: 1000 })
     limits.take(at(), 700)
     expect(limits.limitedUntil(at(), 300)).toBeUndefined()

@@ -7,6 +7,7 @@ import { endpointKey } from '../../../src/registry/endpoint.ts'
 import { resolveModel, type ResolveSources } from '../../../src/routing/resolve.ts'
 import type { VirtualModel } from '../../../src/routing/virtual-model.ts'
 import { definition, row } from '../registry/fixture.ts'
+import { verifies } from '../../support/verifies.ts'
 
 function canonicalModel(id: string, more: Partial<CanonicalModel> = {}): CanonicalModel {
   return { id, name: id, inputModalities: ['text'], outputModalities: ['text'], aliases: [], ...more }
@@ -93,6 +94,7 @@ describe('what a name means', () => {
   })
 
   it('never lets a pinned request leave its provider', () => {
+    verifies('sources.model.pinned')
     expect(resolveModel('openrouter:openai/gpt-4o', sources).pinned).toBe(true)
     expect(failure('openai:meta/llama-3').code).toBe('model_not_found')
     expect(failure('ollama:openai/gpt-4o').code).toBe('model_not_found')
@@ -150,6 +152,7 @@ describe('a name that leads nowhere', () => {
 
 describe(':discount', () => {
   it('pins to managed supply of open weights', () => {
+    verifies('models.discount.pin')
     const target = resolveModel('openrouter:meta/llama-3', sources)
     expect(target.endpoints).toHaveLength(1)
     const plain = { ...sources, virtualModels: new Map<string, VirtualModel>() }

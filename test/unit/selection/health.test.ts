@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { RouteplaneError, type ErrorCode } from '../../../src/errors.ts'
 import { createHealth, EJECT_AFTER, HALF_LIFE_MS } from '../../../src/selection/health.ts'
 import { outcomeOfError, verdictOfError, verdictOfStatus, type Outcome, type Verdict } from '../../../src/selection/outcome.ts'
+import { verifies } from '../../support/verifies.ts'
 
 function setup() {
   const time = { now: 1_000_000 }
@@ -64,6 +65,7 @@ describe('what counts', () => {
   })
 
   it('makes the uptime of successes and failures alone', () => {
+    verifies('register.uptime.formula', 'register.uptime.apart.403')
     const { record, view } = setup()
     record('success', {}, 3)
     record('against')

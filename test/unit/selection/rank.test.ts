@@ -7,6 +7,7 @@ import type { Candidate, HealthView } from '../../../src/selection/axis.ts'
 import { axes, balancedWeights } from '../../../src/selection/index.ts'
 import { rank, type RankOptions } from '../../../src/selection/rank.ts'
 import { endpoint } from '../registry/fixture.ts'
+import { verifies } from '../../support/verifies.ts'
 
 function candidate(
   id: string,
@@ -55,6 +56,7 @@ const anyOptions: fc.Arbitrary<RankOptions> = fc.record({
 
 describe('rank', () => {
   it('keeps everybody, whatever the order: a variant is never about who may serve', () => {
+    verifies('models.variant.eligibility')
     fc.assert(
       fc.property(anyCandidates, anyOptions, (candidates, options) => {
         const ranked = rank(candidates, options)
@@ -113,6 +115,7 @@ describe('rank', () => {
   })
 
   it('weighs the axes as published', () => {
+    verifies('models.selection.balanced')
     const terms = rank(
       [
         candidate('a', { expectedUsd: 100n as Usd, health: { uptime: 1, ttftMs: 100, throughput: 50 } }),
@@ -156,6 +159,7 @@ describe('rank', () => {
   })
 
   it.each(['balanced', 'cost', 'latency', 'throughput'] as const)('puts an unhealthy endpoint behind every healthy one by %s', (by) => {
+    verifies('register.score.deprioritized')
     const bad = candidate('a', {
       expectedUsd: 1n as Usd,
       byok: true,

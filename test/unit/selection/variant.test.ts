@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { discountRefusal, isVariant, orderOfVariant, sortOrderOf, variants } from '../../../src/selection/variant.ts'
 import { endpoint } from '../registry/fixture.ts'
+import { verifies } from '../../support/verifies.ts'
 
 describe('variants', () => {
   it('are the axes a caller can name, the default and our own supply', () => {
@@ -10,6 +11,7 @@ describe('variants', () => {
   })
 
   it('rank by themselves, and by balance when they name no axis', () => {
+    verifies('models.variant.bare')
     expect([undefined, 'discount', 'balanced', 'cost'].map((variant) => orderOfVariant(variant as never))).toEqual([
       'balanced',
       'balanced',

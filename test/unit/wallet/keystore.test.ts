@@ -12,6 +12,7 @@ import {
   readKeystoreAddress,
   revealKeystore,
 } from '../../../src/wallet/keystore.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const scryptN = 8192
 const password = 'correct horse'
@@ -51,6 +52,7 @@ describe('a keystore', () => {
   })
 
   it('keeps an imported key exactly', async () => {
+    verifies('card.wallet.keystore')
     expect(await importKeystore({ path, password, privateKey: ` ${privateKey.slice(2).toUpperCase()}\n`, scryptN })).toBe(address)
     expect((await revealKeystore({ path, password })).reveal()).toBe(privateKey)
     expect(await readFile(path, 'utf8')).not.toContain(privateKey.slice(2))
@@ -73,6 +75,7 @@ describe('a keystore', () => {
   })
 
   it('is written for its owner alone, and leaves nothing else behind', async () => {
+    verifies('card.wallet.keystore')
     await createKeystore({ path, password, scryptN })
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     expect((await stat(join(folder, 'wallet'))).mode & 0o777).toBe(0o700)
@@ -147,6 +150,7 @@ describe('a keystore', () => {
   })
 
   it('shows neither key nor password in anything but the file and the reveal', async () => {
+    verifies('card.wallet.silent')
     const secret = 'canary-password-7731'
     const outcomes: unknown[] = [await importKeystore({ path, password: secret, privateKey, scryptN })]
     const keep = (work: Promise<unknown>) =>

@@ -5,6 +5,7 @@ import type { Clock } from '../../../src/lib/clock.ts'
 import { MAINNETS, MAX_VALIDITY_SECONDS, createPolicy, policyRules } from '../../../src/wallet/policy.ts'
 import type { PolicyRule } from '../../../src/wallet/policy.ts'
 import type { SigningGrant, TransferAuthorization } from '../../../src/wallet/wallet.ts'
+import { verifies } from '../../support/verifies.ts'
 
 const now = 1_800_000_000n
 const clock: Clock = { now: () => Number(now) * 1000 + 999, monotonic: () => 0, sleep: async () => {} }
@@ -88,6 +89,7 @@ describe('the wallet policy', () => {
   })
 
   it('never agrees to anything outside the grant, whatever is asked', () => {
+    verifies('card.pay.payee')
     const address = fc.oneof(
       fc.constantFrom(payee, payer, token, zero),
       fc.stringMatching(/^0x[0-9a-f]{40}$/),

@@ -57,7 +57,11 @@ function meaning(parts: readonly CompletionPart[], isSealed: boolean) {
   const values = carriers
     .map((carrier) => (isSealed ? unwrapCarrier(carrier.value) : carrier))
     .map((carrier) => `${carrier?.wire}:${carrier?.provider}:${carrier?.value}`)
-  return { ...summary, carriers: values.toSorted(), thought: String(summary['thought'] ?? '').replaceAll('|', '') }
+  return {
+    ...summary,
+    carriers: values.toSorted(),
+    thought: typeof summary['thought'] === 'string' ? summary['thought'].replaceAll('|', '') : '',
+  }
 }
 
 describe('encodeStream', () => {

@@ -10,7 +10,7 @@ import { encodeRequest } from '../../../../src/protocol/responses/request-encode
 import { wireOf } from '../../../support/wire.ts'
 
 const bare: CompletionRequest = {
-  model: 'acme/north',
+  model: 'gpt-5-chat',
   system: [],
   turns: [{ role: 'user', parts: [{ type: 'text', text: 'hi' }] }],
   tools: [],
@@ -26,7 +26,7 @@ const bare: CompletionRequest = {
 }
 
 function encode(changes: Partial<CompletionRequest> = {}, target: Partial<UpstreamTarget> = {}) {
-  const { body, ...rest } = encodeRequest({ ...bare, ...changes }, { model: 'north-2', stream: false, ...target })
+  const { body, ...rest } = encodeRequest({ ...bare, ...changes }, { model: 'gpt-5-chat', stream: false, ...target })
   return { body: isRecord(body) ? body : {}, ...rest, features: rest.losses.map(({ feature, action }) => `${feature}:${action}`) }
 }
 
@@ -35,7 +35,7 @@ describe('encodeRequest', () => {
     const tool: Tool = { type: 'function', name: 'f', schema: { type: 'object', properties: {} } }
     const { body, losses } = encode({ tools: [tool] })
     expect(body).toEqual({
-      model: 'north-2',
+      model: 'gpt-5-chat',
       input: [{ type: 'message', role: 'user', content: 'hi' }],
       tools: [{ type: 'function', name: 'f', parameters: { type: 'object', properties: {} }, strict: false }],
       store: false,
@@ -61,7 +61,7 @@ describe('encodeRequest', () => {
           (name) => `${name}:omitted`,
         ),
         ...['logit_bias', 'candidates', 'output_modalities', 'state'].map((name) => `${name}:refused`),
-        ...['unknown_field', 'unknown_field', 'verbosity', 'service_tier'].map((name) => `${name}:omitted`),
+        ...['unknown_field', 'metadata', 'verbosity', 'service_tier'].map((name) => `${name}:omitted`),
       ].toSorted(),
     )
   })
@@ -211,6 +211,32 @@ describe('encodeRequest', () => {
       { type: 'message', role: 'user', content: 'and?' },
     ])
     expect(features).toEqual(['tool_result.error:approximated'])
+  })
+
+  it('offers free-form tools and choices among some to servers that have no word for either', () => {
+    const tools: Tool[] = [
+      { type: 'freeform', name: 'patch', description: 'd', grammar: { syntax: 'lark', definition: 'start: "x"' } },
+      { type: 'function', name: 'f', schema: { type: 'object', properties: {} } },
+    ]
+    const turns: Turn[] = [
+      { role: 'assistant', parts: [{ type: 'tool-call', id: 'c', name: 'patch', arguments: { kind: 'text', text: '+a' } }] },
+      { role: 'tool', parts: [{ type: 'tool-result', callId: 'c', isError: false, content: [{ type: 'text', text: 'ok' }] }] },
+    ]
+    const toolChoice = { mode: 'auto', allowed: ['patch'] } as const
+    const { body, restore, features } = encode({ tools, turns, toolChoice }, { model: 'north-2' })
+    expect(body['tools']).toMatchObject([{ type: 'function', name: 'patch', parameters: { required: ['input'] } }])
+    expect(body).toMatchObject({ tool_choice: 'auto' })
+    expect(body['input']).toEqual([
+      { type: 'function_call', call_id: 'c', name: 'patch', arguments: '{"input":"+a"}' },
+      { type: 'function_call_output', call_id: 'c', output: 'ok' },
+    ])
+    expect(restore).toEqual({ freeformTools: new Set(['patch']) })
+    expect(features).toEqual(['tool_choice.allowed:approximated', 'tool.freeform:approximated'])
+    expect(encode({ tools, toolChoice }).body['tool_choice']).toEqual({
+      type: 'allowed_tools',
+      mode: 'auto',
+      tools: [{ type: 'custom', name: 'patch' }],
+    })
   })
 
   it('carries hosted tools where there is one of the kind, and cache marks where the model knows them', () => {
