@@ -43,13 +43,14 @@ export const registryCheck: Command = {
   formats: ['text', 'json', 'markdown'],
   async run(invocation, context) {
     const target = await findTarget(invocation, context)
-    const [{ checkProvider }, { markdownReport, textReport }, { createTransport }, { protocols }, { createPaymentPort }] = await Promise.all([
-      import('../registry/check/check.ts'),
-      import('../registry/check/report.ts'),
-      import('../gateway/transport.ts'),
-      import('../protocol/index.ts'),
-      import('./registry-check-payment.ts'),
-    ])
+    const [{ checkProvider }, { markdownReport, textReport }, { createTransport }, { protocols }, { createPaymentPort }] =
+      await Promise.all([
+        import('../registry/check/check.ts'),
+        import('../registry/check/report.ts'),
+        import('../gateway/transport.ts'),
+        import('../protocol/index.ts'),
+        import('./registry-check-payment.ts'),
+      ])
     const transport = createTransport({ allowLoopback: invocation.flag('allow-loopback') })
     const { model, key } = choicesOf(invocation, context, target.definition)
     const settings = {

@@ -142,7 +142,7 @@ function encodeBody(question: Question, stream: boolean, { endpoint, protocol }:
 function prepare(question: Question, stream: boolean, asked: AskOptions, options: ProbeOptions): Prepared | Skipped {
   try {
     const { request, path, body } = encodeBody(question, stream, options)
-    const changed = asked.change === undefined ? body : asked.change(body as Record<string, unknown>)
+    const changed = asked.change === undefined ? body : asked.change(body)
     const bytes = new TextEncoder().encode(asked.raw ?? JSON.stringify(changed))
     const headers = {
       ...options.extraHeaders,
