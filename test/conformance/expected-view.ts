@@ -1,5 +1,6 @@
 /** What each caller must see of a neutral answer: the words of its wire, and what the response matrix declares as lost. */
 import type { FinishReason } from '../../src/completion/part.ts'
+import type { Content } from '../../src/completion/request.ts'
 import type { Candidate, CompletionResult } from '../../src/completion/result.ts'
 import type { Usage } from '../../src/completion/usage.ts'
 import type { ProtocolId } from '../../src/protocol/protocol.ts'
@@ -30,22 +31,38 @@ export function expectedView(result: CompletionResult, caller: ProtocolId): View
   if (candidate === undefined) return undefined
   const finish = finishWord(candidate, caller)
   if (finish === 'error') return undefined
-  const said = joined(candidate, 'text')
   const refusal = joined(candidate, 'refusal')
-  // These two wires have no place of its own for a refusal.
-  const isText = caller === 'messages' || caller === 'generate_content'
   return {
-    text: isText ? said + refusal : said,
+    // Google's wire has no place of its own for a refusal.
+    text: caller === 'generate_content' ? joined(candidate, 'text') + refusal : joined(candidate, 'text'),
     thought: candidate.content.flatMap((part) => (part.type === 'reasoning' ? part.text : [])).join(''),
-    refusal: isText ? '' : refusal,
-    calls: candidate.content.flatMap((part) => {
-      if (part.type !== 'tool-call') return []
-      const { id, name, arguments: given } = part
-      return [[id, name, isText && given.kind === 'json' ? given.value : given.text] as const]
-    }),
+    refusal: caller === 'generate_content' ? '' : refusal,
+    calls: candidate.content.flatMap((part) => (part.type === 'tool-call' ? expectedCall(part, caller) : [])),
     finish,
     usage: usageOf(result.usage, caller),
   }
+}
+
+type Call = Extract<Content, { type: 'tool-call' }>
+
+/** Wires whose arguments are values show free text under a name, and arguments that are cut short as far as they can. */
+function expectedCall({ id, name, arguments: given }: Call, caller: ProtocolId): View['calls'] {
+  if (caller === 'chat_completions' || caller === 'responses') return [[id, name, given.text]]
+  if (given.kind === 'json') return [[id, name, given.value]]
+  if (given.kind === 'text') return [[id, name, { input: given.text }]]
+  return caller === 'messages' ? [[id, name, {}]] : []
+}
+
+/**
+ * Takes out of a text what Anthropic's wire is given instead of extras that it has no block for: a list of the sources, and
+ * a word for each picture.
+ */
+export function withoutStandIns(text: string, result: CompletionResult): string {
+  const extras = result.candidates.flatMap((candidate) => candidate.extras)
+  const listed = extras.some(({ kind }) => kind === 'citation') ? text.replace(/\n\nSources:\n(?:- \[.*\]\(.*\)\n?)+$/, '') : text
+  return extras.some(({ kind }) => kind === 'image')
+    ? listed.replace(/\[image of type [a-z/]+ that this protocol cannot carry\]/g, '')
+    : listed
 }
 
 function finishWord({ finish, content }: Candidate, caller: ProtocolId): string {

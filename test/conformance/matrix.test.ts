@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { protocols } from '../../src/protocol/index.ts'
 import { startGateway, type PlayedGateway } from '../support/gateway.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { expectedView } from './expected-view.ts'
+import { expectedView, withoutStandIns } from './expected-view.ts'
 import { playStreams, recordingsOf, type Recording } from './replay.ts'
 import { sdkCallers, type View } from './sdk-callers.ts'
 
@@ -36,10 +36,17 @@ const cells = protocols.flatMap((upstream) =>
 )
 const translated = cells.filter(({ caller, upstream }) => caller !== upstream)
 
-/** An id that the provider did not give is the gateway's to make. */
-function comparable(found: View, wanted: View): View {
+/** An id that the provider did not give is the gateway's to make, and calls that came interleaved may end in another order. */
+function comparable(found: View, wanted: View, { neutral }: Recording): View {
   const usage = wanted.usage === undefined ? undefined : known(found.usage, wanted.usage)
-  return { ...found, usage, calls: found.calls.map(([id, ...rest], at) => [wanted.calls[at]?.[0] ?? id, ...rest] as const) }
+  const text = neutral === undefined ? found.text : withoutStandIns(found.text, neutral)
+  const calls = inOrderOf(wanted.calls, found.calls).map(([id, ...rest], at) => [wanted.calls[at]?.[0] ?? id, ...rest] as const)
+  return { ...found, text, usage, calls }
+}
+
+function inOrderOf(wanted: View['calls'], found: View['calls']): View['calls'] {
+  const placeOf = (id: string): number => wanted.findIndex((call) => call[0] === id)
+  return found.every(([id]) => placeOf(id) >= 0) ? found.toSorted((a, b) => placeOf(a[0]) - placeOf(b[0])) : found
 }
 
 /** Counts that nobody gave may be shown as zero, where a wire demands a number, or not at all. */
@@ -54,12 +61,25 @@ describe(`${translated.length} streams from ${protocols.length} wires to ${proto
       const wanted = recording.neutral === undefined ? undefined : expectedView(recording.neutral, caller)
       const answer = sdkCallers[caller].stream(gateway.url, `${idOf(upstream)}:${name}`)
       if (wanted === undefined) return void (await expect(answer).rejects.toThrow())
-      expect(comparable(await answer, wanted)).toEqual(wanted)
+      // OpenAI's accumulator of this version knows no custom tools in streams.
+      if (caller === 'chat_completions' && hasCustomCall(recording)) return void (await expect(answer).rejects.toThrow('function.name'))
+      expect(comparable(await answer, wanted, recording)).toEqual(wanted)
     },
   )
 })
 
-const native = cells.filter(({ caller, upstream, recording }) => caller === upstream && recording.neutral !== undefined)
+function hasCustomCall({ neutral }: Recording): boolean {
+  return (
+    neutral?.candidates.some(({ content }) => content.some((part) => part.type === 'tool-call' && part.arguments.kind === 'text')) === true
+  )
+}
+
+/** One that ends in an error before it says anything is never delivered: another provider may do better. */
+function isDelivered({ neutral }: Recording): boolean {
+  return neutral !== undefined && !neutral.candidates.some(({ finish }) => finish.reason === 'malformed_tool_call')
+}
+
+const native = cells.filter(({ caller, upstream, recording }) => caller === upstream && isDelivered(recording))
 
 describe(`${native.length} streams in the caller's own wire`, () => {
   it.each(native.map((cell) => [cell.caller, cell.recording.name, cell] as const))(

@@ -99,7 +99,7 @@ function messageView(message: Anthropic.Message): View {
   return {
     text: content.map((block) => (block.type === 'text' ? block.text : '')).join(''),
     thought: content.map((block) => (block.type === 'thinking' ? block.thinking : '')).join(''),
-    refusal: '',
+    refusal: message.stop_details?.type === 'refusal' ? (message.stop_details.explanation ?? '') : '',
     calls: content.flatMap((block) => (block.type === 'tool_use' ? [[block.id, block.name, block.input] as const] : [])),
     finish: message.stop_reason ?? '',
     usage: {
