@@ -8,6 +8,7 @@ import { modelsList, modelsShow } from './models.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
 import { reconcile } from './reconcile.ts'
 import { canonicalAdd, canonicalList, canonicalRemove } from './registry-canonical.ts'
+import { registryCheck } from './registry-check.ts'
 import { registryBuild, registryList, registryShow } from './registry-list.ts'
 import { registryAdd, registryAddModel, registryDelete, registryNew, registryRemoveModel } from './registry-providers.ts'
 import { registryValidate } from './registry-validate.ts'
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   receiptsExport,
   reconcile,
   registryNew,
+  registryCheck,
   registryValidate,
   registryList,
   registryShow,

@@ -111,7 +111,6 @@ type SieveInput = {
 }
 
 function createSieve({ call, lanes, extensions, capUsd, capIsOwn }: SieveInput, context: GatewayContext): Sieve {
-  const modes = new Map(context.modes.map((mode) => [mode.id, mode]))
   return {
     needs: call.read.needs,
     rules: extensions.provider ?? {},
@@ -119,8 +118,12 @@ function createSieve({ call, lanes, extensions, capUsd, capIsOwn }: SieveInput, 
     capIsOwn,
     prefer: preferOf(extensions, context),
     hideDeprecated: context.rules.hideDeprecated,
-    today: new Date(context.clock.now()).toISOString().slice(0, 10),
-    offer: (mode, endpoint) => modes.get(mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
+    // Few endpoints have a date to hold against it.
+    get today() {
+      return new Date(context.clock.now()).toISOString().slice(0, 10)
+    },
+    offer: (mode, endpoint) =>
+      context.modes.find(({ id }) => id === mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
     health: (endpoint) => context.health.view(endpointKey(endpoint)),
     untranslatable: (endpoint) => {
       const lane = lanes.laneOf(endpoint)
@@ -171,12 +174,13 @@ function order(target: Target, eligible: readonly EligibleCandidate[], { extensi
   // An axis that was asked for is asked of everybody alike; only the default order lets the caller's own keys go first.
   const byokFirst = by === 'balanced' && prefer[0] === 'byok'
   const ranked = rank(eligible, { by, weights: context.rules.weights, byokFirst })
+  if (ranked.length < 2) return ranked
   const kept = byLosses(ranked, lanes, { byokFirst, isBalanced: by === 'balanced' })
   const place = ({ candidate }: Ranked) => {
     const at = wantedFirst.indexOf(candidate.endpoint.provider.id)
     return at === -1 ? wantedFirst.length : at
   }
-  if (!target.ordered) return kept.toSorted((a, b) => place(a) - place(b))
+  if (!target.ordered) return wantedFirst.length === 0 ? kept : kept.toSorted((a, b) => place(a) - place(b))
   return kept.toSorted((a, b) => target.endpoints.indexOf(a.candidate.endpoint) - target.endpoints.indexOf(b.candidate.endpoint))
 }
 

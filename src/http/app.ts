@@ -17,7 +17,7 @@ import { mountCountTokens } from './count-tokens-route.ts'
 import { mountGoogleRoutes } from './google-routes.ts'
 import { mountResponses } from './mount-responses.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
-import { type Refusal, createGuard, notAllowed, pathOf } from './guard.ts'
+import { type Guard, type Refusal, createGuard, notAllowed, pathOf } from './guard.ts'
 import { createKeepAlive } from './keep-alive.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
 
@@ -44,12 +44,22 @@ export type AppOptions = {
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024
 
+export type App = {
+  /** Takes every request, as a web one. */
+  readonly fetch: Hono<AppEnv>['fetch']
+  /**
+   * Answers a plain completion request without making a web request of it, which would cost more than routing and guarding it;
+   * `false`, having touched nothing, for every other request: the answer to those is `fetch`'s.
+   */
+  direct(incoming: IncomingMessage, outgoing: ServerResponse): boolean
+}
+
 /**
  * Builds the app. It needs the Node request and response in its bindings, as `@hono/node-server` gives them.
  *
  * @throws RouteplaneError `config_invalid` when there is neither a token nor `skipAuth`.
  */
-export function createApp(routeplane: Routeplane, options: AppOptions): Hono<AppEnv> {
+export function createApp(routeplane: Routeplane, options: AppOptions): App {
   const { clock = systemClock, log, protocols } = options
   const guard = createGuard({ allowHosts: options.allowHosts ?? [], ...tokenOf(options) })
   const encode = createErrorEncoder(protocols)
@@ -89,7 +99,27 @@ export function createApp(routeplane: Routeplane, options: AppOptions): Hono<App
     sendError(env.outgoing, error, id, encode(env.incoming, error, id))
     return RESPONSE_ALREADY_SENT
   })
-  return app
+  return { fetch: app.fetch, direct: createDirect(protocols, deps, guard) }
+}
+
+/** Only for bodies that say beforehand that they will be read to their end: what is left of others has to be cleared away. */
+function createDirect(protocols: readonly Protocol[], deps: CompletionDeps, guard: Guard): App['direct'] {
+  const routes = new Map(
+    protocols.flatMap((protocol) =>
+      protocol.caller.paths.filter(isFixed).flatMap((path) => withBare(path).map((each) => [each, protocol])),
+    ),
+  )
+  return (incoming, outgoing) => {
+    const protocol = incoming.method === 'POST' ? routes.get(incoming.url ?? '') : undefined
+    if (protocol === undefined || !(Number(incoming.headers['content-length']) <= deps.maxBodyBytes)) return false
+    if (guard(incoming) !== undefined) return false
+    void serveCompletion(protocol, deps, incoming, outgoing)
+    return true
+  }
+}
+
+function isFixed(path: string): boolean {
+  return !/[:*{]/.test(path)
 }
 
 function tokenOf({ token, skipAuth }: AppOptions): { readonly token?: ReturnType<typeof createTokenCheck> } {

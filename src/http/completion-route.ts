@@ -98,23 +98,29 @@ function watched(writer: EventWriter, watch: AnswerWatch | undefined): EventWrit
       watch.push(piece)
       return writer.write(piece)
     },
+    whole(body) {
+      watch.push(body)
+      return writer.whole(body)
+    },
   }
 }
 
 /** Headers that carry the gateway's own secrets, and so must not come near an upstream. */
-const PRIVATE_HEADERS = ['authorization', 'proxy-authorization', 'x-api-key', 'x-goog-api-key', 'cookie'] as const
+const PRIVATE_HEADERS: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'x-api-key', 'x-goog-api-key', 'cookie'])
+
+const NO_QUERY = new URLSearchParams()
 
 function toWire(incoming: IncomingMessage, body: Buffer): WireRequest {
   const target = incoming.url ?? '/'
   const path = pathOf(target)
-  const headers = { ...(incoming.headers as Readonly<Record<string, string | undefined>>) }
-  for (const name of PRIVATE_HEADERS) delete headers[name]
+  const headers: Record<string, string | undefined> = {}
+  for (const [name, value] of Object.entries(incoming.headers)) if (!PRIVATE_HEADERS.has(name)) headers[name] = value as string
   return {
     body,
     json: parseBody(body),
     // The guard has let only one level of escapes through, so a reader that decodes again changes nothing.
     path: decodePath(path) ?? path,
-    query: new URLSearchParams(target.slice(path.length)),
+    query: path.length === target.length ? NO_QUERY : new URLSearchParams(target.slice(path.length)),
     headers,
   }
 }
@@ -160,8 +166,8 @@ async function answerNative({ writer, wire }: Asked, native: NativeAnswer, heade
     // A comment may have been sent already: the caller then reads events, and gets to know that there are none.
     if (writer.started()) throw new RouteplaneError('upstream_bad_stream', 'the upstream answered a streaming request with a whole body')
     writer.head(native.status, { ...headers, 'content-type': contentType ?? 'application/json', ...lengthOf(native.body) }, false)
-    await writer.write(native.body)
-    return writer.end()
+    await writer.whole(native.body)
+    return
   }
   const isEvents = isEventStream(wire)
   const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
@@ -192,8 +198,7 @@ async function answerTranslated(
   const body = Buffer.from(jsonText(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
   const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
   asked.writer.head(200, { ...headers, ...verdict, 'content-type': 'application/json', ...lengthOf(body) }, false)
-  await asked.writer.write(body)
-  asked.writer.end()
+  await asked.writer.whole(body)
 }
 
 /** The answer does not fit the schema it was asked for, of which the provider was given a weaker form. */

@@ -10,6 +10,8 @@ export type EventWriter = {
   started(): boolean
   /** Writes one piece at once. @returns `false`, now or after the wait for a slow caller, when nobody reads any more. */
   write(piece: Uint8Array | string): boolean | Promise<boolean>
+  /** Writes all there is and ends the answer; for an answer that is no stream. Waits, as `write` does, for a slow caller. */
+  whole(body: Uint8Array): boolean | Promise<boolean>
   /** Ends the stream with an error event in the caller's wire; on another kind of stream the connection is cut. */
   fail(event: string): void
   end(): void
@@ -60,6 +62,13 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
       tail = piece.length >= 4 ? piece : joinTail(tail, piece)
       return outgoing.write(piece) || drained(outgoing, options.stallMs)
     },
+    whole: (body) => {
+      watch?.stop()
+      if (outgoing.destroyed) return false
+      commit()
+      outgoing.end(body)
+      return outgoing.writableLength === 0 || finished(outgoing, options.stallMs)
+    },
     fail: (event) => {
       watch?.stop()
       if (outgoing.destroyed) return
@@ -89,21 +98,25 @@ function endsEvent(tail: Uint8Array | string): boolean {
 }
 
 /** Waits until a slow caller has taken what was written; gives him up after `stallMs`. */
-function drained(outgoing: ServerResponse, stallMs: number): Promise<boolean> {
+const drained = (outgoing: ServerResponse, stallMs: number) => taken(outgoing, 'drain', stallMs)
+
+const finished = (outgoing: ServerResponse, stallMs: number) => taken(outgoing, 'finish', stallMs)
+
+function taken(outgoing: ServerResponse, event: 'drain' | 'finish', stallMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (open: boolean) => {
       clearTimeout(timer)
-      outgoing.off('drain', onDrain)
+      outgoing.off(event, onTaken)
       outgoing.off('close', onClose)
       resolve(open)
     }
-    const onDrain = () => settle(true)
+    const onTaken = () => settle(true)
     const onClose = () => settle(false)
     const timer = setTimeout(() => {
       outgoing.destroy()
       settle(false)
     }, stallMs).unref()
-    outgoing.once('drain', onDrain)
+    outgoing.once(event, onTaken)
     outgoing.once('close', onClose)
   })
 }

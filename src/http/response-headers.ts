@@ -7,8 +7,12 @@ export type ResponseHeaders = Readonly<Record<string, string>>
 
 const MAX_VALUE = 1024
 
+/** Nothing to clean: visible ASCII, blanks inside only. */
+const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
+
 /** Makes text fit for a header field: one line, latin-1, bounded. @see RFC 9110, section 5.5 */
 export function cleanHeader(text: string): string {
+  if (text.length <= MAX_VALUE && PLAIN.test(text)) return text
   return text
     .slice(0, MAX_VALUE)
     .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')

@@ -49,10 +49,14 @@ export async function serveHttp(routeplane: Routeplane, options: ServeOptions): 
 function createListener(routeplane: Routeplane, options: ServeOptions & { readonly allowHosts: readonly string[] }): RequestListener {
   const guard = createAddressGuard(options.allowHosts)
   const { now } = options.clock ?? systemClock
-  const adapter = getRequestListener(createApp(routeplane, options).fetch, { overrideGlobalObjects: false })
+  const app = createApp(routeplane, options)
+  const adapter = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   return (incoming, outgoing) => {
     const refusal = guard(incoming)
-    if (refusal === undefined) return void adapter(incoming, outgoing)
+    if (refusal === undefined) {
+      if (!app.direct(incoming, outgoing)) void adapter(incoming, outgoing)
+      return
+    }
     const { error, status, headers } = refusal
     const id = createId('req', now())
     sendError(outgoing, error, id, { status, body: plainErrorBody(error, id), headers: { ...headers, connection: 'close' } })

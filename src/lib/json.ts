@@ -6,7 +6,7 @@ export const MAX_JSON_DEPTH = 64
 
 /** @throws {@link RouteplaneError} `invalid_json` or `nesting_too_deep`. */
 export function parseJson(text: string, maxDepth: number = MAX_JSON_DEPTH): unknown {
-  assertDepth(text, maxDepth)
+  if (!isNestedWithin(text, maxDepth)) throw new RouteplaneError('nesting_too_deep', `JSON is nested deeper than ${maxDepth} levels`)
   try {
     return JSON.parse(text) as unknown
   } catch (cause) {
@@ -35,15 +35,17 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function assertDepth(text: string, maxDepth: number): void {
+/** Tells whether a JSON text keeps within a depth, without parsing it; of a text that is not JSON it says nothing. */
+export function isNestedWithin(text: string, maxDepth: number): boolean {
   let depth = 0
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === 0x22) at = endOfString(text, at)
     else if (code === 0x7b || code === 0x5b) {
-      if (++depth > maxDepth) throw new RouteplaneError('nesting_too_deep', `JSON is nested deeper than ${maxDepth} levels`)
+      if (++depth > maxDepth) return false
     } else if (code === 0x7d || code === 0x5d) depth--
   }
+  return true
 }
 
 /** Index of the closing quote of the string that opens at `from`; quotes after an odd run of backslashes are inside. */

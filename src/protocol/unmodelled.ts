@@ -12,7 +12,6 @@ const aliases: Readonly<Record<string, LossFeature>> = {
   speed: 'service_tier',
   labels: 'metadata',
   client_metadata: 'metadata',
-  audio: 'output_modalities',
 }
 
 /** Names the feature that a field stands for, by the last step of its path in whichever spelling. */

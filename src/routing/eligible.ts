@@ -69,6 +69,7 @@ export function sift(target: Target, sieve: Sieve): Sifted {
     if (until === undefined) eligible.push(verdict)
     else cooling.push({ candidate: verdict, until })
   }
+  if (cooling.length === 0) return { eligible, refused }
   const [soonest, ...later] = cooling.toSorted((a, b) => a.until - b.until)
   if (eligible.length === 0 && soonest !== undefined)
     return { eligible: [soonest.candidate], refused: [...refused, ...later.map(coolingRefusal)] }

@@ -43,11 +43,13 @@ export function createRateLimits(clock: Pick<Clock, 'now'>): RateLimits {
 
   return {
     limitedUntil(endpoint, tokens) {
+      if (endpoint.provider.rateLimits.length === 0) return undefined
       const waits = demandsOn(endpoint, tokens).map(({ bucket, amount }) => ((amount - bucket.level) * MINUTE_MS) / bucket.capacity)
       const longest = Math.max(0, ...waits)
       return longest > 0 ? clock.now() + Math.ceil(longest) : undefined
     },
     take(endpoint, tokens) {
+      if (endpoint.provider.rateLimits.length === 0) return
       for (const { bucket, amount } of demandsOn(endpoint, tokens)) bucket.level -= amount
     },
   }

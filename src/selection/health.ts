@@ -1,6 +1,7 @@
 /** Remembers how endpoints have been doing: decayed figures for ranking, and who must be left alone for a while. */
 import type { Clock } from '../lib/clock.ts'
 import type { HealthView } from './axis.ts'
+import { createMedianWindow, type MedianWindow } from './median-window.ts'
 import type { Outcome } from './outcome.ts'
 
 /** After this long a past outcome counts half. */
@@ -38,7 +39,7 @@ export type Health = {
 }
 
 type State = {
-  readonly ttft: { readonly ms: number; readonly at: number }[]
+  readonly ttft: MedianWindow
   /** Of the samples of the last hour; kept, because it is read for every request and changes with an outcome only. */
   medianTtftMs: number | undefined
   updatedAt: number
@@ -94,7 +95,7 @@ const UNMEASURED: HealthView = { uptime: undefined, countedRequests: 0, ttftMs: 
 
 function emptyState(now: number): State {
   return {
-    ttft: [],
+    ttft: createMedianWindow(TTFT_SAMPLES, FORGET_MS),
     medianTtftMs: undefined,
     updatedAt: now,
     successes: 0,
@@ -137,9 +138,7 @@ function count(state: State, { verdict }: Outcome): void {
 
 function measure(state: State, { ttftMs, outputTokens, totalMs }: Outcome, now: number): void {
   if (ttftMs !== undefined && ttftMs >= 0) {
-    state.ttft.push({ ms: ttftMs, at: now })
-    if (state.ttft.length > TTFT_SAMPLES) state.ttft.shift()
-    state.medianTtftMs = medianOf(state.ttft.filter(({ at }) => now - at <= FORGET_MS).map(({ ms }) => ms))
+    state.medianTtftMs = state.ttft.add(ttftMs, now)
   }
   if (outputTokens !== undefined && totalMs !== undefined && outputTokens > 0 && totalMs > 0) {
     state.outputTokens += outputTokens
@@ -184,9 +183,4 @@ function viewOf(state: State, now: number): HealthView {
     throughput: state.generationMs > 0 ? (state.outputTokens * 1000) / state.generationMs : undefined,
     errorRate: state.all > 0 ? state.failures / state.all : undefined,
   }
-}
-
-function medianOf(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor((sorted.length - 1) / 2)]
 }

@@ -38,6 +38,7 @@ export type Ranked = {
 export function rank(candidates: readonly Candidate[], options: RankOptions): readonly Ranked[] {
   const { by, weights = balancedWeights } = options
   const scored = by === 'balanced' ? scoreBalanced(candidates, weights) : scoreByAxis(candidates, by)
+  if (scored.length < 2) return scored.map((each) => ({ ...each, rank: 1 }))
   const better = by === 'balanced' ? 'higher' : axisOf(by).better
   const ties: readonly TieBreak[] = by === 'balanced' ? ['cost', 'uptime', 'errorRate'] : axisOf(by).ties
   const compare = (a: Scored, b: Scored): number =>
@@ -65,18 +66,17 @@ function scoreByAxis(candidates: readonly Candidate[], by: AxisId): readonly Sco
  * not been measured takes the median of what has, so that a newcomer is neither first nor last.
  */
 function scoreBalanced(candidates: readonly Candidate[], weights: Weights): readonly Scored[] {
-  const scales = new Map(
-    axes.map((axis) => [
-      axis.id,
-      scaleOf(
-        candidates.map((candidate) => axis.read(candidate)),
-        axis.better,
-      ),
-    ]),
+  const scales = axes.map((axis) =>
+    candidates.length === 1
+      ? scaleOfOne
+      : scaleOf(
+          candidates.map((candidate) => axis.read(candidate)),
+          axis.better,
+        ),
   )
   const total = axes.reduce((sum, axis) => sum + weights[axis.id], 0)
   return candidates.map((candidate) => {
-    const terms = termsOf((axis) => scales.get(axis.id)?.(axis.read(candidate)))
+    const terms = termsOf((axis, at) => scales[at]?.(axis.read(candidate)))
     const blended = axes.reduce((sum, axis) => sum + weights[axis.id] * (terms[axis.id] ?? 1), 0)
     const score = total > 0 ? rounded((blended / total) * candidate.endpoint.provider.weight) : undefined
     return { candidate, score, terms, isGated: isGated(candidate) }
@@ -87,6 +87,9 @@ function scoreBalanced(candidates: readonly Candidate[], weights: Weights): read
 function rounded(score: number): number {
   return Math.round(score * 1e12) / 1e12
 }
+
+/** The best of all by itself. */
+const scaleOfOne = (value: number | undefined): number | undefined => (value === undefined ? undefined : 1)
 
 /** Gives the function that makes a share of a value; with nothing measured at all there is nothing to compare. */
 function scaleOf(values: readonly (number | undefined)[], better: 'lower' | 'higher'): (value: number | undefined) => number | undefined {
@@ -113,8 +116,10 @@ function axisOf(id: AxisId) {
   return axes.find((axis) => axis.id === id) ?? axes[0]
 }
 
-function termsOf(read: (axis: (typeof axes)[number]) => number | undefined): Readonly<Record<AxisId, number | undefined>> {
-  return Object.fromEntries(axes.map((axis) => [axis.id, read(axis)])) as Record<AxisId, number | undefined>
+function termsOf(read: (axis: (typeof axes)[number], at: number) => number | undefined): Readonly<Record<AxisId, number | undefined>> {
+  const terms: Partial<Record<AxisId, number | undefined>> = {}
+  for (const [at, axis] of axes.entries()) terms[axis.id] = read(axis, at)
+  return terms as Record<AxisId, number | undefined>
 }
 
 /** The unknown comes after everything known. */

@@ -33,6 +33,7 @@ describe('help', () => {
         receipts export             Write all payments as CSV or JSON, oldest first.
         reconcile                   Compare the ledger with the chain and end what was left open.
         registry new                Write the manifest of a new provider by questions.
+        registry check              Run the listing checklist against a provider's live endpoint.
         registry validate           Check every file of a registry, and with --reachability every provider.
         registry list               List the providers of a registry, one line each.
         registry show               Print one provider's file.

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { RouteplaneError } from '../../src/errors.ts'
 import { configure, connect, type Connection } from '../../src/ledger/sqlite/connection.ts'
 import { migrations, SCHEMA_VERSION } from '../../src/ledger/sqlite/migrations.ts'
@@ -101,4 +101,35 @@ it('takes a last change and then no more', async () => {
   await expect(add('late')).rejects.toMatchObject({ code: 'store_unavailable' })
   await Promise.all([before, closed])
   expect(notes()).toEqual(['a', 'last'])
+})
+
+describe('what need not survive a crash of the machine', () => {
+  const syncLevel = () => connection.all('PRAGMA synchronous')[0]?.['synchronous']
+  const [NORMAL, FULL] = [1, 2]
+
+  it('is not synced, and money before, beside and after it is', async () => {
+    const levels = await Promise.all([
+      writer.write(syncLevel),
+      writer.writeLoosely(syncLevel),
+      writer.write(syncLevel),
+      writer.writeLoosely(syncLevel).then(() => writer.write(syncLevel)),
+    ])
+    expect(levels).toEqual([FULL, NORMAL, FULL, FULL])
+  })
+
+  it('waits for the money that came with it', async () => {
+    const order: string[] = []
+    const note = (what: string) => () => void order.push(what)
+    await Promise.all([writer.writeLoosely(note('loose')), writer.write(note('money')), writer.write(note('more money'))])
+    expect(order).toEqual(['money', 'more money', 'loose'])
+  })
+
+  it('never lets money be written when the sync cannot be set', async () => {
+    await writer.writeLoosely(() => undefined)
+    // A transaction that somebody has left open: SQLite then does not change how it syncs.
+    connection.exec('BEGIN')
+    await expect(add('a')).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(notes()).toEqual([])
+    expect(await writer.write(syncLevel)).toBe(FULL)
+  })
 })

@@ -1,7 +1,7 @@
 /** Request rows: queued in memory off the path of the request, written many at a time. */
 import type { Usage } from '../../completion/usage.ts'
 import { RouteplaneError } from '../../errors.ts'
-import { isRecord, parseJson } from '../../lib/json.ts'
+import { isNestedWithin, isRecord, MAX_JSON_DEPTH, parseJson } from '../../lib/json.ts'
 import type { Log } from '../../lib/log.ts'
 import type { RequestRow } from '../entry.ts'
 import type { RequestStore } from '../ledger.ts'
@@ -10,10 +10,15 @@ import { plainText, present } from '../rules.ts'
 import type { Engine } from './attempts.ts'
 import { amountOf, damaged, numberOf, optional, textOf } from './columns.ts'
 import { isStoreFault, type Bound, type Connection, type Row } from './connection.ts'
-import { MAX_GROUP } from './writer.ts'
 
-/** Milliseconds a row waits for company. */
-const LINGER_MS = 50
+/** Milliseconds a row waits for company: ten flushes a second, however many requests there are. */
+const LINGER_MS = 100
+
+/** Rows that are not kept waiting for the rest of that time. */
+const MAX_WAITING = 2_000
+
+/** Rows in one transaction: more would hold the event loop for milliseconds at a time. */
+const MAX_ROWS = 128
 
 /** Milliseconds after which rows that could not be written are tried again. */
 const RETRY_MS = 1_000
@@ -72,7 +77,7 @@ export function openRequestStore(engine: Engine, log: Log): OpenRequestStore {
   const record = (row: RequestRow) => {
     if (closed) return log.warn('ledger.requests_dropped', { count: 1 })
     queue.add(row)
-    if (queue.size() === MAX_GROUP) flushNow()
+    if (queue.size() === MAX_WAITING) flushNow()
     else flushAfter(LINGER_MS)
   }
   return {
@@ -104,9 +109,9 @@ function createFlush({ connection, writer }: Engine, queue: RequestQueue, log: L
   let flushing: Promise<void> | undefined
   const writeAll = async () => {
     report(log, queue.takeDropped())
-    for (let rows = queue.take(MAX_GROUP); rows.length > 0; rows = queue.take(MAX_GROUP)) {
+    for (let rows = queue.take(MAX_ROWS); rows.length > 0; rows = queue.take(MAX_ROWS)) {
       try {
-        await writer.write(() => writeRows(connection, rows, log))
+        await writer.writeLoosely(() => writeRows(connection, rows, log))
       } catch (cause) {
         queue.putBack(rows)
         throw cause
@@ -164,19 +169,19 @@ function plainOrNone(text: string | undefined): string | undefined {
 /** The upstream's own object is kept when it is plain and of a sane size; our counts are kept always. */
 function usageText(usage: Usage): string {
   const { raw, ...counts } = usage
-  return JSON.stringify({ ...counts, ...(isKept(raw) ? { raw } : {}) })
+  const text = JSON.stringify(counts)
+  const kept = keptText(raw)
+  return kept === undefined ? text : `${text.slice(0, -1)},"raw":${kept}}`
 }
 
-function isKept(raw: unknown): boolean {
+function keptText(raw: unknown): string | undefined {
   try {
     const text = JSON.stringify(raw) as string | undefined
-    if (text === undefined || text.length > MAX_RAW) return false
     // One level is ours: what is written must be read back.
-    parseJson(`[${text}]`)
-    return true
+    return text === undefined || text.length > MAX_RAW || !isNestedWithin(text, MAX_JSON_DEPTH - 1) ? undefined : text
   } catch {
     // Cyclic, too deep, or with values that JSON has no form for.
-    return false
+    return undefined
   }
 }
 

@@ -6,7 +6,7 @@ import { approximated, omitted, refusal, unsupported, type Loss } from '../loss.
 import type { OpenAiTraits } from '../openai-models.ts'
 import { lowerFunction } from '../openai-schemas.ts'
 import type { RenameTable } from '../rename-table.ts'
-import { FREEFORM_MEMBER } from '../restore.ts'
+import { freeformFunction, lossesOfOrigin } from '../tool-origin.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -75,15 +75,9 @@ function hostedFeature(family: string): Parameters<typeof unsupported>[1] {
   }
 }
 
-function reportOrigin(tool: Extract<Tool, { type: 'function' | 'freeform' }>, path: string, { losses }: ToolWork): void {
-  if (tool.origin === undefined) return
-  if (tool.origin.family === 'namespace') losses.push(approximated(path, 'tool.namespace', 'the namespace is written in front of the name'))
-  else losses.push(approximated(path, 'tool.client_builtin', 'it is offered as a function'))
-}
-
 function encodeFunction(tool: Extract<Tool, { type: 'function' }>, path: string, work: ToolWork): Json {
   const { names, losses } = work
-  reportOrigin(tool, path, work)
+  losses.push(...lossesOfOrigin(tool, path))
   if (tool.cache !== undefined) losses.push(unsupported(path, 'cache_control', 'tools take no cache mark on Chat Completions'))
   const lowered = lowerFunction(tool, path)
   losses.push(...lowered.losses)
@@ -97,27 +91,16 @@ function encodeFunction(tool: Extract<Tool, { type: 'function' }>, path: string,
 /** @see https://platform.openai.com/docs/guides/function-calling#custom-tools */
 function encodeCustom(tool: Extract<Tool, { type: 'freeform' }>, path: string, work: ToolWork): Json {
   const { name, description, grammar } = tool
-  reportOrigin(tool, path, work)
+  work.losses.push(...lossesOfOrigin(tool, path))
   const format = grammar === undefined ? undefined : { type: 'grammar', grammar }
   return { type: 'custom', custom: defined({ name: work.names.toWire(name), description, format }) }
 }
 
 function encodeWrapped(tool: Extract<Tool, { type: 'freeform' }>, path: string, { names, losses, freeform }: ToolWork): Json {
   freeform.add(tool.name)
-  losses.push(approximated(path, 'tool.freeform', 'it is offered as a function that takes one text, and its calls are unwrapped'))
-  const { grammar } = tool
-  const rule = grammar === undefined ? undefined : `The text must follow this ${grammar.syntax} grammar:\n${grammar.definition}`
-  const description = [tool.description, rule].filter((text) => text !== undefined).join('\n\n')
-  const parameters = {
-    type: 'object',
-    properties: { [FREEFORM_MEMBER]: { type: 'string' } },
-    required: [FREEFORM_MEMBER],
-    additionalProperties: false,
-  }
-  return {
-    type: 'function',
-    function: defined({ name: names.toWire(tool.name), description: description === '' ? undefined : description, parameters }),
-  }
+  const { description, schema, losses: lost } = freeformFunction(tool, path)
+  losses.push(...lost)
+  return { type: 'function', function: defined({ name: names.toWire(tool.name), description, parameters: schema }) }
 }
 
 /**

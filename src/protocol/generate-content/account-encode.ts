@@ -1,42 +1,25 @@
 /** Encodes what concerns billing and state, of which this wire has little. */
 import type { CompletionRequest } from '../../completion/request.ts'
 import { isRecord } from '../../lib/json.ts'
-import { approximated, unsupported, type Loss, type LossFeature } from '../loss.ts'
+import { approximated, unsupported, type Loss } from '../loss.ts'
+import { featureOf } from '../unmodelled.ts'
 import { STREAM_FORM } from './request.ts'
 
 type Json = Readonly<Record<string, unknown>>
-
-/** Fields of other wires that this one has no place for, and what each is a loss of. */
-const features: Readonly<Record<string, LossFeature>> = {
-  metadata: 'metadata',
-  user: 'user',
-  safety_identifier: 'user',
-  prompt_cache_key: 'prompt_cache_key',
-  prompt_cache_options: 'cache_control',
-  prompt_cache_retention: 'cache_control',
-  store: 'store',
-  background: 'background',
-  verbosity: 'verbosity',
-  prediction: 'prediction',
-  moderation: 'moderation',
-  inference_geo: 'inference_geo',
-  context_management: 'context_management',
-  diagnostics: 'diagnostics',
-}
 
 /** @see https://ai.google.dev/api/generate-content#request-body, `serviceTier` */
 export function encodeAccount(account: CompletionRequest['account'], losses: Loss[]): Json {
   const tier = encodeTier(account['service_tier'], losses)
   for (const [name, value] of Object.entries(account)) {
     if (name === 'service_tier' || asksNothing(name, value)) continue
-    losses.push(unsupported(name, features[name] ?? 'unknown_field', 'this wire has no such field'))
+    losses.push(unsupported(name, featureOf(name), 'this wire has no such field'))
   }
   return tier === undefined ? {} : { serviceTier: tier }
 }
 
 /** How an answer is written to the caller is settled on our side, and not to store is what happens anyway. */
 function asksNothing(name: string, value: unknown): boolean {
-  if (name === STREAM_FORM || name === 'stream_options') return true
+  if (name === STREAM_FORM || name === 'stream_options' || name === 'include') return true
   if ((name === 'store' || name === 'background') && value !== true) return true
   return value === undefined || value === null || (isRecord(value) && Object.keys(value).length === 0)
 }
@@ -67,7 +50,14 @@ const ownState = ['cachedContent', 'continuationToken'] as const
 /** State lives with the provider that made it. */
 export function encodeState(state: CompletionRequest['state'], losses: Loss[]): Json {
   for (const name of Object.keys(state)) {
-    if (!ownState.some((own) => own === name)) losses.push(unsupported(name, 'state', 'it names state that only its own provider has'))
+    if (!ownState.some((own) => own === name))
+      losses.push(
+        unsupported(
+          name,
+          featureOf(name) === 'context_management' ? 'context_management' : 'state',
+          'it names state that only its own provider has',
+        ),
+      )
   }
   return Object.fromEntries(ownState.flatMap((name) => (state[name] === undefined ? [] : [[name, state[name]]])))
 }

@@ -5,6 +5,7 @@ import { approximated, omitted, refusal, unsupported, type Loss } from '../loss.
 import type { Encoded, UpstreamTarget } from '../protocol.ts'
 import type { Restore } from '../restore.ts'
 import { mapToolNames } from '../tool-names.ts'
+import { lossesOfUnknown } from '../unmodelled.ts'
 import { encodeAccount, encodeState } from './account-encode.ts'
 import { encodeContents } from './contents-encode.ts'
 import { traitsOf } from './generation.ts'
@@ -51,7 +52,7 @@ export function encodeRequest(request: CompletionRequest, target: UpstreamTarget
     ...encodeAccount(request.account, losses),
     ...encodeState(request.state, losses),
   })
-  for (const { path } of request.unknown) losses.push(unsupported(path, 'unknown_field', 'the field has no meaning on this wire'))
+  losses.push(...lossesOfUnknown(request, 'the field has no meaning on this wire'))
   return { path: pathOf(target.model, target.stream), body, losses, restore: restoreOf(request, names.restore, output) }
 }
 

@@ -20,7 +20,7 @@ export function ownCarrier(value: string): SignatureCarrier {
  * for a signature.
  */
 export function decodeSignature(value: string | null | undefined): readonly SignatureCarrier[] {
-  if (value === undefined || value === null || value === '') return []
+  if (value === undefined || value === null || value === '' || value === UNSIGNED_CALL) return []
   const bare = unwrapCarrier(value)
   if (bare !== undefined) return [bare]
   const text = isEnvelope(value) ? Buffer.from(value, 'base64').toString('latin1') : ''

@@ -3,8 +3,8 @@ import type { CompletionRequest, Tool, ToolChoice } from '../../completion/reque
 import { defined } from '../../lib/defined.ts'
 import { approximated, omitted, refusal, unsupported, type Loss, type LossFeature } from '../loss.ts'
 import type { RenameTable } from '../rename-table.ts'
-import { FREEFORM_MEMBER } from '../restore.ts'
 import { hasNoParameters, lowerSchema } from '../schema-lowering.ts'
+import { freeformFunction, lossesOfOrigin } from '../tool-origin.ts'
 import type { ModelTraits } from './generation.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -46,6 +46,7 @@ function offeredTools(tools: readonly Tool[], choice: ToolChoice | undefined): (
 function encodeFunction(tool: Callable, index: number, work: Work): Json {
   const path = `tools[${index}]`
   const name = work.names.toWire(tool.name)
+  work.losses.push(...lossesOfOrigin(tool, path))
   if (tool.type === 'freeform') return encodeFreeform(tool, name, path, work)
   if (tool.cache !== undefined) work.losses.push(unsupported(path, 'cache_control', 'this wire caches by itself'))
   const lowered = lowerSchema(tool.schema, 'google-json', { purpose: 'tool', path: `${path}.parameters` })
@@ -55,16 +56,9 @@ function encodeFunction(tool: Callable, index: number, work: Work): Json {
 }
 
 function encodeFreeform(tool: Extract<Tool, { type: 'freeform' }>, name: string, path: string, { losses }: Work): Json {
-  losses.push(approximated(path, 'tool.freeform', 'offered as a function with one text'))
-  const { grammar } = tool
-  const rule = grammar === undefined ? '' : `The text must follow this ${grammar.syntax} grammar:\n${grammar.definition}`
-  const description = [tool.description ?? '', rule].filter((text) => text !== '').join('\n\n')
-  const input = { type: 'string', description: 'The whole input of the tool, as plain text.' }
-  return defined({
-    name,
-    description: description === '' ? undefined : description,
-    parametersJsonSchema: { type: 'object', properties: { [FREEFORM_MEMBER]: input }, required: [FREEFORM_MEMBER] },
-  })
+  const { description, schema, losses: lost } = freeformFunction(tool, path)
+  losses.push(...lost)
+  return defined({ name, description, parametersJsonSchema: schema })
 }
 
 /** Hosted tools that this wire has too, whatever they were set up with elsewhere. */

@@ -4,6 +4,7 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import { approximated, omitted, refusal, unsupported, type Loss, type LossFeature } from '../loss.ts'
 import type { UpstreamTarget } from '../protocol.ts'
+import { featureOf, lossesOfUnknown } from '../unmodelled.ts'
 import type { ModelTraits } from './model-traits.ts'
 import { stateFields } from './request.ts'
 
@@ -70,7 +71,7 @@ const samplingFeatures = {
 
 /** Reports what of a request has no place on this wire, whichever model is asked. */
 export function reportUnsupported(request: CompletionRequest, losses: Loss[]): void {
-  const { sampling, candidates, outputModalities, unknown } = request
+  const { sampling, candidates, outputModalities } = request
   for (const [field, feature] of Object.entries(samplingFeatures)) {
     if (isAsked(field, sampling[field as keyof Sampling])) losses.push(unsupported(feature, feature, `Messages has no ${feature}`))
   }
@@ -80,7 +81,7 @@ export function reportUnsupported(request: CompletionRequest, losses: Loss[]): v
   for (const modality of outputModalities) {
     if (modality !== 'text') losses.push(unsupported('modalities', 'output_modalities', `Messages gives no ${modality}`))
   }
-  for (const { path } of unknown) losses.push(unsupported(path, 'unknown_field', 'the field is not known here'))
+  losses.push(...lossesOfUnknown(request, 'the field is not known here'))
 }
 
 /** A penalty of nothing asks for nothing. */
@@ -90,20 +91,6 @@ function isAsked(field: string, value: unknown): boolean {
 }
 
 const MAX_USER_CHARACTERS = 256
-
-/** Account fields that are other wires' names for a hint of the table. */
-const hints: Readonly<Record<string, LossFeature>> = {
-  metadata: 'metadata',
-  labels: 'metadata',
-  prompt_cache_key: 'prompt_cache_key',
-  prompt_cache_options: 'cache_control',
-  prompt_cache_retention: 'cache_control',
-  moderation: 'moderation',
-  safetySettings: 'safety_settings',
-  verbosity: 'verbosity',
-  prediction: 'prediction',
-  diagnostics: 'diagnostics',
-}
 
 /** Encodes bookkeeping. A faster tier is never asked for: it costs more than was agreed to. */
 export function encodeAccount({ account }: CompletionRequest, losses: Loss[]): Json {
@@ -128,11 +115,14 @@ export function encodeAccount({ account }: CompletionRequest, losses: Loss[]): J
       case 'store':
         if (value === true) losses.push(unsupported(name, 'store', 'Messages keeps no answers'))
         break
+      // What more an answer shall hold is said there, of which this wire gives all that it has.
+      case 'include':
+        break
       case 'stream_options':
         if (isRecord(value) && value['include_obfuscation'] !== undefined) losses.push(hintLoss(name, 'obfuscation'))
         break
       default:
-        losses.push(hintLoss(name, hints[name] ?? 'unknown_field'))
+        losses.push(hintLoss(name, featureOf(name)))
     }
   }
   return written
@@ -153,8 +143,13 @@ export function encodeState({ state }: CompletionRequest, losses: Loss[]): Json 
   const written: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(state)) {
     if (name === 'max_tokens') continue
-    if (stateFields.some((own) => own === name)) written[name] = tryParseJson(value)
-    else losses.push(refusal(name, 'state', 'only the vendor that has it can go on from it'))
+    const parsed = stateFields.some((own) => own === name) ? tryParseJson(value) : undefined
+    // Another wire has a field of this name, with a list in it.
+    if (parsed !== undefined && !(name === 'context_management' && !isRecord(parsed))) written[name] = parsed
+    else
+      losses.push(
+        refusal(name, featureOf(name) === 'context_management' ? 'context_management' : 'state', 'only its own vendor can go on from it'),
+      )
   }
   return written
 }

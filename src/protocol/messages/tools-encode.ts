@@ -3,8 +3,8 @@ import type { CompletionRequest, Tool } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { approximated, refusal, unsupported, type Loss } from '../loss.ts'
-import { FREEFORM_MEMBER } from '../restore.ts'
 import { lowerSchema } from '../schema-lowering.ts'
+import { freeformFunction, lossesOfOrigin } from '../tool-origin.ts'
 import type { CacheMarks } from './cache-marks.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -66,6 +66,7 @@ function encodeTool(tool: Tool, path: string, work: Work): readonly Json[] {
 function encodeFunction(tool: Extract<Tool, { type: 'function' }>, path: string, work: Work): Json {
   const { names, marks, losses } = work
   if (tool.origin?.wire === 'messages') return marks.put(tool.origin.raw, tool.cache, path)
+  losses.push(...lossesOfOrigin(tool, path))
   const { schema, strict } = lowerToolSchema(tool, path, losses)
   const written = defined({ name: names.toWire(tool.name), description: tool.description, input_schema: schema, strict })
   return marks.put(written, tool.cache, path)
@@ -93,20 +94,9 @@ function lowerToolSchema(
 
 function encodeFreeform(tool: Extract<Tool, { type: 'freeform' }>, path: string, { names, losses, freeform }: Work): Json {
   freeform.add(tool.name)
-  losses.push(approximated(path, 'tool.freeform', 'it is offered as a function that takes one text, and its calls are unwrapped'))
-  const { grammar } = tool
-  const rule = grammar === undefined ? undefined : `The text must follow this ${grammar.syntax} grammar:\n${grammar.definition}`
-  const description = [tool.description, rule].filter((text) => text !== undefined).join('\n\n')
-  return defined({
-    name: names.toWire(tool.name),
-    description: description === '' ? undefined : description,
-    input_schema: {
-      type: 'object',
-      properties: { [FREEFORM_MEMBER]: { type: 'string' } },
-      required: [FREEFORM_MEMBER],
-      additionalProperties: false,
-    },
-  })
+  const { description, schema, losses: lost } = freeformFunction(tool, path)
+  losses.push(...lossesOfOrigin(tool, path), ...lost)
+  return defined({ name: names.toWire(tool.name), description, input_schema: schema })
 }
 
 function encodeHosted(tool: Extract<Tool, { type: 'hosted' }>, path: string, work: Work): readonly Json[] {

@@ -65,7 +65,7 @@ function encodeMedia(part: MediaContent, path: string, work: ContentWork): reado
     work.losses.push(unsupported(path, part.type === 'audio' ? 'audio.input' : 'video.input', `Responses takes no ${part.type}`))
     return []
   }
-  if (source.kind === 'id' && source.wire !== 'responses' && source.wire !== 'chat_completions') {
+  if (source.kind === 'id' && source.wire !== 'responses') {
     work.losses.push(unsupported(path, 'file.id', 'the file is in another provider’s store'))
     return []
   }

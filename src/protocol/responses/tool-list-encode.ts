@@ -1,11 +1,12 @@
 /** Encodes the tools of a request for an upstream, schemas lowered and names spelt as the wire takes them. */
 import type { CompletionRequest, Tool } from '../../completion/request.ts'
+import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { approximated, refusal, unsupported, type Loss, type LossFeature } from '../loss.ts'
 import type { OpenAiTraits } from '../openai-models.ts'
 import { lowerFunction } from '../openai-schemas.ts'
 import type { RenameTable } from '../rename-table.ts'
-import { FREEFORM_MEMBER } from '../restore.ts'
+import { freeformFunction, lossesOfOrigin } from '../tool-origin.ts'
 import { encodeFreeform, encodeFunction, encodeToolChoice } from './tools-encode.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -43,7 +44,7 @@ function encodeTool(tool: Tool, path: string, work: ToolWork): readonly unknown[
     case 'function':
       return [encodeLowered(tool, path, work)]
     case 'freeform':
-      reportOrigin(tool, path, work)
+      work.losses.push(...lossesOfOrigin(tool, path))
       return [work.traits.customTools ? encodeFreeform(tool, work.names.toWire(tool.name)) : encodeWrapped(tool, path, work)]
     case 'client-builtin':
       if (tool.wire === 'responses') return [tool.raw]
@@ -54,15 +55,9 @@ function encodeTool(tool: Tool, path: string, work: ToolWork): readonly unknown[
   }
 }
 
-function reportOrigin(tool: Extract<Tool, { type: 'function' | 'freeform' }>, path: string, { losses }: ToolWork): void {
-  if (tool.origin === undefined) return
-  if (tool.origin.family === 'namespace') losses.push(approximated(path, 'tool.namespace', 'the namespace is written in front of the name'))
-  else losses.push(approximated(path, 'tool.client_builtin', 'it is offered as a function'))
-}
-
 function encodeLowered(tool: Extract<Tool, { type: 'function' }>, path: string, work: ToolWork): Json {
   const { losses, names } = work
-  reportOrigin(tool, path, work)
+  losses.push(...lossesOfOrigin(tool, path))
   if (tool.cache !== undefined) losses.push(unsupported(path, 'cache_control', 'tools take no cache mark on Responses'))
   const lowered = lowerFunction(tool, path)
   losses.push(...lowered.losses)
@@ -71,17 +66,9 @@ function encodeLowered(tool: Extract<Tool, { type: 'function' }>, path: string, 
 
 function encodeWrapped(tool: Extract<Tool, { type: 'freeform' }>, path: string, { names, losses, wrapped }: ToolWork): Json {
   wrapped.add(tool.name)
-  losses.push(approximated(path, 'tool.freeform', 'it is offered as a function that takes one text, and its calls are unwrapped'))
-  const { grammar } = tool
-  const rule = grammar === undefined ? undefined : `The text must follow this ${grammar.syntax} grammar:\n${grammar.definition}`
-  const description = [tool.description, rule].filter((text) => text !== undefined).join('\n\n')
-  const parameters = {
-    type: 'object',
-    properties: { [FREEFORM_MEMBER]: { type: 'string' } },
-    required: [FREEFORM_MEMBER],
-    additionalProperties: false,
-  }
-  return { type: 'function', name: names.toWire(tool.name), ...(description === '' ? {} : { description }), parameters, strict: false }
+  const { description, schema, losses: lost } = freeformFunction(tool, path)
+  losses.push(...lost)
+  return { type: 'function', name: names.toWire(tool.name), ...defined({ description }), parameters: schema, strict: false }
 }
 
 function encodeHosted(tool: Extract<Tool, { type: 'hosted' }>, path: string, { losses }: ToolWork): readonly Json[] {

@@ -100,6 +100,17 @@ describe('rank', () => {
     )
   })
 
+  it('scores somebody who is alone like two of his kind', () => {
+    fc.assert(
+      fc.property(anyCandidates, anyOptions, ([some], options) => {
+        const one = some as Candidate
+        const [first, second] = rank([one, one], options)
+        expect(rank([one], options)).toEqual([first])
+        expect(second).toEqual({ ...first, rank: 2 })
+      }),
+    )
+  })
+
   it('scores between nothing and one, with one for whoever is best in everything', () => {
     fc.assert(
       fc.property(anyCandidates, (candidates) => {

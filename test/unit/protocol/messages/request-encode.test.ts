@@ -516,7 +516,7 @@ describe('the rest', () => {
       'omitted seed at seed',
       'omitted service_tier at service_tier',
       'omitted store at store',
-      'omitted unknown_field at verbosity',
+      'omitted verbosity at verbosity',
       'refused candidates at n',
       'refused logit_bias at logit_bias',
       'refused logprobs at logprobs',
