@@ -152,3 +152,22 @@ describe('a user’s own', () => {
     expect(upstreams['gpu']?.requests[0]?.headers.authorization).toBeUndefined()
   })
 })
+
+describe('the managed provider', () => {
+  it('and the full catalog can be listed with prices', async () => {
+    verifies('models.managed')
+    const file = (id: string, kind: string, price: string) =>
+      `name: ${id}\napi_base: https://${id}.dev\nkind: ${kind}\nmodels: [{ id: open/model, pricing: { input_tokens: { no_cache: ${price} }, output_tokens: { text: ${price} } } }]\n`
+    const registry = {
+      'canonical.yaml': 'models: [{ id: open/model, name: Open, input_modalities: text, output_modalities: text, open_weights: true }]\n',
+      'providers/house.yaml': file('house', 'managed', '0.75'),
+      'providers/other.yaml': file('other', 'third_party', '1'),
+    }
+    const { file: config } = await open({ registry })
+    const { run } = commandLine()
+    expect((await run('models', 'list', '--provider', 'house', '-c', config)).out).toContain('$0.75')
+    const { out } = await run('models', 'show', 'open/model', '-c', config)
+    expect(out).toMatch(/house:open\/model +\$0\.75/)
+    expect(out).toMatch(/other:open\/model +\$1\.00/)
+  })
+})

@@ -1,10 +1,12 @@
 /** What the public registry was promised to be: a vocabulary, one file a provider, no credential, and no say in who gets traffic. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseManifest } from '../../src/registry/manifest.ts'
 import { problemsOf } from '../../src/registry/problem.ts'
 import { ask } from '../support/engine.ts'
 import { verifies } from '../support/verifies.ts'
-import { open, said, source } from './world.ts'
+import { commandLine, open, said, source } from './world.ts'
 
 const base = 'name: acme\napi_base: https://acme.dev/v1\n'
 
@@ -73,4 +75,37 @@ describe('a registry file', () => {
     expect(two.requests[0]?.json).toMatchObject({ model: 'm-two' })
     expect(engine.logged.join('\n')).toContain('providers/ghost.yaml')
   })
+})
+
+describe('two files of one provider', () => {
+  it.each(['acme2.yaml', 'acme.yml'])('are refused: %s beside acme.yaml', async (name) => {
+    verifies('registry.validate.unique')
+    const text = 'name: acme\napi_base: https://acme.dev\nmodels_url: https://acme.dev/models\n'
+    const world = commandLine()
+    mkdirSync(join(world.directory, 'providers'))
+    writeFileSync(join(world.directory, 'canonical.yaml'), 'models: []\n')
+    writeFileSync(join(world.directory, 'providers/acme.yaml'), text)
+    expect((await world.run('registry', 'validate')).code).toBe(0)
+    writeFileSync(join(world.directory, 'providers', name), text)
+    const { code, out } = await world.run('registry', 'validate')
+    expect([code, out.includes(`providers/${name}`)]).toEqual([1, true])
+  })
+})
+
+it('a listing states its documentation, a contact and a support channel, and `registry show` prints them', async () => {
+  verifies('listing.basic.documentation', 'listing.after.support', 'listing.process.escalation')
+  const lines = ['doc_url: https://acme.dev/docs', 'contact: ops@acme.dev', 'support: https://acme.dev/help']
+  const world = commandLine()
+  mkdirSync(join(world.directory, 'providers'))
+  const write = (more: readonly string[]) =>
+    writeFileSync(join(world.directory, 'providers/acme.yaml'), `${base}models_url: https://acme.dev/models\n${more.join('\n')}\n`)
+  writeFileSync(join(world.directory, 'canonical.yaml'), 'models: []\n')
+  write(lines)
+  expect((await world.run('registry', 'validate')).code).toBe(0)
+  const { out } = await world.run('registry', 'show', 'acme')
+  expect(lines.filter((line) => !out.includes(line))).toEqual([])
+  for (const wrong of ['doc_url: none', 'contact: nobody', 'support: "javascript:alert(1)"']) {
+    write([wrong])
+    expect((await world.run('registry', 'validate')).code).toBe(1)
+  }
 })

@@ -27,7 +27,7 @@ export function said(text: string, more: Readonly<Record<string, unknown>> = {})
 
 /** One event of a streamed answer. */
 export function chunk(content: string | undefined, finish: string | null = null): string {
-  const delta = content === undefined ? {} : { content }
+  const delta = content === undefined ? {} : { role: 'assistant', content }
   return sse({ ...head, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason: finish }] })
 }
 
