@@ -53,8 +53,8 @@ export function playStreams(recordings: readonly Recording[]): Promise<Upstream>
 }
 
 /** Plays whole answers by name. */
-export function playWhole(answers: Readonly<Record<string, unknown>>): Promise<Upstream> {
+function playWhole(answers: Readonly<Record<string, unknown>>): Promise<Upstream> {
   return startUpstream((request) => ({ json: answers[modelAsked(request)] ?? {} }))
 }
 
-export const wires = protocols
+const wires = protocols
