@@ -165,7 +165,9 @@ async function answerNative({ writer, wire }: Asked, native: NativeAnswer, heade
   if (native.body instanceof Uint8Array) {
     // A comment may have been sent already: the caller then reads events, and gets to know that there are none.
     if (writer.started()) throw new RouteplaneError('upstream_bad_stream', 'the upstream answered a streaming request with a whole body')
-    writer.head(native.status, { ...headers, 'content-type': contentType ?? 'application/json', ...lengthOf(native.body) }, false)
+    headers['content-type'] = contentType ?? 'application/json'
+    headers['content-length'] = String(native.body.byteLength)
+    writer.head(native.status, headers, false)
     await writer.whole(native.body)
     return
   }

@@ -34,16 +34,21 @@ export function requestHeaders(requestId: string): Record<string, string> {
 /** Headers of an answer whose origin is known; what is not known is left out. @see Routing guide, section 4 */
 export function completionHeaders(head: CompletionHead): Record<string, string> {
   const loss = formatLossHeader(head.losses)
-  return {
-    ...requestHeaders(head.requestId),
+  const headers: Record<string, string> = {
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-routeplane-request-id': head.requestId,
+    'x-request-id': head.requestId,
+    'request-id': head.requestId,
     'x-routeplane-provider': cleanHeader(head.provider),
     'x-routeplane-model': cleanHeader(head.model),
     'x-routeplane-attempts': String(head.attempts),
     'x-routeplane-payment-mode': cleanHeader(head.mode),
-    ...(head.replayed === true ? { 'x-routeplane-replayed': '1' } : {}),
-    ...(head.costUsd === undefined ? {} : { 'x-routeplane-cost-usd': formatUsd(head.costUsd) }),
-    ...(head.receiptId === undefined ? {} : { 'x-routeplane-receipt': cleanHeader(head.receiptId) }),
-    ...(loss === undefined ? {} : { 'x-routeplane-loss': cleanHeader(loss) }),
-    ...(head.warnings.length === 0 ? {} : { 'x-routeplane-warning': cleanHeader(head.warnings.join('; ')) }),
   }
+  if (head.replayed === true) headers['x-routeplane-replayed'] = '1'
+  if (head.costUsd !== undefined) headers['x-routeplane-cost-usd'] = formatUsd(head.costUsd)
+  if (head.receiptId !== undefined) headers['x-routeplane-receipt'] = cleanHeader(head.receiptId)
+  if (loss !== undefined) headers['x-routeplane-loss'] = cleanHeader(loss)
+  if (head.warnings.length > 0) headers['x-routeplane-warning'] = cleanHeader(head.warnings.join('; '))
+  return headers
 }

@@ -77,13 +77,15 @@ function scan(text: string): readonly JsonMember[] {
 export function spliceJson(body: Uint8Array, edit: JsonEdit): Uint8Array {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   const members = scanMembers(body)
-  const removed = new Set(edit.remove)
-  const set = new Map([...(edit.set ?? [])].filter(([, value]) => value !== undefined))
+  const set = new Map<string, unknown>()
+  for (const [key, value] of edit.set ?? []) if (value !== undefined && !stands(bytes, members, key, value)) set.set(key, value)
+  const removed = edit.remove?.filter((key) => edit.set?.get(key) === undefined && members.some((member) => member.key === key)) ?? []
+  if (set.size === 0 && removed.length === 0) return body
   const pieces: Buffer[] = []
   let from = -1
   let last: JsonMember | undefined
   for (const [index, member] of members.entries()) {
-    if (removed.has(member.key) && !set.has(member.key)) continue
+    if (removed.includes(member.key)) continue
     if (last !== undefined && last !== members[index - 1]) {
       pieces.push(bytes.subarray(from, last.valueEnd), Buffer.from(','))
       from = -1
@@ -99,6 +101,13 @@ export function spliceJson(body: Uint8Array, edit: JsonEdit): Uint8Array {
   const added = [...set].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')
   if (added !== '') pieces.push(Buffer.from(last === undefined ? added : `,${added}`))
   return Buffer.concat([bytes.subarray(0, headEnd(bytes, members)), ...pieces, bytes.subarray(tailStart(bytes, members))])
+}
+
+/** Whether a member has its new value already; only texts are compared. */
+function stands(bytes: Buffer, members: readonly JsonMember[], key: string, value: unknown): boolean {
+  if (typeof value !== 'string') return false
+  const member = members.find((each) => each.key === key)
+  return member !== undefined && bytes.toString('utf8', member.valueStart, member.valueEnd) === JSON.stringify(value)
 }
 
 function written(value: unknown): Buffer {
@@ -124,8 +133,13 @@ function readMember(text: string, keyStart: number): JsonMember {
   return { key: readKey(text, keyStart, keyEnd), keyStart, valueStart, valueEnd: endOfValue(text, valueStart) }
 }
 
+/** A key that means what it shows: ASCII without escapes. */
+const PLAIN = /^[ -[\]-~]*$/
+
 function readKey(text: string, start: number, end: number): string {
-  const key = Buffer.from(text.slice(start + 1, end - 1), 'latin1').toString()
+  const raw = text.slice(start + 1, end - 1)
+  if (PLAIN.test(raw)) return raw
+  const key = Buffer.from(raw, 'latin1').toString()
   return key.includes('\\') ? String(parseJson(`"${key}"`)) : key
 }
 

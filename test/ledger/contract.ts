@@ -115,6 +115,13 @@ function requests(opened: () => Ledger, another: (startMs: number) => Promise<Le
     expect((await opened().requests.get('r4'))?.requestedModel).toBe('a\uFFFDb\uFFFD')
   })
 
+  it('leave out the one of many that cannot be written', async () => {
+    for (let at = 0; at < 40; at++) opened().requests.record(requestOf(`r${at}`, at === 21 ? { status: 0.5 } : {}))
+    const kept = (await opened().requests.list(99)).map(({ id }) => id)
+    expect(kept).toHaveLength(39)
+    expect(kept).not.toContain('r21')
+  })
+
   it('give back any texts and counts they were given', async () => {
     const text = fc.string({ unit: 'binary' }).map((own) => own.replaceAll('\0', ''))
     const count = fc.nat()

@@ -33,7 +33,8 @@ function planOf(sql: string): readonly string[] {
 const statements = Object.entries({ ...attemptSql, ...budgetSql, ...eventSql, ...processSql, ...idempotencySql, ...requestSql })
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {
-  for (const step of planOf(sql)) expect(step).not.toMatch(/^SCAN (?!requests USING INDEX requests_by_start)(?!CONSTANT)/)
+  for (const step of planOf(sql))
+    expect(step).not.toMatch(/^SCAN (?!\d+ CONSTANT ROWS?$|requests USING INDEX requests_by_start)(?!CONSTANT)/)
 })
 
 it.each([

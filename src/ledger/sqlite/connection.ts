@@ -133,8 +133,13 @@ export function isStoreFault(cause: unknown): boolean {
   return cause instanceof Error && cause.name === 'SqliteError' && !isConstraint(cause)
 }
 
+/** SQLite's primary result code for every refused constraint; the kinds of it that libsql has no name for carry it too. */
+const CONSTRAINT = 19
+
+/** @see https://www.sqlite.org/rescode.html, "Primary Result Codes versus Extended Result Codes" */
 export function isConstraint(cause: unknown): boolean {
-  return codeOf(cause)?.startsWith('SQLITE_CONSTRAINT') === true
+  const rawCode = (cause as { readonly rawCode?: unknown } | undefined)?.rawCode
+  return codeOf(cause)?.startsWith('SQLITE_CONSTRAINT') === true || (typeof rawCode === 'number' && (rawCode & 0xff) === CONSTRAINT)
 }
 
 function isLocked(cause: unknown): boolean {

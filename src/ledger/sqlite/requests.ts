@@ -18,7 +18,7 @@ const LINGER_MS = 100
 const MAX_WAITING = 2_000
 
 /** Rows in one transaction: more would hold the event loop for milliseconds at a time. */
-const MAX_ROWS = 128
+const MAX_ROWS = 256
 
 /** Milliseconds after which rows that could not be written are tried again. */
 const RETRY_MS = 1_000
@@ -44,8 +44,15 @@ const columns = [
   'started_at',
 ] as const
 
+/** Rows in one statement: each costs less than in one of its own. */
+const TOGETHER = 16
+
+const marks = `(${columns.map(() => '?').join(', ')})`
+const put = (rows: number) => `INSERT OR REPLACE INTO requests (${columns.join(', ')}) VALUES ${Array(rows).fill(marks).join(', ')}`
+
 export const requestSql = {
-  putRequest: `INSERT OR REPLACE INTO requests (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+  putRequest: put(1),
+  putRequests: put(TOGETHER),
   requestById: 'SELECT * FROM requests WHERE id = ?',
   lastRequests: 'SELECT * FROM requests ORDER BY started_at DESC, id DESC LIMIT ?',
 } as const
@@ -133,15 +140,28 @@ function report(log: Log, dropped: number): void {
   if (dropped > 0) log.warn('ledger.requests_dropped', { count: dropped })
 }
 
-/** A row that cannot be written is left out and reported: it must not keep the others from the disk. */
 function writeRows(connection: Connection, rows: readonly RequestRow[], log: Log): void {
+  for (let at = 0; at < rows.length; at += TOGETHER) {
+    const some = rows.slice(at, at + TOGETHER)
+    if (some.length < TOGETHER || !tryToRun(connection, requestSql.putRequests, some.flatMap(valuesOf))) writeEach(connection, some, log)
+  }
+}
+
+/** A row that cannot be written is left out and reported: it must not keep the others from the disk. */
+function writeEach(connection: Connection, rows: readonly RequestRow[], log: Log): void {
   for (const row of rows) {
-    try {
-      connection.run(requestSql.putRequest, valuesOf(row))
-    } catch (cause) {
-      if (isStoreFault(cause)) throw cause
-      log.warn('ledger.request_unwritable', { id: row.id })
-    }
+    if (!tryToRun(connection, requestSql.putRequest, valuesOf(row))) log.warn('ledger.request_unwritable', { id: row.id })
+  }
+}
+
+/** @returns `false`, with nothing of it written, when a row is at fault. @throws what the store throws when it is. */
+function tryToRun(connection: Connection, sql: string, values: readonly Bound[]): boolean {
+  try {
+    connection.run(sql, values)
+    return true
+  } catch (cause) {
+    if (isStoreFault(cause)) throw cause
+    return false
   }
 }
 
