@@ -2,7 +2,6 @@
 import { foldAll } from '../../src/completion/fold.ts'
 import type { CompletionResult } from '../../src/completion/result.ts'
 import { toRouteplaneError } from '../../src/errors.ts'
-import { protocols } from '../../src/protocol/index.ts'
 import type { Protocol, ProtocolId } from '../../src/protocol/protocol.ts'
 import { collect, cut, from, streamFixtures, type StreamFixture } from '../support/fixtures.ts'
 import { startUpstream, type SeenRequest, type Upstream } from '../support/upstream.ts'
@@ -51,10 +50,3 @@ export function playStreams(recordings: readonly Recording[]): Promise<Upstream>
     return { stream: cut(bytes, [third, 2 * third]).filter((piece) => piece.length > 0) }
   })
 }
-
-/** Plays whole answers by name. */
-function playWhole(answers: Readonly<Record<string, unknown>>): Promise<Upstream> {
-  return startUpstream((request) => ({ json: answers[modelAsked(request)] ?? {} }))
-}
-
-const wires = protocols
