@@ -50,7 +50,10 @@ export function decideHold(amount: Usd, standings: readonly Standing[]): HoldOut
 }
 
 /** What a row keeps from its budgets: the one reading of a state as money. */
-export function standingOf(row: Pick<AttemptRow, 'state' | 'heldUsd' | 'owedUsd' | 'payment'>): { readonly reserved: Usd; readonly spent: Usd } {
+export function standingOf(row: Pick<AttemptRow, 'state' | 'heldUsd' | 'owedUsd' | 'payment'>): {
+  readonly reserved: Usd
+  readonly spent: Usd
+} {
   if (row.state === 'released') return { reserved: ZERO_USD, spent: ZERO_USD }
   const spent = row.state === 'owed' ? row.owedUsd : row.payment?.settledUsd
   return spent === undefined ? { reserved: row.heldUsd, spent: ZERO_USD } : { reserved: ZERO_USD, spent }
@@ -107,10 +110,21 @@ function settle(row: AttemptRow, ending: Settlement): AttemptRow {
  */
 export function planReopening(row: AttemptRow, reason: string, now: number): AttemptRow {
   checkTime(now)
-  const { amountSettled, settledUsd, transaction, blockNumber, logIndex, finality, ...signed } = paymentOf(row)
-  if (row.state !== 'settled' || finality === 'final') throw refusedMove(row, 'unknown')
-  return { ...row, state: 'unknown', reason: reasonOf(reason), updatedAt: now, payment: signed }
+  const payment = paymentOf(row)
+  if (row.state !== 'settled' || payment.finality === 'final') throw refusedMove(row, 'unknown')
+  const signed = Object.entries(payment).filter(([field]) => !shownByChain.has(field))
+  return { ...row, state: 'unknown', reason: reasonOf(reason), updatedAt: now, payment: Object.fromEntries(signed) as AttemptPayment }
 }
+
+/** What only a block can tell of a payment. */
+const shownByChain: ReadonlySet<string> = new Set<keyof AttemptPayment>([
+  'amountSettled',
+  'settledUsd',
+  'transaction',
+  'blockNumber',
+  'logIndex',
+  'finality',
+])
 
 function owe(row: AttemptRow, { amountUsd, reason, now }: Extract<Ending, { state: 'owed' }>): AttemptRow {
   checkAmount(amountUsd, 'a debt')

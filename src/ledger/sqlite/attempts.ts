@@ -4,7 +4,18 @@ import type { Clock } from '../../lib/clock.ts'
 import { addUsd, type Usd } from '../../money.ts'
 import type { AttemptRow } from '../entry.ts'
 import type { AttemptFilter, AttemptStore, HoldOutcome, HoldRequest } from '../ledger.ts'
-import { attemptStates, checkHold, countedUsd, decideHold, openStates, planEnding, planIntent, planReopening, present, type Standing } from '../rules.ts'
+import {
+  attemptStates,
+  checkHold,
+  countedUsd,
+  decideHold,
+  openStates,
+  planEnding,
+  planIntent,
+  planReopening,
+  present,
+  type Standing,
+} from '../rules.ts'
 import { attemptSql, insertValues, readAttempt, updateValues } from './attempt-row.ts'
 import { applyMove, readBudget, reserve } from './budgets.ts'
 import type { Bound, Connection } from './connection.ts'
@@ -51,8 +62,17 @@ function hold(connection: Connection, owner: string, request: HoldRequest): Hold
   const outcome = decideHold(amount, standings)
   if (!outcome.granted) return outcome
   const row: AttemptRow = {
-    ...{ id, requestId, provider, model, mode, state: 'held', heldUsd: amount, owner, createdAt: now, updatedAt: now },
+    id,
+    requestId,
+    provider,
+    model,
+    mode,
     ...present({ caller, preset }),
+    state: 'held',
+    heldUsd: amount,
+    owner,
+    createdAt: now,
+    updatedAt: now,
   }
   guardUnique(`attempt ${id} exists already`, () => connection.run(attemptSql.insertAttempt, insertValues(row)))
   reserve(connection, id, amount, request.budgets)

@@ -55,7 +55,7 @@ const members = { provider: 'byProvider', key: 'byCaller', preset: 'byPreset' } 
 function earlier(connection: Connection, { scope, since }: BudgetLimit): readonly AttemptRow[] {
   if (since === undefined) return []
   if (scope === 'all') return connection.all(budgetSql.byTime, [since]).map(readAttempt)
-  const [kind = '', name = ''] = splitOnce(scope)
+  const [kind, name] = splitOnce(scope)
   const statement = Object.hasOwn(members, kind) ? members[kind as keyof typeof members] : undefined
   return statement === undefined ? [] : connection.all(budgetSql[statement], [since, name]).map(readAttempt)
 }

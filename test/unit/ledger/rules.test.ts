@@ -78,7 +78,10 @@ describe('a debt', () => {
   it('is at most what was held, and counts as spent', () => {
     expect(rules.standingOf(rowIn('owed'))).toEqual({ reserved: 0n, spent: 7n })
     expect(() => rules.planEnding(held, { ...owed, amountUsd: usd(10n) })).toThrow(expect.objectContaining({ code: 'internal' }) as Error)
-    expect(rules.planEnding(held, { ...owed, amountUsd: usd(0n), reason: 'nothing\0said' })).toMatchObject({ owedUsd: 0n, reason: 'nothing\uFFFDsaid' })
+    expect(rules.planEnding(held, { ...owed, amountUsd: usd(0n), reason: 'nothing\0said' })).toMatchObject({
+      owedUsd: 0n,
+      reason: 'nothing\uFFFDsaid',
+    })
   })
 })
 
@@ -145,13 +148,13 @@ describe('evidence', () => {
   })
 
   it('of another transaction that is no better is left aside', () => {
-    const row = (rules.planEnding(rowIn('intent'), settledOf(7n, { transaction: '0xA' })) as AttemptRow)
+    const row = rules.planEnding(rowIn('intent'), settledOf(7n, { transaction: '0xA' })) as AttemptRow
     expect(rules.planEnding(row, settledOf(7n, { transaction: '0xB', blockNumber: 5n }))).toBeUndefined()
   })
 
   it('of an unknown payment that settles under another transaction follows the settlement', () => {
-    const lost = (rules.planEnding(rowIn('intent'), { ...unknown, transaction: '0xA' }) as AttemptRow)
-    const settled = (rules.planEnding(lost, settledOf(7n, { transaction: '0xB', blockNumber: 5n })) as AttemptRow)
+    const lost = rules.planEnding(rowIn('intent'), { ...unknown, transaction: '0xA' }) as AttemptRow
+    const settled = rules.planEnding(lost, settledOf(7n, { transaction: '0xB', blockNumber: 5n })) as AttemptRow
     expect(settled.payment).toMatchObject({ transaction: '0xB', blockNumber: 5n })
   })
 })

@@ -102,7 +102,7 @@ type Sent = (call: HttpCall, count: number) => HttpResponse
 export function callOf(sent: Sent, changes: Partial<PaidCall> = {}): PaidCall & { readonly calls: readonly HttpCall[] } {
   const calls: HttpCall[] = []
   return {
-    ...{ requestId: 'req_1', attemptId: 'pay_1', endpoint: { provider: { id: 'acme' } } as unknown as Endpoint },
+    ...{ requestId: 'req_1', attemptId: 'pay_1', caller: 'local', endpoint: { provider: { id: 'acme' } } as unknown as Endpoint },
     wire: 'chat_completions',
     http: { method: 'POST', url: 'https://seller.example/v1', headers: { accept: 'application/json' }, body: Buffer.from('{}') },
     ...{ boundUsd: parseUsd('0.001'), capUsd: parseUsd('0.01'), answerSeconds: 1, onUnknown: 'fail' },
