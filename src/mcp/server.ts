@@ -1,6 +1,6 @@
 /** An MCP server over the gateway: the tools, how they are announced, and how their errors are told. */
 import { McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
