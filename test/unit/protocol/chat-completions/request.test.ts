@@ -198,7 +198,8 @@ describe('encodeRequest', () => {
     const carrier = { wire: 'chat_completions', provider: 'a-router', kind: 'reasoning_details', value: JSON.stringify(details) } as const
     const thought = { type: 'reasoning', form: 'full', text: ['hm'], carriers: [carrier] } as const
     const request: CompletionRequest = { ...base, turns: [{ role: 'assistant', parts: [thought, { type: 'text', text: 'said' }] }] }
-    const messageOf = (provider: string): unknown => encode(request, { model: 'openai/gpt-5.5', stream: false, provider })['messages']
+    const messageOf = (provider: string): unknown =>
+      chatCompletions.upstream.encodeRequest(request, { model: 'openai/gpt-5.5', stream: false, provider }).body['messages']
     expect(messageOf('a-router')).toEqual([{ role: 'assistant', content: 'said', reasoning_details: details }])
     expect(messageOf('another')).toEqual([{ role: 'assistant', content: 'said' }])
   })
