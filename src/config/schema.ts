@@ -1,5 +1,5 @@
 /** `routeplane.yaml`, strictly: every key it may have, and every default there is. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { amount, baseUrl, block, complain, count, flag, isLoopbackHost, line, modelId, providerId, ratio, secret } from './fields.ts'
 import { presetMap } from './preset-schema.ts'
 import { caip2, paymentModeNames, providerBlock, schemeNames, timeouts } from './provider-schema.ts'
