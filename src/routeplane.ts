@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { createKeyring, type Keyring } from './access/keyring.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { startBackground } from './composition/background.ts'
-import { createConfiguredCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
+import { openCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
 import { createGuardedTransport } from './composition/guarded-transport.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
@@ -64,7 +64,8 @@ export type Deps = { readonly log: Log; readonly clock: Clock; readonly version:
  */
 export async function createRouteplane(config: Config, deps: Partial<Deps> = {}): Promise<Routeplane> {
   const { log = silentLog, clock = systemClock, version = 'unknown' } = deps
-  const catalog = await createConfiguredCatalog(config, log)
+  const registry = await openCatalog(config, log)
+  const { catalog } = registry
   const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
   const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
@@ -109,6 +110,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const background = startBackground({
     poller: openPoller(config, { catalog, transport: transport.send, clock, log }),
     resolver,
+    refreshRegistry: registry.refresh,
     clock,
     log,
   })
@@ -131,7 +133,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       await background.stop()
       await resolver.close()
       await ledger.close()
-      await transport.close()
+      await Promise.all([transport.close(), registry.close()])
     },
   }
 }

@@ -1,5 +1,5 @@
 /** The kinds of value a config is made of: strict blocks, switches, counts, amounts, addresses of hosts. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { RouteplaneError } from '../errors.ts'
 import { Secret } from '../lib/log.ts'
 import { parseUsd, type Usd } from '../money.ts'

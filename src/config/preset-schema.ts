@@ -1,5 +1,5 @@
 /** `presets:`: named ways of asking, which a request may only narrow further. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { amount, block, complain, line, providerId, rollingCaps } from './fields.ts'
 import { paymentModeNames } from './provider-schema.ts'
 

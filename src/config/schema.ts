@@ -1,5 +1,5 @@
 /** `routeplane.yaml`, strictly: every key it may have, and every default there is. */
-import { z } from 'zod'
+import * as z from 'zod'
 import {
   amount,
   baseUrl,

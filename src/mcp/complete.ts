@@ -1,5 +1,5 @@
 /** The tool `complete`: has a model answer, pays for it within the caps, and says what was paid. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { CompletionPart } from '../completion/part.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Completion, CompletionSummary, Decision, GatewayCall } from '../gateway/call.ts'
