@@ -33,7 +33,8 @@ export type Config = {
   readonly payment: {
     readonly prefer: readonly PaymentModeName[]
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
-    readonly schemes: readonly string[]
+    /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
+    readonly schemes?: readonly string[]
   }
   readonly wallet: WalletConfig
   readonly registry: { readonly path?: string; readonly url?: string; readonly pollSeconds: number; readonly hideDeprecated: boolean }
@@ -139,7 +140,11 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       explorationShare: fields.routing.exploration_share,
     },
     budget: budgetOf(fields.budget),
-    payment: { prefer: fields.payment.prefer, onUnknown: fields.payment.on_unknown, schemes: fields.payment.schemes },
+    payment: {
+      prefer: fields.payment.prefer,
+      onUnknown: fields.payment.on_unknown,
+      ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
+    },
     wallet: walletOf(fields.wallet, base, state, environment),
     registry: {
       ...(fields.registry.path === undefined ? {} : { path: resolvePath(fields.registry.path, base, environment) }),

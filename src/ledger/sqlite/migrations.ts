@@ -129,8 +129,14 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
 `
 
+/** How an attempt's outcome is proven, and what its scheme must remember for that; absent in rows of the first version. */
+const proofs = `
+ALTER TABLE attempts ADD COLUMN proof TEXT;
+ALTER TABLE attempts ADD COLUMN particulars TEXT;
+`
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first] as const
+export const migrations = [first, proofs] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 
