@@ -10,7 +10,7 @@ import { generateText, Output, stepCountIs, streamText, tool, type LanguageModel
 import Anthropic2023 from 'anthropic-sdk-2023'
 import { betaZodTool as betaZodTool2023 } from 'anthropic-sdk-2023/helpers/beta/zod'
 import OpenAI from 'openai'
-import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod'
+import { zodFunction, zodResponseFormat, zodTextFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { CompletionRequest } from '../../src/completion/request.ts'
@@ -84,24 +84,10 @@ const weatherOf =
 
 async function runTools(url: string, model: string, isStreamed: boolean): Promise<Told> {
   const asked: string[] = []
-  const description = 'Tells the weather'
-  const body = {
-    model,
-    messages: [{ role: 'user' as const, content: QUESTION }],
-    tools: [
-      {
-        type: 'function' as const,
-        function: {
-          name: 'weather',
-          description,
-          parameters: z.toJSONSchema(city),
-          parse: (text: string) => city.parse(JSON.parse(text)),
-          function: weatherOf(asked),
-        },
-      },
-    ],
-  }
-  const runner = isStreamed ? openai(url).chat.completions.runTools({ ...body, stream: true }) : openai(url).chat.completions.runTools(body)
+  const weather = zodFunction({ name: 'weather', description: 'Tells the weather', parameters: city, function: weatherOf(asked) })
+  const body = { model, messages: [{ role: 'user' as const, content: QUESTION }], tools: [weather] }
+  const { completions } = openai(url).chat
+  const runner = isStreamed ? completions.runTools({ ...body, stream: true }) : completions.runTools(body)
   return { asked, text: (await runner.finalContent()) ?? '' }
 }
 
