@@ -74,14 +74,14 @@ describe('versions', () => {
     expect(SCHEMA_VERSION).toBe(migrations.length)
   })
 
-  it('reads what the first version wrote, and its journal still follows', async () => {
+  it('reads what was written before attempts named their proof, and its journal still follows', async () => {
     const before = await place.open()
     await before.attempts.hold(holdOf('a', 9n, { budgets: [limitOf(50n)] }))
     await before.attempts.intend('a', intentOf('a', 7n))
     await before.attempts.end('a', settledOf(7n))
     const row = await before.attempts.get('a')
     await before.close()
-    raw().exec('ALTER TABLE attempts DROP COLUMN proof; ALTER TABLE attempts DROP COLUMN particulars; PRAGMA user_version = 1')
+    raw().exec('ALTER TABLE attempts DROP COLUMN proof; ALTER TABLE attempts DROP COLUMN particulars; PRAGMA user_version = 2')
     const after = await place.open(2)
     expect(await after.attempts.get('a')).toEqual(row)
     expect(row?.payment?.proof).toBe('eip3009')

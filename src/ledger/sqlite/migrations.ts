@@ -129,14 +129,25 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
 `
 
-/** How an attempt's outcome is proven, and what its scheme must remember for that; absent in rows of the first version. */
+const health = `
+CREATE TABLE health (
+  owner TEXT NOT NULL,
+  endpoint TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  PRIMARY KEY (owner, endpoint)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX health_by_time ON health (at);
+`
+
+/** How an attempt's outcome is proven, and what its scheme must remember for that; absent in older rows. */
 const proofs = `
 ALTER TABLE attempts ADD COLUMN proof TEXT;
 ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, proofs] as const
+export const migrations = [first, health, proofs] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 
