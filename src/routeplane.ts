@@ -82,20 +82,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const health = createHealth(clock)
   const healthSync = startHealthSync(health, ledger.health, { clock, log })
   await healthSync.sync()
-  const resolver = createResolver({ ledger, chainOf, clock, log })
-  const modes = createPaymentModes({
-    keyring: openKeyring(config),
-    authorize,
-    ledger,
-    wallet,
-    networks,
-    schemes: config.payment.schemes,
-    chainOf,
-    budgets,
-    resolver,
-    clock,
-    log,
-  })
+  const shared = { ledger, chainOf, clock, log }
+  const resolver = createResolver(shared)
+  const { schemes } = config.payment
+  const modes = createPaymentModes({ ...shared, keyring: openKeyring(config), authorize, wallet, networks, schemes, budgets, resolver })
   const context: GatewayContext = {
     catalog,
     health,
