@@ -9,6 +9,7 @@ import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { capsOf, rulesOf } from './composition/rules.ts'
+import { openSelling } from './composition/selling.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
@@ -31,6 +32,7 @@ import { createPoller, type Poller } from './registry/poll.ts'
 import { createPresetStore } from './routing/preset.ts'
 import { createRateLimits } from './routing/rate-limit.ts'
 import { createHealth } from './selection/health.ts'
+import type { Cashier } from './selling/cashier.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
@@ -43,6 +45,8 @@ export type { Reconciliation } from './payment/reconcile.ts'
 
 export type Routeplane = {
   complete(call: GatewayCall): Promise<Completion>
+  /** Serves callers who pay per call; absent when the config does not charge. */
+  readonly cashier?: Cashier
   explain(call: GatewayCall): Promise<Decision>
   readonly catalog: CatalogView
   readonly receipts: ReceiptView
@@ -113,11 +117,15 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     log,
   })
 
+  const completeOnce = async (call: GatewayCall) => {
+    await background.ready
+    return onlyOnce(call, context, () => complete(call, context))
+  }
+  const selling = openSelling({ config, context, wallet, chainOf, complete: completeOnce })
+
   return {
-    async complete(call) {
-      await background.ready
-      return onlyOnce(call, context, () => complete(call, context))
-    },
+    complete: completeOnce,
+    ...(selling === undefined ? {} : { cashier: selling.cashier }),
     async explain(call) {
       await background.ready
       return explain(call, context)
@@ -129,6 +137,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     ready: () => background.ready,
     async close() {
       await background.stop()
+      await selling?.close()
       await resolver.close()
       await ledger.close()
       await transport.close()

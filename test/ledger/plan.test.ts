@@ -8,6 +8,7 @@ import { eventSql } from '../../src/ledger/sqlite/events.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
+import { saleSql } from '../../src/ledger/sqlite/sales.ts'
 import { openStates } from '../../src/ledger/rules.ts'
 import { createPlace } from './open.ts'
 import { holdOf, limitOf, released } from './sample.ts'
@@ -30,7 +31,7 @@ function planOf(sql: string): readonly string[] {
   return rows.map(({ detail }) => detail)
 }
 
-const statements = Object.entries({ ...attemptSql, ...budgetSql, ...eventSql, ...processSql, ...idempotencySql, ...requestSql })
+const statements = Object.entries({ ...attemptSql, ...budgetSql, ...eventSql, ...processSql, ...idempotencySql, ...requestSql, ...saleSql })
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {
   for (const step of planOf(sql))

@@ -29,6 +29,7 @@ export const responses = {
     encodeResult,
     encodeStream,
     encodeError,
+    endLine: /^event: ?response\.(?:completed|incomplete)/m,
   },
   upstream: {
     encodeRequest,
