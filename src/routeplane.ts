@@ -3,13 +3,14 @@ import { hostname } from 'node:os'
 import { createKeyring, type Keyring } from './access/keyring.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { startBackground } from './composition/background.ts'
-import { createConfiguredCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
+import { openCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
 import { createGuardedTransport } from './composition/guarded-transport.ts'
+import { startHealthSync } from './composition/health-sync.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
-import { capsOf, rulesOf } from './composition/rules.ts'
 import { openSelling } from './composition/selling.ts'
+import { budgetsOf, rulesOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
@@ -68,7 +69,8 @@ export type Deps = { readonly log: Log; readonly clock: Clock; readonly version:
  */
 export async function createRouteplane(config: Config, deps: Partial<Deps> = {}): Promise<Routeplane> {
   const { log = silentLog, clock = systemClock, version = 'unknown' } = deps
-  const catalog = await createConfiguredCatalog(config, log)
+  const registry = await openCatalog(config, log)
+  const { catalog } = registry
   const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
   const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
@@ -78,23 +80,15 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
   const asset = findAssetBySymbol(networks[0] ?? '', DEFAULT_SYMBOL)
-  const caps = capsOf(config)
+  const budgets = budgetsOf(config)
   const rules = rulesOf(config)
   const transport = createGuardedTransport(config)
   const health = createHealth(clock)
+  const healthSync = startHealthSync(health, ledger.health, { clock, log })
+  await healthSync.sync()
   const resolver = createResolver({ ledger, chainOf, clock, log })
-  const modes = createPaymentModes({
-    keyring: openKeyring(config),
-    authorize,
-    ledger,
-    wallet,
-    networks,
-    chainOf,
-    caps,
-    resolver,
-    clock,
-    log,
-  })
+  const keyring = openKeyring(config)
+  const modes = createPaymentModes({ keyring, authorize, ledger, wallet, networks, chainOf, budgets, resolver, clock, log })
   const context: GatewayContext = {
     catalog,
     health,
@@ -113,6 +107,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const background = startBackground({
     poller: openPoller(config, { catalog, transport: transport.send, clock, log }),
     resolver,
+    refreshRegistry: registry.refresh,
     clock,
     log,
   })
@@ -133,14 +128,13 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
     presets: viewPresets(presets, config.stateDirectory, clock),
-    status: () => readStatus({ version, network: config.wallet.network, ledger, caps, rules, catalog, wallet, asset, chainOf, clock }),
+    status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
-      await background.stop()
-      await selling?.close()
+      await Promise.all([background.stop(), healthSync.stop(), selling?.close()])
       await resolver.close()
       await ledger.close()
-      await transport.close()
+      await Promise.all([transport.close(), registry.close()])
     },
   }
 }

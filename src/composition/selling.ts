@@ -1,5 +1,4 @@
 /** Opens the shop of a config: its prices, its tills with their facilitators, and the collecting of what is left open. */
-import type { FacilitatorClient } from '@x402/core/server'
 import { createHmac } from 'node:crypto'
 import type { Chain } from '../chain/chain.ts'
 import { findNetwork } from '../chain/networks.ts'
@@ -10,6 +9,7 @@ import type { GatewayContext } from '../gateway/context.ts'
 import { Secret } from '../lib/log.ts'
 import { createCashier, type Cashier } from '../selling/cashier.ts'
 import type { ChargeTerms } from '../selling/charge.ts'
+import type { FacilitatorClient } from '../selling/facilitator/pool.ts'
 import { createX402Till } from '../selling/x402/till.ts'
 import { walletNetworks } from '../wallet/open.ts'
 import type { Wallet } from '../wallet/wallet.ts'
@@ -68,7 +68,12 @@ function termsOf(charge: ChargeConfig, config: Config, wallet: Wallet | undefine
 }
 
 /** Our own key first: nobody else has to be up for a sale. */
-async function openFacilitator(charge: ChargeConfig, terms: ChargeTerms, config: Config, { clock, log }: GatewayContext): Promise<FacilitatorClient> {
+async function openFacilitator(
+  charge: ChargeConfig,
+  terms: ChargeTerms,
+  config: Config,
+  { clock, log }: GatewayContext,
+): Promise<FacilitatorClient> {
   const { key, urls } = charge.facilitator
   const [{ createPool }, { createLocalFacilitator }, { createRemoteFacilitator }] = await Promise.all([
     import('../selling/facilitator/pool.ts'),
@@ -83,7 +88,9 @@ async function openFacilitator(charge: ChargeConfig, terms: ChargeTerms, config:
 function nodeOf(network: string, { wallet }: Config): Secret {
   const rpcUrl = wallet.rpc[network] ?? findNetwork(network)?.rpcUrl
   if (rpcUrl === undefined) {
-    throw new RouteplaneError('unknown_network', `no node is known for ${network}`, { hint: `Set wallet.rpc["${network}"] in routeplane.yaml.` })
+    throw new RouteplaneError('unknown_network', `no node is known for ${network}`, {
+      hint: `Set wallet.rpc["${network}"] in routeplane.yaml.`,
+    })
   }
   return typeof rpcUrl === 'string' ? new Secret(rpcUrl) : rpcUrl
 }

@@ -1,6 +1,21 @@
 /** `routeplane.yaml`, strictly: every key it may have, and every default there is. */
-import { z } from 'zod'
-import { amount, baseUrl, block, complain, count, flag, isLoopbackHost, line, modelId, providerId, ratio, secret } from './fields.ts'
+import * as z from 'zod'
+import {
+  amount,
+  baseUrl,
+  block,
+  complain,
+  count,
+  flag,
+  isLoopbackHost,
+  keyId,
+  line,
+  modelId,
+  providerId,
+  ratio,
+  rollingCaps,
+  secret,
+} from './fields.ts'
 import { presetMap } from './preset-schema.ts'
 import { caip2, paymentModeNames, providerBlock, schemeNames, timeouts } from './provider-schema.ts'
 
@@ -41,13 +56,17 @@ const routing = block({
   exploration_share: ratio(0, 1).default(0.02),
 })
 
+/** Caps of one provider or one key, beside everybody's. */
+const ownCaps = block({ per_request_usd: amount.optional(), ...rollingCaps })
+
 /** Caps in US dollars. There is no word for "unlimited": leaving a cap out leaves its default. */
 const budget = block({
+  ...rollingCaps,
   per_request_usd: amount.prefault('0.50'),
-  per_hour_usd: amount.optional(),
   per_day_usd: amount.prefault('5'),
-  per_month_usd: amount.optional(),
-  total_usd: amount.optional(),
+  approve_above_usd: amount.optional(),
+  providers: z.record(providerId, ownCaps).default({}),
+  keys: z.record(keyId, ownCaps).default({}),
 })
 
 const payment = block({
@@ -86,7 +105,10 @@ const charge = block({
   prices: z.record(modelId, amount).default({}),
   pay_to: evmAddress.optional(),
   networks: z.array(caip2).min(1).max(4).optional(),
-  schemes: z.array(z.enum(sellingSchemeNames)).min(1).default([...sellingSchemeNames]),
+  schemes: z
+    .array(z.enum(sellingSchemeNames))
+    .min(1)
+    .default([...sellingSchemeNames]),
   facilitator: block({ key_env: variableName.optional(), urls: z.array(baseUrl).max(8).default([]) }).prefault({}),
 }).refine(({ facilitator }) => facilitator.key_env !== undefined || facilitator.urls.length > 0, {
   message: 'needs a facilitator: key_env of a key that pays for gas, or urls of remote ones',
@@ -98,6 +120,15 @@ const registry = block({
   url: baseUrl.optional(),
   poll_seconds: count(5, 86_400).default(60),
   hide_deprecated: flag.default(true),
+})
+
+/** Shares of the official price that managed supply of open models costs. */
+const managed = block({
+  discounts: block({
+    default: ratio(0, 1).default(0.75),
+    models: z.record(modelId, ratio(0, 1)).default({}),
+    accounts: z.record(line(64), ratio(0, 1)).default({}),
+  }).prefault({}),
 })
 
 export const configSchema = block({
@@ -113,6 +144,7 @@ export const configSchema = block({
   models: z.record(modelId, virtualModel).default({}),
   presets: presetMap.default({}),
   routing: routing.prefault({}),
+  managed: managed.prefault({}),
   budget: budget.prefault({}),
   payment: payment.prefault({}),
   wallet: wallet.prefault({}),

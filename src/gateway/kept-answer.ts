@@ -25,7 +25,9 @@ export function recordAnswer(completion: Completion, keep: Keep): Completion {
   if (answer.lane === 'native') {
     const { status, headers } = answer
     const whole = () => copy.whole((body) => keptAnswer(head, 'native', status, body, contentType(headers)))
-    const body = passing(answer.body as AsyncIterable<Uint8Array>, copy.add, (isWhole, failure) => keep(isWhole ? whole() : undefined, failure))
+    const body = passing(answer.body as AsyncIterable<Uint8Array>, copy.add, (isWhole, failure) =>
+      keep(isWhole ? whole() : undefined, failure),
+    )
     return { ...completion, answer: { ...answer, body } }
   }
   const line = (part: CompletionPart) => copy.add(Buffer.from(`${JSON.stringify(part)}\n`))

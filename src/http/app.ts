@@ -63,7 +63,8 @@ export type App = {
 export function createApp(routeplane: Routeplane, options: AppOptions): App {
   const { clock = systemClock, log, protocols } = options
   const { token } = tokenOf(options)
-  const isForSale = routeplane.cashier === undefined ? undefined : createSalesPaths(protocols.flatMap(({ caller }) => caller.paths.flatMap(withBare)))
+  const isForSale =
+    routeplane.cashier === undefined ? undefined : createSalesPaths(protocols.flatMap(({ caller }) => caller.paths.flatMap(withBare)))
   const guard = createGuard({
     allowHosts: options.allowHosts ?? [],
     ...(token === undefined ? {} : { token }),

@@ -117,9 +117,15 @@ function watched(writer: EventWriter, watch: AnswerWatch | undefined): EventWrit
 
 /** Headers that carry the gateway's own secrets, and so must not come near an upstream. */
 const PRIVATE_HEADERS: ReadonlySet<string> = new Set([
-  ...['authorization', 'proxy-authorization', 'x-api-key', 'x-goog-api-key', 'cookie'],
+  'authorization',
+  'proxy-authorization',
+  'x-api-key',
+  'x-goog-api-key',
+  'cookie',
   // A caller's payment is for us alone.
-  ...['payment-signature', 'x-payment', 'payment-authorization'],
+  'payment-signature',
+  'x-payment',
+  'payment-authorization',
 ])
 
 const NO_QUERY = new URLSearchParams()
@@ -207,7 +213,11 @@ async function answerTranslated(
   }
   if (asked.read.needs.stream) {
     const events = isEventStream(asked.wire)
-    asked.writer.head(200, { ...completionHeaders(head, sale), ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) }, events)
+    asked.writer.head(
+      200,
+      { ...completionHeaders(head, sale), ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) },
+      events,
+    )
     const written = protocol.caller.encodeStream(parts, context)
     return pipe(events ? withReceipt(withVerdict(written, violatesSchema), sale) : written, asked.writer)
   }

@@ -153,7 +153,12 @@ function checkMedia(incoming: IncomingMessage): Refusal | undefined {
 }
 
 function checkToken(incoming: IncomingMessage, { token, isForSale }: GuardOptions): Refusal | undefined {
-  if (token === undefined || token(incoming) || isForSale?.(incoming) === true || (incoming.method !== 'POST' && OPEN_PATHS.includes(pathOf(incoming.url ?? '')))) {
+  if (
+    token === undefined ||
+    token(incoming) ||
+    isForSale?.(incoming) === true ||
+    (incoming.method !== 'POST' && OPEN_PATHS.includes(pathOf(incoming.url ?? '')))
+  ) {
     return undefined
   }
   const refusal = refuse('unauthorized', 'the gateway token is missing or wrong', {

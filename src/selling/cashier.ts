@@ -127,9 +127,19 @@ async function serve(claimed: SaleClaimed, serving: Serving, options: CashierOpt
     throw error.code === 'payment_required' ? await required(serving, error.message, options) : error
   })
   if (kind === 'kept') return { ...replayAnswer(claimed.answer), sale: { id: sale.id, receipt: () => receipt } }
+  if (serving.tender.charging === 'usage') {
+    await release()
+    throw new RouteplaneError('payment_already_used', 'what was delivered for this payment is paid for, and the rest was left', {
+      hint: 'Pay for another request.',
+      details: { sale: sale.id },
+    })
+  }
   if (sale.tries > MAX_TRIES) {
     await release()
-    throw new RouteplaneError('answer_lost', 'the answer to this payment broke off too often', { money: 'settled', details: { sale: sale.id } })
+    throw new RouteplaneError('answer_lost', 'the answer to this payment broke off too often', {
+      money: 'settled',
+      details: { sale: sale.id },
+    })
   }
   return serveOnCredit(sale, serving, options, receipt)
 }
@@ -180,7 +190,12 @@ function delivering(sale: SaleRow, serving: Serving, options: CashierOptions): D
   const { terms, context } = options
   const { tender, collector, call } = serving
   return {
-    ...{ sale, tender, collector, terms, ledger: context.ledger, clock: context.clock },
+    sale,
+    tender,
+    collector,
+    terms,
+    ledger: context.ledger,
+    clock: context.clock,
     endLine: context.protocols.find(({ id }) => id === call.wire?.protocol)?.caller.endLine,
     refusal: (reason) => required(serving, reason, options, tender),
   }

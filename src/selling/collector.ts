@@ -36,7 +36,13 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
     if (settlement.state === 'settled') {
       const { amount: settled, transaction } = settlement
       const amountUsd = fromAtomic(settled, decimals, 'down')
-      await ledger.sales.end(id, { state: 'settled', amount: settled, amountUsd, ...(transaction === undefined ? {} : { transaction }), now })
+      await ledger.sales.end(id, {
+        state: 'settled',
+        amount: settled,
+        amountUsd,
+        ...(transaction === undefined ? {} : { transaction }),
+        now,
+      })
     } else {
       log.warn('a sale is not collected', { sale: id, state: settlement.state, reason: settlement.reason })
       await ledger.sales.end(id, { state: settlement.state, reason: settlement.reason, now })

@@ -17,12 +17,9 @@ export async function* holdEnd<T>(source: AsyncIterable<T>, { split, paid, left 
   let isReading = true
   try {
     for (let step = await rest.next(); step.done !== true; step = await rest.next()) {
-      if (held.length > 0) held.push(step.value)
-      else {
-        const [now, later] = split(step.value)
-        if (later !== undefined) held.push(later)
-        if (now !== undefined) yield now
-      }
+      const [now, later] = held.length > 0 ? [undefined, step.value] : split(step.value)
+      if (later !== undefined) held.push(later)
+      if (now !== undefined) yield now
     }
     isReading = false
     await paid()

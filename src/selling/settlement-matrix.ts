@@ -44,11 +44,11 @@ export function settlementOf({ charging, delivery, closedBy, usage }: Outcome): 
 
 /** Every case there is; answers that nothing was delivered of, or that ended by themselves, are not told apart further. */
 export function everyOutcome(): readonly Outcome[] {
-  return chargings.flatMap((charging) =>
-    deliveries.flatMap((delivery) =>
-      closers.flatMap((closedBy) => knowledges.map((usage) => ({ charging, delivery, closedBy, usage }))),
-    ),
-  ).filter(isPossible)
+  return chargings
+    .flatMap((charging) =>
+      deliveries.flatMap((delivery) => closers.flatMap((closedBy) => knowledges.map((usage) => ({ charging, delivery, closedBy, usage })))),
+    )
+    .filter(isPossible)
 }
 
 function isPossible({ delivery, closedBy, usage }: Outcome): boolean {

@@ -15,7 +15,10 @@ export type Quote = {
 }
 
 /** What a till adds to the one 402 that all of them share. */
-export type Ask = { readonly headers: Readonly<Record<string, string | readonly string[]>>; readonly body: Readonly<Record<string, unknown>> }
+export type Ask = {
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly body: Readonly<Record<string, unknown>>
+}
 
 export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
@@ -57,6 +60,11 @@ export type Tender = {
  * - `unknown`: it may or may not have moved; the payer must not be asked anew.
  */
 export type Settlement =
-  | { readonly state: 'settled'; readonly amount: Atomic; readonly transaction?: string; readonly headers: Readonly<Record<string, string>> }
+  | {
+      readonly state: 'settled'
+      readonly amount: Atomic
+      readonly transaction?: string
+      readonly headers: Readonly<Record<string, string>>
+    }
   | { readonly state: 'refused'; readonly reason: string }
   | { readonly state: 'unknown'; readonly reason: string; readonly error?: RouteplaneError }

@@ -4,7 +4,18 @@ import { decodePaymentRequiredHeader } from '@x402/core/http'
 import type { PaidProviderOptions } from '../../src/demo/paid-provider.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { closedBooks, expectBalanced, paidOf } from '../support/engine.ts'
-import { chatWire, createBuyer, openShop, order, payingFetch, salesOf, signFor, wires, writeShop, type ShopOptions } from '../support/shop.ts'
+import {
+  chatWire,
+  createBuyer,
+  openShop,
+  order,
+  payingFetch,
+  salesOf,
+  signFor,
+  wires,
+  writeShop,
+  type ShopOptions,
+} from '../support/shop.ts'
 
 const current = useDemoNetwork()
 const prices = { prompt: '0.00001', completion: '0.00005' }

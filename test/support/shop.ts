@@ -86,7 +86,12 @@ export function payingFetch(account: PrivateKeyAccount, schemes?: readonly ('exa
   return wrapFetchWithPayment(fetch, x402ClientOf(account, schemes)) as typeof fetch
 }
 
-export type Wire = { readonly name: string; path(stream: boolean): string; body(stream: boolean, text: string): object; textOf(body: string): string }
+export type Wire = {
+  readonly name: string
+  path(stream: boolean): string
+  body(stream: boolean, text: string): object
+  textOf(body: string): string
+}
 
 const joined = (body: string, pick: (event: never) => string | undefined) =>
   body
@@ -129,7 +134,8 @@ export const wires: readonly Wire[] = [
     textOf: (body) =>
       isStream(body)
         ? joined(body, (event: ResponseEvent) => (event.type === 'response.output_text.delta' ? event.delta : undefined))
-        : ((JSON.parse(body) as { output: { content?: { text: string }[] }[] }).output.flatMap(({ content }) => content ?? [])[0]?.text ?? ''),
+        : ((JSON.parse(body) as { output: { content?: { text: string }[] }[] }).output.flatMap(({ content }) => content ?? [])[0]?.text ??
+          ''),
   },
   {
     name: 'generate_content',

@@ -4,15 +4,45 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord, parseJson } from '../../lib/json.ts'
 import { MAX_KEPT_BYTES, type KeptAnswer } from '../ledger.ts'
 import { checkTime, plainText } from '../rules.ts'
-import { saleMoves, saleStates, type SaleClaim, type SaleClaimed, type SaleEnding, type SaleFilter, type SaleRow, type SaleState } from '../sale.ts'
-import type { SaleStore } from '../sale.ts'
+import {
+  saleMoves,
+  saleStates,
+  type SaleClaim,
+  type SaleClaimed,
+  type SaleEnding,
+  type SaleFilter,
+  type SaleRow,
+  type SaleState,
+  type SaleStore,
+} from '../sale.ts'
 import type { Engine } from './attempts.ts'
 import { amountOf, bytesOf, damaged, numberOf, oneOf, optional, textOf } from './columns.ts'
 import type { Bound, Row } from './connection.ts'
 
 const columns = [
-  ...['id', 'payment_key', 'request_id', 'digest', 'model', 'state', 'busy', 'owner', 'tries', 'price_usd', 'protocol', 'scheme', 'network'],
-  ...['asset', 'decimals', 'payer', 'payee', 'amount_offered', 'nonce', 'valid_before', 'credential', 'created_at', 'updated_at'],
+  'id',
+  'payment_key',
+  'request_id',
+  'digest',
+  'model',
+  'state',
+  'busy',
+  'owner',
+  'tries',
+  'price_usd',
+  'protocol',
+  'scheme',
+  'network',
+  'asset',
+  'decimals',
+  'payer',
+  'payee',
+  'amount_offered',
+  'nonce',
+  'valid_before',
+  'credential',
+  'created_at',
+  'updated_at',
 ] as const
 
 /** An answer is kept a day, as under an idempotency key: longer than any payment stays good. */
@@ -110,15 +140,35 @@ function end({ connection }: Engine, id: string, ending: SaleEnding): void {
 function requireMove(row: Row | undefined, to: SaleState): void {
   if (row === undefined) throw new RouteplaneError('internal', 'there is no such sale')
   const from = oneOf(row, 'state', saleStates)
-  if (!(saleMoves[from] as readonly SaleState[]).includes(to)) throw new RouteplaneError('internal', `a sale cannot go from ${from} to ${to}`)
+  if (!(saleMoves[from] as readonly SaleState[]).includes(to))
+    throw new RouteplaneError('internal', `a sale cannot go from ${from} to ${to}`)
 }
 
 function valuesOf(request: SaleClaim, owner: string): readonly Bound[] {
   return [
-    ...[request.id, request.key, request.requestId, request.digest, plainText(request.model), 'claimed', 1, owner, 1],
-    ...[request.priceUsd.toString(), request.protocol, request.scheme, request.network, request.asset, request.decimals],
-    ...[request.payer, request.payee, request.amountOffered.toString(), request.nonce, request.validBeforeSeconds.toString()],
-    ...[request.credential, request.now, request.now],
+    request.id,
+    request.key,
+    request.requestId,
+    request.digest,
+    plainText(request.model),
+    'claimed',
+    1,
+    owner,
+    1,
+    request.priceUsd.toString(),
+    request.protocol,
+    request.scheme,
+    request.network,
+    request.asset,
+    request.decimals,
+    request.payer,
+    request.payee,
+    request.amountOffered.toString(),
+    request.nonce,
+    request.validBeforeSeconds.toString(),
+    request.credential,
+    request.now,
+    request.now,
   ]
 }
 

@@ -2,6 +2,7 @@
 import type { FacilitatorClient } from '@x402/core/server'
 import type { Network } from '@x402/core/types'
 import type { FacilitatorEvmSigner } from '@x402/evm'
+import type { PrivateKeyAccount } from 'viem/accounts'
 import { chainIdOf, findNetwork } from '../../chain/networks.ts'
 import type { Secret } from '../../lib/log.ts'
 
@@ -59,10 +60,13 @@ export async function createLocalFacilitator(options: LocalFacilitatorOptions): 
   }
 }
 
-type Account = ReturnType<(typeof import('viem/accounts'))['privateKeyToAccount']>
-
 /** One transaction is prepared and sent at a time: prepared together, several would take the same account nonce. */
-async function createSigner(account: Account, network: string, node: Secret, options: LocalFacilitatorOptions): Promise<FacilitatorEvmSigner> {
+async function createSigner(
+  account: PrivateKeyAccount,
+  network: string,
+  node: Secret,
+  options: LocalFacilitatorOptions,
+): Promise<FacilitatorEvmSigner> {
   const [{ createWalletClient, defineChain, http, publicActions }, { toFacilitatorEvmSigner }] = await Promise.all([
     import('viem'),
     import('@x402/evm'),

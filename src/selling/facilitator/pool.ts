@@ -5,6 +5,8 @@ import { RouteplaneError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 
+export type { FacilitatorClient } from '@x402/core/server'
+
 export type PooledFacilitator = { readonly name: string; readonly client: FacilitatorClient }
 
 /** A facilitator that failed is not asked again for so long, unless there is no other. */

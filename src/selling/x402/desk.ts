@@ -7,7 +7,12 @@ import type { ChargeTerms } from '../charge.ts'
 import type { SellingScheme } from './scheme/scheme.ts'
 
 /** One way to be paid: a scheme on a network, in that network's own dollar. */
-export type Way = { readonly scheme: SellingScheme; readonly network: Network; readonly asset: AssetRow; readonly v1Name: string | undefined }
+export type Way = {
+  readonly scheme: SellingScheme
+  readonly network: Network
+  readonly asset: AssetRow
+  readonly v1Name: string | undefined
+}
 
 export type Desk = { readonly server: x402ResourceServer; readonly client: FacilitatorClient; readonly ways: readonly Way[] }
 
@@ -63,7 +68,12 @@ function bound(client: FacilitatorClient): FacilitatorClient {
 }
 
 /** The terms of one way at one price, as the official server words them. */
-export async function termsOf({ server }: Desk, way: Way, amount: bigint, { payTo, offerSeconds }: ChargeTerms): Promise<PaymentRequirements> {
+export async function termsOf(
+  { server }: Desk,
+  way: Way,
+  amount: bigint,
+  { payTo, offerSeconds }: ChargeTerms,
+): Promise<PaymentRequirements> {
   const [terms] = await server.buildPaymentRequirements({
     scheme: way.scheme.id,
     network: way.network,

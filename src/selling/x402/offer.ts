@@ -22,13 +22,16 @@ export function offerFault(key: Uint8Array, offer: PaymentRequirements, digest: 
   const match = typeof binding === 'string' ? BINDING.exec(binding) : null
   const [, until = '', code = ''] = match ?? []
   const expected = codeOf(key, offer, digest, Number(until))
-  if (match === null || !timingSafeEqual(Buffer.from(code), Buffer.from(expected))) return 'the payment does not match an offer for this request'
+  if (match === null || !timingSafeEqual(Buffer.from(code), Buffer.from(expected)))
+    return 'the payment does not match an offer for this request'
   return Number(until) < nowSeconds ? 'the offer has expired' : undefined
 }
 
 function codeOf(key: Uint8Array, { extra, ...terms }: PaymentRequirements, digest: string, untilSeconds: number): string {
   const own = Object.fromEntries(Object.entries(extra).filter(([name]) => !CORRECTIONS.has(name)))
-  return createHmac('sha256', key).update(stableText([digest, untilSeconds, { ...terms, extra: own }])).digest('base64url')
+  return createHmac('sha256', key)
+    .update(stableText([digest, untilSeconds, { ...terms, extra: own }]))
+    .digest('base64url')
 }
 
 /** JSON with the members of every object in order: clients may write an offer back in another. */

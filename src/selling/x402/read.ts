@@ -7,7 +7,12 @@ import type { Atomic } from '../../money.ts'
 import type { SalePayment } from '../../ledger/sale.ts'
 
 /** An x402 v1 credential: it names its scheme and network, and not the offer that it takes. */
-export type PayloadV1 = { readonly x402Version: 1; readonly scheme: string; readonly network: string; readonly payload: Record<string, unknown> }
+export type PayloadV1 = {
+  readonly x402Version: 1
+  readonly scheme: string
+  readonly network: string
+  readonly payload: Record<string, unknown>
+}
 
 /** What the header holds, of whichever version. */
 export type Presented = { readonly version: 2; readonly payload: PaymentPayload } | { readonly version: 1; readonly payload: PayloadV1 }
@@ -47,7 +52,10 @@ function isOffer(value: unknown): value is PaymentRequirements {
 export type Signed = Pick<SalePayment, 'payer' | 'nonce' | 'validBeforeSeconds'> & { readonly amount: Atomic }
 
 /** Where a payment was made; v1 names networks shortly. @throws {@link RouteplaneError} `payment_required`. */
-export function placeOf({ payload, version }: Presented, asset: string | undefined): Pick<SalePayment, 'network' | 'asset' | 'decimals' | 'scheme'> {
+export function placeOf(
+  { payload, version }: Presented,
+  asset: string | undefined,
+): Pick<SalePayment, 'network' | 'asset' | 'decimals' | 'scheme'> {
   const scheme = version === 2 ? payload.accepted.scheme : payload.scheme
   const network = version === 2 ? payload.accepted.network : findNetworkByV1Name(payload.network)?.network
   if (network === undefined) throw unfit('the payment is on a network that is not known here')

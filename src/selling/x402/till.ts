@@ -88,7 +88,9 @@ function offerV1({ scheme, v1Name }: Way, offer: PaymentRequirements | undefined
   const { amount, asset, payTo, maxTimeoutSeconds, extra } = offer
   const { url, description, mimeType } = resource
   const where = { scheme: scheme.id, network: v1Name, resource: url, description, mimeType }
-  return [{ ...where, maxAmountRequired: amount, asset, payTo, maxTimeoutSeconds, extra: { name: extra['name'], version: extra['version'] } }]
+  return [
+    { ...where, maxAmountRequired: amount, asset, payTo, maxTimeoutSeconds, extra: { name: extra['name'], version: extra['version'] } },
+  ]
 }
 
 function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X402TillOptions, isRevived = false): Tender {
@@ -133,7 +135,8 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
 function wayOf(desk: Desk, presented: Presented): Way {
   const { scheme, network } = presented.version === 2 ? presented.payload.accepted : presented.payload
   const way = desk.ways.find((each) => each.scheme.id === scheme && (presented.version === 2 ? each.network : each.v1Name) === network)
-  if (way === undefined || (presented.version === 1 && !way.scheme.inV1)) throw unfit('the payment is by a scheme or on a network that is not offered here')
+  if (way === undefined || (presented.version === 1 && !way.scheme.inV1))
+    throw unfit('the payment is by a scheme or on a network that is not offered here')
   return way
 }
 
@@ -169,7 +172,10 @@ function createSettling({ server, client }: Desk, presented: Presented, way: Way
         ? server.settlePayment(payload, terms)
         : server.settlePayment(payload, terms, undefined, undefined, { amount: amount.toString() }),
     async cancel() {
-      await server.createPaymentCancellationDispatcher(payload, terms).cancel({ reason: 'handler_failed' }).catch(() => {})
+      await server
+        .createPaymentCancellationDispatcher(payload, terms)
+        .cancel({ reason: 'handler_failed' })
+        .catch(() => {})
     },
   }
 }
@@ -212,6 +218,12 @@ function receiptHeaders(receipt: SettleResponse, version: 1 | 2): Record<string,
 function receiptOfSale(sale: SaleRow): Record<string, string> | undefined {
   if (sale.state !== 'settled' || sale.protocol === 'mpp') return undefined
   const network = sale.network as SettleResponse['network']
-  const receipt = { success: true, transaction: sale.transaction ?? '', network, payer: sale.payer, amount: sale.amountSettled?.toString() ?? '0' }
+  const receipt = {
+    success: true,
+    transaction: sale.transaction ?? '',
+    network,
+    payer: sale.payer,
+    amount: sale.amountSettled?.toString() ?? '0',
+  }
   return receiptHeaders(receipt, sale.protocol === 'x402-2' ? 2 : 1)
 }
