@@ -11,6 +11,8 @@ export type AnvilOptions = {
   /** A directory whose `node_modules` holds anvil; ours unless given. */
   readonly installedIn?: string
   readonly chainId: number
+  /** Of another kind than Ethereum: `tempo` has more contracts from its first block on. */
+  readonly kind?: 'tempo'
   /** Mines on a clock instead of with each transaction. */
   readonly blockTimeSeconds?: number
 }
@@ -61,6 +63,7 @@ export function findAnvil(installedIn?: string): string {
 export async function startAnvil(options: AnvilOptions): Promise<Anvil> {
   const settings = ['--host', '127.0.0.1', '--port', '0', '--chain-id', String(options.chainId), '--accounts', '1']
   if (options.blockTimeSeconds !== undefined) settings.push('--block-time', String(options.blockTimeSeconds))
+  if (options.kind !== undefined) settings.push('--network', options.kind)
   const child = spawnGuarded(findAnvil(options.installedIn), settings)
   const gone = new Promise<void>((resolve) => {
     child.once('close', () => resolve())

@@ -140,12 +140,13 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     started.payment.receiptId === undefined
       ? undefined
       : await context.ledger.attempts.get(started.payment.receiptId).catch(() => undefined)
-  const chargedUsd = started.payment.paidUsd ?? costUsd
+  const paidUsd = receipt?.payment?.settledUsd ?? started.payment.paidUsd
+  const chargedUsd = paidUsd ?? costUsd
   record({ opened, status: 200, usage, chargedUsd, totalMs, ...(error === undefined ? {} : { errorCode: error.code }) }, context)
   return {
     usage,
     costUsd,
-    paidUsd: started.payment.paidUsd,
+    paidUsd,
     ttftMs: started.meter.ttftMs(),
     totalMs,
     ...(report.finishReason === undefined ? {} : { finishReason: report.finishReason }),

@@ -1,14 +1,16 @@
 /** A wallet in this process: its policy judges, then its key signs typed data built from our own asset table. */
+import { canonicalContracts } from '../../contracts-abi/assets.ts'
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
+import { exactPermitTypes, permit2DomainName, uptoPermitTypes } from '../../contracts-abi/permit2.ts'
 import { chainIdOf } from '../chain/networks.ts'
 import type { WalletKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
-import type { Wallet } from './wallet.ts'
+import type { PermitTransfer, Wallet } from './wallet.ts'
 
 export type LocalWalletOptions = { readonly key: WalletKey; readonly policy: SigningPolicy }
 
 /**
- * Makes a wallet that signs EIP-3009 transfers and nothing else. The same authorization gives the same signature
+ * Makes a wallet that signs EIP-3009 transfers and permits for x402's proxies, and nothing else. The same authorization gives the same signature
  * (RFC 6979), so a lost one can be made again.
  *
  * @see https://eips.ethereum.org/EIPS/eip-3009
@@ -34,5 +36,31 @@ export function createLocalWallet({ key, policy }: LocalWalletOptions): Wallet {
         },
       })
     },
+    async signPermit(asked, grant) {
+      const permit = { ...asked }
+      const row = policy.approvePermit(permit, grant, key.address)
+      const proxy = proxies[permit.kind]
+      const signature = await key.signTypedData({
+        domain: { name: permit2DomainName, chainId: chainIdOf(row.network), verifyingContract: canonicalContracts.permit2 },
+        primaryType: 'PermitWitnessTransferFrom',
+        ...permitMessage(permit, row.address, proxy),
+      })
+      return { signature, proxy }
+    },
   }
+}
+
+/** The only contracts a permit is ever made for. */
+const proxies = {
+  exact: canonicalContracts.x402ExactPermit2Proxy,
+  upto: canonicalContracts.x402UptoPermit2Proxy,
+} as const
+
+function permitMessage(permit: PermitTransfer, token: `0x${string}`, spender: `0x${string}`) {
+  const { value: amount, nonce, validBeforeSeconds: deadline, facilitator } = permit
+  const witness = { to: permit.to.toLowerCase(), validAfter: permit.validAfterSeconds }
+  const message = { permitted: { token, amount }, spender, nonce: BigInt(nonce), deadline }
+  return permit.kind === 'exact'
+    ? { types: exactPermitTypes, message: { ...message, witness } }
+    : { types: uptoPermitTypes, message: { ...message, witness: { ...witness, facilitator: facilitator?.toLowerCase() } } }
 }

@@ -3,7 +3,7 @@ import { DEFAULT_MAINNET, findAsset, findNetwork } from '../chain/networks.ts'
 import type { AssetRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { SigningGrant, TransferAuthorization } from './wallet.ts'
+import type { PermitTransfer, SigningGrant, TransferAuthorization } from './wallet.ts'
 
 /** Why a signature was refused; in `details.rule` of `policy_refused`. */
 export const policyRules = [
@@ -23,6 +23,7 @@ export const policyRules = [
   'already_expired',
   'valid_too_long',
   'not_yet_valid',
+  'facilitator_malformed',
 ] as const
 export type PolicyRule = (typeof policyRules)[number]
 
@@ -41,6 +42,8 @@ export type SigningPolicy = {
    * @throws {@link RouteplaneError} `policy_refused`
    */
   approve(authorization: TransferAuthorization, grant: SigningGrant, payer: `0x${string}`): AssetRow
+  /** As {@link SigningPolicy.approve}, for a permit: any token of the table, and a facilitator exactly where one is due. */
+  approvePermit(permit: PermitTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
 }
 
 /** The longest an authorization may live, whatever was asked: a payee cannot keep it and cash it next year. */
@@ -59,21 +62,42 @@ const ZERO_ADDRESS = `0x${'0'.repeat(40)}`
 export function createPolicy(options: PolicyOptions): SigningPolicy {
   const mainnets = options.mainnets ?? []
   const signed = new Map<string, { readonly message: string; readonly validBefore: bigint }>()
+  const approve = (
+    authorization: TransferAuthorization,
+    row: AssetRow,
+    grant: SigningGrant,
+    payer: `0x${string}`,
+    more: string,
+  ): AssetRow => {
+    const nowSeconds = BigInt(Math.floor(options.clock.now() / 1000))
+    checkPayee(authorization.to, grant, payer, row)
+    checkValue(authorization.value, grant)
+    checkTimes(authorization, nowSeconds)
+    forgetDead(signed, nowSeconds)
+    claimNonce(signed, authorization, more)
+    return row
+  }
   return {
     approve(authorization, grant, payer) {
-      const nowSeconds = BigInt(Math.floor(options.clock.now() / 1000))
-      const row = requireSignableAsset(authorization, mainnets)
-      checkPayee(authorization.to, grant, payer, row)
-      checkValue(authorization.value, grant)
-      checkTimes(authorization, nowSeconds)
-      forgetDead(signed, nowSeconds)
-      claimNonce(signed, authorization)
-      return row
+      const row = requireKnownAsset(authorization, mainnets)
+      if (row.transferMethod !== 'eip3009') throw refusal('asset_not_signable', `${row.symbol} on ${row.chainName} has no EIP-3009`)
+      return approve(authorization, row, grant, payer, 'transfer')
+    },
+    approvePermit(permit, grant, payer) {
+      const row = requireKnownAsset(permit, mainnets)
+      checkFacilitator(permit)
+      return approve(permit, row, grant, payer, `${permit.kind} ${permit.facilitator ?? ''}`)
     },
   }
 }
 
-function requireSignableAsset(authorization: TransferAuthorization, mainnets: readonly string[]): AssetRow {
+function checkFacilitator({ kind, facilitator }: PermitTransfer): void {
+  const isRight = kind === 'upto' ? facilitator !== undefined && ADDRESS.test(facilitator) : facilitator === undefined
+  if (!isRight || facilitator === ZERO_ADDRESS)
+    throw refusal('facilitator_malformed', 'the facilitator is not an address, or there must be none')
+}
+
+function requireKnownAsset(authorization: TransferAuthorization, mainnets: readonly string[]): AssetRow {
   const network = findNetwork(authorization.network)
   if (network === undefined) throw refusal('network_unknown', 'the network is not in our table')
   if (!network.testnet && !mainnets.includes(network.network)) {
@@ -81,7 +105,6 @@ function requireSignableAsset(authorization: TransferAuthorization, mainnets: re
   }
   const row = findAsset(authorization.network, authorization.asset)
   if (row === undefined) throw refusal('asset_unknown', `the token is not in our table for ${network.chainName}`)
-  if (row.transferMethod !== 'eip3009') throw refusal('asset_not_signable', `${row.symbol} on ${network.chainName} has no EIP-3009`)
   return row
 }
 
@@ -111,10 +134,10 @@ function checkTimes(authorization: TransferAuthorization, nowSeconds: bigint): v
 type Signed = Map<string, { readonly message: string; readonly validBefore: bigint }>
 
 /** The same message may be signed again, which gives nobody anything new; another one under its nonce may not. */
-function claimNonce(signed: Signed, authorization: TransferAuthorization): void {
+function claimNonce(signed: Signed, authorization: TransferAuthorization, kind: string): void {
   if (!NONCE.test(authorization.nonce)) throw refusal('nonce_malformed', 'the nonce is not 32 bytes')
   const nonce = authorization.nonce.toLowerCase()
-  const message = messageOf(authorization)
+  const message = `${kind.toLowerCase()} ${messageOf(authorization)}`
   const earlier = signed.get(nonce)
   if (earlier !== undefined && earlier.message !== message) {
     throw refusal('nonce_reused', 'the nonce already stands under another authorization')
