@@ -1,12 +1,10 @@
 /** What goes wrong between a caller who pays, the gateway, its facilitator and its provider: nobody pays twice, nobody eats free. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
 import { encodePaymentSignatureHeader } from '@x402/core/http'
 import type { FacilitatorClient } from '@x402/core/server'
 import type { PaymentPayload } from '@x402/core/types'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createFacilitatorApp } from '../../src/demo/facilitator.ts'
+import { listen } from '../../src/demo/listen.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { startUpstream, type Script, type Step } from '../support/upstream.ts'
 import { chatWire, createBuyer, openShop, order, salesOf, signFor, writeShop, type ShopOptions, type ShopWorld } from '../support/shop.ts'
@@ -50,13 +48,9 @@ const transfers = async ({ payTo }: ShopWorld) => current().chain.balanceOf(curr
 
 /** A facilitator over HTTP with its wires in a test's hands. */
 async function startFacilitator(wrap: (client: FacilitatorClient) => FacilitatorClient): Promise<string> {
-  const server = createServer(getRequestListener(createFacilitatorApp(wrap(current().facilitator.client)).fetch))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `{ urls: ["http://127.0.0.1:${(server.address() as AddressInfo).port}"] }`
+  const { port, stop } = await listen(createFacilitatorApp(wrap(current().facilitator.client)))
+  onTestFinished(stop)
+  return `{ urls: ["http://127.0.0.1:${port}"] }`
 }
 
 describe('a payment', () => {
