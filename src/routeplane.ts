@@ -2,9 +2,11 @@
 import { hostname } from 'node:os'
 import { createKeyring, type Keyring } from './access/keyring.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
+import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import { openCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
 import { createGuardedTransport } from './composition/guarded-transport.ts'
+import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
@@ -33,7 +35,9 @@ import { createRateLimits } from './routing/rate-limit.ts'
 import { createHealth } from './selection/health.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
+export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
+export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
 export type { ReceiptView } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
@@ -46,6 +50,8 @@ export type Routeplane = {
   explain(call: GatewayCall): Promise<Decision>
   readonly catalog: CatalogView
   readonly receipts: ReceiptView
+  readonly approvals: ApprovalView
+  readonly invoices: InvoiceView
   readonly presets: PresetView
   /** For `wallet status`, MCP results and `GET /health`. */
   status(): Promise<Status>
@@ -83,6 +89,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const modes = createPaymentModes({
     keyring: openKeyring(config),
     authorize,
+    accounts: new Map(Object.entries(config.payment.accounts)),
     ledger,
     wallet,
     networks,
@@ -126,6 +133,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     },
     catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    approvals: viewApprovals(ledger, clock),
+    invoices: viewInvoices(ledger, catalog, clock),
     presets: viewPresets(presets, config.stateDirectory, clock),
     status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),
     ready: () => background.ready,

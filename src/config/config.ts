@@ -32,6 +32,8 @@ export type Config = {
   readonly budget: Budget
   readonly payment: {
     readonly prefer: readonly PaymentModeName[]
+    /** Our account with each provider that takes invoices, by its id. */
+    readonly accounts: Readonly<Record<string, Secret>>
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
     readonly schemes: readonly string[]
   }
@@ -139,7 +141,12 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       explorationShare: fields.routing.exploration_share,
     },
     budget: budgetOf(fields.budget),
-    payment: { prefer: fields.payment.prefer, onUnknown: fields.payment.on_unknown, schemes: fields.payment.schemes },
+    payment: {
+      prefer: fields.payment.prefer,
+      accounts: fields.payment.accounts,
+      onUnknown: fields.payment.on_unknown,
+      schemes: fields.payment.schemes,
+    },
     wallet: walletOf(fields.wallet, base, state, environment),
     registry: {
       ...(fields.registry.path === undefined ? {} : { path: resolvePath(fields.registry.path, base, environment) }),

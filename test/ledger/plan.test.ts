@@ -1,11 +1,13 @@
 /** The cost of a hold does not grow with the ledger: every statement on its path finds its rows by index. */
 import Database from 'libsql'
 import { beforeAll, afterAll, expect, it } from 'vitest'
+import { approvalSql } from '../../src/ledger/sqlite/approvals.ts'
 import { attemptSql } from '../../src/ledger/sqlite/attempt-row.ts'
 import { listQuery } from '../../src/ledger/sqlite/attempts.ts'
 import { budgetSql } from '../../src/ledger/sqlite/budgets.ts'
 import { eventSql } from '../../src/ledger/sqlite/events.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
+import { invoiceSql } from '../../src/ledger/sqlite/invoices.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
 import { openStates } from '../../src/ledger/rules.ts'
@@ -30,7 +32,16 @@ function planOf(sql: string): readonly string[] {
   return rows.map(({ detail }) => detail)
 }
 
-const statements = Object.entries({ ...attemptSql, ...budgetSql, ...eventSql, ...processSql, ...idempotencySql, ...requestSql })
+const statements = Object.entries({
+  ...attemptSql,
+  ...approvalSql,
+  ...invoiceSql,
+  ...budgetSql,
+  ...eventSql,
+  ...processSql,
+  ...idempotencySql,
+  ...requestSql,
+})
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {
   for (const step of planOf(sql))

@@ -153,6 +153,8 @@ export function createGateway(): Routeplane {
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
     },
+    invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
+    approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
     presets: {
       list: () => [...presets.values()],
       get: (name) => presets.get(name),

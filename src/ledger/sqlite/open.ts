@@ -4,12 +4,14 @@ import type { Clock } from '../../lib/clock.ts'
 import { randomBytesOf } from '../../lib/id.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Ledger } from '../ledger.ts'
+import { createApprovalStore } from './approvals.ts'
 import { createAttemptStore, type Engine } from './attempts.ts'
 import { bytesOf, damaged } from './columns.ts'
 import { configure, connect, LOCK_WAIT_MS, storeError, whenFree, type Connection } from './connection.ts'
 import { verifyEvents } from './events.ts'
 import { prepareFile } from './file.ts'
 import { createIdempotencyStore } from './idempotency.ts'
+import { createInvoiceStore } from './invoices.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
 import { openRequestStore } from './requests.ts'
@@ -85,6 +87,8 @@ function assemble(engine: Engine, log: Log): Ledger {
     attempts: createAttemptStore(engine),
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
+    invoices: createInvoiceStore(engine),
+    approvals: createApprovalStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {
       try {
