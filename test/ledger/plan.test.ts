@@ -6,6 +6,7 @@ import { attemptSql } from '../../src/ledger/sqlite/attempt-row.ts'
 import { listQuery } from '../../src/ledger/sqlite/attempts.ts'
 import { budgetSql } from '../../src/ledger/sqlite/budgets.ts'
 import { eventSql } from '../../src/ledger/sqlite/events.ts'
+import { healthSql } from '../../src/ledger/sqlite/health.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
 import { invoiceSql } from '../../src/ledger/sqlite/invoices.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
@@ -41,6 +42,7 @@ const statements = Object.entries({
   ...processSql,
   ...idempotencySql,
   ...requestSql,
+  ...healthSql,
 })
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {

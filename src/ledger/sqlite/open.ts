@@ -10,6 +10,7 @@ import { bytesOf, damaged } from './columns.ts'
 import { configure, connect, LOCK_WAIT_MS, storeError, whenFree, type Connection } from './connection.ts'
 import { verifyEvents } from './events.ts'
 import { prepareFile } from './file.ts'
+import { createHealthStore } from './health.ts'
 import { createIdempotencyStore } from './idempotency.ts'
 import { createInvoiceStore } from './invoices.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
@@ -89,6 +90,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     idempotency: createIdempotencyStore(engine),
     invoices: createInvoiceStore(engine),
     approvals: createApprovalStore(engine),
+    health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {
       try {
