@@ -75,9 +75,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const { catalog } = registry
   const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
-  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
-  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
-  const ledger = await openSqliteLedger({ path: config.ledger.path, owner, clock, log })
+  const ledger = await openSqliteLedger({ path: config.ledger.path, owner: nameOwner(), clock, log })
 
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
@@ -107,8 +105,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     health,
     rateLimits: createRateLimits(clock),
     presets,
-    virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
-    openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
+    ...namesOf(config),
     modes,
     protocols,
     transport: transport.send,
@@ -148,6 +145,20 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       await Promise.all([transport.close(), registry.close()])
     },
   }
+}
+
+/** Names that only the config knows: virtual models, and providers whose models nobody lists. */
+function namesOf(config: Config): Pick<GatewayContext, 'virtualModels' | 'openProviders'> {
+  return {
+    virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
+    openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
+  }
+}
+
+/** Names this opening among all of this and other processes, so that two of one process are told apart too. */
+function nameOwner(): string {
+  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
+  return formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
 }
 
 /** The headers that show a key on a wire. */
