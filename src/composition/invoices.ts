@@ -2,7 +2,8 @@
 import type { Clock } from '../lib/clock.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { Invoice, Ledger } from '../ledger/ledger.ts'
-import { ZERO_USD, type Usd } from '../money.ts'
+import { standingOf } from '../ledger/rules.ts'
+import type { Usd } from '../money.ts'
 import type { Catalog } from '../registry/catalog.ts'
 
 export type InvoiceView = {
@@ -69,7 +70,7 @@ async function lineOf(debt: AttemptRow, { requests }: Ledger): Promise<InvoiceLi
     at: debt.createdAt,
     model: debt.model,
     caller: debt.caller ?? 'local',
-    owedUsd: debt.owedUsd ?? ZERO_USD,
+    owedUsd: standingOf(debt).spent,
     ...(debt.reason === undefined ? {} : { bound: debt.reason }),
     ...(usage?.inputTokens === undefined ? {} : { inputTokens: usage.inputTokens }),
     ...(usage?.outputTokens === undefined ? {} : { outputTokens: usage.outputTokens }),

@@ -14,14 +14,14 @@ export type Approvals = {
    *
    * @throws RouteplaneError `approval_required` or `approval_denied`; nothing has been held for the attempt.
    */
-  require(attempt: Attempt): Promise<void>
+  pass(attempt: Attempt): Promise<void>
 }
 
 export function createApprovals({ call, capAt }: Decided, context: GatewayContext): Approvals {
   const thresholdUsd = context.rules.approveAboveUsd
   let approvedUsd: Usd = ZERO_USD
   return {
-    async require({ candidate, mode }) {
+    async pass({ candidate, mode }) {
       const { endpoint, boundUsd } = candidate
       // The caller's own key is his own money; a call without a bound is never held, and so never sent.
       if (thresholdUsd === undefined || mode === 'byok' || boundUsd === undefined) return

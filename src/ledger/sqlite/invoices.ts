@@ -3,7 +3,7 @@ import { RouteplaneError } from '../../errors.ts'
 import { addUsd, ZERO_USD } from '../../money.ts'
 import type { AttemptRow } from '../entry.ts'
 import type { Invoice, InvoiceStore } from '../ledger.ts'
-import { checkTime } from '../rules.ts'
+import { checkTime, standingOf } from '../rules.ts'
 import { readAttempt } from './attempt-row.ts'
 import type { Engine } from './attempts.ts'
 import { amountOf, numberOf, textOf } from './columns.ts'
@@ -45,7 +45,7 @@ function openInvoices(connection: Connection): readonly Invoice[] {
     const [provider, month] = [debt.provider, new Date(debt.createdAt).toISOString().slice(0, 7)]
     const key = `${month} ${provider}`
     const before = open.get(key) ?? { provider, month, debts: 0, totalUsd: ZERO_USD }
-    open.set(key, { ...before, debts: before.debts + 1, totalUsd: addUsd(before.totalUsd, debt.owedUsd ?? ZERO_USD) })
+    open.set(key, { ...before, debts: before.debts + 1, totalUsd: addUsd(before.totalUsd, standingOf(debt).spent) })
   }
   return [...open].toSorted(([a], [b]) => (a > b ? -1 : 1)).map(([, invoice]) => invoice)
 }
@@ -62,7 +62,7 @@ function close(connection: Connection, provider: string, month: string, now: num
   const debts = openDebts(connection, provider, month)
   if (debts.length === 0) return earlier.at(-1)
   const number = earlier.length + 1
-  const totalUsd = addUsd(...debts.map(({ owedUsd }) => owedUsd ?? ZERO_USD))
+  const totalUsd = addUsd(...debts.map((debt) => standingOf(debt).spent))
   connection.run(invoiceSql.addInvoice, [provider, month, number, debts.length, totalUsd.toString(), now])
   for (const { id } of debts) connection.run(invoiceSql.addDebt, [id, provider, month, number])
   return { provider, month, number, debts: debts.length, totalUsd, closedAt: now }
