@@ -16,6 +16,7 @@ import { createInvoiceStore } from './invoices.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
 import { openRequestStore } from './requests.ts'
+import { createSaleStore } from './sales.ts'
 import { createWriter } from './writer.ts'
 
 export type SqliteLedgerOptions = {
@@ -90,6 +91,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     idempotency: createIdempotencyStore(engine),
     invoices: createInvoiceStore(engine),
     approvals: createApprovalStore(engine),
+    sales: createSaleStore(engine),
     health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {
