@@ -90,11 +90,13 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const health = createHealth(clock)
   const healthSync = startHealthSync(health, ledger.health, { clock, log })
   await healthSync.sync()
-  const resolver = createResolver({ ledger, chainOf, clock, log })
+  const shared = { ledger, chainOf, clock, log }
+  const resolver = createResolver(shared)
+  const { schemes } = config.payment
   const keyring = openKeyring(config)
   const accounts = new Map(Object.entries(config.payment.accounts))
-  const shared = { ledger, wallet, networks, chainOf, budgets, resolver, clock, log }
-  const modes = createPaymentModes({ ...shared, keyring, authorize, accounts })
+  const paying = { keyring, authorize, accounts, wallet, networks, schemes, budgets, resolver }
+  const modes = createPaymentModes({ ...shared, ...paying })
   const context: GatewayContext = {
     catalog,
     health,

@@ -38,7 +38,8 @@ export type Config = {
     /** Our account with each provider that takes invoices, by its id. */
     readonly accounts: Readonly<Record<string, Secret>>
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
-    readonly schemes: readonly string[]
+    /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
+    readonly schemes?: readonly string[]
   }
   readonly wallet: WalletConfig
   /** Present when callers without a key are charged per call. */
@@ -169,7 +170,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       prefer: fields.payment.prefer,
       accounts: fields.payment.accounts,
       onUnknown: fields.payment.on_unknown,
-      schemes: fields.payment.schemes,
+      ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
     },
     wallet: walletOf(fields.wallet, base, state, environment),
     ...(fields.charge === undefined ? {} : { charge: chargeOf(fields.charge, environment) }),
