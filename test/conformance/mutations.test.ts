@@ -73,18 +73,23 @@ function wrongTap({ upstream }: Protocol, bytes: Uint8Array): readonly string[] 
 describe.each(protocols.map((protocol) => [protocol.id, protocol] as const))('a stream of %s', (id, protocol) => {
   const fixtures = streamFixtures(id.replace('_', '-')).filter(({ bytes }) => bytes.length > 0 && bytes.length < 100_000)
 
-  it.each(Object.entries(mutations))('with %s', async (_name, mutate) => {
-    const found: string[] = []
-    for (const [at, { name, bytes }] of fixtures.entries()) {
-      for (let seed = 0; seed < SEEDS; seed++) {
-        const random = randomOf(at * 1_009 + seed)
-        const broken = mutate(Buffer.from(bytes), random)
-        const parts = await collect(protocol.upstream.decodeStream(from(cut(broken, [random(broken.length + 1)]))))
-        const caller = protocols[(at + seed) % protocols.length] ?? protocol
-        const wrong = [...wrongWith(parts), ...wrongTap(protocol, broken), ...wrongEnd(parts.at(-1), await shown(parts, caller))]
-        found.push(...wrong.map((problem) => `${name}, seed ${seed}, for ${caller.id}: ${problem}`))
+  it.each(Object.entries(mutations).map(([name, mutate], turn) => [name, mutate, turn] as const))(
+    'with %s',
+    async (_name, mutate, turn) => {
+      const found: string[] = []
+      for (const [at, { name, bytes }] of fixtures.entries()) {
+        for (let seed = 0; seed < SEEDS; seed++) {
+          // With one seed each fixture is broken in every other way, which takes half the time.
+          if (SEEDS === 1 && (at + turn) % 2 === 1) continue
+          const random = randomOf(at * 1_009 + seed)
+          const broken = mutate(Buffer.from(bytes), random)
+          const parts = await collect(protocol.upstream.decodeStream(from(cut(broken, [random(broken.length + 1)]))))
+          const caller = protocols[(at + seed) % protocols.length] ?? protocol
+          const wrong = [...wrongWith(parts), ...wrongTap(protocol, broken), ...wrongEnd(parts.at(-1), await shown(parts, caller))]
+          found.push(...wrong.map((problem) => `${name}, seed ${seed}, for ${caller.id}: ${problem}`))
+        }
       }
-    }
-    expect(found).toEqual([])
-  })
+      expect(found).toEqual([])
+    },
+  )
 })
