@@ -208,7 +208,7 @@ const chat: readonly Habit[] = [
     sse({ ...head, choices: [{ delta: { content: 'Hi.' } }] }, { ...head, choices: [{ delta: {}, finish_reason: 'stop' }] }),
     said,
   ],
-  ['the end without a space, and said in lower case', sse(hi, stop) + 'data:[DONE]\n\n' + 'data: [done]\n\n', said],
+  ['the end without a space, and said in lower case', sse(hi, stop) + 'data:[DONE]\n\ndata: [done]\n\n', said],
   ['pings of other wires', 'event: ping\ndata: {"type": "ping"}\n\n' + sse({ type: 'ping' }, {}, hi, {}, stop, '[DONE]'), said],
   ['more usage after the end', sse(hi, stop, '[DONE]', { ...head, choices: [], usage }), said],
   ['finished twice', sse(hi, choice({}, 'stop'), choice({}, 'stop'), '[DONE]'), said],
@@ -316,7 +316,7 @@ const messages: readonly Habit[] = [
   ],
   [
     'comments and pings of every kind',
-    ': hello\n\n' + 'event: ping\ndata: {"type": "ping"}\n\n' + named(start) + 'event: ping\ndata: {}\n\n' + named(...text, ended, over),
+    ': hello\n\nevent: ping\ndata: {"type": "ping"}\n\n' + named(start) + 'event: ping\ndata: {}\n\n' + named(...text, ended, over),
     both,
   ],
   [
