@@ -4,6 +4,7 @@ import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret, type LogLevel } from '../lib/log.ts'
 import type { Usd } from '../money.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
+import type { ManagedShares } from '../registry/managed-pricing.ts'
 import { configureProvider, timeoutsOf, type ConfiguredProvider } from './configured-provider.ts'
 import { resolvePath, stateDirectory, type Environment } from './environment.ts'
 import type { PresetFields } from './preset-schema.ts'
@@ -29,6 +30,8 @@ export type Config = {
     /** Share of requests in 0…1 that may go to the least-measured endpoint. */
     readonly explorationShare: number
   }
+  /** What managed supply of open models costs of the official price; by caller only under `:discount`. */
+  readonly managed: ManagedShares & { readonly accounts: ReadonlyMap<string, bigint> }
   readonly budget: Budget
   readonly payment: {
     readonly prefer: readonly PaymentModeName[]
@@ -44,13 +47,25 @@ export type Config = {
   readonly environment: Environment
 }
 
-/** US dollars. The first two always hold; the others only when they were written. */
-export type Budget = {
-  readonly perRequestUsd: Usd
-  readonly perDayUsd: Usd
+/** Caps over time in US dollars; only those that were written. */
+export type RollingCaps = {
   readonly perHourUsd?: Usd
+  readonly perDayUsd?: Usd
   readonly perMonthUsd?: Usd
   readonly totalUsd?: Usd
+}
+
+/** Caps of one provider or key, which hold beside everybody's. */
+export type OwnCaps = RollingCaps & { readonly perRequestUsd?: Usd }
+
+/** US dollars. The request's and the day's cap always hold. */
+export type Budget = RollingCaps & {
+  readonly perRequestUsd: Usd
+  readonly perDayUsd: Usd
+  /** A call that may cost more is made only when somebody has said yes to it. */
+  readonly approveAboveUsd?: Usd
+  readonly providers: Readonly<Record<string, OwnCaps>>
+  readonly keys: Readonly<Record<string, OwnCaps>>
 }
 
 export type WalletConfig = {
@@ -86,6 +101,7 @@ export type ConfiguredPreset = {
     readonly order?: readonly string[]
   }
   readonly maxCostUsd?: Usd
+  readonly budget?: RollingCaps
   readonly paymentPrefer?: readonly string[]
 }
 
@@ -125,6 +141,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       ...(fields.routing.weights === undefined ? {} : { weights: fields.routing.weights }),
       explorationShare: fields.routing.exploration_share,
     },
+    managed: managedOf(fields.managed.discounts),
     budget: budgetOf(fields.budget),
     payment: { prefer: fields.payment.prefer, onUnknown: fields.payment.on_unknown, schemes: fields.payment.schemes },
     wallet: walletOf(fields.wallet, base, state, environment),
@@ -144,14 +161,45 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
   return { config: deepFreeze(config), problems }
 }
 
+/** Shares become parts per thousand, rounded up: nobody is quoted less than he owes. */
+function managedOf({ default: standard, models, accounts }: ConfigFields['managed']['discounts']): Config['managed'] {
+  const permille = (share: number) => BigInt(Math.ceil(share * 1000 - 1e-6))
+  const byName = (shares: Readonly<Record<string, number>>) =>
+    new Map(Object.entries(shares).map(([name, share]) => [name, permille(share)]))
+  return { standard: permille(standard), models: byName(models), accounts: byName(accounts) }
+}
+
 function budgetOf(fields: ConfigFields['budget']): Budget {
   return {
+    ...rollingCapsOf(fields),
     perRequestUsd: fields.per_request_usd,
     perDayUsd: fields.per_day_usd,
+    ...(fields.approve_above_usd === undefined ? {} : { approveAboveUsd: fields.approve_above_usd }),
+    providers: mapValues(fields.providers, ownCapsOf),
+    keys: mapValues(fields.keys, ownCapsOf),
+  }
+}
+
+type CapFields = Pick<ConfigFields['budget'], 'per_hour_usd' | 'per_month_usd' | 'total_usd'> & { readonly per_day_usd?: Usd | undefined }
+
+function rollingCapsOf(fields: CapFields): RollingCaps {
+  return {
     ...(fields.per_hour_usd === undefined ? {} : { perHourUsd: fields.per_hour_usd }),
+    ...(fields.per_day_usd === undefined ? {} : { perDayUsd: fields.per_day_usd }),
     ...(fields.per_month_usd === undefined ? {} : { perMonthUsd: fields.per_month_usd }),
     ...(fields.total_usd === undefined ? {} : { totalUsd: fields.total_usd }),
   }
+}
+
+function ownCapsOf(fields: CapFields & { readonly per_request_usd?: Usd | undefined }): OwnCaps {
+  return { ...rollingCapsOf(fields), ...(fields.per_request_usd === undefined ? {} : { perRequestUsd: fields.per_request_usd }) }
+}
+
+function mapValues<Value, Result>(
+  record: Readonly<Record<string, Value>>,
+  map: (value: Value) => Result,
+): Readonly<Record<string, Result>> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 }
 
 function walletOf(fields: ConfigFields['wallet'], base: string, state: string, environment: Environment): WalletConfig {
@@ -186,6 +234,7 @@ function presetOf(name: string, fields: PresetFields): ConfiguredPreset {
           },
         }),
     ...(fields.max_cost_usd === undefined ? {} : { maxCostUsd: fields.max_cost_usd }),
+    ...(fields.budget === undefined ? {} : { budget: rollingCapsOf(fields.budget) }),
     ...(fields.payment === undefined ? {} : { paymentPrefer: fields.payment.prefer }),
   }
 }

@@ -32,6 +32,7 @@ export type AttemptOptions = {
   /** How the call is said to the endpoint, as it was when the endpoint was chosen. */
   readonly lane: NativeLane | TranslateLane
   readonly capUsd: Usd
+  readonly preset: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -53,6 +54,8 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
   const { response, payment } = await mode.send({
     requestId: call.id,
     attemptId: options.id,
+    caller: call.caller,
+    ...(options.preset === undefined ? {} : { preset: options.preset }),
     endpoint,
     http: sending.http,
     wire: lane.protocol.id,
@@ -140,7 +143,7 @@ async function begin(sending: Sending, response: HttpResponse, call: GatewayCall
 
 async function beginWhole({ lane }: Sending, response: HttpResponse, call: GatewayCall, timing: Timing): Begun {
   const body = await readBytes(response, Number.MAX_SAFE_INTEGER)
-  const json = tryParseJson(Buffer.from(body).toString('utf8'))
+  const json = tryParseJson(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
   if (!isRecord(json)) throw new RouteplaneError('upstream_error', 'the provider answered with something that is not a JSON object')
   const result = lane.protocol.upstream.decodeResult(json)
   // Asked for a stream, answered whole: the caller still gets his stream, made from the answer.

@@ -34,12 +34,19 @@ export type GatewayContext = {
 /** What the operator has decided; no request can widen it. */
 export type GatewayRules = {
   readonly perRequestUsd: Usd
+  /** A lower cap of one provider or one caller; `undefined` when there is none of its own. */
+  perRequestOfProvider(id: string): Usd | undefined
+  perRequestOfCaller(id: string): Usd | undefined
   readonly prefer: readonly PaymentModeName[]
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
   readonly maxAttempts: number
   readonly deadlineMs: number | undefined
   readonly hideDeprecated: boolean
   readonly weights: Readonly<Record<AxisId, number>>
+  /** Share of requests, 0 to 1, that may go to the endpoint of which least is known. */
+  readonly explorationShare: number
+  /** By caller: what he pays of the official price under `:discount`, in parts per thousand. */
+  readonly managedAccounts: ReadonlyMap<string, bigint>
   timeoutsOf(provider: Provider): Partial<TransportTimeouts>
   readonly maxAnswerBytes: number
 }

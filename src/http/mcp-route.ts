@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Hono } from 'hono'
 import { type RouteplaneError, answerStatus } from '../errors.ts'
+import { lazily } from '../lib/lazy.ts'
 import { parseMessage, readBody } from './body.ts'
 import type { ErrorAnswer } from './error-response.ts'
 import type { AppEnv, Route } from './read-routes.ts'
@@ -30,11 +31,11 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024
 
 /** @returns what ends the endpoint, if it was ever opened. */
 export function mountMcp(app: Hono<AppEnv>, { open, refuseMethod }: McpRouteOptions): () => Promise<void> {
-  const state: { endpoint?: Promise<McpEndpoint> } = {}
+  const endpoint = lazily(open)
   app.on(['GET', 'POST', 'DELETE'], MCP_PATH, async ({ env: { incoming, outgoing } }) => {
     const body = incoming.method === 'POST' ? parseMessage(await readBody(incoming, MAX_BODY_BYTES)) : undefined
-    const endpoint = await (state.endpoint ??= open())
-    const response = await endpoint.answer(toRequest(incoming, outgoing), body)
+    const { answer } = await endpoint.get()
+    const response = await answer(toRequest(incoming, outgoing), body)
     if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store')
     response.headers.set('x-content-type-options', 'nosniff')
     return response
@@ -44,7 +45,7 @@ export function mountMcp(app: Hono<AppEnv>, { open, refuseMethod }: McpRouteOpti
     app.get(path, ({ env }) => Response.json(metadata(env.incoming)))
     app.all(path, refuseMethod('GET, HEAD'))
   }
-  return async () => (await state.endpoint)?.close()
+  return async () => (await endpoint.begun())?.close()
 }
 
 /** The request without its body, which has been read; its signal tells when the caller goes away. */

@@ -41,7 +41,7 @@ export function createMcpHttp(routeplane: Routeplane, options: McpHttpOptions): 
     void call.finally(() => running.delete(call))
   }
   const build = (isForOneRequest: boolean): McpServer => {
-    const server = createMcpServer(routeplane, { ...options, onCall, isForOneRequest })
+    const server = createMcpServer(async () => routeplane, { ...options, onCall, isForOneRequest })
     extend?.(server)
     return server
   }

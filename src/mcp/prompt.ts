@@ -1,6 +1,6 @@
 /** The contract of an MCP prompt: words that a user picks in a client to have its model use the tools well. */
 import { type McpServer, completable } from '@modelcontextprotocol/server'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Routeplane } from '../routeplane.ts'
 import { suggestModels } from './models-resource.ts'
 
@@ -22,10 +22,10 @@ export type PromptArgument = {
 }
 
 /** Offers every prompt on the server. */
-export function registerPrompts(server: McpServer, prompts: readonly Prompt[], routeplane: Routeplane): void {
+export function registerPrompts(server: McpServer, prompts: readonly Prompt[], open: () => Promise<Routeplane>): void {
   for (const prompt of prompts) {
     const { name, title, description } = prompt
-    const argsSchema = z.object(Object.fromEntries(prompt.arguments.map((each) => [each.name, schemaOf(each, routeplane)])))
+    const argsSchema = z.object(Object.fromEntries(prompt.arguments.map((each) => [each.name, schemaOf(each, open)])))
     server.registerPrompt(name, { title, description, argsSchema }, (given) => {
       const all = Object.fromEntries(prompt.arguments.map((each) => [each.name, given[each.name] ?? '']))
       return { description, messages: [{ role: 'user', content: { type: 'text', text: prompt.text(all) } }] }
@@ -35,9 +35,17 @@ export function registerPrompts(server: McpServer, prompts: readonly Prompt[], r
 
 const MAX_ARGUMENT = 100_000
 
-function schemaOf({ description, isRequired, isModel }: PromptArgument, routeplane: Routeplane): z.ZodType<string | undefined> {
+function schemaOf({ description, isRequired, isModel }: PromptArgument, open: () => Promise<Routeplane>): z.ZodType<string | undefined> {
   const text = z.string().max(MAX_ARGUMENT).describe(description)
-  const assisted =
-    isModel === true ? completable(text, async (value) => [...(await suggestModels(routeplane, value).catch(() => []))]) : text
+  const assisted = isModel === true ? completable(text, async (value) => [...(await suggest(open, value))]) : text
   return isRequired ? assisted : assisted.optional()
+}
+
+/** A suggestion that fails is none: nobody waits for it. */
+async function suggest(open: () => Promise<Routeplane>, value: string): Promise<readonly string[]> {
+  try {
+    return await suggestModels(await open(), value)
+  } catch {
+    return []
+  }
 }

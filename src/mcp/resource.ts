@@ -21,43 +21,48 @@ export type Resource = {
   read(id: string, reader: ResourceReader): Promise<unknown>
 }
 
-export type ResourceReader = {
-  readonly routeplane: Routeplane
-  readonly log: Log
-}
+export type ResourceReader = { readonly routeplane: Routeplane }
+
+export type ResourceSources = { open(): Promise<Routeplane>; readonly log: Log }
 
 const MIME_TYPE = 'application/json'
 
 /** Offers every resource on the server. */
-export function registerResources(server: McpServer, resources: readonly Resource[], reader: ResourceReader): void {
+export function registerResources(server: McpServer, resources: readonly Resource[], sources: ResourceSources): void {
   for (const resource of resources) {
     const { name, title, description, uri } = resource
     const config = { title, description, mimeType: MIME_TYPE }
     if (!uri.includes('{')) {
-      server.registerResource(name, uri, config, () => readText(resource, uri, '', reader))
+      server.registerResource(name, uri, config, () => readText(resource, uri, '', sources))
       continue
     }
-    const complete = resource.suggest === undefined ? {} : { id: async (value: string) => [...(await suggest(resource, value, reader))] }
+    const complete = resource.suggest === undefined ? {} : { id: async (value: string) => [...(await suggest(resource, value, sources))] }
     server.registerResource(name, new ResourceTemplate(uri, { list: undefined, complete }), config, (address, { id }) =>
-      readText(resource, address.href, Array.isArray(id) ? id.join(',') : (id ?? ''), reader),
+      readText(resource, address.href, Array.isArray(id) ? id.join(',') : (id ?? ''), sources),
     )
   }
 }
 
-async function readText(resource: Resource, uri: string, id: string, reader: ResourceReader) {
-  const value = await resource.read(id, reader).catch((thrown: unknown) => {
-    const { code, message, fault } = toRouteplaneError(thrown)
-    if (fault === 'internal') reader.log.error('resource failed', { resource: resource.name, code })
-    throw new Error(`${code}: ${message}`)
-  })
+async function readText(resource: Resource, uri: string, id: string, sources: ResourceSources) {
+  const value = await readValue(resource, id, sources)
   if (value === undefined) throw new ResourceNotFoundError(uri)
   return { contents: [{ uri, mimeType: MIME_TYPE, text: JSON.stringify(value) }] }
 }
 
-/** A suggestion that fails is none: nobody waits for it. */
-async function suggest(resource: Resource, value: string, reader: ResourceReader): Promise<readonly string[]> {
+async function readValue(resource: Resource, id: string, { open, log }: ResourceSources): Promise<unknown> {
   try {
-    return (await resource.suggest?.(value.slice(0, 300), reader)) ?? []
+    return await resource.read(id, { routeplane: await open() })
+  } catch (thrown) {
+    const { code, message, fault } = toRouteplaneError(thrown)
+    if (fault === 'internal') log.error('resource failed', { resource: resource.name, code })
+    throw new Error(`${code}: ${message}`, { cause: thrown })
+  }
+}
+
+/** A suggestion that fails is none: nobody waits for it. */
+async function suggest(resource: Resource, value: string, { open }: ResourceSources): Promise<readonly string[]> {
+  try {
+    return (await resource.suggest?.(value.slice(0, 300), { routeplane: await open() })) ?? []
   } catch {
     return []
   }

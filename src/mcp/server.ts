@@ -1,6 +1,6 @@
 /** An MCP server over the gateway: what it offers, how that is announced, and how errors of tools are told. */
 import { McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -31,8 +31,13 @@ const INSTRUCTIONS = `Routeplane answers prompts with models of many providers a
 Find a model with list_models (free). See what a call would cost with complete and dry_run (free). complete spends money within caps that only the operator can raise; max_cost_usd lowers them for one call.
 When complete fails, read code, money and hint: with money "signed", "settled" or "unknown" something may have been paid, so repeat the call only with the same idempotency_key. A receipt can be read at routeplane://receipts/{receipt_id}.`
 
-/** Builds one server for one connection; serves the 2025 and the 2026 revision of the protocol alike. */
-export function createMcpServer(routeplane: Routeplane, options: McpOptions): McpServer {
+/**
+ * Builds one server for one connection; serves the 2025 and the 2026 revision of the protocol alike.
+ *
+ * @param open - Gives the gateway. Asked at each call of a tool or reading of a resource and not before, so that a client that starts up and lists
+ *   the tools does not wait for it.
+ */
+export function createMcpServer(open: Open, options: McpOptions): McpServer {
   const unchanging = { listChanged: false }
   const { requestState } = options
   const server = new McpServer(
@@ -44,13 +49,15 @@ export function createMcpServer(routeplane: Routeplane, options: McpOptions): Mc
     },
   )
   const connection: Connection = { isForOneRequest: options.isForOneRequest === true }
-  for (const tool of tools as readonly Tool[]) registerTool(server, tool, connection, routeplane, options)
-  registerResources(server, resources, { routeplane, log: options.log })
-  registerPrompts(server, prompts, routeplane)
+  for (const tool of tools as readonly Tool[]) registerTool(server, tool, connection, open, options)
+  registerResources(server, resources, { open, log: options.log })
+  registerPrompts(server, prompts, open)
   return server
 }
 
-function registerTool(server: McpServer, tool: Tool, connection: Connection, routeplane: Routeplane, options: McpOptions): void {
+type Open = () => Promise<Routeplane>
+
+function registerTool(server: McpServer, tool: Tool, connection: Connection, open: Open, options: McpOptions): void {
   const { name, title, description, annotations } = tool
   const config = {
     title,
@@ -60,7 +67,7 @@ function registerTool(server: McpServer, tool: Tool, connection: Connection, rou
     outputSchema: announce(tool.output, 'output'),
   }
   server.registerTool(name, config, (input: unknown, context: ServerContext) => {
-    const running = run(tool, input, toToolContext(context, routeplane, connection, options), options.log)
+    const running = run(tool, input, async () => toToolContext(context, await open(), connection, options), options.log)
     options.onCall?.(running)
     return running
   })
@@ -84,9 +91,10 @@ function toToolContext(
 }
 
 /** Never rejects: an error of a tool is a result that the calling model reads. */
-async function run(tool: Tool, input: unknown, context: ToolContext, log: Log): Promise<ToolResult> {
+async function run(tool: Tool, input: unknown, context: () => Promise<ToolContext>, log: Log): Promise<ToolResult> {
   try {
-    const value = await tool.call(parse(tool.input, input), context)
+    const parsed = parse(tool.input, input)
+    const value = await tool.call(parsed, await context())
     return toolResult(value, tool.links?.(value))
   } catch (thrown) {
     const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)

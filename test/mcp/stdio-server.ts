@@ -13,6 +13,6 @@ const gateway = createGateway(() => {
   console.log('a dependency prints while it works')
   process.stdout.write('and not even through the console\n')
 })
-const code = await serveMcpStdio(gateway, { stdout, version: '1.2.3', log, drainMs: 5_000 })
+const code = await serveMcpStdio(async () => gateway, { stdout, version: '1.2.3', log, drainMs: 5_000 })
 await gateway.close()
 process.exit(code)

@@ -32,8 +32,11 @@ CREATE TABLE attempts (
   provider TEXT NOT NULL,
   model TEXT NOT NULL,
   mode TEXT NOT NULL,
+  caller TEXT,
+  preset TEXT,
   state TEXT NOT NULL ${oneOf('state', attemptStates)},
   held_usd TEXT NOT NULL ${amount('held_usd')},
+  owed_usd TEXT ${amount('owed_usd')},
   reason TEXT,
   owner TEXT NOT NULL,
   created_at INTEGER NOT NULL,
@@ -57,9 +60,11 @@ CREATE TABLE attempts (
   log_index INTEGER,
   finality TEXT ${oneOf('finality', finalities)},
   CHECK ((state = 'settled') = (settled_usd IS NOT NULL AND amount_settled IS NOT NULL AND finality IS NOT NULL)),
-  CHECK (state IN ('held', 'released') OR nonce IS NOT NULL)
+  CHECK ((state = 'owed') = (owed_usd IS NOT NULL)),
+  CHECK (state IN ('held', 'owed', 'released') OR nonce IS NOT NULL)
 ) STRICT;
 CREATE INDEX attempts_by_request ON attempts (request_id);
+CREATE INDEX attempts_by_time ON attempts (created_at);
 CREATE INDEX attempts_by_state ON attempts (state, id);
 CREATE INDEX attempts_with_intent ON attempts (id) WHERE nonce IS NOT NULL;
 CREATE UNIQUE INDEX attempts_nonce ON attempts (network, lower(asset), lower(payer), lower(nonce)) WHERE nonce IS NOT NULL;
@@ -124,8 +129,19 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
 `
 
+const health = `
+CREATE TABLE health (
+  owner TEXT NOT NULL,
+  endpoint TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  PRIMARY KEY (owner, endpoint)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX health_by_time ON health (at);
+`
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first] as const
+export const migrations = [first, health] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

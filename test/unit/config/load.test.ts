@@ -47,8 +47,10 @@ describe('defaults', () => {
     expect(config).toMatchInlineSnapshot(`
       {
         "budget": {
+          "keys": {},
           "perDayUsd": 5000000000000000000n,
           "perRequestUsd": 500000000000000000n,
+          "providers": {},
         },
         "ledger": {
           "path": "/homes/ada/.routeplane/ledger.db",
@@ -59,6 +61,11 @@ describe('defaults', () => {
         },
         "log": {
           "level": "info",
+        },
+        "managed": {
+          "accounts": Map {},
+          "models": Map {},
+          "standard": 750n,
         },
         "payment": {
           "onUnknown": "fail",
