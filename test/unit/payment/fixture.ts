@@ -82,6 +82,8 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
     },
     requests: { record: () => {}, get: async () => undefined, list: async () => [], flush: async () => {} },
     idempotency: { claim: async () => ({ kind: 'new' }), finish: async () => {} },
+    // Nothing is sold where payments are made.
+    sales: undefined as never,
     health: { save: async () => {}, others: async () => [] },
     nonceSalt: async () => new Uint8Array(32),
     verifyEvents: async () => ({ ok: true }),
