@@ -86,9 +86,11 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const health = createHealth(clock)
   const healthSync = startHealthSync(health, ledger.health, { clock, log })
   await healthSync.sync()
-  const resolver = createResolver({ ledger, chainOf, clock, log })
+  const shared = { ledger, chainOf, clock, log }
+  const resolver = createResolver(shared)
+  const { schemes } = config.payment
   const keyring = openKeyring(config)
-  const modes = createPaymentModes({ keyring, authorize, ledger, wallet, networks, chainOf, budgets, resolver, clock, log })
+  const modes = createPaymentModes({ ...shared, keyring, authorize, wallet, networks, schemes, budgets, resolver })
   const context: GatewayContext = {
     catalog,
     health,

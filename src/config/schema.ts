@@ -72,7 +72,7 @@ const budget = block({
 const payment = block({
   prefer: z.array(z.enum(paymentModeNames)).min(1).default(['byok', 'x402', 'mpp', 'invoice']),
   on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('fail'),
-  schemes: z.array(z.enum(schemeNames)).min(1).default(['exact']),
+  schemes: z.array(z.enum(schemeNames)).min(1).optional(),
 })
 
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'is not the name of an environment variable')

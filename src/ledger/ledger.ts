@@ -96,6 +96,8 @@ export type Intent = {
   readonly amountUsd: Usd
   readonly nonce: `0x${string}`
   readonly validBeforeSeconds: bigint
+  readonly proof: string
+  readonly particulars?: Readonly<Record<string, string>>
   readonly resource: string
   readonly bodyDigest: string
   readonly now: number
