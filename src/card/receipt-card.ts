@@ -1,4 +1,4 @@
-/** A payment attempt as `GET /v1/receipts` shows it: amounts as strings, times as ISO 8601, unknown left out. */
+/** A payment attempt as every surface shows it: amounts as strings, times as ISO 8601, unknown left out. */
 import { formatUsd } from '../money.ts'
 import type { ReceiptView, Verification } from '../routeplane.ts'
 
