@@ -41,7 +41,7 @@ export const completionInput = z.strictObject({
 type Arguments = z.output<typeof completionInput>
 
 /** @throws RouteplaneError `invalid_request`, `invalid_max_cost`, `invalid_idempotency_key`. */
-export function toGatewayCall(input: Arguments, { connection, clock, signal, report }: ToolContext): GatewayCall {
+export function toGatewayCall(input: Arguments, { connection, clock, signal, report, approve }: ToolContext): GatewayCall {
   const model = input.model ?? activeModel(connection.activePreset)
   const request = toRequest(input, model)
   const preset = model.startsWith('@') ? undefined : connection.activePreset
@@ -60,6 +60,7 @@ export function toGatewayCall(input: Arguments, { connection, clock, signal, rep
     },
     decode: () => request,
     signal,
+    ...(approve === undefined ? {} : { approve }),
     ...(report === undefined ? {} : { onProgress: (step) => report(describeStep(step)) }),
   }
 }

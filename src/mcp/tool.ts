@@ -1,6 +1,7 @@
 /** The contract of an MCP tool: what it is called, what it takes and gives, and what it does. */
 import type * as z from 'zod'
 import type { Clock } from '../lib/clock.ts'
+import type { GatewayCall } from '../gateway/call.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
 
@@ -39,6 +40,8 @@ export type ToolContext = {
   readonly signal: AbortSignal
   /** Shows a line of progress; absent when the client has not asked for any. */
   readonly report?: (message: string) => void
+  /** Asks the client's user; absent when the client cannot. */
+  readonly approve?: NonNullable<GatewayCall['approve']>
 }
 
 /** What one client has set for itself; gone with its connection. */
