@@ -25,9 +25,11 @@ import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
 import { randomBytesOf } from './lib/id.ts'
 import type { Transport } from './lib/http-call.ts'
 import { Secret, silentLog, type Log } from './lib/log.ts'
+import type { EventVerdict } from './ledger/ledger.ts'
 import { formatOwner } from './ledger/owner.ts'
 import { openSqliteLedger } from './ledger/sqlite/open.ts'
 import { createPaymentModes } from './payment/index.ts'
+import { recheckSettled } from './payment/recheck.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
 import type { Catalog } from './registry/catalog.ts'
@@ -56,6 +58,8 @@ export type Routeplane = {
   readonly catalog: CatalogView
   readonly receipts: ReceiptView
   readonly approvals: ApprovalView
+  /** Reads the ledger's whole journal: an edit of any row of money shows. */
+  verifyLedger(): Promise<EventVerdict>
   readonly invoices: InvoiceView
   readonly presets: PresetView
   /** For `wallet status`, MCP results and `GET /health`. */
@@ -114,6 +118,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const background = startBackground({
     poller: openPoller(config, { catalog, transport: transport.send, clock, log }),
     resolver,
+    recheck: () => recheckSettled({ ...shared, resolver }),
     refreshRegistry: registry.refresh,
     clock,
     log,
@@ -133,8 +138,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       return explain(call, context)
     },
     catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
-    receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    receipts: viewReceipts({ ...shared, resolver, asset, payer: wallet?.address, recovered: background.recovered }),
     approvals: viewApprovals(ledger, clock),
+    verifyLedger: () => ledger.verifyEvents(),
     invoices: viewInvoices(ledger, catalog, clock),
     presets: viewPresets(presets, config.stateDirectory, clock),
     status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),

@@ -7,6 +7,8 @@ import { init } from './init.ts'
 import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
+import { ledgerVerify } from './ledger-verify.ts'
+import { receiptsStatement } from './receipts-statement.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
 import { reconcile } from './reconcile.ts'
 import { canonicalAdd, canonicalList, canonicalRemove } from './registry-canonical.ts'
@@ -34,7 +36,9 @@ export const commands: readonly Command[] = [
   receiptsShow,
   receiptsVerify,
   receiptsExport,
+  receiptsStatement,
   reconcile,
+  ledgerVerify,
   invoicesList,
   invoicesShow,
   invoicesExport,

@@ -49,6 +49,16 @@ export function decideHold(amount: Usd, standings: readonly Standing[]): HoldOut
   return { granted: false, ...tightest }
 }
 
+/** How sure a receipt is, in the words its reader needs. */
+export type ReceiptStatus = Finality | 'owed' | 'void'
+
+/** A signature that is at large is pending, however little is known of it; one that can never be cashed is void. */
+export function receiptStatus({ state, payment }: Pick<AttemptRow, 'state' | 'payment'>): ReceiptStatus {
+  if (state === 'owed') return 'owed'
+  if (state === 'released') return 'void'
+  return state === 'settled' && payment?.finality !== undefined ? payment.finality : 'pending'
+}
+
 /** What a row keeps from its budgets: the one reading of a state as money. */
 export function standingOf(row: Pick<AttemptRow, 'state' | 'heldUsd' | 'owedUsd' | 'payment'>): {
   readonly reserved: Usd

@@ -221,6 +221,7 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     explain: never,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
     receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
+    verifyLedger: async () => ({ ok: true }),
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
     presets: { list: () => [], get: () => undefined, set: never },
