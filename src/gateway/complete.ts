@@ -14,7 +14,9 @@ import { blameAnswer } from './blame.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { decide, tokensOf, type Decided } from './decide.ts'
+import { keptDecision } from './decision-card.ts'
 import { toUsage } from './estimate.ts'
+import { describe } from './explain.ts'
 import type { NativeLane, TranslateLane } from './lane.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
@@ -67,7 +69,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
     }
   }
   const error = summarise(failures, decided)
-  recordFailure({ call, failures, error, startedAt }, context)
+  recordFailure({ call, decided, failures, error, startedAt }, context)
   throw error
 }
 
@@ -186,6 +188,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
     totalMs,
     attempts,
     startedAt: context.clock.now() - totalMs,
+    ...keptDecision(describe(opened.decided)),
     ...(chargedUsd === undefined ? {} : { costUsd: chargedUsd }),
     ...(errorCode === undefined ? {} : { errorCode }),
   })
@@ -194,6 +197,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
 function recordFailure(
   failed: {
     readonly call: GatewayCall
+    readonly decided: Decided
     readonly failures: readonly Failure[]
     readonly error: RouteplaneError
     readonly startedAt: number
@@ -210,6 +214,7 @@ function recordFailure(
     errorCode: failed.error.code,
     totalMs,
     attempts: failed.failures.length,
+    ...keptDecision(describe(failed.decided)),
     startedAt: context.clock.now() - totalMs,
   })
 }

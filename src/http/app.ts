@@ -20,6 +20,7 @@ import { type ErrorAnswer, sendError } from './error-response.ts'
 import { type Guard, type Refusal, createGuard, notAllowed, pathOf } from './guard.ts'
 import { createKeepAlive } from './keep-alive.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
+import { mountRoute } from './route-route.ts'
 
 export type AppOptions = {
   readonly protocols: readonly Protocol[]
@@ -87,6 +88,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   mountCountTokens(app, deps, refuseMethod('POST'))
   mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
+  mountRoute(app, { ...deps, routeplane, protocols }, refuseMethod)
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
   app.notFound(({ env }) => {
     const error = new RouteplaneError('not_found', 'there is nothing at this path')

@@ -140,8 +140,10 @@ CREATE TABLE health (
 CREATE INDEX health_by_time ON health (at);
 `
 
+const decisions = 'ALTER TABLE requests ADD COLUMN decision TEXT;'
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health] as const
+export const migrations = [first, health, decisions] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 
