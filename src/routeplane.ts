@@ -8,13 +8,13 @@ import type { PresetView } from './composition/preset-file.ts'
 import type { ProviderView } from './composition/provider-view.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { openRouting } from './composition/routing.ts'
+import { openSelling } from './composition/selling.ts'
 import { budgetsOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
 import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
 import { complete } from './gateway/complete.ts'
-import type { GatewayContext } from './gateway/context.ts'
 import { readKeptDecision, type DecisionCard } from './gateway/decision-card.ts'
 import { explain } from './gateway/explain.ts'
 import { onlyOnce } from './gateway/idempotency.ts'
@@ -26,6 +26,7 @@ import { openSqliteLedger } from './ledger/sqlite/open.ts'
 import { createPaymentModes } from './payment/index.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
+import type { Cashier } from './selling/cashier.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
@@ -41,6 +42,8 @@ export type { Reconciliation } from './payment/reconcile.ts'
 
 export type Routeplane = {
   complete(call: GatewayCall): Promise<Completion>
+  /** Serves callers who pay per call; absent when the config does not charge. */
+  readonly cashier?: Cashier
   explain(call: GatewayCall): Promise<Decision>
   /** The decision that was made for a request, from its row; `undefined` when there is none, or it was too long to keep. */
   replay(requestId: string): Promise<DecisionCard | undefined>
@@ -84,32 +87,28 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     await ledger.close()
     throw cause
   })
-  const resolver = createResolver({ ledger, chainOf, clock, log })
-  const modes = createPaymentModes({
-    keyring: routing.keyring,
-    authorize,
-    ledger,
-    wallet,
-    networks,
-    chainOf,
-    budgets,
-    resolver,
-    clock,
-    log,
-  })
-  const context = (): GatewayContext => ({ ...routing.context(), modes, protocols, ledger, clock, log })
-  const { poller, refreshRegistry } = routing
+  const shared = { ledger, chainOf, clock, log }
+  const resolver = createResolver(shared)
+  const { schemes } = config.payment
+  const { keyring, poller, refreshRegistry } = routing
+  const modes = createPaymentModes({ ...shared, keyring, authorize, wallet, networks, schemes, budgets, resolver })
+  const context = routing.live({ modes, protocols, ledger, clock, log })
   const background = startBackground({ poller, resolver, refreshRegistry, clock, log })
 
+  const completeOnce = async (call: GatewayCall) => {
+    await background.ready
+    // A reload in the middle changes nothing for a request that has begun.
+    const now = { ...context }
+    return onlyOnce(call, now, () => complete(call, now))
+  }
+  const selling = openSelling({ config, context, wallet, chainOf, complete: completeOnce })
+
   return {
-    async complete(call) {
-      await background.ready
-      const now = context()
-      return onlyOnce(call, now, () => complete(call, now))
-    },
+    complete: completeOnce,
+    ...(selling === undefined ? {} : { cashier: selling.cashier }),
     async explain(call) {
       await background.ready
-      return explain(call, context())
+      return explain(call, context)
     },
     async replay(requestId) {
       const kept = (await ledger.requests.get(requestId))?.decision
@@ -118,11 +117,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     ...routing.views,
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
     reload: routing.reload,
-    status: () =>
-      readStatus({ version, network: config.wallet.network, ledger, budgets, ...routing.context(), wallet, asset, chainOf, clock }),
+    status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
-      await background.stop()
+      await Promise.all([background.stop(), selling?.close()])
       await resolver.close()
       await routing.close()
       await ledger.close()

@@ -89,9 +89,9 @@ function showText({ id, name, endpoints }: ModelListing, standingOf: StandingOf)
 function figures({ uptime, ttftMs, throughput }: EndpointStanding): readonly string[] {
   const shown = (value: number | undefined, text: (known: number) => string) => (value === undefined ? 'unmeasured' : text(value))
   return [
-    shown(uptime, (share) => `${(share * 100).toFixed(1)} %`),
+    shown(uptime, (share) => `${Math.round(share * 1000) / 10} %`),
     shown(ttftMs, (ms) => `${Math.round(ms)} ms`),
-    shown(throughput, (rate) => rate.toFixed(1)),
+    shown(throughput, (rate) => String(Math.round(rate * 10) / 10)),
   ]
 }
 

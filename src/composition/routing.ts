@@ -18,15 +18,15 @@ import { loadPresets, viewPresets, type PresetView } from './preset-file.ts'
 import { createDriftLog, viewProviders, type ProviderView } from './provider-view.ts'
 import { budgetsOf, rulesOf } from './rules.ts'
 
-/** The parts of a gateway's context that come from here. */
-export type RoutingContext = Pick<
-  GatewayContext,
-  'catalog' | 'health' | 'rateLimits' | 'presets' | 'virtualModels' | 'openProviders' | 'transport' | 'rules'
->
+/** The parts of a gateway's context that a config writes. */
+type Ruled = Pick<GatewayContext, 'virtualModels' | 'openProviders' | 'rules'>
+
+/** Its other parts, that come from elsewhere. */
+export type Elsewhere = Omit<GatewayContext, keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'presets' | 'transport'>
 
 export type Routing = {
-  /** As it is now: another object after a reload. */
-  context(): RoutingContext
+  /** Makes a context whose rules are always those of the last config; a copy of it keeps those of its moment. */
+  live(elsewhere: Elsewhere): GatewayContext
   readonly keyring: Keyring
   readonly poller: Poller
   readonly views: { readonly catalog: CatalogView; readonly providers: ProviderView; readonly presets: PresetView }
@@ -57,7 +57,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
   const fixed = { catalog, health, rateLimits, presets, transport: transport.send }
   let config = first
   let keyring = keyringOf(config)
-  let context: RoutingContext = { ...fixed, ...ruledBy(config) }
+  let ruled = ruledBy(config)
   const poller = createPoller({
     definitions: () => catalog.definitions(),
     onDocuments: (documents) => catalog.setDocuments(documents),
@@ -71,11 +71,23 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
     intervalMs: first.registry.pollSeconds * 1_000,
   })
   return {
-    context: () => context,
+    live: (elsewhere) => ({
+      ...elsewhere,
+      ...fixed,
+      get virtualModels() {
+        return ruled.virtualModels
+      },
+      get openProviders() {
+        return ruled.openProviders
+      },
+      get rules() {
+        return ruled.rules
+      },
+    }),
     keyring: { keyOf: (provider) => keyring.keyOf(provider), headersOf: (provider) => keyring.headersOf(provider) },
     poller,
     views: {
-      catalog: viewCatalog(catalog, health, { hideDeprecated: () => context.rules.hideDeprecated, clock }),
+      catalog: viewCatalog(catalog, health, { hideDeprecated: () => ruled.rules.hideDeprecated, clock }),
       providers: viewProviders({ catalog, health, rateLimits, poller, drifts }),
       presets: viewPresets(presets, first.stateDirectory, clock),
     },
@@ -90,7 +102,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
       transport.allow(next)
       config = next
       keyring = keyringOf(next)
-      context = { ...fixed, ...ruledBy(next) }
+      ruled = ruledBy(next)
       void poller.refresh()
     },
     async close() {
@@ -100,7 +112,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
   }
 }
 
-function ruledBy(config: Config): Pick<RoutingContext, 'virtualModels' | 'openProviders' | 'rules'> {
+function ruledBy(config: Config): Ruled {
   return {
     virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
     openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
@@ -119,7 +131,7 @@ function keyringOf(config: Config): Keyring {
 }
 
 /** What is opened once: sockets, files, and the wallet; the caps over time that guard it are compared beside these. */
-const untilRestart = ['listen', 'skipAuth', 'stateDirectory', 'wallet', 'ledger', 'upstream'] as const
+const untilRestart = ['listen', 'skipAuth', 'stateDirectory', 'wallet', 'ledger', 'upstream', 'charge'] as const
 
 function refuseRestart(before: Config, next: Config): void {
   const changed: string[] = untilRestart.filter((name) => !isDeepStrictEqual(plain(before[name]), plain(next[name])))

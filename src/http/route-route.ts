@@ -6,7 +6,8 @@ import { createId } from '../lib/id.ts'
 import type { Protocol, ProtocolId, WireRequest } from '../protocol/protocol.ts'
 import { decisionCard, type Routeplane } from '../routeplane.ts'
 import { parseBody, readBody } from './body.ts'
-import { type CompletionDeps, LOCAL_CALLER } from './completion-route.ts'
+import { LOCAL_CALLER } from './caller.ts'
+import type { CompletionDeps } from './completion-route.ts'
 import { type AppEnv, json, type Route } from './read-routes.ts'
 
 export type RouteDeps = Pick<CompletionDeps, 'clock' | 'maxBodyBytes'> & {

@@ -1,6 +1,7 @@
 /** The ledger port: holds against budgets, the states of each payment attempt, and what is known of requests. */
 import type { Atomic, Usd } from '../money.ts'
 import type { AttemptRow, RequestRow } from './entry.ts'
+import type { SaleStore } from './sale.ts'
 
 /**
  * Every method that changes money is one durable transaction: when its promise resolves it has survived a crash.
@@ -11,6 +12,8 @@ export type Ledger = {
   readonly attempts: AttemptStore
   readonly requests: RequestStore
   readonly idempotency: IdempotencyStore
+  /** What callers pay us, on the other side of the same requests. */
+  readonly sales: SaleStore
   readonly health: HealthStore
   /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
   nonceSalt(): Promise<Uint8Array>
@@ -93,6 +96,8 @@ export type Intent = {
   readonly amountUsd: Usd
   readonly nonce: `0x${string}`
   readonly validBeforeSeconds: bigint
+  readonly proof: string
+  readonly particulars?: Readonly<Record<string, string>>
   readonly resource: string
   readonly bodyDigest: string
   readonly now: number

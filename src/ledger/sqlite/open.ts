@@ -14,6 +14,7 @@ import { createIdempotencyStore } from './idempotency.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
 import { openRequestStore } from './requests.ts'
+import { createSaleStore } from './sales.ts'
 import { createWriter } from './writer.ts'
 
 export type SqliteLedgerOptions = {
@@ -86,6 +87,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     attempts: createAttemptStore(engine),
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
+    sales: createSaleStore(engine),
     health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {
