@@ -1,8 +1,10 @@
 /** Builds registry, health, wallet, payment, ledger and gateway from a config, and returns the one object surfaces use. */
 import { hostname } from 'node:os'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
+import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import type { CatalogView } from './composition/catalog.ts'
+import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
 import { walletPassword } from './composition/password.ts'
 import type { PresetView } from './composition/preset-file.ts'
 import type { ProviderView } from './composition/provider-view.ts'
@@ -29,9 +31,11 @@ import { protocols } from './protocol/index.ts'
 import type { Cashier } from './selling/cashier.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
+export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
 export { decisionCard } from './gateway/decision-card.ts'
 export type { DecisionCard } from './gateway/decision-card.ts'
+export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
 export type { EndpointStanding, ProviderView } from './composition/provider-view.ts'
 export type { ReceiptView } from './composition/receipts.ts'
@@ -50,6 +54,8 @@ export type Routeplane = {
   readonly catalog: CatalogView
   readonly providers: ProviderView
   readonly receipts: ReceiptView
+  readonly approvals: ApprovalView
+  readonly invoices: InvoiceView
   readonly presets: PresetView
   /**
    * Takes another config, whole or not at all; requests under way end as they began.
@@ -75,9 +81,7 @@ export type Deps = { readonly log: Log; readonly clock: Clock; readonly version:
 export async function createRouteplane(config: Config, deps: Partial<Deps> = {}): Promise<Routeplane> {
   const { log = silentLog, clock = systemClock, version = 'unknown' } = deps
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
-  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
-  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
-  const ledger = await openSqliteLedger({ path: config.ledger.path, owner, clock, log })
+  const ledger = await openSqliteLedger({ path: config.ledger.path, owner: nameOwner(), clock, log })
 
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
@@ -91,7 +95,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const resolver = createResolver(shared)
   const { schemes } = config.payment
   const { keyring, poller, refreshRegistry } = routing
-  const modes = createPaymentModes({ ...shared, keyring, authorize, wallet, networks, schemes, budgets, resolver })
+  const accounts = new Map(Object.entries(config.payment.accounts))
+  const paying = { keyring, authorize, accounts, wallet, networks, schemes, budgets, resolver }
+  const modes = createPaymentModes({ ...shared, ...paying })
   const context = routing.live({ modes, protocols, ledger, clock, log })
   const background = startBackground({ poller, resolver, refreshRegistry, clock, log })
 
@@ -116,6 +122,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     },
     ...routing.views,
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    approvals: viewApprovals(ledger, clock),
+    invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
     status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
@@ -126,6 +134,12 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       await ledger.close()
     },
   }
+}
+
+/** Names this opening among all of this and other processes, so that two of one process are told apart too. */
+function nameOwner(): string {
+  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
+  return formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
 }
 
 /** The headers that show a key on a wire. */

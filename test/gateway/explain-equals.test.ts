@@ -45,7 +45,13 @@ describe('a decision', () => {
     expect(planned.attempts.map(({ endpoint }) => endpoint)).toEqual(['bad:maker/m', 'good:maker/m'])
     expect(planned.refused).toMatchObject([{ endpoint: 'dear:maker/m', reason: 'price_above_cap' }])
 
-    const context = { routeplane: world.routeplane, connection: {}, clock: systemClock, log: silentLog, signal: AbortSignal.timeout(5_000) }
+    const context = {
+      routeplane: world.routeplane,
+      connection: { isForOneRequest: false },
+      clock: systemClock,
+      log: silentLog,
+      signal: AbortSignal.timeout(5_000),
+    }
     const dry = await complete.call(
       { model: 'maker/m', prompt: 'hello', max_output_tokens: 4, max_cost_usd: '0.01', dry_run: true },
       context,

@@ -226,6 +226,8 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
     receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
     presets: { list: () => [], get: () => undefined, set: never, delete: never },
+    invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
+    approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
     status: async () => ({
       version: '1',
       network: 'eip155:84532',
