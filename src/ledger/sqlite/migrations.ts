@@ -206,6 +206,7 @@ CREATE TABLE sales (
 ) STRICT;
 CREATE INDEX sales_by_request ON sales (request_id);
 CREATE INDEX sales_by_state ON sales (state);
+CREATE TABLE sale_channels (id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX sales_by_age ON sales (updated_at) WHERE body IS NOT NULL;
 `
 
@@ -226,8 +227,11 @@ ALTER TABLE attempts ADD COLUMN proof TEXT;
 ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
+/** Why a request went where it went. */
+const decisions = 'ALTER TABLE requests ADD COLUMN decision TEXT;'
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 
