@@ -15,6 +15,7 @@ export function receiptCard(receipt: Receipt): Readonly<Record<string, unknown>>
     payment_mode: receipt.mode,
     state: receipt.state,
     held_usd: formatUsd(receipt.heldUsd),
+    owed_usd: receipt.owedUsd === undefined ? undefined : formatUsd(receipt.owedUsd),
     reason: receipt.reason,
     payment: receipt.payment === undefined ? undefined : paymentCard(receipt.payment),
     created_at: new Date(receipt.createdAt).toISOString(),

@@ -21,7 +21,21 @@ export type GatewayCall = {
   decode(): CompletionRequest
   readonly signal: AbortSignal
   readonly onProgress?: (progress: Progress) => void
+  /** Asks a person before a call above the operator's threshold; a surface that cannot ask leaves it out. */
+  readonly approve?: (ask: ApprovalQuestion) => Promise<ApprovalAnswer>
 }
+
+/** What a person has to know to say yes: who would be paid how for which model, and the most it can come to. */
+export type ApprovalQuestion = {
+  readonly model: string
+  readonly provider: string
+  readonly mode: string
+  readonly amountUsd: Usd
+  readonly thresholdUsd: Usd
+}
+
+/** `later`: the question is on its way, and the call will be made again with its answer. */
+export type ApprovalAnswer = 'yes' | 'no' | 'later'
 
 export type Progress =
   | { readonly step: 'attempt'; readonly provider: string; readonly model: string; readonly mode: string; readonly attempt: number }
@@ -106,6 +120,8 @@ export type Decision = {
   readonly candidates: readonly ExplainedCandidate[]
   readonly refused: readonly { readonly endpoint: string; readonly model: string; readonly reason: string; readonly detail: string }[]
   readonly attempts: readonly { readonly endpoint: string; readonly mode: string; readonly boundUsd?: Usd; readonly expectedUsd?: Usd }[]
+  /** What a real request would be told when nobody is left to ask. */
+  readonly error?: { readonly code: string; readonly message: string }
 }
 
 export type ExplainedCandidate = {
@@ -113,6 +129,8 @@ export type ExplainedCandidate = {
   readonly model: string
   readonly rank: number
   readonly score: number | undefined
+  /** Put first to learn about it, and not by its score. */
+  readonly explored?: true
   readonly boundUsd?: Usd
   readonly expectedUsd?: Usd
   readonly terms: Readonly<Record<string, number | undefined>>

@@ -9,12 +9,15 @@ import { fallThrough } from '../routing/fall-through.ts'
 import type { Attempt } from '../routing/plan.ts'
 import { outcomeOfError, type Outcome } from '../selection/outcome.ts'
 import type { Usage } from '../completion/usage.ts'
+import { createApprovals } from './approval.ts'
 import { startAttempt, type Started } from './attempt.ts'
 import { blameAnswer } from './blame.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { decide, tokensOf, type Decided } from './decide.ts'
+import { keptDecision } from './decision-card.ts'
 import { toUsage } from './estimate.ts'
+import { describe } from './explain.ts'
 import type { NativeLane, TranslateLane } from './lane.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
@@ -30,6 +33,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
   const decided = decide(asked, context)
   const { call } = decided
   const signal = deadline(call.signal, context)
+  const approvals = createApprovals(decided, context)
   const failures: Failure[] = []
   const given = new Set<Endpoint>()
   for (const attempt of decided.attempts) {
@@ -46,6 +50,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
       mode: attempt.mode,
       attempt: failures.length + 1,
     })
+    await approvals.pass(attempt)
     try {
       context.health.begin(endpointKey(endpoint))
       context.rateLimits.take(endpoint, tokensOf(call.read.needs))
@@ -67,7 +72,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
     }
   }
   const error = summarise(failures, decided)
-  recordFailure({ call, failures, error, startedAt }, context)
+  recordFailure({ call, decided, failures, error, startedAt }, context)
   throw error
 }
 
@@ -187,6 +192,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
     totalMs,
     attempts,
     startedAt: context.clock.now() - totalMs,
+    ...keptDecision(describe(opened.decided)),
     ...(chargedUsd === undefined ? {} : { costUsd: chargedUsd }),
     ...(errorCode === undefined ? {} : { errorCode }),
   })
@@ -195,6 +201,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
 function recordFailure(
   failed: {
     readonly call: GatewayCall
+    readonly decided: Decided
     readonly failures: readonly Failure[]
     readonly error: RouteplaneError
     readonly startedAt: number
@@ -211,6 +218,7 @@ function recordFailure(
     errorCode: failed.error.code,
     totalMs,
     attempts: failed.failures.length,
+    ...keptDecision(describe(failed.decided)),
     startedAt: context.clock.now() - totalMs,
   })
 }

@@ -1,7 +1,8 @@
 /** Commands that look something up: models, route, receipts, reconcile. */
 import { describe, expect, it } from 'vitest'
 import type { Reconciliation, Routeplane } from '../../src/routeplane.ts'
-import { csv, receiptColumns, receiptValue } from '../../src/cli/receipt-columns.ts'
+import { csv } from '../../src/cli/csv.ts'
+import { receiptColumns, receiptValue } from '../../src/cli/receipt-columns.ts'
 import type { Decision, GatewayCall } from '../../src/gateway/call.ts'
 import type { AttemptRow } from '../../src/ledger/entry.ts'
 import { parseAtomic, parseUsd } from '../../src/money.ts'
@@ -70,9 +71,9 @@ describe('models', () => {
       "id    acme/large
       name  Large
 
-      ENDPOINT      INPUT $/M  OUTPUT $/M  CONTEXT  SPEAKS            PAID BY     STATE
-      zeta:large-2  $3.00      unknown     unknown  chat_completions  byok, x402  ready
-      acme:large-2  $1.25      unknown     128000   chat_completions  byok, x402  ready
+      ENDPOINT      INPUT $/M  OUTPUT $/M  CONTEXT  SPEAKS            PAID BY     UPTIME      TTFT        TOKENS/S    STATE
+      zeta:large-2  $3.00      unknown     unknown  chat_completions  byok, x402  unmeasured  unmeasured  unmeasured  ready
+      acme:large-2  $1.25      unknown     128000   chat_completions  byok, x402  unmeasured  unmeasured  unmeasured  ready
       "
     `)
   })
@@ -132,7 +133,8 @@ describe('route', () => {
     )
     expect(code).toBe(0)
     expect(out).toMatchInlineSnapshot(`
-      "asked for  acme/large:cost
+      "request    req_1
+      asked for  acme/large:cost
       resolved   acme/large
       cap        $0.01
 
@@ -275,7 +277,7 @@ describe('receipts', () => {
   it('keeps amounts exact and unknown ones empty', () => {
     expect(receiptValue(settled)).toMatchObject({ amount_authorized: '4100', settled_usd: '0.0041', block_number: '7', reason: null })
     expect(receiptValue(open)).toMatchObject({ settled_usd: null, amount_settled: null, network: null })
-    expect(csv([])).toBe(`${receiptColumns.join(',')}\r\n`)
+    expect(csv(receiptColumns, [])).toBe(`${receiptColumns.join(',')}\r\n`)
   })
 })
 
