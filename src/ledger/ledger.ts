@@ -1,5 +1,6 @@
 /** The ledger port: holds against budgets, the states of each payment attempt, and what is known of requests. */
 import type { Atomic, Usd } from '../money.ts'
+import type { ChannelStore } from './channel.ts'
 import type { AttemptRow, RequestRow } from './entry.ts'
 
 /**
@@ -11,6 +12,7 @@ export type Ledger = {
   readonly attempts: AttemptStore
   readonly requests: RequestStore
   readonly idempotency: IdempotencyStore
+  readonly channels: ChannelStore
   /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
   nonceSalt(): Promise<Uint8Array>
   /** Reads the whole journal: every hash must follow from the one before, and every attempt must stand where its last event left it. */

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { MAX_KEPT_BYTES } from '../../src/ledger/ledger.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { channels } from './contract-channels.ts'
 import { code, endings, holds, intents, lists, paid, standing } from './contract-attempts.ts'
 import { atomic, holdOf, requestOf, settledOf, usd } from './sample.ts'
 
@@ -28,6 +29,7 @@ export function ledgerContract(engine: string, createPlace: () => ContractPlace)
     describe('orphans', () => orphans(opened, another))
     describe('requests', () => requests(opened, another))
     describe('idempotency keys', () => idempotency(opened, another))
+    describe('channels', () => channels(opened, another))
     describe('the whole', () => whole(opened, another))
   })
 }

@@ -4,6 +4,7 @@ import { beforeAll, afterAll, expect, it } from 'vitest'
 import { attemptSql } from '../../src/ledger/sqlite/attempt-row.ts'
 import { listQuery } from '../../src/ledger/sqlite/attempts.ts'
 import { budgetSql } from '../../src/ledger/sqlite/budgets.ts'
+import { channelSql } from '../../src/ledger/sqlite/channels.ts'
 import { eventSql } from '../../src/ledger/sqlite/events.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
@@ -30,7 +31,15 @@ function planOf(sql: string): readonly string[] {
   return rows.map(({ detail }) => detail)
 }
 
-const statements = Object.entries({ ...attemptSql, ...budgetSql, ...eventSql, ...processSql, ...idempotencySql, ...requestSql })
+const statements = Object.entries({
+  ...attemptSql,
+  ...budgetSql,
+  ...eventSql,
+  ...processSql,
+  ...idempotencySql,
+  ...requestSql,
+  ...channelSql,
+})
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {
   for (const step of planOf(sql))

@@ -41,6 +41,15 @@ export function applyStep(connection: Connection, step: Step): void {
   }
 }
 
+/** Takes money that came back out of what the attempt's budgets count as spent. */
+export function creditBudgets(connection: Connection, attempt: string, amount: Usd): void {
+  for (const row of connection.all(budgetSql.budgetsOfAttempt, [attempt])) {
+    const [scope, window] = [textOf(row, 'scope'), textOf(row, 'period')]
+    const { reserved, spent } = standingOf(connection, { scope, window, cap: ZERO_USD })
+    put(connection, scope, window, reserved, subtractUsd(spent, amount))
+  }
+}
+
 function put(connection: Connection, scope: string, period: string, reserved: Usd, spent: Usd): void {
   connection.run(budgetSql.putBudget, [scope, period, reserved.toString(), spent.toString()])
 }

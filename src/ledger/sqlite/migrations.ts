@@ -1,5 +1,6 @@
 /** The schema as a tuple of steps; a database is at the step its `user_version` names. */
 import { RouteplaneError } from '../../errors.ts'
+import { channelStates } from '../channel-rules.ts'
 import { attemptStates, finalities } from '../rules.ts'
 import type { Connection } from './connection.ts'
 
@@ -124,8 +125,55 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
 `
 
+const channels = `
+CREATE TABLE channels (
+  id TEXT PRIMARY KEY NOT NULL,
+  network TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  decimals INTEGER NOT NULL,
+  payer TEXT NOT NULL,
+  payer_authorizer TEXT NOT NULL,
+  receiver TEXT NOT NULL,
+  receiver_authorizer TEXT NOT NULL,
+  withdraw_delay INTEGER NOT NULL,
+  salt TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  resource TEXT NOT NULL,
+  state TEXT NOT NULL ${oneOf('state', channelStates)},
+  reason TEXT,
+  charged TEXT NOT NULL ${amount('charged')},
+  signed TEXT NOT NULL ${amount('signed')},
+  returned TEXT NOT NULL ${amount('returned')},
+  withdraw_at INTEGER,
+  lease_owner TEXT,
+  lease_attempt TEXT,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  CHECK ((lease_owner IS NULL) = (lease_attempt IS NULL))
+) STRICT;
+CREATE INDEX channels_by_receiver ON channels (receiver, created_at, id);
+
+CREATE TABLE channel_deposits (
+  attempt TEXT PRIMARY KEY NOT NULL REFERENCES attempts (id),
+  channel TEXT NOT NULL REFERENCES channels (id),
+  salt TEXT NOT NULL,
+  credited TEXT NOT NULL ${amount('credited')}
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deposits_by_channel ON channel_deposits (channel);
+
+CREATE TABLE channel_vouchers (
+  attempt TEXT PRIMARY KEY NOT NULL REFERENCES attempts (id),
+  channel TEXT NOT NULL REFERENCES channels (id),
+  base TEXT NOT NULL ${amount('base')},
+  amount TEXT NOT NULL ${amount('amount')},
+  charged TEXT ${amount('charged')},
+  deposit TEXT REFERENCES channel_deposits (attempt)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX vouchers_open ON channel_vouchers (channel, attempt) WHERE charged IS NULL;
+`
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first] as const
+export const migrations = [first, channels] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

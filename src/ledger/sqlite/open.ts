@@ -5,6 +5,7 @@ import { randomBytesOf } from '../../lib/id.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Ledger } from '../ledger.ts'
 import { createAttemptStore, type Engine } from './attempts.ts'
+import { createChannelStore } from './channels.ts'
 import { bytesOf, damaged } from './columns.ts'
 import { configure, connect, LOCK_WAIT_MS, storeError, whenFree, type Connection } from './connection.ts'
 import { verifyEvents } from './events.ts'
@@ -85,6 +86,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     attempts: createAttemptStore(engine),
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
+    channels: createChannelStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {
       try {

@@ -78,6 +78,8 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
     },
     requests: { record: () => {}, get: async () => undefined, list: async () => [], flush: async () => {} },
     idempotency: { claim: async () => ({ kind: 'new' }), finish: async () => {} },
+    // Nothing here pays over a channel: whoever would ask fails loudly.
+    channels: {} as Ledger['channels'],
     nonceSalt: async () => new Uint8Array(32),
     verifyEvents: async () => ({ ok: true }),
     close: async () => {},
