@@ -8,7 +8,7 @@ import { createGuardedTransport } from './composition/guarded-transport.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
-import { capsOf, rulesOf } from './composition/rules.ts'
+import { budgetsOf, rulesOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
@@ -75,7 +75,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
   const asset = findAssetBySymbol(networks[0] ?? '', DEFAULT_SYMBOL)
-  const caps = capsOf(config)
+  const budgets = budgetsOf(config)
   const rules = rulesOf(config)
   const transport = createGuardedTransport(config)
   const health = createHealth(clock)
@@ -87,7 +87,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     wallet,
     networks,
     chainOf,
-    caps,
+    budgets,
     resolver,
     clock,
     log,
@@ -127,7 +127,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
     presets: viewPresets(presets, config.stateDirectory, clock),
-    status: () => readStatus({ version, network: config.wallet.network, ledger, caps, rules, catalog, wallet, asset, chainOf, clock }),
+    status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
       await background.stop()

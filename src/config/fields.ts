@@ -101,6 +101,17 @@ export const amount = z.union([z.string(), z.number()], { error: 'must be an amo
   return z.NEVER
 })
 
+/** Caps over time, in US dollars; one that is left out is no limit. */
+export const rollingCaps = {
+  per_hour_usd: amount.optional(),
+  per_day_usd: amount.optional(),
+  per_month_usd: amount.optional(),
+  total_usd: amount.optional(),
+}
+
+/** Who asks: `local`, or the id of a key. */
+export const keyId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not the id of a key: letters, digits, "_" and "-"')
+
 /** A text that will print as `[secret]` from here on. */
 export const secret = z
   .string()
