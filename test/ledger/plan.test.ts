@@ -6,6 +6,7 @@ import { listQuery } from '../../src/ledger/sqlite/attempts.ts'
 import { budgetSql } from '../../src/ledger/sqlite/budgets.ts'
 import { channelSql } from '../../src/ledger/sqlite/channels.ts'
 import { eventSql } from '../../src/ledger/sqlite/events.ts'
+import { healthSql } from '../../src/ledger/sqlite/health.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
@@ -39,6 +40,7 @@ const statements = Object.entries({
   ...idempotencySql,
   ...requestSql,
   ...channelSql,
+  ...healthSql,
 })
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {

@@ -1,18 +1,12 @@
 /** The schema as a tuple of steps; a database is at the step its `user_version` names. */
 import { RouteplaneError } from '../../errors.ts'
-import { channelStates } from '../channel-rules.ts'
 import { attemptStates, finalities } from '../rules.ts'
+import { channelSchema } from './channel-schema.ts'
+import { amount, oneOf } from './column-checks.ts'
 import type { Connection } from './connection.ts'
 
 /** `RPLG`: tells our files from any other SQLite database. */
 const APPLICATION_ID = 0x52504c47
-
-/**
- * A whole number of zero or more. Amounts are text because 10⁻¹⁸ US dollars overflow SQLite's 64-bit integers at nine dollars;
- * having no place for a minus sign, the file itself refuses money below zero.
- */
-const amount = (column: string) => `CHECK (${column} <> '' AND ${column} NOT GLOB '*[^0-9]*')`
-const oneOf = (column: string, names: readonly string[]) => `CHECK (${column} IN (${names.map((name) => `'${name}'`).join(', ')}))`
 
 const first = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -130,55 +124,25 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
 `
 
-const channels = `
-CREATE TABLE channels (
-  id TEXT PRIMARY KEY NOT NULL,
-  network TEXT NOT NULL,
-  asset TEXT NOT NULL,
-  decimals INTEGER NOT NULL,
-  payer TEXT NOT NULL,
-  payer_authorizer TEXT NOT NULL,
-  receiver TEXT NOT NULL,
-  receiver_authorizer TEXT NOT NULL,
-  withdraw_delay INTEGER NOT NULL,
-  salt TEXT NOT NULL,
-  provider TEXT NOT NULL,
-  resource TEXT NOT NULL,
-  state TEXT NOT NULL ${oneOf('state', channelStates)},
-  reason TEXT,
-  charged TEXT NOT NULL ${amount('charged')},
-  signed TEXT NOT NULL ${amount('signed')},
-  returned TEXT NOT NULL ${amount('returned')},
-  withdraw_at INTEGER,
-  lease_owner TEXT,
-  lease_attempt TEXT,
-  created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
-  CHECK ((lease_owner IS NULL) = (lease_attempt IS NULL))
-) STRICT;
-CREATE INDEX channels_by_receiver ON channels (receiver, created_at, id);
-
-CREATE TABLE channel_deposits (
-  attempt TEXT PRIMARY KEY NOT NULL REFERENCES attempts (id),
-  channel TEXT NOT NULL REFERENCES channels (id),
-  salt TEXT NOT NULL,
-  credited TEXT NOT NULL ${amount('credited')}
+const health = `
+CREATE TABLE health (
+  owner TEXT NOT NULL,
+  endpoint TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  PRIMARY KEY (owner, endpoint)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX deposits_by_channel ON channel_deposits (channel);
+CREATE INDEX health_by_time ON health (at);
+`
 
-CREATE TABLE channel_vouchers (
-  attempt TEXT PRIMARY KEY NOT NULL REFERENCES attempts (id),
-  channel TEXT NOT NULL REFERENCES channels (id),
-  base TEXT NOT NULL ${amount('base')},
-  amount TEXT NOT NULL ${amount('amount')},
-  charged TEXT ${amount('charged')},
-  deposit TEXT REFERENCES channel_deposits (attempt)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX vouchers_open ON channel_vouchers (channel, attempt) WHERE charged IS NULL;
+/** How an attempt's outcome is proven, and what its scheme must remember for that; absent in older rows. */
+const proofs = `
+ALTER TABLE attempts ADD COLUMN proof TEXT;
+ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, channels] as const
+export const migrations = [first, health, proofs, channelSchema] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

@@ -10,6 +10,7 @@ import { bytesOf, damaged } from './columns.ts'
 import { configure, connect, LOCK_WAIT_MS, storeError, whenFree, type Connection } from './connection.ts'
 import { verifyEvents } from './events.ts'
 import { prepareFile } from './file.ts'
+import { createHealthStore } from './health.ts'
 import { createIdempotencyStore } from './idempotency.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
@@ -87,6 +88,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
     channels: createChannelStore(engine),
+    health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {
       try {

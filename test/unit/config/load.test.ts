@@ -62,6 +62,11 @@ describe('defaults', () => {
         "log": {
           "level": "info",
         },
+        "managed": {
+          "accounts": Map {},
+          "models": Map {},
+          "standard": 750n,
+        },
         "payment": {
           "onUnknown": "fail",
           "prefer": [
@@ -69,9 +74,6 @@ describe('defaults', () => {
             "x402",
             "mpp",
             "invoice",
-          ],
-          "schemes": [
-            "exact",
           ],
         },
         "presets": [],
@@ -319,7 +321,7 @@ providers:
           payTo: '0x209693Bc6afc0C5328bA36FaF03C514EF312287C',
           networks: ['eip155:84532'],
           assets: ['USDC'],
-          schemes: ['exact'],
+          schemes: ['exact', 'upto', 'batch-settlement'],
           maxPriceSlackPermille: 1100n,
         },
       },
