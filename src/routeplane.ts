@@ -90,6 +90,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     wallet,
     networks,
     schemes: config.payment.schemes,
+    channels: config.payment.channels,
     chainOf,
     budgets,
     resolver,

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret, type LogLevel } from '../lib/log.ts'
 import type { Usd } from '../money.ts'
+import type { ChannelPolicy } from '../payment/channel/offer.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import type { ManagedShares } from '../registry/managed-pricing.ts'
 import { configureProvider, timeoutsOf, type ConfiguredProvider } from './configured-provider.ts'
@@ -38,6 +39,7 @@ export type Config = {
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
     /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
     readonly schemes?: readonly string[]
+    readonly channels: ChannelPolicy
   }
   readonly wallet: WalletConfig
   readonly registry: { readonly path?: string; readonly url?: string; readonly pollSeconds: number; readonly hideDeprecated: boolean }
@@ -148,6 +150,11 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       prefer: fields.payment.prefer,
       onUnknown: fields.payment.on_unknown,
       ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
+      channels: {
+        maxDepositUsd: fields.payment.channels.max_deposit_usd,
+        perSeller: fields.payment.channels.per_provider,
+        maxWithdrawDelay: fields.payment.channels.max_withdraw_delay_seconds,
+      },
     },
     wallet: walletOf(fields.wallet, base, state, environment),
     registry: {

@@ -62,8 +62,6 @@ export type VoucherRow = {
   readonly deposit?: string
 }
 
-export type Deposit = { readonly attempt: string; readonly salt: `0x${string}` }
-
 export type ChannelFilter = Partial<Pick<ChannelTerms, 'network' | 'asset' | 'payer' | 'receiver' | 'receiverAuthorizer'>>
 
 /** Every change is one durable transaction, as in the rest of the ledger. */
@@ -73,19 +71,20 @@ export type ChannelStore = {
   get(id: string): Promise<ChannelRow | undefined>
   /** Writes a new channel down, leased to an attempt. @returns `false` when another made it first. */
   open(terms: ChannelTerms, attempt: string, now: number): Promise<boolean>
-  /** Takes an open channel for one attempt: of all processes one at a time writes to it. @returns `false` when it is not free. */
+  /**
+   * Takes an open channel for one attempt: of all processes one at a time writes to it. The lease ends with the attempt, that is
+   * when it has an end or is `unknown`, and with its process. @returns `false` when the channel is not free.
+   */
   lease(id: string, attempt: string, now: number): Promise<boolean>
-  /** Gives the channel back; a lease that is no longer the attempt's is left alone. */
-  release(id: string, attempt: string): Promise<void>
   /**
    * Writes down a voucher over `charged + amount`, before it is signed; a second one of the same attempt replaces the first,
-   * and what was ever signed is remembered.
+   * and what was ever signed is remembered. `deposit` is the attempt that puts money in with it.
    *
    * @throws RouteplaneError `internal` without the lease, or when the channel cannot cover it.
    */
   promise(
     id: string,
-    voucher: { readonly attempt: string; readonly amount: Atomic; readonly deposit?: Deposit },
+    voucher: { readonly attempt: string; readonly amount: Atomic; readonly deposit?: string },
     now: number,
   ): Promise<VoucherRow>
   /**
@@ -96,6 +95,8 @@ export type ChannelStore = {
    */
   charge(attempt: string, amount: Atomic, now: number): Promise<void>
   voucher(attempt: string): Promise<VoucherRow | undefined>
+  /** Attempts that put money in and have no end yet. */
+  openDeposits(id: string): Promise<readonly string[]>
   /** Vouchers of which it is not known what they came to, oldest first. */
   openVouchers(id: string): Promise<readonly VoucherRow[]>
   /** Moves a channel on; `closed` is the end of it. */

@@ -20,7 +20,7 @@ const attempt = (ledger: Ledger, name: string) => ledger.attempts.hold(holdOf(na
 async function fill(ledger: Ledger, name: string, amount: bigint, by: string): Promise<void> {
   await ledger.attempts.hold(holdOf(name, amount, { budgets: [limitOf(1_000n)] }))
   await ledger.attempts.intend(name, intentOf(name, amount))
-  await ledger.channels.promise(id, { attempt: by, amount: atomic(1n), deposit: { attempt: name, salt: '0x02' } }, 2_000)
+  await ledger.channels.promise(id, { attempt: by, amount: atomic(1n), deposit: name }, 2_000)
 }
 
 async function filled(ledger: Ledger, amount: bigint): Promise<void> {
@@ -29,14 +29,14 @@ async function filled(ledger: Ledger, amount: bigint): Promise<void> {
   await fill(ledger, 'deposit', amount, 'first')
   await ledger.attempts.end('deposit', settledOf(amount))
   await ledger.channels.charge('first', atomic(1n), 3_000)
-  await ledger.channels.release(id, 'first')
+  await ledger.attempts.end('first', released)
 }
 
 async function promise(ledger: Ledger, name: string, amount: bigint) {
   await attempt(ledger, name)
   expect(await ledger.channels.lease(id, name, 4_000)).toBe(true)
   const voucher = await ledger.channels.promise(id, { attempt: name, amount: atomic(amount) }, 4_000)
-  await ledger.channels.release(id, name)
+  await ledger.attempts.end(name, released)
   return voucher
 }
 
@@ -46,9 +46,8 @@ export function channels(opened: () => Ledger, another: (startMs: number) => Pro
     expect(await opened().channels.open(channelTerms, 'a', 1_000)).toBe(true)
     expect(await opened().channels.open(channelTerms, 'b', 1_000)).toBe(false)
     expect(await opened().channels.lease(id, 'b', 1_000)).toBe(false)
-    await opened().channels.release(id, 'b')
-    expect(await opened().channels.lease(id, 'b', 1_000)).toBe(false)
-    await opened().channels.release(id, 'a')
+    await opened().attempts.end('a', released)
+    await Promise.all(['b', 'c', 'd'].map((name) => attempt(opened(), name)))
     const taken = await Promise.all(['b', 'c', 'd'].map((name) => opened().channels.lease(id, name, 1_000)))
     expect(taken.filter(Boolean)).toHaveLength(1)
     expect(await opened().channels.get(id)).toMatchObject({ ...channelTerms, state: 'open', deposited: 0n, charged: 0n, signed: 0n })
@@ -60,6 +59,7 @@ export function channels(opened: () => Ledger, another: (startMs: number) => Pro
     await attempt(opened(), 'a')
     await opened().channels.open(channelTerms, 'a', 1_000)
     const heir = await another(2)
+    await attempt(heir, 'b')
     expect(await heir.channels.lease(id, 'b', 1_000)).toBe(true)
     expect(await heir.channels.lease(id, 'c', 1_000)).toBe(false)
   })

@@ -30,7 +30,7 @@ export const channelSql = {
   putChannel: `INSERT INTO channels (${termColumns.map(([, column]) => column).join(', ')}, state, charged, signed, returned, created_at, updated_at, lease_owner, lease_attempt)
     VALUES (${termColumns.map(() => '?').join(', ')}, 'open', '0', '0', '0', ?, ?, ?, ?)`,
   leaseChannel: 'UPDATE channels SET lease_owner = ?, lease_attempt = ? WHERE id = ?',
-  releaseChannel: 'UPDATE channels SET lease_owner = NULL, lease_attempt = NULL WHERE id = ? AND lease_attempt = ?',
+  isAttemptUnderWay: "SELECT 1 FROM attempts WHERE id = ? AND state IN ('held', 'intent')",
   markChannel: 'UPDATE channels SET state = ?, reason = ?, withdraw_at = ?, updated_at = ? WHERE id = ?',
   signChannel: 'UPDATE channels SET signed = ?, updated_at = ? WHERE id = ?',
   chargeChannel: 'UPDATE channels SET charged = ?, updated_at = ? WHERE id = ?',
@@ -38,7 +38,10 @@ export const channelSql = {
   depositsOf:
     'SELECT d.attempt, d.credited, a.state, a.amount_authorized, a.amount_settled, a.settled_usd FROM channel_deposits d ' +
     'JOIN attempts a ON a.id = d.attempt WHERE d.channel = ? ORDER BY d.attempt DESC',
-  putDeposit: 'INSERT INTO channel_deposits (attempt, channel, salt, credited) VALUES (?, ?, ?, ?)',
+  openDeposits:
+    'SELECT d.attempt FROM channel_deposits d JOIN attempts a ON a.id = d.attempt ' +
+    "WHERE d.channel = ? AND a.state IN ('held', 'intent', 'unknown') ORDER BY d.attempt",
+  putDeposit: 'INSERT INTO channel_deposits (attempt, channel, credited) VALUES (?, ?, ?)',
   creditDeposit: 'UPDATE channel_deposits SET credited = ? WHERE attempt = ?',
   putVoucher: 'INSERT OR REPLACE INTO channel_vouchers (attempt, channel, base, amount, deposit) VALUES (?, ?, ?, ?, ?)',
   voucherByAttempt: 'SELECT * FROM channel_vouchers WHERE attempt = ?',
@@ -62,10 +65,10 @@ export function createChannelStore(engine: Engine): ChannelStore {
     get: (id) => read(() => find(connection, id)),
     open: (terms, attempt, now) => writer.write(() => open(engine, terms, attempt, now)),
     lease: (id, attempt, now) => writer.write(() => lease(engine, id, attempt, now)),
-    release: (id, attempt) => writer.write(() => void connection.run(channelSql.releaseChannel, [id, attempt])),
     promise: (id, voucher, now) => writer.write(() => promise(connection, id, voucher, now)),
     charge: (attempt, amount, now) => writer.write(() => charge(connection, attempt, amount, now)),
     voucher: (attempt) => read(() => findVoucher(connection, attempt)),
+    openDeposits: (id) => read(() => connection.all(channelSql.openDeposits, [id]).map((row) => textOf(row, 'attempt'))),
     openVouchers: (id) => read(() => connection.all(channelSql.openVouchers, [id]).map(readVoucher)),
     mark: (id, { state, reason, withdrawAt }, now) =>
       writer.write(() => {
@@ -87,12 +90,13 @@ function open(engine: Engine, terms: ChannelTerms, attempt: string, now: number)
   }
 }
 
-/** A holder that is dead holds nothing; a living one gives its lease back itself. */
+/** A lease ends with its attempt, or with its process; until then nobody else promises anything out of the channel. */
 function lease({ connection, processes }: Engine, id: string, attempt: string, now: number): boolean {
   const row = connection.all(channelSql.channelById, [id])[0]
   if (row === undefined || row['state'] !== 'open') return false
-  const holder = optional(row, 'lease_owner', textOf)
-  const isFree = holder === undefined || row['lease_attempt'] === attempt || processes.isDead(holder, now)
+  const holder = textOf(row, 'lease_attempt')
+  const isOver = connection.all(channelSql.isAttemptUnderWay, [holder]).length === 0
+  const isFree = isOver || holder === attempt || processes.isDead(textOf(row, 'lease_owner'), now)
   if (isFree) connection.run(channelSql.leaseChannel, [processes.self, attempt, id])
   return isFree
 }
@@ -103,11 +107,9 @@ function promise(connection: Connection, id: string, { attempt, amount, deposit 
   const held = connection.all(channelSql.channelById, [id])[0]?.['lease_attempt']
   if (held !== attempt) throw new RouteplaneError('internal', `attempt ${attempt} does not hold channel ${id}`)
   const known = findVoucher(connection, attempt)
-  if (deposit !== undefined && known?.deposit !== deposit.attempt) {
-    connection.run(channelSql.putDeposit, [deposit.attempt, id, deposit.salt, '0'])
-  }
+  if (deposit !== undefined && known?.deposit !== deposit) connection.run(channelSql.putDeposit, [deposit, id, '0'])
   const channel = existing(connection, id)
-  const depositAttempt = deposit?.attempt ?? known?.deposit
+  const depositAttempt = deposit ?? known?.deposit
   const voucher = planVoucher(channel, { attempt, amount, ...present({ deposit: depositAttempt }) })
   const top = voucher.base + voucher.amount
   connection.run(channelSql.putVoucher, [attempt, id, voucher.base.toString(), amount.toString(), depositAttempt])

@@ -112,13 +112,25 @@ describe('agree', () => {
     ]
     const ids = ['exact', 'free', 'dear']
     const wide = { ...agreement, schemes: [exact, free, dear] as Scheme[], manifest: { ...agreement.manifest, schemes: ids } }
-    const offers = [{ ...good, amount: '999', scheme: 'dear' }, { ...good, amount: '999' }, { ...good, scheme: 'free' }]
+    const offers = [
+      { ...good, amount: '999', scheme: 'dear' },
+      { ...good, amount: '999' },
+      { ...good, scheme: 'free' },
+    ]
     const chosen = async (allowed?: readonly string[]) =>
       (await agree(offers, allowed === undefined ? wide : { ...wide, allowed })).scheme.id
     expect(await chosen()).toBe('free')
     expect(await chosen(['exact', 'free'])).toBe('exact')
     expect(await chosen(['dear'])).toBe('dear')
-    const [cheaper] = [await agree([{ ...good, amount: '1000' }, { ...good, amount: '999' }], agreement)]
+    const [cheaper] = [
+      await agree(
+        [
+          { ...good, amount: '1000' },
+          { ...good, amount: '999' },
+        ],
+        agreement,
+      ),
+    ]
     expect(cheaper?.amount).toBe(999n)
     await expect(agree([good], { ...agreement, allowed: ['free'] })).rejects.toMatchObject({ code: 'unsupported_scheme' })
   })
