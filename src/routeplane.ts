@@ -9,6 +9,7 @@ import { startHealthSync } from './composition/health-sync.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
+import { openSelling } from './composition/selling.ts'
 import { budgetsOf, rulesOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import type { WireId } from './completion/request.ts'
@@ -32,6 +33,7 @@ import { createPoller, type Poller } from './registry/poll.ts'
 import { createPresetStore } from './routing/preset.ts'
 import { createRateLimits } from './routing/rate-limit.ts'
 import { createHealth } from './selection/health.ts'
+import type { Cashier } from './selling/cashier.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
@@ -44,6 +46,8 @@ export type { Reconciliation } from './payment/reconcile.ts'
 
 export type Routeplane = {
   complete(call: GatewayCall): Promise<Completion>
+  /** Serves callers who pay per call; absent when the config does not charge. */
+  readonly cashier?: Cashier
   explain(call: GatewayCall): Promise<Decision>
   readonly catalog: CatalogView
   readonly receipts: ReceiptView
@@ -83,8 +87,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const healthSync = startHealthSync(health, ledger.health, { clock, log })
   await healthSync.sync()
   const resolver = createResolver({ ledger, chainOf, clock, log })
+  const keyring = openKeyring(config)
   const modes = createPaymentModes({
-    keyring: openKeyring(config),
+    keyring,
     authorize,
     ledger,
     wallet,
@@ -120,11 +125,15 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     log,
   })
 
+  const completeOnce = async (call: GatewayCall) => {
+    await background.ready
+    return onlyOnce(call, context, () => complete(call, context))
+  }
+  const selling = openSelling({ config, context, wallet, chainOf, complete: completeOnce })
+
   return {
-    async complete(call) {
-      await background.ready
-      return onlyOnce(call, context, () => complete(call, context))
-    },
+    complete: completeOnce,
+    ...(selling === undefined ? {} : { cashier: selling.cashier }),
     async explain(call) {
       await background.ready
       return explain(call, context)
@@ -135,7 +144,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
-      await Promise.all([background.stop(), healthSync.stop()])
+      await Promise.all([background.stop(), healthSync.stop(), selling?.close()])
       await resolver.close()
       await ledger.close()
       await Promise.all([transport.close(), registry.close()])

@@ -33,6 +33,15 @@ export type Completion = {
   readonly answer: NativeAnswer | PartsAnswer
   /** Resolves when the answer has been read to its end (or left) and everything about it is recorded. Never rejects. */
   readonly closed: Promise<CompletionSummary>
+  /** What the caller pays for it; absent where he does not pay per call. */
+  readonly sale?: SoldAs
+}
+
+/** An answer's sale, as far as it has come by now: of a stream the payment may be known only at its end. */
+export type SoldAs = {
+  readonly id: string
+  /** Headers that prove the payment to its client; empty until it is collected. */
+  receipt(): Readonly<Record<string, string>>
 }
 
 /** Known before the first byte. */
@@ -74,6 +83,8 @@ export type PartsAnswer = {
 export type CompletionSummary = {
   readonly usage: Usage | undefined
   readonly finishReason?: string
+  /** Of a failure after the first part. */
+  readonly errorCode?: string
   readonly modelServed?: string
   readonly costUsd: Usd | undefined
   readonly paidUsd: Usd | undefined

@@ -149,6 +149,7 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     ttftMs: started.meter.ttftMs(),
     totalMs,
     ...(report.finishReason === undefined ? {} : { finishReason: report.finishReason }),
+    ...(error === undefined ? {} : { errorCode: error.code }),
     ...(report.model === undefined ? {} : { modelServed: report.model }),
     ...(started.payment.receiptId === undefined ? {} : { receiptId: started.payment.receiptId }),
     ...(receipt?.payment?.transaction === undefined ? {} : { transaction: receipt.payment.transaction }),

@@ -12,7 +12,8 @@ import type { Log, Secret } from '../lib/log.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createTokenCheck } from './auth.ts'
-import { type CompletionDeps, LOCAL_CALLER, serveCompletion } from './completion-route.ts'
+import { LOCAL_CALLER, createCallerCheck, createSalesPaths } from './caller.ts'
+import { type CompletionDeps, serveCompletion } from './completion-route.ts'
 import { mountCountTokens } from './count-tokens-route.ts'
 import { mountGoogleRoutes } from './google-routes.ts'
 import { mountResponses } from './mount-responses.ts'
@@ -61,7 +62,14 @@ export type App = {
  */
 export function createApp(routeplane: Routeplane, options: AppOptions): App {
   const { clock = systemClock, log, protocols } = options
-  const guard = createGuard({ allowHosts: options.allowHosts ?? [], ...tokenOf(options) })
+  const { token } = tokenOf(options)
+  const isForSale =
+    routeplane.cashier === undefined ? undefined : createSalesPaths(protocols.flatMap(({ caller }) => caller.paths.flatMap(withBare)))
+  const guard = createGuard({
+    allowHosts: options.allowHosts ?? [],
+    ...(token === undefined ? {} : { token }),
+    ...(isForSale === undefined ? {} : { isForSale }),
+  })
   const encode = createErrorEncoder(protocols)
   const send = (incoming: IncomingMessage, outgoing: ServerResponse, { error, status, headers }: Refusal) => {
     const id = createId('req', clock.now())
@@ -81,7 +89,8 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     await next()
     return undefined
   })
-  const deps = completionDeps(routeplane, options, clock)
+  const callerOf = createCallerCheck({ token, sells: routeplane.cashier !== undefined })
+  const deps = completionDeps(routeplane, options, callerOf)
   // Before the completions: the pattern of Google's wire takes every path below its models.
   mountGoogleRoutes(app, routeplane, { maxBodyBytes: deps.maxBodyBytes, refuseMethod })
   mountCountTokens(app, deps, refuseMethod('POST'))
@@ -132,9 +141,11 @@ function tokenOf({ token, skipAuth }: AppOptions): { readonly token?: ReturnType
   return { token: createTokenCheck(token) }
 }
 
-function completionDeps(routeplane: Routeplane, options: AppOptions, clock: Clock): CompletionDeps {
+function completionDeps(routeplane: Routeplane, options: AppOptions, callerOf: CompletionDeps['callerOf']): CompletionDeps {
+  const { clock = systemClock } = options
   return {
     routeplane,
+    callerOf,
     clock,
     log: options.log,
     keepAlive: createKeepAlive(options.keepAliveMs ?? 15_000),

@@ -14,6 +14,8 @@ export type GuardOptions = {
   readonly allowHosts: readonly string[]
   /** Absent when the operator has turned authentication off. */
   readonly token?: TokenCheck
+  /** Where callers without a token may go, because they pay there. */
+  readonly isForSale?: (incoming: IncomingMessage) => boolean
 }
 
 /** Node drops what comes after its own limit, so the server's limit must be above this one for the check to see it. */
@@ -31,7 +33,7 @@ export function createGuard(options: GuardOptions): Guard {
     checkAddress(incoming, names) ??
     checkOrigin(incoming, names) ??
     (incoming.method === 'POST' ? checkMedia(incoming) : undefined) ??
-    checkToken(incoming, options.token)
+    checkToken(incoming, options)
 }
 
 /** Builds the part of the guard that has to run before a URL is made of the request. */
@@ -150,8 +152,13 @@ function checkMedia(incoming: IncomingMessage): Refusal | undefined {
   return undefined
 }
 
-function checkToken(incoming: IncomingMessage, token: TokenCheck | undefined): Refusal | undefined {
-  if (token === undefined || token(incoming) || (incoming.method !== 'POST' && OPEN_PATHS.includes(pathOf(incoming.url ?? '')))) {
+function checkToken(incoming: IncomingMessage, { token, isForSale }: GuardOptions): Refusal | undefined {
+  if (
+    token === undefined ||
+    token(incoming) ||
+    isForSale?.(incoming) === true ||
+    (incoming.method !== 'POST' && OPEN_PATHS.includes(pathOf(incoming.url ?? '')))
+  ) {
     return undefined
   }
   const refusal = refuse('unauthorized', 'the gateway token is missing or wrong', {

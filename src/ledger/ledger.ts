@@ -2,6 +2,7 @@
 import type { Atomic, Usd } from '../money.ts'
 import type { ChannelStore } from './channel.ts'
 import type { AttemptRow, RequestRow } from './entry.ts'
+import type { SaleStore } from './sale.ts'
 
 /**
  * Every method that changes money is one durable transaction: when its promise resolves it has survived a crash.
@@ -13,6 +14,8 @@ export type Ledger = {
   readonly requests: RequestStore
   readonly idempotency: IdempotencyStore
   readonly channels: ChannelStore
+  /** What callers pay us, on the other side of the same requests. */
+  readonly sales: SaleStore
   readonly health: HealthStore
   /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
   nonceSalt(): Promise<Uint8Array>

@@ -10,6 +10,7 @@ import { healthSql } from '../../src/ledger/sqlite/health.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
+import { saleSql } from '../../src/ledger/sqlite/sales.ts'
 import { openStates } from '../../src/ledger/rules.ts'
 import { createPlace } from './open.ts'
 import { holdOf, limitOf, released } from './sample.ts'
@@ -41,6 +42,7 @@ const statements = Object.entries({
   ...requestSql,
   ...channelSql,
   ...healthSql,
+  ...saleSql,
 })
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {

@@ -15,6 +15,7 @@ import { createIdempotencyStore } from './idempotency.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
 import { openRequestStore } from './requests.ts'
+import { createSaleStore } from './sales.ts'
 import { createWriter } from './writer.ts'
 
 export type SqliteLedgerOptions = {
@@ -88,6 +89,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
     channels: createChannelStore(engine),
+    sales: createSaleStore(engine),
     health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {

@@ -68,6 +68,11 @@ describe('defaults', () => {
           "standard": 750n,
         },
         "payment": {
+          "channels": {
+            "maxDepositUsd": 500000000000000000n,
+            "maxWithdrawDelay": 86400,
+            "perSeller": 4,
+          },
           "onUnknown": "fail",
           "prefer": [
             "byok",
