@@ -38,6 +38,7 @@ export const errorTable = {
   origin_forbidden: { status: 403, fault: 'caller' },
   model_not_found: { status: 404, fault: 'caller' },
   receipt_not_found: { status: 404, fault: 'caller' },
+  invoice_not_found: { status: 404, fault: 'caller' },
   response_not_found: { status: 404, fault: 'caller' },
   not_found: { status: 404, fault: 'caller' },
   method_not_allowed: { status: 405, fault: 'caller' },
@@ -50,6 +51,9 @@ export const errorTable = {
   // Money
   budget_exceeded: { status: 403, fault: 'payment' },
   price_above_cap: { status: 403, fault: 'payment' },
+  approval_required: { status: 403, fault: 'payment' },
+  approval_denied: { status: 403, fault: 'payment' },
+  approval_not_found: { status: 404, fault: 'caller' },
   insufficient_funds: { status: 403, fault: 'payment' },
   payment_outcome_unknown: { status: 424, fault: 'payment' },
   payment_rejected: { status: 424, fault: 'upstream' },

@@ -36,6 +36,8 @@ export type Config = {
   readonly budget: Budget
   readonly payment: {
     readonly prefer: readonly PaymentModeName[]
+    /** Our account with each provider that takes invoices, by its id. */
+    readonly accounts: Readonly<Record<string, Secret>>
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
     /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
     readonly schemes?: readonly string[]
@@ -168,6 +170,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
     budget: budgetOf(fields.budget),
     payment: {
       prefer: fields.payment.prefer,
+      accounts: fields.payment.accounts,
       onUnknown: fields.payment.on_unknown,
       ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
       channels: {

@@ -114,9 +114,15 @@ function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'):
   return {
     modes: payment.modes,
     ...(x402 === undefined ? {} : { x402 }),
-    ...(invoice === undefined
-      ? {}
-      : { invoice: { termsDays: invoice.terms_days ?? 30, ...(invoice.email === undefined ? {} : { email: invoice.email }) } }),
+    ...(payment.modes.includes('invoice')
+      ? {
+          invoice: {
+            termsDays: invoice?.terms_days ?? 30,
+            ...(invoice?.email === undefined ? {} : { email: invoice.email }),
+            ...(invoice?.account_header === undefined ? {} : { accountHeader: invoice.account_header }),
+          },
+        }
+      : {}),
   }
 }
 

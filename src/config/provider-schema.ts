@@ -20,6 +20,13 @@ const payee = z
 export const paymentModeNames = ['byok', 'x402', 'mpp', 'invoice'] as const
 export const schemeNames = ['exact', 'upto', 'batch-settlement'] as const
 
+const accountHeader = z
+  .string()
+  .transform((text) => text.toLowerCase())
+  .refine((text) => /^x-[a-z0-9-]{1,60}$/.test(text) && text !== 'x-payment' && text !== 'x-api-key', {
+    message: 'is not a header of its own, such as "x-account-id"',
+  })
+
 /** How a provider may be paid; the same block a manifest has. */
 export const providerPayment = block({
   modes: z.array(z.enum(paymentModeNames)).min(1).max(paymentModeNames.length),
@@ -32,7 +39,12 @@ export const providerPayment = block({
     facilitator: baseUrl.optional(),
   }).optional(),
   mpp: block({ methods: z.array(line(32)).min(1).optional(), intents: z.array(line(32)).min(1).optional() }).optional(),
-  invoice: block({ terms_days: count(0, 365).optional(), currency: z.literal('USD').optional(), email: line(254).optional() }).optional(),
+  invoice: block({
+    terms_days: count(0, 365).optional(),
+    currency: z.literal('USD').optional(),
+    email: line(254).optional(),
+    account_header: accountHeader.optional(),
+  }).optional(),
 }).superRefine((payment, context) => {
   if (payment.modes.includes('x402') && payment.x402_address === undefined) {
     complain(context, 'address_required', 'x402 needs x402_address: without it no payment would ever be signed', ['modes'])

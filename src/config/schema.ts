@@ -71,6 +71,7 @@ const budget = block({
 
 const payment = block({
   prefer: z.array(z.enum(paymentModeNames)).min(1).default(['byok', 'x402', 'mpp', 'invoice']),
+  accounts: z.record(providerId, secret).default({}),
   on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('fail'),
   schemes: z.array(z.enum(schemeNames)).min(1).optional(),
   channels: block({

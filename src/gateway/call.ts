@@ -21,7 +21,21 @@ export type GatewayCall = {
   decode(): CompletionRequest
   readonly signal: AbortSignal
   readonly onProgress?: (progress: Progress) => void
+  /** Asks a person before a call above the operator's threshold; a surface that cannot ask leaves it out. */
+  readonly approve?: (ask: ApprovalQuestion) => Promise<ApprovalAnswer>
 }
+
+/** What a person has to know to say yes: who would be paid how for which model, and the most it can come to. */
+export type ApprovalQuestion = {
+  readonly model: string
+  readonly provider: string
+  readonly mode: string
+  readonly amountUsd: Usd
+  readonly thresholdUsd: Usd
+}
+
+/** `later`: the question is on its way, and the call will be made again with its answer. */
+export type ApprovalAnswer = 'yes' | 'no' | 'later'
 
 export type Progress =
   | { readonly step: 'attempt'; readonly provider: string; readonly model: string; readonly mode: string; readonly attempt: number }

@@ -74,8 +74,9 @@ function fingerprintOf(call: GatewayCall): string {
 
 /** The process that held the key died. If it had come as far as a signature, its answer is lost but its payment is not. */
 async function refuseIfPaid(requestId: string, ledger: Ledger): Promise<void> {
-  const attempts = await ledger.attempts.list({ requestId, withIntent: true })
-  const paid = attempts.find(({ state }) => state !== 'released')
+  const attempts = await ledger.attempts.list({ requestId })
+  // A hold for an invoice is a debt already: its call may have been answered.
+  const paid = attempts.find(({ state, payment, mode }) => state !== 'released' && (payment !== undefined || mode === 'invoice'))
   if (paid === undefined) return
   throw new RouteplaneError('answer_lost', `an earlier process took this key and may have paid (${paid.state}); its answer is lost`, {
     money: paid.state === 'settled' ? 'settled' : 'unknown',

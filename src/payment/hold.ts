@@ -9,8 +9,13 @@ import type { PaidCall } from './mode.ts'
 
 export type HoldDeps = { readonly ledger: Ledger; readonly budgets: Budgets; readonly clock: Clock }
 
+/** The most that is ever held for a call: its bound with the seller's slack in parts per thousand, but never above its cap. */
+export function mostOf(boundUsd: Usd, slackPermille: bigint, capUsd: Usd): Usd {
+  return minUsd(scaleUsd(boundUsd, slackPermille, 1000n, 'up'), capUsd)
+}
+
 /**
- * Holds the most the call can cost, with the seller's slack in parts per thousand, but never more than its cap.
+ * Holds the most the call can cost.
  *
  * @returns what is held.
  * @throws RouteplaneError `price_above_cap` for a call without a bound, `budget_exceeded` naming the cap that has no room.
@@ -18,7 +23,7 @@ export type HoldDeps = { readonly ledger: Ledger; readonly budgets: Budgets; rea
 export async function holdFor(call: PaidCall, mode: PaymentModeName, slackPermille: bigint, deps: HoldDeps): Promise<Usd> {
   if (call.boundUsd === undefined)
     throw new RouteplaneError('price_above_cap', 'the most this call can cost is not known, so no cap can hold it')
-  const amount = minUsd(scaleUsd(call.boundUsd, slackPermille, 1000n, 'up'), call.capUsd)
+  const amount = mostOf(call.boundUsd, slackPermille, call.capUsd)
   const now = deps.clock.now()
   const { caller, preset, endpoint } = call
   const provider = endpoint.provider.id

@@ -125,6 +125,43 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
 `
 
+const invoicesAndApprovals = `
+CREATE INDEX attempts_owed ON attempts (provider, created_at) WHERE state = 'owed';
+
+CREATE TABLE invoices (
+  provider TEXT NOT NULL,
+  month TEXT NOT NULL,
+  number INTEGER NOT NULL CHECK (number > 0),
+  debts INTEGER NOT NULL,
+  total_usd TEXT NOT NULL ${amount('total_usd')},
+  closed_at INTEGER NOT NULL,
+  PRIMARY KEY (provider, month, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invoice_debts (
+  attempt TEXT PRIMARY KEY NOT NULL REFERENCES attempts (id),
+  provider TEXT NOT NULL,
+  month TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  FOREIGN KEY (provider, month, number) REFERENCES invoices (provider, month, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX invoice_debts_by_invoice ON invoice_debts (provider, month, number);
+
+CREATE TABLE approvals (
+  id TEXT PRIMARY KEY NOT NULL,
+  caller TEXT NOT NULL,
+  model TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  mode TEXT NOT NULL,
+  amount_usd TEXT NOT NULL ${amount('amount_usd')},
+  state TEXT NOT NULL ${oneOf('state', ['pending', 'allowed', 'denied', 'used'])},
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX approvals_by_shape ON approvals (caller, model, expires_at);
+CREATE INDEX approvals_by_expiry ON approvals (expires_at);
+`
+
 const sales = `
 CREATE TABLE sales (
   id TEXT PRIMARY KEY NOT NULL,
@@ -185,7 +222,7 @@ ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, channelSchema] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals, channelSchema] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

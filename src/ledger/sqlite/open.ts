@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { randomBytesOf } from '../../lib/id.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Ledger } from '../ledger.ts'
+import { createApprovalStore } from './approvals.ts'
 import { createAttemptStore, type Engine } from './attempts.ts'
 import { createChannelStore } from './channels.ts'
 import { bytesOf, damaged } from './columns.ts'
@@ -12,6 +13,7 @@ import { verifyEvents } from './events.ts'
 import { prepareFile } from './file.ts'
 import { createHealthStore } from './health.ts'
 import { createIdempotencyStore } from './idempotency.ts'
+import { createInvoiceStore } from './invoices.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
 import { openRequestStore } from './requests.ts'
@@ -89,6 +91,8 @@ function assemble(engine: Engine, log: Log): Ledger {
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
     channels: createChannelStore(engine),
+    invoices: createInvoiceStore(engine),
+    approvals: createApprovalStore(engine),
     sales: createSaleStore(engine),
     health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),

@@ -68,6 +68,7 @@ describe('defaults', () => {
           "standard": 750n,
         },
         "payment": {
+          "accounts": {},
           "channels": {
             "maxDepositUsd": 500000000000000000n,
             "maxWithdrawDelay": 86400,

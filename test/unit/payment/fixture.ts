@@ -83,6 +83,12 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
       budgets: async () => [],
     },
     requests: { record: () => {}, get: async () => undefined, list: async () => [], flush: async () => {} },
+    invoices: { list: async () => [], debts: async () => [], close: async () => undefined },
+    approvals: {
+      ask: async () => ({ outcome: 'pending', id: 'apr_1' }),
+      decide: () => Promise.reject(new Error('not here')),
+      list: async () => [],
+    },
     idempotency: { claim: async () => ({ kind: 'new' }), finish: async () => {} },
     // Nothing here pays over a channel: whoever would ask fails loudly.
     channels: {} as Ledger['channels'],
