@@ -201,6 +201,7 @@ CREATE TABLE sales (
 ) STRICT;
 CREATE INDEX sales_by_request ON sales (request_id);
 CREATE INDEX sales_by_state ON sales (state);
+CREATE TABLE sale_channels (id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX sales_by_age ON sales (updated_at) WHERE body IS NOT NULL;
 `
 
