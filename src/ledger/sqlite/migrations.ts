@@ -222,8 +222,11 @@ ALTER TABLE attempts ADD COLUMN proof TEXT;
 ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
+/** Why a request went where it went. */
+const decisions = 'ALTER TABLE requests ADD COLUMN decision TEXT;'
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals, channelSchema] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 
