@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ask } from '../support/engine.ts'
+import { freePort } from '../support/upstream.ts'
 import { commandLine, said, source } from '../promises/world.ts'
 import type { World } from './fake-context.ts'
 
@@ -109,6 +110,12 @@ describe('a running gateway', () => {
     await expect.poll(async () => (await ask(url, body)).text).toContain('one')
     world.interrupt('SIGTERM')
     expect((await serving).code).toBe(0)
-    expect((await world.run('reload', '--url', url)).error).toContain('no gateway answers')
+  })
+
+  it('is not there', async () => {
+    const world = commandLine()
+    write(world, {})
+    const { code, error } = await world.run('reload', '--url', `http://127.0.0.1:${await freePort()}`)
+    expect([code, error]).toEqual([1, expect.stringContaining('no gateway answers') as string])
   })
 })
