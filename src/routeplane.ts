@@ -93,10 +93,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   })
   const shared = { ledger, chainOf, clock, log }
   const resolver = createResolver(shared)
-  const { schemes } = config.payment
+  const { schemes, channels } = config.payment
   const { keyring, poller, refreshRegistry } = routing
   const accounts = new Map(Object.entries(config.payment.accounts))
-  const paying = { keyring, authorize, accounts, wallet, networks, schemes, budgets, resolver }
+  const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, budgets, resolver }
   const modes = createPaymentModes({ ...shared, ...paying })
   const context = routing.live({ modes, protocols, ledger, clock, log })
   const background = startBackground({ poller, resolver, refreshRegistry, clock, log })
