@@ -4,7 +4,9 @@ import type { Seller } from './seller.ts'
 const CREATED_SECONDS = 1_763_596_800
 
 /** Gives the document of `GET /v1/models`. */
-export function modelsDocument(seller: Pick<Seller, 'id' | 'prices' | 'models' | 'maxOutputTokens'>): { readonly data: readonly Record<string, unknown>[] } {
+export function modelsDocument(seller: Pick<Seller, 'id' | 'prices' | 'models' | 'maxOutputTokens'>): {
+  readonly data: readonly Record<string, unknown>[]
+} {
   const pricing = { prompt: seller.prices.prompt, completion: seller.prices.completion, image: '0', request: seller.prices.request ?? '0' }
   return {
     data: seller.models.map((id) => ({

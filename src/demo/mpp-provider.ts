@@ -83,8 +83,7 @@ function createApp(options: MppProviderOptions, counters: Shop['counters']): Hon
     secretKey: Buffer.from(randomBytesOf(SECRET_BYTES)).toString('hex'),
     methods: options.methods.map(({ server }) => server),
   })
-  const gate: Gate = (request, amount) =>
-    payments.compose(...options.methods.map(({ id }) => [id, { amount }] as never))(request) as ReturnType<Gate>
+  const gate: Gate = (request, amount) => payments.compose(...options.methods.map(({ id }) => [id, { amount }] as never))(request)
   const shop: Shop = {
     ...options,
     models: options.models ?? ['demo/echo'],

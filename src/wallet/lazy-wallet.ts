@@ -19,14 +19,14 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     if (key.address === address) return createLocalWallet({ key, policy })
     throw new RouteplaneError('keystore_invalid', `the key file names ${address}, but its key is ${key.address}`)
   }
+  const opened = (): Promise<Wallet> =>
+    (opening ??= open().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    }))
   return {
     address,
-    async signTransfer(authorization, grant) {
-      opening ??= open().catch((error: unknown) => {
-        opening = undefined
-        throw error
-      })
-      return (await opening).signTransfer(authorization, grant)
-    },
+    signTransfer: async (authorization, grant) => (await opened()).signTransfer(authorization, grant),
+    signTempoTransfer: async (transfer, grant) => (await opened()).signTempoTransfer(transfer, grant),
   }
 }

@@ -3,12 +3,13 @@ import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { chainIdOf } from '../chain/networks.ts'
 import type { WalletKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
+import { serializeTempo } from './tempo-transfer.ts'
 import type { Wallet } from './wallet.ts'
 
 export type LocalWalletOptions = { readonly key: WalletKey; readonly policy: SigningPolicy }
 
 /**
- * Makes a wallet that signs EIP-3009 transfers and nothing else. The same authorization gives the same signature
+ * Makes a wallet that signs payments and nothing else. The same authorization gives the same signature
  * (RFC 6979), so a lost one can be made again.
  *
  * @see https://eips.ethereum.org/EIPS/eip-3009
@@ -33,6 +34,11 @@ export function createLocalWallet({ key, policy }: LocalWalletOptions): Wallet {
           nonce: authorization.nonce,
         },
       })
+    },
+    async signTempoTransfer(asked, grant) {
+      const transfer = { ...asked }
+      const row = policy.approveTempo(transfer, grant, key.address)
+      return serializeTempo({ ...transfer, asset: row.address }, (hash) => key.signHash(hash))
     },
   }
 }
