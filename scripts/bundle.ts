@@ -57,6 +57,7 @@ export async function bundlePrograms(): Promise<string[]> {
   })
   const started = programs.map((program) => startFiles(metafile, program))
   assertLazy(metafile, new Set(started.flat()))
+  assertShaken(metafile, new Set(started.flat()))
   for (const file of outputFiles) writeOutput(file)
   writeFileSync(join(root, 'dist/THIRD-PARTY-NOTICES.txt'), noticeOf(metafile))
   return programs.map((program, index) => {
@@ -92,6 +93,13 @@ function staticClosure(metafile: Metafile, entry: string): string[] {
     }
   }
   return [...seen]
+}
+
+/** `import { z } from 'zod'` takes the whole package, half a megabyte of locales included; `import * as z` takes what is used. */
+function assertShaken(metafile: Metafile, files: ReadonlySet<string>): void {
+  const inputs = [...files].flatMap((file) => Object.keys(metafile.outputs[file]?.inputs ?? {}))
+  const locale = inputs.find((input) => /node_modules\/zod\/.*\/locales\/(?!en\.)/.test(input))
+  if (locale !== undefined) throw new Error(`${locale} would be loaded at start: write import * as z from 'zod' everywhere`)
 }
 
 function assertLazy(metafile: Metafile, files: ReadonlySet<string>): void {

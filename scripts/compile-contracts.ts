@@ -32,6 +32,17 @@ export const contractTargets: readonly ContractTarget[] = [
     constant: 'paymentBatchCode',
     sentence: 'The compiled batch settler; written by scripts/compile-contracts.ts from test/contracts/PaymentBatch.sol.',
   },
+  ...[
+    { contract: 'PaymentChannels', file: 'payment-channels', constant: 'paymentChannelsCode', what: 'channel contract' },
+    { contract: 'AuthorizedDeposits', file: 'authorized-deposits', constant: 'authorizedDepositsCode', what: 'source of deposits' },
+    { contract: 'CallAggregator', file: 'call-aggregator', constant: 'callAggregatorCode', what: 'aggregator of calls' },
+  ].map(({ contract, file, constant, what }) => ({
+    source: 'test/contracts/PaymentChannels.sol',
+    contract,
+    target: `src/demo/${file}-artifact.ts`,
+    constant,
+    sentence: `The compiled ${what}; written by scripts/compile-contracts.ts from test/contracts/PaymentChannels.sol.`,
+  })),
 ]
 
 /**

@@ -3,12 +3,12 @@ import { hostname } from 'node:os'
 import { createKeyring, type Keyring } from './access/keyring.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { startBackground } from './composition/background.ts'
-import { createConfiguredCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
+import { openCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
 import { createGuardedTransport } from './composition/guarded-transport.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
-import { capsOf, rulesOf } from './composition/rules.ts'
+import { budgetsOf, rulesOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
@@ -64,7 +64,8 @@ export type Deps = { readonly log: Log; readonly clock: Clock; readonly version:
  */
 export async function createRouteplane(config: Config, deps: Partial<Deps> = {}): Promise<Routeplane> {
   const { log = silentLog, clock = systemClock, version = 'unknown' } = deps
-  const catalog = await createConfiguredCatalog(config, log)
+  const registry = await openCatalog(config, log)
+  const { catalog } = registry
   const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
   const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
@@ -74,7 +75,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
   const asset = findAssetBySymbol(networks[0] ?? '', DEFAULT_SYMBOL)
-  const caps = capsOf(config)
+  const budgets = budgetsOf(config)
   const rules = rulesOf(config)
   const transport = createGuardedTransport(config)
   const health = createHealth(clock)
@@ -86,7 +87,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     wallet,
     networks,
     chainOf,
-    caps,
+    budgets,
     resolver,
     clock,
     log,
@@ -109,6 +110,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const background = startBackground({
     poller: openPoller(config, { catalog, transport: transport.send, clock, log }),
     resolver,
+    refreshRegistry: registry.refresh,
     clock,
     log,
   })
@@ -125,13 +127,13 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
     presets: viewPresets(presets, config.stateDirectory, clock),
-    status: () => readStatus({ version, network: config.wallet.network, ledger, caps, rules, catalog, wallet, asset, chainOf, clock }),
+    status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
       await background.stop()
       await resolver.close()
       await ledger.close()
-      await transport.close()
+      await Promise.all([transport.close(), registry.close()])
     },
   }
 }

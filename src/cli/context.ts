@@ -40,7 +40,7 @@ export type Engine = {
   /** Takes standard output away from everybody but the MCP transport. Call before anything that might print is loaded. */
   captureStdout(): Promise<Writable>
   /** @returns the exit code: 1 when the input could not be read on. */
-  serveMcpStdio(routeplane: Routeplane, options: McpOptions): Promise<0 | 1>
+  serveMcpStdio(open: () => Promise<Routeplane>, options: McpOptions): Promise<0 | 1>
   runDemo(options: DemoOptions): Promise<void>
   readonly keystore: KeystorePort
 }

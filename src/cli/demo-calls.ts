@@ -16,7 +16,7 @@ export type DemoAnswer = {
 
 export type DemoQuestion = { readonly model: string; readonly prompt: string }
 
-const MAX_TOKENS = 40
+export const MAX_TOKENS = 40
 
 /** Streams one completion and hands its text on as it comes. */
 export async function completeOverHttp(url: string, question: DemoQuestion, show: (text: string) => void): Promise<DemoAnswer> {

@@ -11,11 +11,14 @@ import { startDemoNetwork, type DemoNetwork } from '../demo/network.ts'
 import type { PaidProvider } from '../demo/paid-provider.ts'
 import type { Log } from '../lib/log.ts'
 import { formatUsd, fromAtomic } from '../money.ts'
+import { systemClock } from '../lib/clock.ts'
+import { createId } from '../lib/id.ts'
 import { createRouteplane, type Routeplane } from '../routeplane.ts'
 import type { DemoOptions } from './context.ts'
-import { completeOverHttp, completeOverMcp, type DemoAnswer } from './demo-calls.ts'
-import { fields } from './output.ts'
+import { completeOverHttp, completeOverMcp, MAX_TOKENS, type DemoAnswer, type DemoQuestion } from './demo-calls.ts'
+import { fields, money } from './output.ts'
 import { aborted } from './serve.ts'
+import { textCall } from './text-call.ts'
 import { readVersion } from './version.ts'
 
 const MODEL = 'demo/echo'
@@ -145,15 +148,15 @@ async function tell(routeplane: Routeplane, { url, file, network }: Scene, optio
   const before = await balances(network)
 
   say(`\n1. HTTP, streamed: POST ${url}/v1/chat/completions, model ${MODEL}:latency`)
+  const streamed = { model: `${MODEL}:latency`, prompt: 'hello from HTTP' }
+  await choose(routeplane, streamed, options)
   write('   ')
-  await prove(routeplane, await completeOverHttp(url, { model: `${MODEL}:latency`, prompt: 'hello from HTTP' }, write), options)
+  await prove(routeplane, await completeOverHttp(url, streamed, write), options)
 
   say(`\n2. MCP over stdio: tool complete, model ${MODEL}:cost`)
-  const answer = await completeOverMcp(
-    file,
-    { [KEY_VARIABLE]: network.payer.privateKey },
-    { model: `${MODEL}:cost`, prompt: 'hello from MCP' },
-  )
+  const asked = { model: `${MODEL}:cost`, prompt: 'hello from MCP' }
+  await choose(routeplane, asked, options)
+  const answer = await completeOverMcp(file, { [KEY_VARIABLE]: network.payer.privateKey }, asked)
   say(`   ${answer.text}`)
   await prove(routeplane, answer, options)
 
@@ -164,7 +167,29 @@ async function tell(routeplane: Routeplane, { url, file, network }: Scene, optio
   say(`\nLedger $${formatUsd(ledgerUsd)}, chain $${formatUsd(chainUsd)}: ${differences.length === 0 ? 'they agree.' : 'they DIFFER.'}`)
 }
 
-/** Says why this provider, what was paid, and what the chain has of it. */
+/** Says who could answer, in which order they will be asked, and the most each could cost: what `routeplane route` would say. */
+async function choose(routeplane: Routeplane, { model, prompt }: DemoQuestion, { say }: DemoOptions): Promise<void> {
+  const call = textCall({
+    id: createId('req', systemClock.now()),
+    model,
+    prompt,
+    maxOutputTokens: MAX_TOKENS,
+    signal: new AbortController().signal,
+  })
+  const { candidates, capUsd } = await routeplane.explain(call)
+  const latency = (ms: number | undefined) => (ms === undefined ? 'latency unmeasured' : `first token in ${Math.round(ms)} ms`)
+  say(
+    fields([
+      ...candidates.map(({ rank, endpoint, expectedUsd, boundUsd, terms }): [string, string] => [
+        `   choice ${rank}`,
+        `${endpoint}: about ${money(expectedUsd)}, at most ${money(boundUsd)}, ${latency(terms.latency)}`,
+      ]),
+      ['   cap', money(capUsd)],
+    ]),
+  )
+}
+
+/** Says who served, what was paid, and what the chain has of it. */
 async function prove(routeplane: Routeplane, answer: DemoAnswer, { say }: DemoOptions): Promise<void> {
   const row = await settledReceipt(routeplane, answer.receiptId)
   const verification = await routeplane.receipts.verify(answer.receiptId)

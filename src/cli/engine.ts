@@ -21,9 +21,9 @@ export function createEngine(): Engine {
       const { captureStdout } = await import('../mcp/capture-stdout.ts')
       return captureStdout()
     },
-    async serveMcpStdio(routeplane, options) {
+    async serveMcpStdio(open, options) {
       const { serveMcpStdio } = await import('../mcp/stdio.ts')
-      return serveMcpStdio(routeplane, { ...options, version: readVersion() })
+      return serveMcpStdio(open, { ...options, version: readVersion() })
     },
     async runDemo(options) {
       const { runDemo } = await import('./demo-story.ts')

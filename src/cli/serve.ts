@@ -5,6 +5,7 @@ import type { CommandContext } from './context.ts'
 import { usage, type Invocation } from './invocation.ts'
 import { json } from './output.ts'
 import { loadFor, logFor } from './session.ts'
+import type { Routeplane } from '../routeplane.ts'
 import { localToken, type LocalToken } from './token.ts'
 
 export const serve: Command = {
@@ -27,7 +28,7 @@ export const serve: Command = {
       const options = { host, port, skipAuth: config.skipAuth, log, ...(token === undefined ? {} : { token }) }
       const server = await context.engine.serveHttp(routeplane, options)
       try {
-        announce(server.url, local, config, invocation, context)
+        announce({ url: server.url, local, config, routeplane }, invocation, context)
         await aborted(context.interrupted)
       } finally {
         await server.close()
@@ -47,8 +48,10 @@ function portOf(invocation: Invocation, config: Config): number {
   throw usage(serve, 'bad_value', '--port is a whole number from 0 to 65535')
 }
 
+type Started = { readonly url: string; readonly local: LocalToken; readonly config: Config; readonly routeplane: Routeplane }
+
 /** Says where to connect and where the token is, never what it is. */
-function announce(url: string, local: LocalToken, config: Config, invocation: Invocation, { terminal }: CommandContext): void {
+function announce({ url, local, config, routeplane }: Started, invocation: Invocation, { terminal }: CommandContext): void {
   if (invocation.format === 'json') {
     return terminal.out(json({ url, token_file: local.file ?? null, config: config.source ?? null, network: config.wallet.network }))
   }
@@ -59,7 +62,11 @@ function announce(url: string, local: LocalToken, config: Config, invocation: In
     `  token   ${token}`,
     `  wallet  ${config.wallet.network}`,
   ]
-  if (config.providers.length === 0 && config.registry.path === undefined && config.registry.url === undefined) {
+  if (
+    routeplane.catalog.models({ includeHidden: true }).length === 0 &&
+    config.providers.length === 0 &&
+    config.registry.url === undefined
+  ) {
     lines.push('  No provider is configured: "routeplane init" writes a config to fill in.')
   }
   terminal.out(`${lines.join('\n')}\n`)

@@ -139,8 +139,14 @@ function statusText(status: Status, wallet: WalletStatus): string {
     ['open', `${status.openAttempts} ${status.openAttempts === 1 ? 'payment' : 'payments'}`],
   ])
   if (status.caps.length === 0) return head
-  const rows = status.caps.map(({ scope, window, capUsd, availableUsd }) => [scope, window, money(capUsd), money(availableUsd)])
-  return `${head}\n\n${table(['scope', 'window', 'cap', 'left'], rows)}`
+  const rows = status.caps.map(({ scope, window, capUsd, availableUsd, resetsAt }) => [
+    scope,
+    window,
+    money(capUsd),
+    money(availableUsd),
+    resetText(resetsAt)?.replace('T', ' ').slice(0, 16) ?? '',
+  ])
+  return `${head}\n\n${table(['scope', 'window', 'cap', 'left', 'anew (UTC)'], rows)}`
 }
 
 function statusValue(status: Status, wallet: WalletStatus): unknown {
@@ -151,11 +157,16 @@ function statusValue(status: Status, wallet: WalletStatus): unknown {
     balance_usd: usdText(wallet.balanceUsd),
     held_usd: usdText(wallet.heldUsd),
     open_attempts: status.openAttempts,
-    caps: status.caps.map(({ scope, window, capUsd, availableUsd }) => ({
+    caps: status.caps.map(({ scope, window, capUsd, availableUsd, resetsAt }) => ({
       scope,
       window,
       cap_usd: usdText(capUsd),
       left_usd: usdText(availableUsd),
+      resets_at: resetText(resetsAt) ?? null,
     })),
   }
+}
+
+function resetText(resetsAt: number | undefined): string | undefined {
+  return resetsAt === undefined ? undefined : new Date(resetsAt).toISOString()
 }

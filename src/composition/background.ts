@@ -13,18 +13,30 @@ export type Background = {
   stop(): Promise<void>
 }
 
-export type BackgroundDeps = { readonly poller: Poller; readonly resolver: Resolver; readonly clock: Clock; readonly log: Log }
+export type BackgroundDeps = {
+  readonly poller: Poller
+  readonly resolver: Resolver
+  /** Asks a published registry for a newer build, and takes it; what it lists is polled after it. */
+  readonly refreshRegistry: (signal: AbortSignal) => Promise<void>
+  readonly clock: Clock
+  readonly log: Log
+}
 
 /** A slow models document holds up the first request no longer than this. */
 const FIRST_ROUND_MS = 5_000
 /** Other processes of this ledger may die at any time. */
 const SWEEP_MS = 30_000
+/** A registry changes by people's hands. */
+const REGISTRY_MS = 15 * 60_000
 
-export function startBackground({ poller, resolver, clock, log }: BackgroundDeps): Background {
+export function startBackground({ poller, resolver, refreshRegistry, clock, log }: BackgroundDeps): Background {
   const stopping = new AbortController()
-  const first = poller.refresh().then((statuses) => {
-    for (const { provider, reason } of statuses) if (reason !== undefined) log.warn('models document not read', { provider, reason })
-  })
+  const askAll = async () => {
+    await refreshRegistry(stopping.signal)
+    for (const { provider, reason } of await poller.refresh())
+      if (reason !== undefined) log.warn('models document not read', { provider, reason })
+  }
+  const first = askAll()
   const waited = clock.sleep(FIRST_ROUND_MS, stopping.signal).catch(() => {})
   poller.start()
   const recover = async (): Promise<RecoveryReport> => {
@@ -41,11 +53,14 @@ export function startBackground({ poller, resolver, clock, log }: BackgroundDeps
   const recovered = recover()
   const sweep = setInterval(() => void recover(), SWEEP_MS)
   sweep.unref()
+  const registry = setInterval(() => void refreshRegistry(stopping.signal), REGISTRY_MS)
+  registry.unref()
   return {
     ready: Promise.race([first, waited]),
     recovered,
     async stop() {
       clearInterval(sweep)
+      clearInterval(registry)
       stopping.abort(new Error('closing'))
       poller.stop()
       await recovered

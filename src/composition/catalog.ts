@@ -4,11 +4,10 @@ import type { Config } from '../config/config.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { createCanonicalIndex } from '../registry/canonical.ts'
-import { createCatalog, type Catalog } from '../registry/catalog.ts'
-import { loadRegistryDirectory } from '../registry/directory.ts'
+import { createCatalog, type Catalog, type CatalogSources } from '../registry/catalog.ts'
 import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import type { Health } from '../selection/health.ts'
+import { openRegistrySource, type RegistryContent } from './registry-source.ts'
 
 export type CatalogView = {
   /** Models with their endpoints, by canonical id; only those that are ready and not retired unless asked. */
@@ -24,18 +23,35 @@ export type ModelListing = {
   readonly uptime?: number
 }
 
-/** @throws RouteplaneError `config_invalid` when a payee's checksum is wrong or the registry cannot be read. */
-export async function createConfiguredCatalog(config: Config, log: Log): Promise<Catalog> {
+export type OpenCatalog = {
+  readonly catalog: Catalog
+  /** Asks a published registry for a newer build and takes it. Never rejects. */
+  refresh(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/** @throws RouteplaneError `config_invalid` when a payee's checksum is wrong. */
+export async function openCatalog(config: Config, log: Log): Promise<OpenCatalog> {
   await checkPayees(config)
+  const registry = openRegistrySource(config, log)
+  const catalog = createCatalog(sourcesOf(config, await registry.load()))
+  return {
+    catalog,
+    async refresh(signal) {
+      const fresh = await registry.refresh(signal)
+      if (fresh !== undefined) catalog.reload(sourcesOf(config, fresh))
+    },
+    close: registry.close,
+  }
+}
+
+/** The config's own providers beside those of a registry. */
+function sourcesOf(config: Config, { canonical, definitions }: RegistryContent): CatalogSources {
   const own = config.providers.map(({ provider, models }) => ({
     provider,
     models: models.map((model) => ({ ...model, canonicalId: model.modelId })),
   }))
-  const { path } = config.registry
-  if (path === undefined) return createCatalog({ canonical: createCanonicalIndex([]), registry: [], config: own })
-  const { canonical, definitions, problems } = await loadRegistryDirectory(path, { allowLoopback: config.upstream.allowLoopback })
-  for (const { file, message } of problems) log.warn('registry file left out', { file, message })
-  return createCatalog({ canonical, registry: definitions, config: own })
+  return { canonical, registry: definitions, config: own }
 }
 
 /** A mistyped payee is money lost: where the spelling claims a checksum, it must be the right one. */

@@ -1,16 +1,19 @@
 /** The operator's decisions out of a config: rolling caps, order of payment, attempts, timeouts. */
-import type { Config } from '../config/config.ts'
+import type { Config, RollingCaps } from '../config/config.ts'
 import type { GatewayRules } from '../gateway/context.ts'
-import type { BudgetCaps } from '../payment/budget.ts'
+import type { BudgetCaps, Budgets } from '../payment/budget.ts'
 import { balancedWeights } from '../selection/index.ts'
 
 /** Answers are text or base64 media; longer ones are a provider out of hand. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 export function rulesOf(config: Config): GatewayRules {
+  const { providers, keys } = config.budget
   const timeouts = new Map(config.providers.map((each) => [each.provider.id, { ...config.upstream.timeouts, ...each.timeouts }]))
   return {
     perRequestUsd: config.budget.perRequestUsd,
+    perRequestOfProvider: (id) => (Object.hasOwn(providers, id) ? providers[id]?.perRequestUsd : undefined),
+    perRequestOfCaller: (id) => (Object.hasOwn(keys, id) ? keys[id]?.perRequestUsd : undefined),
     prefer: config.payment.prefer,
     onUnknown: config.payment.onUnknown,
     maxAttempts: config.routing.maxAttempts,
@@ -22,11 +25,25 @@ export function rulesOf(config: Config): GatewayRules {
   }
 }
 
-export function capsOf({ budget }: Config): BudgetCaps {
+/** The caps of presets are the config's alone: whoever redefines a preset over MCP does not get out of its budget. */
+export function budgetsOf({ budget, presets }: Config): Budgets {
   return {
-    perDay: budget.perDayUsd,
-    ...(budget.perHourUsd === undefined ? {} : { perHour: budget.perHourUsd }),
-    ...(budget.perMonthUsd === undefined ? {} : { perMonth: budget.perMonthUsd }),
-    ...(budget.totalUsd === undefined ? {} : { total: budget.totalUsd }),
+    ...capsOf(budget),
+    providers: capsById(Object.entries(budget.providers)),
+    keys: capsById(Object.entries(budget.keys)),
+    presets: capsById(presets.flatMap((preset) => (preset.budget === undefined ? [] : [[preset.name, preset.budget]]))),
+  }
+}
+
+function capsById(entries: readonly (readonly [id: string, caps: RollingCaps])[]): ReadonlyMap<string, BudgetCaps> {
+  return new Map(entries.map(([id, caps]) => [id, capsOf(caps)]))
+}
+
+function capsOf(caps: RollingCaps): BudgetCaps {
+  return {
+    ...(caps.perHourUsd === undefined ? {} : { perHour: caps.perHourUsd }),
+    ...(caps.perDayUsd === undefined ? {} : { perDay: caps.perDayUsd }),
+    ...(caps.perMonthUsd === undefined ? {} : { perMonth: caps.perMonthUsd }),
+    ...(caps.totalUsd === undefined ? {} : { total: caps.totalUsd }),
   }
 }

@@ -6,7 +6,7 @@ import type { GatewayRules } from '../gateway/context.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { addUsd, fromAtomic, ZERO_USD, type Usd } from '../money.ts'
-import { limitsAt, type BudgetCaps } from '../payment/budget.ts'
+import { everyLimitAt, resetOf, type Budgets } from '../payment/budget.ts'
 import type { Catalog } from '../registry/catalog.ts'
 import type { Wallet } from '../wallet/wallet.ts'
 
@@ -14,7 +14,7 @@ export type Status = {
   readonly version: string
   readonly network: string
   readonly wallet?: WalletStatus
-  readonly caps: readonly { readonly scope: string; readonly window: string; readonly capUsd: Usd; readonly availableUsd: Usd }[]
+  readonly caps: readonly CapStatus[]
   readonly openAttempts: number
   readonly providers: number
   readonly models: number
@@ -29,19 +29,30 @@ export type WalletStatus = {
   readonly heldUsd: Usd
 }
 
-type CapStatus = Status['caps'][number]
+export type CapStatus = {
+  readonly scope: string
+  readonly window: string
+  readonly capUsd: Usd
+  readonly availableUsd: Usd
+  /** When the window is over, in milliseconds since the epoch; absent for one that never is. */
+  readonly resetsAt?: number
+}
 
 /** The caps of this moment; the request's own is always whole. */
-async function capStatus(ledger: Ledger, caps: BudgetCaps, perRequestUsd: Usd, now: number): Promise<readonly CapStatus[]> {
-  const standings = await ledger.attempts.budgets(limitsAt(caps, now))
+async function capStatus(ledger: Ledger, budgets: Budgets, perRequestUsd: Usd, now: number): Promise<readonly CapStatus[]> {
+  const standings = await ledger.attempts.budgets(everyLimitAt(budgets, now))
   return [
     { scope: 'request', window: 'each', capUsd: perRequestUsd, availableUsd: perRequestUsd },
-    ...standings.map(({ limit, reserved, spent }) => ({
-      scope: limit.scope,
-      window: limit.window,
-      capUsd: limit.cap,
-      availableUsd: leftOf(limit.cap, addUsd(reserved, spent)),
-    })),
+    ...standings.map(({ limit, reserved, spent }) => {
+      const resetsAt = resetOf(limit.window)
+      return {
+        scope: limit.scope,
+        window: limit.window,
+        capUsd: limit.cap,
+        availableUsd: leftOf(limit.cap, addUsd(reserved, spent)),
+        ...(resetsAt === undefined ? {} : { resetsAt }),
+      }
+    }),
   ]
 }
 
@@ -66,7 +77,7 @@ export type StatusSources = {
   readonly version: string
   readonly network: string
   readonly ledger: Ledger
-  readonly caps: BudgetCaps
+  readonly budgets: Budgets
   readonly rules: GatewayRules
   readonly catalog: Catalog
   readonly wallet: Wallet | undefined
@@ -76,13 +87,13 @@ export type StatusSources = {
 }
 
 export async function readStatus(sources: StatusSources): Promise<Status> {
-  const { ledger, caps, rules, wallet, asset, clock } = sources
+  const { ledger, budgets, rules, wallet, asset, clock } = sources
   const open = await ledger.attempts.list({ states: ['held', 'intent', 'unknown'], limit: 10_000 })
   const snapshot = sources.catalog.snapshot()
   return {
     version: sources.version,
     network: sources.network,
-    caps: await capStatus(ledger, caps, rules.perRequestUsd, clock.now()),
+    caps: await capStatus(ledger, budgets, rules.perRequestUsd, clock.now()),
     openAttempts: open.length,
     providers: snapshot.providers.size,
     models: snapshot.models.size,

@@ -44,13 +44,25 @@ export type Config = {
   readonly environment: Environment
 }
 
-/** US dollars. The first two always hold; the others only when they were written. */
-export type Budget = {
-  readonly perRequestUsd: Usd
-  readonly perDayUsd: Usd
+/** Caps over time in US dollars; only those that were written. */
+export type RollingCaps = {
   readonly perHourUsd?: Usd
+  readonly perDayUsd?: Usd
   readonly perMonthUsd?: Usd
   readonly totalUsd?: Usd
+}
+
+/** Caps of one provider or key, which hold beside everybody's. */
+export type OwnCaps = RollingCaps & { readonly perRequestUsd?: Usd }
+
+/** US dollars. The request's and the day's cap always hold. */
+export type Budget = RollingCaps & {
+  readonly perRequestUsd: Usd
+  readonly perDayUsd: Usd
+  /** A call that may cost more is made only when somebody has said yes to it. */
+  readonly approveAboveUsd?: Usd
+  readonly providers: Readonly<Record<string, OwnCaps>>
+  readonly keys: Readonly<Record<string, OwnCaps>>
 }
 
 export type WalletConfig = {
@@ -86,6 +98,7 @@ export type ConfiguredPreset = {
     readonly order?: readonly string[]
   }
   readonly maxCostUsd?: Usd
+  readonly budget?: RollingCaps
   readonly paymentPrefer?: readonly string[]
 }
 
@@ -146,12 +159,35 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
 
 function budgetOf(fields: ConfigFields['budget']): Budget {
   return {
+    ...rollingCapsOf(fields),
     perRequestUsd: fields.per_request_usd,
     perDayUsd: fields.per_day_usd,
+    ...(fields.approve_above_usd === undefined ? {} : { approveAboveUsd: fields.approve_above_usd }),
+    providers: mapValues(fields.providers, ownCapsOf),
+    keys: mapValues(fields.keys, ownCapsOf),
+  }
+}
+
+type CapFields = Pick<ConfigFields['budget'], 'per_hour_usd' | 'per_month_usd' | 'total_usd'> & { readonly per_day_usd?: Usd | undefined }
+
+function rollingCapsOf(fields: CapFields): RollingCaps {
+  return {
     ...(fields.per_hour_usd === undefined ? {} : { perHourUsd: fields.per_hour_usd }),
+    ...(fields.per_day_usd === undefined ? {} : { perDayUsd: fields.per_day_usd }),
     ...(fields.per_month_usd === undefined ? {} : { perMonthUsd: fields.per_month_usd }),
     ...(fields.total_usd === undefined ? {} : { totalUsd: fields.total_usd }),
   }
+}
+
+function ownCapsOf(fields: CapFields & { readonly per_request_usd?: Usd | undefined }): OwnCaps {
+  return { ...rollingCapsOf(fields), ...(fields.per_request_usd === undefined ? {} : { perRequestUsd: fields.per_request_usd }) }
+}
+
+function mapValues<Value, Result>(
+  record: Readonly<Record<string, Value>>,
+  map: (value: Value) => Result,
+): Readonly<Record<string, Result>> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 }
 
 function walletOf(fields: ConfigFields['wallet'], base: string, state: string, environment: Environment): WalletConfig {
@@ -186,6 +222,7 @@ function presetOf(name: string, fields: PresetFields): ConfiguredPreset {
           },
         }),
     ...(fields.max_cost_usd === undefined ? {} : { maxCostUsd: fields.max_cost_usd }),
+    ...(fields.budget === undefined ? {} : { budget: rollingCapsOf(fields.budget) }),
     ...(fields.payment === undefined ? {} : { paymentPrefer: fields.payment.prefer }),
   }
 }

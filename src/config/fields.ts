@@ -1,5 +1,5 @@
 /** The kinds of value a config is made of: strict blocks, switches, counts, amounts, addresses of hosts. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { RouteplaneError } from '../errors.ts'
 import { Secret } from '../lib/log.ts'
 import { parseUsd, type Usd } from '../money.ts'
@@ -100,6 +100,17 @@ export const amount = z.union([z.string(), z.number()], { error: 'must be an amo
   complain(context, 'invalid_amount', `${JSON.stringify(text.slice(0, 40))} is not a plain decimal amount of US dollars such as "0.25"`)
   return z.NEVER
 })
+
+/** Caps over time, in US dollars; one that is left out is no limit. */
+export const rollingCaps = {
+  per_hour_usd: amount.optional(),
+  per_day_usd: amount.optional(),
+  per_month_usd: amount.optional(),
+  total_usd: amount.optional(),
+}
+
+/** Who asks: `local`, or the id of a key. */
+export const keyId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not the id of a key: letters, digits, "_" and "-"')
 
 /** A text that will print as `[secret]` from here on. */
 export const secret = z

@@ -1,7 +1,7 @@
 /** Finds the config file and reads it: text → YAML → environment → schema → frozen `Config`, with line and column in every complaint. */
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { RouteplaneError } from '../errors.ts'
 import { buildConfig, type Config } from './config.ts'
 import { readEnvironment, stateDirectory, type Environment } from './environment.ts'

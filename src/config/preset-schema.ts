@@ -1,6 +1,6 @@
 /** `presets:`: named ways of asking, which a request may only narrow further. */
-import { z } from 'zod'
-import { amount, block, complain, line, providerId } from './fields.ts'
+import * as z from 'zod'
+import { amount, block, complain, line, providerId, rollingCaps } from './fields.ts'
 import { paymentModeNames } from './provider-schema.ts'
 
 /** A whole model ref: `@preset`, `provider:model`, `maker/name:variant`. Its grammar belongs to routing. */
@@ -24,6 +24,7 @@ const preset = block({
     order: z.array(providerId).optional(),
   }).optional(),
   max_cost_usd: amount.optional(),
+  budget: block(rollingCaps).optional(),
   payment: block({ prefer: z.array(z.enum(paymentModeNames)).min(1) }).optional(),
 }).superRefine((fields, context) => {
   for (const name of Object.keys(fields.params ?? {})) {

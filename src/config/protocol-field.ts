@@ -1,5 +1,5 @@
 /** `api_protocol`: which wire formats a provider speaks, for all of its models or by glob. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ProtocolId } from '../protocol/protocol.ts'
 import type { ProtocolRule } from '../registry/endpoint.ts'
 import { complain } from './fields.ts'

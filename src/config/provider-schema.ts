@@ -1,5 +1,5 @@
 /** One block under `providers:`: where a source is, how it speaks, what it serves and how it is paid. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { features, modalities, samplingParameters } from '../completion/features.ts'
 import { amount, baseUrl, block, complain, count, flag, line, modelId, ratio, secret } from './fields.ts'
 import { protocolRules } from './protocol-field.ts'

@@ -1,6 +1,21 @@
 /** `routeplane.yaml`, strictly: every key it may have, and every default there is. */
-import { z } from 'zod'
-import { amount, baseUrl, block, complain, count, flag, isLoopbackHost, line, modelId, providerId, ratio, secret } from './fields.ts'
+import * as z from 'zod'
+import {
+  amount,
+  baseUrl,
+  block,
+  complain,
+  count,
+  flag,
+  isLoopbackHost,
+  keyId,
+  line,
+  modelId,
+  providerId,
+  ratio,
+  rollingCaps,
+  secret,
+} from './fields.ts'
 import { presetMap } from './preset-schema.ts'
 import { caip2, paymentModeNames, providerBlock, schemeNames, timeouts } from './provider-schema.ts'
 
@@ -41,13 +56,17 @@ const routing = block({
   exploration_share: ratio(0, 1).default(0.02),
 })
 
+/** Caps of one provider or one key, beside everybody's. */
+const ownCaps = block({ per_request_usd: amount.optional(), ...rollingCaps })
+
 /** Caps in US dollars. There is no word for "unlimited": leaving a cap out leaves its default. */
 const budget = block({
+  ...rollingCaps,
   per_request_usd: amount.prefault('0.50'),
-  per_hour_usd: amount.optional(),
   per_day_usd: amount.prefault('5'),
-  per_month_usd: amount.optional(),
-  total_usd: amount.optional(),
+  approve_above_usd: amount.optional(),
+  providers: z.record(providerId, ownCaps).default({}),
+  keys: z.record(keyId, ownCaps).default({}),
 })
 
 const payment = block({

@@ -3,6 +3,7 @@ import { x402Facilitator } from '@x402/core/facilitator'
 import type { FacilitatorClient } from '@x402/core/server'
 import type { Network, PaymentPayload, PaymentRequirements } from '@x402/core/types'
 import { toFacilitatorEvmSigner } from '@x402/evm'
+import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/facilitator'
 import { ExactEvmScheme } from '@x402/evm/exact/facilitator'
 import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/facilitator'
 import { Hono } from 'hono'
@@ -33,7 +34,7 @@ const CONFIRMATION_TIMEOUT_MS = 30_000
 const GAS_MONEY = '0x3635c9adc5dea00000'
 
 /**
- * Makes a facilitator for x402 v2 and v1 `exact` over EIP-3009, with a throw-away key.
+ * Makes a facilitator for x402 v2 and v1 `exact` over EIP-3009 and for `batch-settlement`, with a throw-away key.
  *
  * @see https://github.com/coinbase/x402/blob/main/specs/x402-specification-v2.md, "Facilitator Interface"
  */
@@ -42,7 +43,9 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<De
   await createRpc(options.rpcUrl)('anvil_setBalance', [account.address, GAS_MONEY])
   const signer = createSigner(account, options)
   const network = options.network as Network
-  const facilitator = new x402Facilitator().register(network, new ExactEvmScheme(signer))
+  const facilitator = new x402Facilitator()
+    .register(network, new ExactEvmScheme(signer))
+    .register(network, new BatchSettlementEvmScheme(signer))
   const v1Name = findNetwork(options.network)?.v1Name
   if (v1Name !== undefined) facilitator.registerV1(v1Name as Network, new ExactEvmSchemeV1(signer))
   return {

@@ -1,7 +1,5 @@
 /** Starts a provider that sells Chat Completions for x402 payments: a real seller in miniature, for the demo and for tests. */
-import type { AddressInfo } from 'node:net'
-import { serve } from '@hono/node-server'
-import type { HttpBindings, ServerType } from '@hono/node-server'
+import type { HttpBindings } from '@hono/node-server'
 import { x402ResourceServer } from '@x402/core/server'
 import type { FacilitatorClient } from '@x402/core/server'
 import type { Network } from '@x402/core/types'
@@ -13,6 +11,7 @@ import { RouteplaneError, answerStatus, toRouteplaneError } from '../errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Clock } from '../lib/clock.ts'
 import { errorBody } from './chat-reply.ts'
+import { listen } from './listen.ts'
 import { modelsDocument } from './models-document.ts'
 import { serveCompletion } from './paid-route.ts'
 import type { PriceList } from './price-list.ts'
@@ -63,7 +62,7 @@ export type PaidProvider = {
  */
 export async function startPaidProvider(options: PaidProviderOptions): Promise<PaidProvider> {
   const seller = await createSeller(options)
-  const { server, port } = await listen(createApp(seller))
+  const { port, stop } = await listen(createApp(seller))
   const baseUrl = `http://127.0.0.1:${port}/v1`
   return {
     id: options.id,
@@ -74,7 +73,7 @@ export async function startPaidProvider(options: PaidProviderOptions): Promise<P
     models: seller.models,
     faults: seller.faults,
     counters: seller.counters,
-    stop: () => close(server),
+    stop,
   }
 }
 
@@ -113,19 +112,4 @@ function createApp(seller: Seller): Hono<{ Bindings: HttpBindings }> {
     return context.json(errorBody(error.code, error.message), answerStatus(error) as 400)
   })
   return app
-}
-
-function listen(app: Hono<{ Bindings: HttpBindings }>): Promise<{ readonly server: ServerType; readonly port: number }> {
-  return new Promise((resolve) => {
-    const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1', overrideGlobalObjects: false }, (address: AddressInfo) =>
-      resolve({ server, port: address.port }),
-    )
-  })
-}
-
-function close(server: ServerType): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-    if ('closeAllConnections' in server) server.closeAllConnections()
-  })
 }

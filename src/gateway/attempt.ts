@@ -32,6 +32,7 @@ export type AttemptOptions = {
   /** How the call is said to the endpoint, as it was when the endpoint was chosen. */
   readonly lane: NativeLane | TranslateLane
   readonly capUsd: Usd
+  readonly preset: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -53,6 +54,8 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
   const { response, payment } = await mode.send({
     requestId: call.id,
     attemptId: options.id,
+    caller: call.caller,
+    ...(options.preset === undefined ? {} : { preset: options.preset }),
     endpoint,
     http: sending.http,
     wire: lane.protocol.id,

@@ -50,7 +50,10 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
       context.health.begin(endpointKey(endpoint))
       context.rateLimits.take(endpoint, tokensOf(call.read.needs))
       const id = createId('pay', context.clock.now())
-      const started = await startAttempt({ id, attempt, mode, call, lane, capUsd: decided.capUsd, signal }, context)
+      const started = await startAttempt(
+        { id, attempt, mode, call, lane, capUsd: decided.capAt(endpoint), preset: decided.preset?.name, signal },
+        context,
+      )
       return open({ call, decided, attempt, lane, started, attempts: failures.length + 1, startedAt }, context)
     } catch (thrown) {
       const error = toRouteplaneError(thrown)

@@ -34,6 +34,9 @@ export type GatewayContext = {
 /** What the operator has decided; no request can widen it. */
 export type GatewayRules = {
   readonly perRequestUsd: Usd
+  /** A lower cap of one provider or one caller; `undefined` when there is none of its own. */
+  perRequestOfProvider(id: string): Usd | undefined
+  perRequestOfCaller(id: string): Usd | undefined
   readonly prefer: readonly PaymentModeName[]
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
   readonly maxAttempts: number

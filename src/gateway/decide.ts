@@ -27,6 +27,8 @@ export type Decided = {
   readonly refused: readonly Refusal[]
   readonly attempts: readonly Attempt[]
   readonly capUsd: Usd
+  /** The cap for what one endpoint may cost: the request's, or its provider's own if that is lower. */
+  capAt(endpoint: Endpoint): Usd
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
   readonly preset: Preset | undefined
   warningsOf(endpoint: Endpoint): readonly string[]
@@ -54,8 +56,10 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
   const { virtualModels, openProviders } = context
   const targets = texts.map((text) => resolveModel(text, { snapshot, virtualModels, openProviders }))
   const { maxCostUsd } = extensions
-  const capUsd = maxCostUsd === undefined ? context.rules.perRequestUsd : minUsd(maxCostUsd, context.rules.perRequestUsd)
-  const sieve = createSieve({ call, lanes, extensions, capUsd, capIsOwn: maxCostUsd !== undefined }, context)
+  const { rules } = context
+  const capUsd = least(rules.perRequestUsd, maxCostUsd, rules.perRequestOfCaller(call.caller))
+  const capAt = ({ provider }: Endpoint) => least(capUsd, rules.perRequestOfProvider(provider.id))
+  const sieve = createSieve({ call, lanes, extensions, capUsd, capAt, capIsOwn: maxCostUsd !== undefined }, context)
   const sifted = targets.map((target) => sift(target, sieve))
   const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], { extensions, lanes, context }))
   const lists = ranked.map((list) => list.map(({ candidate }) => candidate as EligibleCandidate))
@@ -67,11 +71,16 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
     refused: sifted.flatMap(({ refused }) => refused),
     attempts: planAttempts(lists, context.rules.maxAttempts),
     capUsd,
+    capAt,
     onUnknown: extensions.onUnknown ?? context.rules.onUnknown,
     preset,
     warningsOf: (endpoint) =>
       endpoint.deprecationDate === undefined ? [] : [`${endpoint.modelId} is deprecated on ${endpoint.deprecationDate}`],
   }
+}
+
+function least(cap: Usd, ...others: readonly (Usd | undefined)[]): Usd {
+  return minUsd(cap, ...others.filter((other) => other !== undefined))
 }
 
 type Applied = { readonly preset: Preset | undefined; readonly extensions: Extensions; readonly texts: readonly string[] }
@@ -107,14 +116,16 @@ type SieveInput = {
   readonly lanes: Lanes
   readonly extensions: Extensions
   readonly capUsd: Usd
+  readonly capAt: (endpoint: Endpoint) => Usd
   readonly capIsOwn: boolean
 }
 
-function createSieve({ call, lanes, extensions, capUsd, capIsOwn }: SieveInput, context: GatewayContext): Sieve {
+function createSieve({ call, lanes, extensions, capUsd, capAt, capIsOwn }: SieveInput, context: GatewayContext): Sieve {
   return {
     needs: call.read.needs,
     rules: extensions.provider ?? {},
     capUsd,
+    capAt,
     capIsOwn,
     prefer: preferOf(extensions, context),
     hideDeprecated: context.rules.hideDeprecated,

@@ -130,6 +130,7 @@ function statusCard(status: Status): unknown {
       window: cap.window,
       cap_usd: formatUsd(cap.capUsd),
       available_usd: formatUsd(cap.availableUsd),
+      resets_at: cap.resetsAt === undefined ? undefined : new Date(cap.resetsAt).toISOString(),
     })),
     open_attempts: status.openAttempts,
     providers: status.providers,

@@ -6,14 +6,15 @@ import type { Finality } from './ledger.ts'
 /**
  * The life of an attempt:
  *
- *     held ──► intent ──► settled
+ *     held ──► intent ──► settled ──► unknown (a reorganisation took it back)
  *       │         ├─────► unknown ──► settled | released
- *       └─────────┴─────► released
+ *       ├─────────┴─────► released
+ *       └──► owed
  *
  * From `intent` on a signature may exist, and it is money until it expires or the chain shows its nonce unused past
- * its validity: only then may it be `released`.
+ * its validity: only then may it be `released`. `owed` is a debt that an invoice will ask for: nothing was signed.
  */
-export type AttemptState = 'held' | 'intent' | 'unknown' | 'settled' | 'released'
+export type AttemptState = 'held' | 'intent' | 'unknown' | 'settled' | 'owed' | 'released'
 
 export type AttemptRow = {
   readonly id: string
@@ -21,6 +22,9 @@ export type AttemptRow = {
   readonly provider: string
   readonly model: string
   readonly mode: string
+  /** Whose budget it counts against: a key's id, or `local`. */
+  readonly caller?: string
+  readonly preset?: string
   readonly state: AttemptState
   /** Reserved while open: the hold, then the amount that was signed. */
   readonly heldUsd: Usd
@@ -28,6 +32,8 @@ export type AttemptRow = {
   /** Which process made it, so that another can tell whether it still lives. */
   readonly owner: string
   readonly payment?: AttemptPayment
+  /** What the provider will invoice; present exactly when the state is `owed`. */
+  readonly owedUsd?: Usd
   readonly createdAt: number
   readonly updatedAt: number
 }

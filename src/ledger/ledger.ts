@@ -23,8 +23,10 @@ export type AttemptStore = {
   hold(hold: HoldRequest): Promise<HoldOutcome>
   /** Records what is about to be signed; shrinks the reservation to it. Only from `held`. */
   intend(id: string, intent: Intent): Promise<void>
-  /** Moves to `unknown`, `settled` or `released`; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
+  /** Moves to `unknown`, `settled`, `owed` or `released`; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
   end(id: string, ending: Ending): Promise<void>
+  /** Makes a settlement `unknown` again whose block a reorganisation took back; one that is final stays. */
+  reopen(id: string, reason: string, now: number): Promise<void>
   get(id: string): Promise<AttemptRow | undefined>
   list(filter: AttemptFilter): Promise<readonly AttemptRow[]>
   /** Open attempts whose process is gone, oldest first: nobody will end them unless somebody adopts them. */
@@ -46,6 +48,9 @@ export type HoldRequest = {
   readonly provider: string
   readonly model: string
   readonly mode: string
+  /** Whom it is for; kept so that a cap which is set later finds what was spent before. */
+  readonly caller?: string
+  readonly preset?: string
   /** The most this attempt may cost. */
   readonly amount: Usd
   /** The cap of the whole request: the sum over its attempts that are not released stays within it. */
@@ -55,7 +60,16 @@ export type HoldRequest = {
 }
 
 /** One rolling cap: `scope` names whose (`all`, `provider:acme`), `window` names when (`day:2026-11-20`, `total`). */
-export type BudgetLimit = { readonly scope: string; readonly window: string; readonly cap: Usd }
+export type BudgetLimit = {
+  readonly scope: string
+  readonly window: string
+  readonly cap: Usd
+  /**
+   * Where the window begins, in milliseconds since the epoch. A limit that has never been used then begins with what its
+   * scope has reserved and spent since; without it, with nothing.
+   */
+  readonly since?: number
+}
 
 export type HoldOutcome =
   | { readonly granted: true }
@@ -86,6 +100,8 @@ export type Intent = {
 export type Ending =
   | { readonly state: 'unknown'; readonly reason: string; readonly transaction?: `0x${string}`; readonly now: number }
   | { readonly state: 'released'; readonly reason: string; readonly now: number }
+  /** Only from `held`. `reason` says when the amount is a bound and not the cost. */
+  | { readonly state: 'owed'; readonly amountUsd: Usd; readonly reason?: string; readonly now: number }
   | {
       readonly state: 'settled'
       readonly amount: Atomic

@@ -1,15 +1,16 @@
 /** What a hold, an intent and an ending may do: the rules of the ledger without any storage. */
 import { RouteplaneError } from '../errors.ts'
-import { subtractUsd, ZERO_USD, type Usd } from '../money.ts'
+import { addUsd, subtractUsd, ZERO_USD, type Usd } from '../money.ts'
 import type { AttemptPayment, AttemptRow, AttemptState } from './entry.ts'
 import type { BudgetLimit, Ending, Finality, HoldOutcome, HoldRequest, Intent } from './ledger.ts'
 
 /** Where an attempt may go from each state; a state that leads nowhere is the end of it. */
 export const moves = {
-  held: ['intent', 'released'],
+  held: ['intent', 'owed', 'released'],
   intent: ['unknown', 'settled', 'released'],
   unknown: ['settled', 'released'],
   settled: [],
+  owed: [],
   released: [],
 } as const satisfies Record<AttemptState, readonly AttemptState[]>
 
@@ -48,17 +49,24 @@ export function decideHold(amount: Usd, standings: readonly Standing[]): HoldOut
   return { granted: false, ...tightest }
 }
 
-/** What a row counts for in its request's cap: what was paid when that is known, else all that is reserved. */
-export function countedUsd(row: Pick<AttemptRow, 'state' | 'heldUsd' | 'payment'>): Usd {
-  if (row.state === 'released') return ZERO_USD
-  return row.payment?.settledUsd === undefined ? row.heldUsd : row.payment.settledUsd
+/** What a row keeps from its budgets: the one reading of a state as money. */
+export function standingOf(row: Pick<AttemptRow, 'state' | 'heldUsd' | 'owedUsd' | 'payment'>): {
+  readonly reserved: Usd
+  readonly spent: Usd
+} {
+  if (row.state === 'released') return { reserved: ZERO_USD, spent: ZERO_USD }
+  const spent = row.state === 'owed' ? row.owedUsd : row.payment?.settledUsd
+  return spent === undefined ? { reserved: row.heldUsd, spent: ZERO_USD } : { reserved: ZERO_USD, spent }
 }
 
-/** A changed row, with what its budgets get back of their reservations and what they count as spent. */
-export type Step = { readonly row: AttemptRow; readonly free: Usd; readonly spend: Usd }
+/** What a row counts for in its request's cap: what was paid or is owed when that is known, else all that is reserved. */
+export function countedUsd(row: Parameters<typeof standingOf>[0]): Usd {
+  const { reserved, spent } = standingOf(row)
+  return addUsd(reserved, spent)
+}
 
 /** @throws RouteplaneError `internal` unless the attempt is held and the intent is within the hold. */
-export function planIntent(row: AttemptRow, intent: Intent): Step {
+export function planIntent(row: AttemptRow, intent: Intent): AttemptRow {
   if (row.state !== 'held') throw refusedMove(row, 'intent')
   checkAmount(intent.amount, 'an intent')
   checkAmount(intent.amountUsd, 'an intent')
@@ -67,49 +75,77 @@ export function planIntent(row: AttemptRow, intent: Intent): Step {
   if (intent.amountUsd > row.heldUsd) throw new RouteplaneError('internal', `attempt ${row.id} would sign more than it holds`)
   const { now, amount, amountUsd, resource, ...rest } = intent
   const payment: AttemptPayment = { ...rest, resource: plainText(resource), amountAuthorized: amount }
-  return {
-    row: { ...row, state: 'intent', heldUsd: amountUsd, updatedAt: now, payment },
-    free: subtractUsd(row.heldUsd, amountUsd),
-    spend: ZERO_USD,
-  }
+  return { ...row, state: 'intent', heldUsd: amountUsd, updatedAt: now, payment }
 }
 
 /**
- * Decides what an ending changes; `undefined` when it repeats what is known.
+ * Gives the row as an ending leaves it; `undefined` when it repeats what is known.
  *
- * @throws RouteplaneError `internal` for a move that is not in the diagram, an amount above what was authorized, or a second
- *   settlement of another amount.
+ * @throws RouteplaneError `internal` for a move that is not in the diagram, an amount above what was authorized or held, a
+ *   second settlement of another amount.
  */
-export function planEnding(row: AttemptRow, ending: Ending): Step | undefined {
+export function planEnding(row: AttemptRow, ending: Ending): AttemptRow | undefined {
   checkTime(ending.now)
   if (ending.state === 'settled') checkSettlement(row, ending)
   if (row.state === ending.state) return repeat(row, ending)
   if (!(moves[row.state] as readonly AttemptState[]).includes(ending.state)) throw refusedMove(row, ending.state)
   if (ending.state === 'settled') return settle(row, ending)
-  const moved = { ...row, state: ending.state, reason: plainText(ending.reason.slice(0, MAX_REASON)), updatedAt: ending.now }
-  if (ending.state === 'released') return { row: moved, free: row.heldUsd, spend: ZERO_USD }
-  return { row: withTransaction(moved, ending.transaction), free: ZERO_USD, spend: ZERO_USD }
+  if (ending.state === 'owed') return owe(row, ending)
+  const moved = { ...row, state: ending.state, reason: reasonOf(ending.reason), updatedAt: ending.now }
+  return ending.state === 'unknown' ? withTransaction(moved, ending.transaction) : moved
 }
 
 type Settlement = Extract<Ending, { state: 'settled' }>
 
-function settle(row: AttemptRow, ending: Settlement): Step {
+function settle(row: AttemptRow, ending: Settlement): AttemptRow {
   const payment = { ...paymentOf(row), amountSettled: ending.amount, settledUsd: ending.amountUsd }
-  const settled: AttemptRow = { ...row, state: 'settled', updatedAt: ending.now, payment: withEvidence(payment, ending) }
-  return { row: settled, free: row.heldUsd, spend: ending.amountUsd }
+  return { ...row, state: 'settled', updatedAt: ending.now, payment: withEvidence(payment, ending) }
+}
+
+/**
+ * Gives the row of a settlement whose block the chain took back: its evidence is gone, and what was signed is at large again.
+ * The one way out of `settled`, which no ending can take by mistake.
+ *
+ * @throws RouteplaneError `internal` unless it is settled and not final.
+ */
+export function planReopening(row: AttemptRow, reason: string, now: number): AttemptRow {
+  checkTime(now)
+  const payment = paymentOf(row)
+  if (row.state !== 'settled' || payment.finality === 'final') throw refusedMove(row, 'unknown')
+  const signed = Object.entries(payment).filter(([field]) => !shownByChain.has(field))
+  return { ...row, state: 'unknown', reason: reasonOf(reason), updatedAt: now, payment: Object.fromEntries(signed) as AttemptPayment }
+}
+
+/** What only a block can tell of a payment. */
+const shownByChain: ReadonlySet<string> = new Set<keyof AttemptPayment>([
+  'amountSettled',
+  'settledUsd',
+  'transaction',
+  'blockNumber',
+  'logIndex',
+  'finality',
+])
+
+function owe(row: AttemptRow, { amountUsd, reason, now }: Extract<Ending, { state: 'owed' }>): AttemptRow {
+  checkAmount(amountUsd, 'a debt')
+  if (amountUsd > row.heldUsd) throw new RouteplaneError('internal', `attempt ${row.id} would owe more than it holds`)
+  return { ...row, state: 'owed', owedUsd: amountUsd, updatedAt: now, ...(reason === undefined ? {} : { reason: reasonOf(reason) }) }
 }
 
 /** A second report may add what the first did not know; it never takes anything back. */
-function repeat(row: AttemptRow, ending: Ending): Step | undefined {
-  if (ending.state === 'released') return undefined
+function repeat(row: AttemptRow, ending: Ending): AttemptRow | undefined {
+  if (ending.state === 'released' || ending.state === 'owed') return undefined
   if (ending.state === 'unknown') {
     if (ending.transaction === undefined || row.payment?.transaction !== undefined) return undefined
-    return { row: withTransaction({ ...row, updatedAt: ending.now }, ending.transaction), free: ZERO_USD, spend: ZERO_USD }
+    return withTransaction({ ...row, updatedAt: ending.now }, ending.transaction)
   }
   const before = paymentOf(row)
   const after = withEvidence(before, ending)
-  if (after === before) return undefined
-  return { row: { ...row, updatedAt: ending.now, payment: after }, free: ZERO_USD, spend: ZERO_USD }
+  return after === before ? undefined : { ...row, updatedAt: ending.now, payment: after }
+}
+
+function reasonOf(reason: string): string {
+  return plainText(reason.slice(0, MAX_REASON))
 }
 
 /**

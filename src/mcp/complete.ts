@@ -1,5 +1,5 @@
 /** The tool `complete`: has a model answer, pays for it within the caps, and says what was paid. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { CompletionPart } from '../completion/part.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Completion, CompletionSummary, Decision, GatewayCall } from '../gateway/call.ts'
@@ -10,7 +10,13 @@ import { watchText } from './progress.ts'
 import { type ToolContext, defineTool } from './tool.ts'
 import { BrokenAnswer } from './tool-result.ts'
 
-const cap = z.object({ scope: z.string(), window: z.string(), cap_usd: z.string(), available_usd: z.string() })
+const cap = z.object({
+  scope: z.string(),
+  window: z.string(),
+  cap_usd: z.string(),
+  available_usd: z.string(),
+  resets_at: z.string().optional(),
+})
 const quoted = { bound_usd: z.string().optional(), expected_usd: z.string().optional() }
 
 const output = z.object({
@@ -131,13 +137,18 @@ function showAnswer(
       payment_status: summary.paymentStatus,
       receipt_id: summary.receiptId ?? head.receiptId,
       transaction: summary.transaction,
-      caps_left: caps?.map(({ scope, window, capUsd, availableUsd }) => ({
-        scope,
-        window,
-        cap_usd: formatUsd(capUsd),
-        available_usd: formatUsd(availableUsd),
-      })),
+      caps_left: caps?.filter(({ scope }) => !scope.startsWith('provider:') || scope === `provider:${head.provider}`).map(showCap),
     }),
+  }
+}
+
+function showCap({ scope, window, capUsd, availableUsd, resetsAt }: Status['caps'][number]): z.input<typeof cap> {
+  return {
+    scope,
+    window,
+    cap_usd: formatUsd(capUsd),
+    available_usd: formatUsd(availableUsd),
+    ...present({ resets_at: resetsAt === undefined ? undefined : new Date(resetsAt).toISOString() }),
   }
 }
 

@@ -1,5 +1,5 @@
 /** Turns the arguments of `complete` into a call of the gateway. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Needs } from '../completion/features.ts'
 import type { CompletionRequest, Turn } from '../completion/request.ts'
 import { RouteplaneError } from '../errors.ts'

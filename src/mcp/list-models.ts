@@ -1,5 +1,5 @@
 /** The tool `list_models`: which models there are, at what price, payable how. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { features } from '../completion/features.ts'
 import { RouteplaneError } from '../errors.ts'
 import { type Usd, formatUsd } from '../money.ts'

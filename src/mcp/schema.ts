@@ -1,5 +1,5 @@
 /** Fields that several tools share, and the plain JSON Schema that clients are shown. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { RouteplaneError } from '../errors.ts'
 import { type Usd, parseUsd } from '../money.ts'
 import type { ModelListing } from '../routeplane.ts'

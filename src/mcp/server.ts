@@ -1,6 +1,6 @@
 /** An MCP server over the gateway: the tools, how they are announced, and how their errors are told. */
 import { McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -22,8 +22,13 @@ const INSTRUCTIONS = `Routeplane answers prompts with models of many providers a
 Find a model with list_models (free). See what a call would cost with complete and dry_run (free). complete spends money within caps that only the operator can raise; max_cost_usd lowers them for one call.
 When complete fails, read code, money and hint: with money "signed", "settled" or "unknown" something may have been paid, so repeat the call only with the same idempotency_key.`
 
-/** Builds one server for one connection; serves the 2025 and the 2026 revision of the protocol alike. */
-export function createMcpServer(routeplane: Routeplane, options: McpOptions): McpServer {
+/**
+ * Builds one server for one connection; serves the 2025 and the 2026 revision of the protocol alike.
+ *
+ * @param open - Gives the gateway. Asked at each call of a tool and not before, so that a client that starts up and lists
+ *   the tools does not wait for it.
+ */
+export function createMcpServer(open: () => Promise<Routeplane>, options: McpOptions): McpServer {
   const server = new McpServer(
     { name: 'routeplane', title: 'Routeplane', version: options.version },
     { instructions: INSTRUCTIONS, capabilities: { tools: { listChanged: false } } },
@@ -39,7 +44,7 @@ export function createMcpServer(routeplane: Routeplane, options: McpOptions): Mc
       outputSchema: announce(tool.output, 'output'),
     }
     server.registerTool(name, config, (input: unknown, context: ServerContext) => {
-      const running = run(tool, input, toToolContext(context, routeplane, connection, options), options.log)
+      const running = run(tool, input, async () => toToolContext(context, await open(), connection, options), options.log)
       options.onCall?.(running)
       return running
     })
@@ -65,9 +70,10 @@ function toToolContext(
 }
 
 /** Never rejects: an error of a tool is a result that the calling model reads. */
-async function run(tool: Tool, input: unknown, context: ToolContext, log: Log): Promise<ToolResult> {
+async function run(tool: Tool, input: unknown, context: () => Promise<ToolContext>, log: Log): Promise<ToolResult> {
   try {
-    return toolResult(await tool.call(parse(tool.input, input), context))
+    const parsed = parse(tool.input, input)
+    return toolResult(await tool.call(parsed, await context()))
   } catch (thrown) {
     const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)
     if (error.fault === 'internal') {

@@ -1,5 +1,5 @@
 /** The tool `set_preset`: names a routing configuration, for this connection or for good. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { RouteplaneError } from '../errors.ts'
 import { type Usd, formatUsd } from '../money.ts'
 import type { Preset, Routeplane } from '../routeplane.ts'

@@ -25,11 +25,11 @@ const MAX_LINE_BYTES = 10 * 1024 * 1024
 const READ_SLACK = 1024 * 1024
 
 /**
- * Serves one client. The gateway stays open: whoever has opened it closes it.
+ * Serves one client; its first call of a tool opens the gateway. It stays open: whoever opens it closes it.
  *
  * @returns The exit code: 0 after an end of input, a closed output or a signal; 1 after a line that is too long.
  */
-export async function serveMcpStdio(routeplane: Routeplane, options: StdioOptions): Promise<0 | 1> {
+export async function serveMcpStdio(open: () => Promise<Routeplane>, options: StdioOptions): Promise<0 | 1> {
   const { input = process.stdin, clock = systemClock, log } = options
   const running = new Set<Promise<unknown>>()
   const onCall = (call: Promise<unknown>) => {
@@ -43,7 +43,7 @@ export async function serveMcpStdio(routeplane: Routeplane, options: StdioOption
       resolve({ code: endCode, handle: serving })
     }
     const unwatch = watch(input, options, end)
-    const serving = serveStdio(() => createMcpServer(routeplane, { version: options.version ?? 'unknown', log, clock, onCall }), {
+    const serving = serveStdio(() => createMcpServer(open, { version: options.version ?? 'unknown', log, clock, onCall }), {
       transport,
       onerror: (error) => log.warn('mcp message not handled', { message: error.message.slice(0, 300) }),
     })

@@ -1,5 +1,5 @@
 /** The contract of an MCP tool: what it is called, what it takes and gives, and what it does. */
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'

@@ -25,13 +25,16 @@ export type Declined = { readonly available: false; readonly reason: string }
 export type PaidCall = {
   readonly requestId: string
   readonly attemptId: string
+  /** Whose budget it counts against, besides everybody's. */
+  readonly caller: string
+  readonly preset?: string
   readonly endpoint: Endpoint
   readonly http: HttpCall
   /** The wire the call is written in, which says how a key is shown. */
   readonly wire: WireId
   /** The most the call can cost by the endpoint's own price list; `undefined` when the list does not say. */
   readonly boundUsd: Usd | undefined
-  /** The cap of the whole request. */
+  /** The cap of the whole request, or the provider's own if that is lower. */
   readonly capUsd: Usd
   /** Seconds the whole answer may take, by our own estimate: an authorization must not die before it. */
   readonly answerSeconds: number

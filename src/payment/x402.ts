@@ -6,13 +6,14 @@ import type { Clock } from '../lib/clock.ts'
 import { readBody, type HttpResponse } from '../lib/http-call.ts'
 import type { Log } from '../lib/log.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { formatUsd, minUsd, scaleUsd, ZERO_USD, type Usd } from '../money.ts'
+import { ZERO_USD, type Usd } from '../money.ts'
 import type { Endpoint, X402Terms } from '../registry/endpoint.ts'
 import type { Wallet } from '../wallet/wallet.ts'
-import { limitsAt, type BudgetCaps } from './budget.ts'
+import type { Budgets } from './budget.ts'
 import { challengeFormats } from './challenge/index.ts'
 import type { Challenge, ChallengeFormat } from './challenge/challenge.ts'
 import { assertFunds } from './funds.ts'
+import { holdFor } from './hold.ts'
 import type { PaidCall, Payment, PaymentMode } from './mode.ts'
 import { deriveNonce } from './nonce.ts'
 import { sendSigned } from './send-signed.ts'
@@ -27,7 +28,7 @@ export type X402Deps = {
   /** CAIP-2 ids the wallet may pay on. */
   readonly networks: readonly string[]
   chainOf(network: string): Chain
-  readonly caps: BudgetCaps
+  readonly budgets: Budgets
   readonly resolver: Resolver
   readonly clock: Clock
   readonly log: Log
@@ -52,7 +53,7 @@ export function createX402(deps: X402Deps): PaymentMode {
       const manifest = call.endpoint.provider.payment.x402
       if (wallet === undefined || manifest === undefined)
         throw new RouteplaneError('internal', 'x402 was planned without wallet or manifest terms')
-      const heldUsd = await hold(call, manifest, deps)
+      const heldUsd = await holdFor(call, 'x402', manifest.maxPriceSlackPermille, deps)
       const release = (reason: string) => deps.resolver.giveBack(call.attemptId, reason)
       const signed = await prepare(call, wallet, manifest, heldUsd, deps).catch(async (error: unknown) => {
         await release(error instanceof RouteplaneError ? error.code : 'failed before signing')
@@ -81,38 +82,6 @@ function declineReason(endpoint: Endpoint, deps: X402Deps): string | undefined {
   if (!schemes.some((scheme) => payment.x402?.schemes.includes(scheme.id)))
     return `no common scheme: the provider takes ${payment.x402.schemes.join(', ')}`
   return undefined
-}
-
-/** Reserves the quote with the manifest's slack, but never more than the request's cap. */
-async function hold(call: PaidCall, manifest: X402Terms, deps: X402Deps): Promise<Usd> {
-  if (call.boundUsd === undefined)
-    throw new RouteplaneError('price_above_cap', 'the most this call can cost is not known, so no cap can hold it')
-  const amount = minUsd(scaleUsd(call.boundUsd, manifest.maxPriceSlackPermille, 1000n, 'up'), call.capUsd)
-  const now = deps.clock.now()
-  const outcome = await deps.ledger.attempts.hold({
-    id: call.attemptId,
-    requestId: call.requestId,
-    provider: call.endpoint.provider.id,
-    model: call.endpoint.upstreamModel,
-    mode: 'x402',
-    amount,
-    requestCap: call.capUsd,
-    budgets: limitsAt(deps.caps, now),
-    now,
-  })
-  if (!outcome.granted) {
-    const { scope, window, cap } = outcome.limit
-    throw new RouteplaneError(
-      'budget_exceeded',
-      `this call needs up to $${formatUsd(amount)}; $${formatUsd(outcome.available)} is left of the ${scope} ${window} cap of $${formatUsd(cap)}`,
-      {
-        hint: 'Lower max_tokens, pick a cheaper model, or raise the cap in routeplane.yaml.',
-        details: { scope, window, capUsd: formatUsd(cap), availableUsd: formatUsd(outcome.available), neededUsd: formatUsd(amount) },
-      },
-    )
-  }
-  call.onProgress?.({ step: 'held', amountUsd: amount })
-  return amount
 }
 
 /** All that is needed to send the same authorization again, byte for byte. */

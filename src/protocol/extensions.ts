@@ -1,5 +1,5 @@
 /** Our own request fields and headers, the same on every protocol: fallback models, provider rules, caps. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { RouteplaneError } from '../errors.ts'
 import { isRecord } from '../lib/json.ts'
 import { defined } from '../lib/defined.ts'

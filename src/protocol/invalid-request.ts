@@ -1,5 +1,5 @@
 /** Refuses a caller's request with the JSON path of what is wrong in it, the same way on every protocol. */
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { RouteplaneError, type ErrorCode } from '../errors.ts'
 
 /** Keys are the caller's own text: an error does not carry more of one than it takes to find it. */

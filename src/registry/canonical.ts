@@ -1,5 +1,5 @@
 /** The shared vocabulary of models: `canonical.yaml`, and which canonical model a provider's own id stands for. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { modalities, type Modality } from '../completion/features.ts'
 import { isCanonicalModelId, isUpstreamModelId } from './model-id.ts'
 import { pricingPerMillion } from './pricing-block.ts'

@@ -82,9 +82,16 @@ function mergeDefinitions(sources: Pick<CatalogSources, 'registry' | 'config'>):
   for (const own of sources.config) {
     const listed = merged.get(own.provider.id)
     const borrows = own.models.length === 0 && own.provider.modelsUrl === undefined && listed !== undefined
-    merged.set(own.provider.id, borrows ? { provider: own.provider, models: listed.models } : own)
+    merged.set(own.provider.id, borrows ? borrow(own, listed) : own)
   }
   return [...merged.values()].toSorted((a, b) => order(a.provider.id, b.provider.id))
+}
+
+/** Where both speak of the same address, what is served there may be asked of it. */
+function borrow({ provider }: ProviderDefinition, listed: ProviderDefinition): ProviderDefinition {
+  const { modelsUrl, baseUrl } = listed.provider
+  const isSame = modelsUrl !== undefined && provider.baseUrl === baseUrl
+  return { provider: isSame ? { ...provider, modelsUrl } : provider, models: listed.models }
 }
 
 /** Builds a snapshot; the same sources give the same one, whatever order they came in. */

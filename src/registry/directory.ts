@@ -39,7 +39,7 @@ export async function loadRegistryDirectory(path: string, options: DirectoryOpti
   for (const file of await listManifests(path, options, report)) {
     const definition = await loadManifest(path, file, options, report)
     if (definition === undefined) continue
-    const found = judge(definition, canonical)
+    const found = judgeDefinition(definition, canonical)
     report(file, found)
     if (found.length === 0) definitions.push(definition)
   }
@@ -126,7 +126,8 @@ async function readBounded(path: string, maxBytes: number, report: (problem: Pro
   return undefined
 }
 
-function judge({ provider, models }: ProviderDefinition, canonical: CanonicalIndex | undefined): readonly Problem[] {
+/** What a provider's file may not say beside a vocabulary: models nobody knows, and no models at all. */
+export function judgeDefinition({ provider, models }: ProviderDefinition, canonical: CanonicalIndex | undefined): readonly Problem[] {
   const problems = models.flatMap((model, index) => {
     const id = model.canonicalId ?? model.upstreamModel
     if (canonical === undefined || canonical.models.has(id)) return []

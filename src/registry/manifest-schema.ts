@@ -1,5 +1,5 @@
 /** The shape of a provider's file in both of its spellings; what needs more than the shape is judged in `manifest.ts`. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { features } from '../completion/features.ts'
 import type { ProtocolId } from '../protocol/protocol.ts'
 import { findCredential, isSecretHeader } from './credential.ts'

@@ -1,5 +1,5 @@
 /** The `payment` block of a provider: which ways to be paid it takes, and the only payee, networks and assets for them. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { defined } from '../lib/defined.ts'
 import type { PaymentModeName, ProviderPayment, X402Terms } from './endpoint.ts'
 import { complain } from './problem.ts'

@@ -1,10 +1,12 @@
 /** Refreshes the models documents of providers on a schedule, keeps the last good one and says which are stale. */
-import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
-import { headerOf, type HttpResponse, type Transport } from '../lib/http-call.ts'
+import { defined } from '../lib/defined.ts'
+import type { Transport } from '../lib/http-call.ts'
 import { randomBytesOf } from '../lib/id.ts'
 import { parseJson } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
+import { FetchError, fetchDocumentText, fetchFailureOf, type Fetched, type FetchFailure, type FetchFailureCode } from './document-fetch.ts'
 import type { Provider } from './endpoint.ts'
 import type { ModelRow, ProviderDefinition } from './model-row.ts'
 import { readModelsDocument, type RowProblem } from './models-document.ts'
@@ -12,7 +14,6 @@ import { findDrifts, type PriceDrift } from './price-drift.ts'
 
 const DEFAULT_POLL_MS = 60_000
 export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
-const CONNECT_MS = 5_000
 const TOTAL_MS = 15_000
 /** So many documents are fetched at a time. */
 const CONCURRENCY = 8
@@ -47,20 +48,11 @@ export type PollStatus = {
   /** Milliseconds since the epoch; `undefined` when there has been no good document yet. */
   readonly lastGoodAt: number | undefined
   /** Why the last round failed. */
-  readonly code?: PollFailure
+  readonly code?: FetchFailureCode
   readonly reason?: string
   readonly rejected: readonly RowProblem[]
   readonly ignored: readonly RowProblem[]
 }
-
-export type PollFailure =
-  | 'bad_status'
-  | 'bad_document'
-  | 'redirect_refused'
-  | 'private_address'
-  | 'body_too_large'
-  | 'timeout'
-  | 'unreachable'
 
 export type Poller = {
   /** Asks everybody once, now; a round that is under way is joined. Never throws: failures are in the answer. */
@@ -149,18 +141,18 @@ async function pollOne(
     const answer = await fetchDocument(provider, before, options, signal)
     const lastGoodAt = options.clock.now()
     if (answer === 'unchanged') {
-      if (before?.rows === undefined) throw new PollError('bad_status', 'the answer was 304 though nothing was known')
+      if (before?.rows === undefined) throw new FetchError('bad_status', 'the answer was 304 though nothing was known')
       const { rejected, ignored } = before.status
       return { ...before, status: { provider: provider.id, outcome: 'unchanged', isStale: false, lastGoodAt, rejected, ignored } }
     }
-    const document = readModelsDocument(answer.json, { requirePricing: provider.source === 'registry' })
-    if ('reason' in document) throw new PollError('bad_document', document.reason)
+    const document = readModelsDocument(parseJson(answer.text), { requirePricing: provider.source === 'registry' })
+    if ('reason' in document) throw new FetchError('bad_document', document.reason)
     const { rows, rejected, ignored } = document
     const status = { provider: provider.id, outcome: 'updated', isStale: false, lastGoodAt, rejected, ignored } as const
     return { url, etag: answer.etag, rows, status }
   } catch (thrown) {
     if (stopping.aborted) return undefined
-    const failure = failureOf(thrown)
+    const failure = fetchFailureOf(thrown)
     options.log.warn('models document kept', { provider: provider.id, code: failure.code, reason: failure.message })
     return keepLastGood(provider, before ?? { url, etag: undefined, rows: undefined, status: nothingKnown(provider) }, failure)
   }
@@ -170,7 +162,7 @@ function nothingKnown(provider: Provider): PollStatus {
   return { provider: provider.id, outcome: 'kept_last_good', isStale: true, lastGoodAt: undefined, rejected: [], ignored: [] }
 }
 
-function keepLastGood(provider: Provider, before: Known, { code, message }: Failure): Known {
+function keepLastGood(provider: Provider, before: Known, { code, message }: FetchFailure): Known {
   const { lastGoodAt, rejected, ignored } = before.status
   const status = {
     provider: provider.id,
@@ -185,74 +177,14 @@ function keepLastGood(provider: Provider, before: Known, { code, message }: Fail
   return { ...before, status }
 }
 
-type Answer = 'unchanged' | { readonly json: unknown; readonly etag: string | undefined }
-
-async function fetchDocument(provider: Provider, before: Known | undefined, options: PollerOptions, signal: AbortSignal): Promise<Answer> {
+async function fetchDocument(provider: Provider, before: Known | undefined, options: PollerOptions, signal: AbortSignal): Promise<Fetched> {
   const url = provider.modelsUrl ?? ''
   const isOwnOrigin = new URL(url).origin === new URL(provider.baseUrl).origin
   // Without rows a tag would be answered by 304 and leave us with nothing.
   const etag = before?.rows === undefined ? undefined : before.etag
-  const headers = {
-    accept: 'application/json',
-    ...(isOwnOrigin ? options.authorize?.(provider) : undefined),
-    ...(etag === undefined ? {} : { 'if-none-match': etag }),
-  }
-  const limits = { signal, timeouts: { connectMs: CONNECT_MS }, maxBytes: MAX_DOCUMENT_BYTES }
-  const response = await options.transport({ method: 'GET', url, headers }, limits)
-  const { status } = response
-  if (status === 304) return 'unchanged'
-  if (status >= 300 && status < 400) throw new PollError('redirect_refused', `the answer was a redirect (${status})`)
-  if (status !== 200) throw new PollError('bad_status', `the answer had status ${status}`)
-  return { json: parseJson(await readText(response, signal)), etag: headerOf(response.headers, 'etag') }
-}
-
-/** The transport bounds the body too; the count here does not depend on how. */
-async function readText(response: HttpResponse, signal: AbortSignal): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body) {
-    signal.throwIfAborted()
-    bytes += chunk.byteLength
-    if (bytes > MAX_DOCUMENT_BYTES) throw new PollError('body_too_large', `the document is larger than ${MAX_DOCUMENT_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
-  } catch {
-    throw new PollError('bad_document', 'the document is not UTF-8')
-  }
-}
-
-/** Never leaves this file: a failed poll is a status, not an error anybody catches. */
-class PollError extends Error {
-  readonly code: PollFailure
-  constructor(code: PollFailure, message: string) {
-    super(message)
-    this.code = code
-  }
-}
-
-type Failure = { readonly code: PollFailure; readonly message: string }
-
-function failureOf(thrown: unknown): Failure {
-  if (thrown instanceof PollError) return thrown
-  if (thrown instanceof Error && thrown.name === 'TimeoutError') return { code: 'timeout', message: 'the exchange took too long' }
-  const { code, message } = toRouteplaneError(thrown)
-  switch (code) {
-    case 'redirect_refused':
-    case 'private_address':
-      return { code, message }
-    case 'response_too_large':
-      return { code: 'body_too_large', message }
-    case 'upstream_timeout':
-    case 'idle_timeout':
-      return { code: 'timeout', message }
-    case 'invalid_json':
-    case 'nesting_too_deep':
-      return { code: 'bad_document', message }
-    default:
-      return { code: 'unreachable', message }
-  }
+  const headers = isOwnOrigin ? options.authorize?.(provider) : undefined
+  const { transport } = options
+  return fetchDocumentText(url, { transport, signal, maxBytes: MAX_DOCUMENT_BYTES, ...defined({ etag, headers }) })
 }
 
 async function inParallel<Item>(items: readonly Item[], width: number, work: (item: Item) => Promise<void>): Promise<void> {

@@ -1,5 +1,5 @@
 /** Prices as a registry file writes them: US dollars per million tokens, with context tiers above an exclusive bound. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { PriceTier, Pricing } from './pricing.ts'
 import { complain } from './problem.ts'
 import { block, count, usdPerMillion, usdPerUnit } from './scalar.ts'

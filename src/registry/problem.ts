@@ -1,5 +1,5 @@
 /** One complaint about a registry file with its place, and the error that carries all of them. */
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { RouteplaneError } from '../errors.ts'
 
 export type Path = readonly (string | number)[]

@@ -1,5 +1,5 @@
 /** Pieces of schemas for text that a YAML file holds: blocks, words, counts, dates and prices, each with its own code. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseUsd, parseUsdPerMillion, type Usd } from '../money.ts'
 import { nearestWords } from './nearest.ts'
 import { complain } from './problem.ts'

@@ -1,6 +1,6 @@
 /** Which URLs a provider may give: https to a public host, or loopback where that is allowed. */
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { addressKind, bareHost, isLoopbackHost } from '../lib/private-address.ts'
 import { complain } from './problem.ts'
 import { quoted } from './scalar.ts'

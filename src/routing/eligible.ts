@@ -13,6 +13,8 @@ export type Sieve = {
   readonly needs: Needs
   readonly rules: ProviderRules
   readonly capUsd: Usd
+  /** The cap for one endpoint, where its provider has a lower one of its own. */
+  capAt?(endpoint: Endpoint): Usd
   /** The caller, or his preset, set the cap himself: it then binds providers he pays with his own key, too. */
   readonly capIsOwn: boolean
   /** Payment modes in order; a mode that is not listed is not used. */
@@ -159,12 +161,13 @@ type Ways = { readonly modes: readonly PaymentModeName[]; readonly overheadUsd: 
 
 /** The modes that can pay within the cap, with the overhead of the first; a price that is in the way says more than a mode that is. */
 function waysToPay(endpoint: Endpoint, boundUsd: Usd | undefined, sieve: Sieve): Ways | Verdict {
+  const capUsd = sieve.capAt?.(endpoint) ?? sieve.capUsd
   const declined: string[] = []
   const priced: Verdict[] = []
   const ways: { readonly mode: PaymentModeName; readonly overheadUsd: Usd }[] = []
   for (const mode of sieve.prefer) {
     const offer = sieve.offer(mode, endpoint)
-    const verdict = offer.available ? withinCap(mode, boundUsd, offer.overheadUsd, sieve) : undefined
+    const verdict = offer.available ? withinCap(mode, boundUsd, offer.overheadUsd, { capUsd, capIsOwn: sieve.capIsOwn }) : undefined
     if (!offer.available) declined.push(`${mode}: ${offer.reason}`)
     else if (verdict === undefined) ways.push({ mode, overheadUsd: offer.overheadUsd })
     else priced.push(verdict)
@@ -175,7 +178,9 @@ function waysToPay(endpoint: Endpoint, boundUsd: Usd | undefined, sieve: Sieve):
   return priced[0] ?? { reason: 'payment', detail }
 }
 
-function withinCap(mode: PaymentModeName, boundUsd: Usd | undefined, overheadUsd: Usd, { capUsd, capIsOwn }: Sieve): Verdict | undefined {
+type Cap = { readonly capUsd: Usd; readonly capIsOwn: boolean }
+
+function withinCap(mode: PaymentModeName, boundUsd: Usd | undefined, overheadUsd: Usd, { capUsd, capIsOwn }: Cap): Verdict | undefined {
   // The operator's own cap guards his wallet; a provider paid with the caller's key is bound only by a cap he set himself.
   if (mode === 'byok' && !capIsOwn) return undefined
   if (boundUsd === undefined) return { reason: 'price_unknown', detail: 'the most it can cost is not known, so no cap can hold it' }

@@ -4,7 +4,7 @@ import { ApiError, FunctionCallingConfigMode, GoogleGenAI, type GenerateContentR
 import { generateText, streamText, stepCountIs, tool } from 'ai'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { z } from 'zod'
+import * as z from 'zod'
 import { foldAll, foldParts, unfoldResult } from '../../src/completion/fold.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import type { CompletionRequest } from '../../src/completion/request.ts'

@@ -1,7 +1,7 @@
 /** Random histories of payments with lies, losses, crashes and a failing ledger: the promises about money hold after every step. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { limitsAt } from '../../src/payment/budget.ts'
+import { everyLimitAt } from '../../src/payment/budget.ts'
 import { countedUsd, openStates } from '../../src/ledger/rules.ts'
 import { addUsd } from '../../src/money.ts'
 import { readPrivateKey } from '../../src/wallet/key.ts'
@@ -53,7 +53,7 @@ async function inspect(world: PaymentWorld): Promise<void> {
     const own = rows.filter((row) => row.requestId === requestId)
     expect(addUsd(...own.map(countedUsd)) <= REQUEST_CAP).toBe(true)
   }
-  const limits = limitsAt({ perDay: DAY_CAP, total: DAY_CAP }, world.clock.now())
+  const limits = everyLimitAt({ perDay: DAY_CAP, total: DAY_CAP }, world.clock.now())
   const [, total] = await process.ledger.attempts.budgets(limits)
   const counted = addUsd(...rows.map(countedUsd))
   expect(addUsd(total?.reserved ?? counted, total?.spent ?? counted)).toBe(counted)

@@ -97,8 +97,8 @@ export async function startProcess(world: PaymentWorld): Promise<Process> {
   const { clock, end } = world.clock.ofProcess()
   const shared = { ledger, chainOf: () => world.chain, clock, log: silentLog }
   const resolver = createResolver(shared)
-  const caps = { perDay: DAY_CAP, total: DAY_CAP }
-  const mode = createX402({ ...shared, resolver, caps, networks: [NETWORK], wallet: watched(world, ledger) })
+  const budgets = { perDay: DAY_CAP, total: DAY_CAP }
+  const mode = createX402({ ...shared, resolver, budgets, networks: [NETWORK], wallet: watched(world, ledger) })
   // The product tries again every half minute; here, whenever time passes.
   await resolver.recover().catch(() => {})
   return { ledger, resolver, mode, end }
@@ -227,7 +227,7 @@ export async function purchase(world: PaymentWorld, { scripts, onUnknown }: Purc
     world.lifeOf.set(attemptId, world.lives)
     try {
       const { response, payment } = await mode.send({
-        ...{ requestId, attemptId, endpoint, boundUsd: inUsd(120n), capUsd: REQUEST_CAP, answerSeconds: 1, onUnknown },
+        ...{ requestId, attemptId, caller: 'local', endpoint, boundUsd: inUsd(120n), capUsd: REQUEST_CAP, answerSeconds: 1, onUnknown },
         wire: 'chat_completions',
         http: { method: 'POST', url: 'http://seller.example/v1/chat/completions', headers: {}, body: Buffer.from('{}') },
         signal: new AbortController().signal,

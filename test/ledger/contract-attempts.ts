@@ -40,6 +40,35 @@ export function holds(opened: () => Ledger): void {
     ])
   })
 
+  it('counts under a cap that is set later what its scope has spent and reserved since the window began', async () => {
+    const { attempts } = opened()
+    const changes = { provider: 'acme', caller: 'key_a', preset: 'cheap' }
+    await attempts.hold(holdOf('before', 90n, { ...changes, now: 999 }))
+    await attempts.hold(holdOf('open', 5n, { ...changes, now: 1_000 }))
+    await paid(opened(), 'paid', 7n)
+    await attempts.end('paid', settledOf(3n))
+    await attempts.hold(holdOf('other', 40n, { provider: 'beta', caller: 'key_b', now: 1_500 }))
+    await attempts.end('other', released)
+    const since = 1_000
+    const limits = [limitOf(20n, 'provider:acme'), limitOf(20n, 'key:key_a'), limitOf(20n, 'preset:cheap'), limitOf(20n, 'all', 'day:1')]
+    const withSince = limits.map((limit) => ({ ...limit, since }))
+    const told = (await attempts.budgets(withSince)).map(({ reserved, spent }) => [reserved, spent])
+    const own = [5n, 0n]
+    expect(told).toEqual([[5n, 3n], own, own, [5n, 3n]])
+    const outcome = await attempts.hold(holdOf('more', 13n, { ...changes, budgets: withSince }))
+    expect(outcome).toEqual({ granted: false, limit: withSince[0], available: 12n })
+    expect(await attempts.hold(holdOf('fits', 12n, { ...changes, budgets: withSince }))).toEqual({ granted: true })
+    // What was counted when the cap began moves on with its attempts.
+    await attempts.end('open', released)
+    expect((await attempts.budgets(withSince)).map(({ reserved, spent }) => [reserved, spent])).toEqual([
+      [12n, 3n],
+      [12n, 0n],
+      [12n, 0n],
+      [12n, 3n],
+    ])
+    expect(await opened().verifyEvents()).toEqual({ ok: true })
+  })
+
   it('reserves once where two limits name one budget, under the lower cap', async () => {
     const twice = [limitOf(100n), limitOf(7n)]
     expect(await opened().attempts.hold(holdOf('a', 5n, { budgets: twice }))).toEqual({ granted: true })
@@ -166,6 +195,33 @@ export function intents(opened: () => Ledger): void {
 }
 
 export function endings(opened: () => Ledger): void {
+  it('leaves a debt that counts as spent, without a signature, and can go nowhere else', async () => {
+    const { attempts } = opened()
+    await attempts.hold(holdOf('a', 9n, { mode: 'invoice', budgets: [limitOf(10n)] }))
+    await attempts.end('a', { state: 'owed', amountUsd: usd(4n), reason: 'the bound', now: 3_000 })
+    expect(await attempts.get('a')).toMatchObject({ state: 'owed', owedUsd: 4n, reason: 'the bound', mode: 'invoice' })
+    expect(await standing(opened())).toEqual([0n, 4n])
+    await attempts.end('a', { state: 'owed', amountUsd: usd(5n), now: 4_000 })
+    expect(await standing(opened())).toEqual([0n, 4n])
+    await expect(attempts.end('a', released)).rejects.toEqual(code('internal'))
+    expect(await opened().verifyEvents()).toEqual({ ok: true })
+  })
+
+  it('is taken back when the chain takes its block back: spent becomes reserved again', async () => {
+    const { attempts } = opened()
+    await paid(opened(), 'a', 7n)
+    await attempts.end('a', settledOf(7n, { transaction: '0xT', blockNumber: 5n, logIndex: 0 }))
+    expect(await standing(opened())).toEqual([0n, 7n])
+    await expect(attempts.end('a', unknown)).rejects.toEqual(code('internal'))
+    await attempts.reopen('a', 'the chain took its block back', 4_000)
+    expect(await standing(opened())).toEqual([7n, 0n])
+    expect((await attempts.get('a'))?.payment).not.toHaveProperty('transaction')
+    await attempts.end('a', settledOf(7n, { transaction: '0xU', blockNumber: 6n, logIndex: 0, finality: 'final' }))
+    expect(await standing(opened())).toEqual([0n, 7n])
+    await expect(attempts.reopen('a', 'again', 5_000)).rejects.toEqual(code('internal'))
+    expect(await opened().verifyEvents()).toEqual({ ok: true })
+  })
+
   it('settles at what was paid and gives back the rest', async () => {
     await paid(opened(), 'a', 8n)
     await opened().attempts.end('a', settledOf(5n, { transaction: '0xT', blockNumber: 7n, logIndex: 0 }))

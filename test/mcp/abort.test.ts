@@ -10,7 +10,7 @@ it.each([true, false])('ends with the signal, aborted before: %s', async (before
   if (before) stop.abort()
   const listeners = process.listenerCount('SIGTERM')
   const streams = { input: new PassThrough(), stdout: new PassThrough() }
-  const code = serveMcpStdio(createGateway(), { ...streams, log: silentLog, signal: stop.signal })
+  const code = serveMcpStdio(async () => createGateway(), { ...streams, log: silentLog, signal: stop.signal })
   expect(process.listenerCount('SIGTERM')).toBe(listeners)
   stop.abort()
   expect(await code).toBe(0)

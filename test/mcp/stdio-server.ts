@@ -10,6 +10,6 @@ const { createGateway } = await import('./gateway.ts')
 
 const log = createLog('debug', (line) => void process.stderr.write(line), Date.now)
 const gateway = createGateway()
-const code = await serveMcpStdio(gateway, { stdout, version: '1.2.3', log, drainMs: 5_000 })
+const code = await serveMcpStdio(async () => gateway, { stdout, version: '1.2.3', log, drainMs: 5_000 })
 await gateway.close()
 process.exit(code)

@@ -20,7 +20,7 @@ import { chunk, commandLine, ending, open, source } from './world.ts'
 /** An MCP client of an engine, in one process. */
 async function connect({ routeplane }: TestEngine): Promise<Client> {
   const [ours, theirs] = InMemoryTransport.createLinkedPair()
-  const server = createMcpServer(routeplane, { version: 'test', log: silentLog })
+  const server = createMcpServer(async () => routeplane, { version: 'test', log: silentLog })
   const client = new Client({ name: 'test', version: '1' })
   await server.connect(ours)
   await client.connect(theirs)

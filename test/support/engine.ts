@@ -1,5 +1,5 @@
 /** An engine against a demo network, configured by files as a user would write them, with a wallet and books of its own. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -113,6 +113,15 @@ function configOf(network: DemoNetwork, options: WorldOptions): string {
     ...(options.lines ?? []),
     '',
   ].join('\n')
+}
+
+/** Gives the same world, with top-level lines of its config replaced or added by their key. */
+export async function rewriteConfig(world: World, lines: readonly string[]): Promise<World> {
+  const keyOf = (line: string) => line.slice(0, line.indexOf(':'))
+  const replaced = new Set(lines.map(keyOf))
+  const kept = (await readFile(world.file, 'utf8')).split('\n').filter((line) => line === '' || !replaced.has(keyOf(line)))
+  await writeFile(world.file, [...lines, ...kept].join('\n'))
+  return world
 }
 
 export type TestEngine = {

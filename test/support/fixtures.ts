@@ -71,7 +71,9 @@ export function summarise(parts: readonly CompletionPart[]): Expected {
     thought: thoughts.flatMap((part) => part.text).join(''),
     refusal: content.map((part) => (part.type === 'refusal' ? part.text : '')).join(''),
     calls: content.flatMap((part) => (part.type === 'tool-call' ? [[part.id, part.name, part.arguments.text]] : [])),
-    details: thoughts.flatMap((part) => part.carriers.flatMap(({ value }) => JSON.parse(value) as unknown[])),
+    details: thoughts.flatMap((part) =>
+      part.carriers.flatMap(({ kind, value }) => (kind === 'reasoning_details' ? (JSON.parse(value) as unknown[]) : [])),
+    ),
     citations: candidates.flatMap(({ extras }) => extras.flatMap((extra) => (extra.kind === 'citation' ? [extra.url] : []))),
     finish: candidates.map(({ finish }) => finish.reason),
     usage: usage === undefined ? '' : compact(counted),

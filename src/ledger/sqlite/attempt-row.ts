@@ -5,12 +5,13 @@ import { amountOf, numberOf, oneOf, optional, textOf } from './columns.ts'
 import type { Bound, Row } from './connection.ts'
 
 /** Fixed when the hold is made. */
-const madeColumns = ['id', 'request_id', 'provider', 'model', 'mode', 'owner', 'created_at'] as const
+const madeColumns = ['id', 'request_id', 'provider', 'model', 'mode', 'caller', 'preset', 'owner', 'created_at'] as const
 
 /** Changed by intents and endings. */
 const movedColumns = [
   'state',
   'held_usd',
+  'owed_usd',
   'reason',
   'updated_at',
   'protocol',
@@ -44,7 +45,7 @@ export const attemptSql = {
 } as const
 
 export function insertValues(row: AttemptRow): readonly Bound[] {
-  return [row.id, row.requestId, row.provider, row.model, row.mode, row.owner, row.createdAt, ...movedValues(row)]
+  return [row.id, row.requestId, row.provider, row.model, row.mode, row.caller, row.preset, row.owner, row.createdAt, ...movedValues(row)]
 }
 
 /** The row as one text that any later reading of the same columns gives again; absent columns are left out. */
@@ -62,6 +63,7 @@ function movedValues(row: AttemptRow): readonly Bound[] {
   return [
     row.state,
     row.heldUsd.toString(),
+    row.owedUsd?.toString(),
     row.reason,
     row.updatedAt,
     payment?.protocol,
@@ -94,7 +96,13 @@ export function readAttempt(row: Row): AttemptRow {
     mode: textOf(row, 'mode'),
     state: oneOf(row, 'state', attemptStates),
     heldUsd: amountOf(row, 'held_usd'),
-    ...present({ reason: optional(row, 'reason', textOf), payment: row['nonce'] === null ? undefined : readPayment(row) }),
+    ...(present({
+      caller: optional(row, 'caller', textOf),
+      preset: optional(row, 'preset', textOf),
+      owedUsd: optional(row, 'owed_usd', amountOf),
+      reason: optional(row, 'reason', textOf),
+      payment: row['nonce'] === null ? undefined : readPayment(row),
+    }) as Partial<AttemptRow>),
     owner: textOf(row, 'owner'),
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),

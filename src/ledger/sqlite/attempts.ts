@@ -4,9 +4,20 @@ import type { Clock } from '../../lib/clock.ts'
 import { addUsd, type Usd } from '../../money.ts'
 import type { AttemptRow } from '../entry.ts'
 import type { AttemptFilter, AttemptStore, HoldOutcome, HoldRequest } from '../ledger.ts'
-import { attemptStates, checkHold, countedUsd, decideHold, openStates, planEnding, planIntent, type Standing, type Step } from '../rules.ts'
+import {
+  attemptStates,
+  checkHold,
+  countedUsd,
+  decideHold,
+  openStates,
+  planEnding,
+  planIntent,
+  planReopening,
+  present,
+  type Standing,
+} from '../rules.ts'
 import { attemptSql, insertValues, readAttempt, updateValues } from './attempt-row.ts'
-import { applyStep, reserve, standingOf } from './budgets.ts'
+import { applyMove, readBudget, reserve } from './budgets.ts'
 import type { Bound, Connection } from './connection.ts'
 import { isConstraint } from './connection.ts'
 import { appendEvent } from './events.ts'
@@ -25,23 +36,24 @@ export type Engine = {
 
 export function createAttemptStore(engine: Engine): AttemptStore {
   const { connection, writer, processes, clock, read } = engine
-  const change = (id: string, plan: (row: AttemptRow) => Step | undefined) => writer.write(() => move(connection, id, plan))
+  const change = (id: string, plan: (row: AttemptRow) => AttemptRow | undefined) => writer.write(() => move(connection, id, plan))
   return {
     hold: (request) => writer.write(() => hold(connection, processes.self, request)),
     intend: (id, intent) => change(id, (row) => planIntent(row, intent)),
     end: (id, ending) => change(id, (row) => planEnding(row, ending)),
+    reopen: (id, reason, now) => change(id, (row) => planReopening(row, reason, now)),
     get: (id) => read(() => find(connection, id)),
     list: (filter) => read(() => connection.all(...listQuery(filter)).map(readAttempt)),
     orphans: (now) => read(() => orphans(engine, now)),
     adopt: (id) => writer.write(() => adopt(engine, id, clock.now())),
-    budgets: (limits) => read(() => limits.map((limit) => standingOf(connection, limit))),
+    budgets: (limits) => read(() => limits.map((limit) => readBudget(connection, limit))),
   }
 }
 
 /** Cost does not grow with the ledger: a row a budget, and the request's own attempts by index. */
 function hold(connection: Connection, owner: string, request: HoldRequest): HoldOutcome {
   checkHold(request)
-  const { id, requestId, provider, model, mode, amount, now } = request
+  const { id, requestId, provider, model, mode, caller, preset, amount, now } = request
   const siblings = connection.all(attemptSql.attemptsOfRequest, [requestId]).map(readAttempt)
   const standings: readonly Standing[] = [
     { limit: { scope: 'request', window: requestId, cap: request.requestCap }, used: addUsd(...siblings.map(countedUsd)) },
@@ -49,7 +61,19 @@ function hold(connection: Connection, owner: string, request: HoldRequest): Hold
   ]
   const outcome = decideHold(amount, standings)
   if (!outcome.granted) return outcome
-  const row: AttemptRow = { id, requestId, provider, model, mode, state: 'held', heldUsd: amount, owner, createdAt: now, updatedAt: now }
+  const row: AttemptRow = {
+    id,
+    requestId,
+    provider,
+    model,
+    mode,
+    ...present({ caller, preset }),
+    state: 'held',
+    heldUsd: amount,
+    owner,
+    createdAt: now,
+    updatedAt: now,
+  }
   guardUnique(`attempt ${id} exists already`, () => connection.run(attemptSql.insertAttempt, insertValues(row)))
   reserve(connection, id, amount, request.budgets)
   appendEvent(connection, undefined, row)
@@ -57,19 +81,19 @@ function hold(connection: Connection, owner: string, request: HoldRequest): Hold
 }
 
 function usedUnder(connection: Connection, limit: Standing['limit']): Usd {
-  const { reserved, spent } = standingOf(connection, limit)
+  const { reserved, spent } = readBudget(connection, limit)
   return addUsd(reserved, spent)
 }
 
-function move(connection: Connection, id: string, plan: (row: AttemptRow) => Step | undefined): void {
+function move(connection: Connection, id: string, plan: (row: AttemptRow) => AttemptRow | undefined): void {
   const row = find(connection, id)
   if (row === undefined) throw new RouteplaneError('internal', `there is no attempt ${id}`)
-  const step = plan(row)
-  if (step === undefined) return
+  const next = plan(row)
+  if (next === undefined) return
   const taken = `the nonce of attempt ${id} is recorded already for another attempt`
-  guardUnique(taken, () => connection.run(attemptSql.updateAttempt, updateValues(step.row)))
-  applyStep(connection, step)
-  appendEvent(connection, row, step.row)
+  guardUnique(taken, () => connection.run(attemptSql.updateAttempt, updateValues(next)))
+  applyMove(connection, row, next)
+  appendEvent(connection, row, next)
 }
 
 function find(connection: Connection, id: string): AttemptRow | undefined {

@@ -32,8 +32,11 @@ CREATE TABLE attempts (
   provider TEXT NOT NULL,
   model TEXT NOT NULL,
   mode TEXT NOT NULL,
+  caller TEXT,
+  preset TEXT,
   state TEXT NOT NULL ${oneOf('state', attemptStates)},
   held_usd TEXT NOT NULL ${amount('held_usd')},
+  owed_usd TEXT ${amount('owed_usd')},
   reason TEXT,
   owner TEXT NOT NULL,
   created_at INTEGER NOT NULL,
@@ -57,9 +60,11 @@ CREATE TABLE attempts (
   log_index INTEGER,
   finality TEXT ${oneOf('finality', finalities)},
   CHECK ((state = 'settled') = (settled_usd IS NOT NULL AND amount_settled IS NOT NULL AND finality IS NOT NULL)),
-  CHECK (state IN ('held', 'released') OR nonce IS NOT NULL)
+  CHECK ((state = 'owed') = (owed_usd IS NOT NULL)),
+  CHECK (state IN ('held', 'owed', 'released') OR nonce IS NOT NULL)
 ) STRICT;
 CREATE INDEX attempts_by_request ON attempts (request_id);
+CREATE INDEX attempts_by_time ON attempts (created_at);
 CREATE INDEX attempts_by_state ON attempts (state, id);
 CREATE INDEX attempts_with_intent ON attempts (id) WHERE nonce IS NOT NULL;
 CREATE UNIQUE INDEX attempts_nonce ON attempts (network, lower(asset), lower(payer), lower(nonce)) WHERE nonce IS NOT NULL;

@@ -81,22 +81,23 @@ function encodeAssistant(placed: readonly Placed[], draft: Draft): WireMessage {
 }
 
 /**
- * Thoughts go back in the fields that servers of reasoning models read; the vendor's own has no place for them. They are
- * never turned into prose.
+ * Thoughts go back in the fields that servers of reasoning models read, never as prose. The vendor's own has no place for
+ * them, but who serves his models with sealed details wants those back: they are here only if this provider issued them.
  */
 function encodeReasoning(thoughts: readonly Placed<ReasoningContent>[], { traits, losses }: Draft): WireMessage {
-  if (traits.own) {
-    for (const { path } of thoughts) losses.push(unsupported(path, 'reasoning.replay', 'this vendor takes no thoughts back on this wire'))
-    return {}
+  const details = thoughts.flatMap(({ part }) => detailsIn(part))
+  if (!traits.own) {
+    const text = thoughts.flatMap(({ part }) => part.text).join('')
+    return defined({ reasoning_content: text === '' ? undefined : text, reasoning_details: details.length === 0 ? undefined : details })
   }
-  const text = thoughts.flatMap(({ part }) => part.text).join('')
-  const details = thoughts.flatMap(({ part }) =>
-    part.carriers.flatMap(({ kind, value }) => (kind === 'reasoning_details' ? readList(value) : [])),
-  )
-  return defined({
-    reasoning_content: text === '' ? undefined : text,
-    reasoning_details: details.length === 0 ? undefined : details,
-  })
+  for (const { part, path } of thoughts) {
+    if (detailsIn(part).length === 0) losses.push(unsupported(path, 'reasoning.replay', 'this vendor takes no thoughts back on this wire'))
+  }
+  return details.length === 0 ? {} : { reasoning_details: details }
+}
+
+function detailsIn({ carriers }: ReasoningContent): readonly unknown[] {
+  return carriers.flatMap(({ kind, value }) => (kind === 'reasoning_details' ? readList(value) : []))
 }
 
 function encodeCall(call: ToolCallContent, { names, ids, traits }: Draft): unknown {

@@ -1,5 +1,5 @@
 /** The request of Chat Completions as callers write it: loose, so that unknown fields pass. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { isRecord } from '../../lib/json.ts'
 
 /** Longer than any model id; a bound so that no error or log carries a megabyte. */

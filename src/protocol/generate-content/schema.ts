@@ -1,5 +1,5 @@
 /** The request of generateContent as callers write it: loose, so that unknown fields pass. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { jsonObject } from '../json-object.ts'
 import { isRecord } from '../../lib/json.ts'
 import { extensionFields } from '../extensions.ts'

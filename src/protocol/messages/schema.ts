@@ -1,5 +1,5 @@
 /** The request of Anthropic Messages as callers write it: loose, so that unknown fields pass. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { jsonObject } from '../json-object.ts'
 
 /** Longer than any model id; a bound so that no error or log carries a megabyte. */

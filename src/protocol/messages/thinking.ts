@@ -67,24 +67,29 @@ export function attachedData(carriers: readonly SignatureCarrier[], callId: stri
   return carriers.map((carrier) => wrapCarrier({ ...carrier, itemId: [mark, carrier.itemId].filter(isText).join(ITEM_SEPARATOR) }))
 }
 
-/** Gives carriers back to the calls and texts they were taken from by {@link attachedData}. */
+/**
+ * Gives carriers back to the calls and texts they were taken from by {@link attachedData}. Clients move a thought in front of
+ * the call it came after, so that a call is looked for on both sides.
+ */
 export function rejoinCarriers(parts: readonly Content[]): readonly Content[] {
   if (!parts.some(isAttached)) return parts
-  const joined: Content[] = []
+  const joined = parts.filter((part) => !isAttached(part))
+  let before = 0
   for (const part of parts) {
-    if (!isAttached(part)) joined.push(part)
-    else for (const carrier of part.carriers) rejoin(joined, carrier)
+    if (!isAttached(part)) before++
+    else for (const carrier of part.carriers) rejoin(joined, before, carrier)
   }
   return joined
 }
 
-function rejoin(parts: Content[], sealed: SignatureCarrier): void {
+function rejoin(parts: Content[], before: number, sealed: SignatureCarrier): void {
   const [mark = '', ...item] = (sealed.itemId ?? '').split(ITEM_SEPARATOR)
   const { itemId: _, ...rest } = sealed
   const carrier: SignatureCarrier = item.length === 0 ? rest : { ...rest, itemId: item.join(ITEM_SEPARATOR) }
-  const at = parts.findLastIndex((part) =>
-    mark === TEXT_PART ? part.type === 'text' : part.type === 'tool-call' && `${PART_MARK}${part.id}` === mark,
-  )
+  const at =
+    mark === TEXT_PART
+      ? parts.slice(0, before).findLastIndex(({ type }) => type === 'text')
+      : parts.findIndex((part) => part.type === 'tool-call' && `${PART_MARK}${part.id}` === mark)
   const owner = parts[at]
   // The client has dropped what it belonged to, so that it belongs to nothing.
   if (owner?.type !== 'text' && owner?.type !== 'tool-call') return

@@ -1,5 +1,5 @@
 /** The items of a Responses conversation as callers write them. */
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** By the web or inline: never a scheme that would read a file on somebody's machine. */
 const mediaUrl = z.string().check((context) => {

@@ -47,8 +47,10 @@ describe('defaults', () => {
     expect(config).toMatchInlineSnapshot(`
       {
         "budget": {
+          "keys": {},
           "perDayUsd": 5000000000000000000n,
           "perRequestUsd": 500000000000000000n,
+          "providers": {},
         },
         "ledger": {
           "path": "/homes/ada/.routeplane/ledger.db",

@@ -14,19 +14,20 @@ const held: AttemptRow = {
 
 function rowIn(state: AttemptState): AttemptRow {
   if (state === 'held') return held
-  const intent = rules.planIntent(held, intentOf('a', 7n)).row
-  if (state === 'intent') return intent
-  return (rules.planEnding(intent, state === 'settled' ? settledOf(7n) : { ...unknown, state }) as rules.Step).row
+  if (state === 'owed') return rules.planEnding(held, owed) as AttemptRow
+  const intent = rules.planIntent(held, intentOf('a', 7n))
+  return state === 'intent' ? intent : (rules.planEnding(intent, endings[state]) as AttemptRow)
 }
 
-const endings = { unknown, released, settled: settledOf(7n) } as const satisfies Record<Ending['state'], Ending>
+const owed = { state: 'owed', amountUsd: usd(7n), now: 3_000 } as const
+const endings = { unknown, released, owed, settled: settledOf(7n) } as const satisfies Record<Ending['state'], Ending>
 
 describe('the diagram', () => {
   const pairs = rules.attemptStates.flatMap((from) => (Object.keys(endings) as Ending['state'][]).map((to) => [from, to] as const))
   it.each(pairs)('%s to %s is as drawn', (from, to) => {
     const row = rowIn(from)
     if (from === to) expect(rules.planEnding(row, endings[to])).toBeUndefined()
-    else if ((rules.moves[from] as readonly string[]).includes(to)) expect(rules.planEnding(row, endings[to])?.row.state).toBe(to)
+    else if ((rules.moves[from] as readonly string[]).includes(to)) expect(rules.planEnding(row, endings[to])?.state).toBe(to)
     else expect(() => rules.planEnding(row, endings[to])).toThrow(expect.objectContaining({ code: 'internal' }) as Error)
   })
 
@@ -58,17 +59,43 @@ describe('a hold', () => {
   })
 })
 
-describe('a step', () => {
-  it('conserves what is held: freed, spent and still held never exceed it', () => {
+describe('a settlement that the chain took back', () => {
+  it('is money at large again, and none of its old evidence is left', () => {
+    const settled = rules.planEnding(rowIn('intent'), settledOf(5n, { transaction: '0xT', blockNumber: 1n, logIndex: 1 })) as AttemptRow
+    const reopened = rules.planReopening(settled, 'reorganised', 4_000)
+    expect(rules.standingOf(reopened)).toEqual({ reserved: 7n, spent: 0n })
+    expect(reopened.payment).toEqual(rowIn('intent').payment)
+    expect(rules.planEnding(reopened, settledOf(6n))).toMatchObject({ state: 'settled', payment: { settledUsd: 6n } })
+  })
+
+  it('is never one that was final', () => {
+    const final = rules.planEnding(rowIn('intent'), settledOf(7n, { finality: 'final' })) as AttemptRow
+    expect(() => rules.planReopening(final, 'reorganised', 4_000)).toThrow(expect.objectContaining({ code: 'internal' }) as Error)
+  })
+})
+
+describe('a debt', () => {
+  it('is at most what was held, and counts as spent', () => {
+    expect(rules.standingOf(rowIn('owed'))).toEqual({ reserved: 0n, spent: 7n })
+    expect(() => rules.planEnding(held, { ...owed, amountUsd: usd(10n) })).toThrow(expect.objectContaining({ code: 'internal' }) as Error)
+    expect(rules.planEnding(held, { ...owed, amountUsd: usd(0n), reason: 'nothing\0said' })).toMatchObject({
+      owedUsd: 0n,
+      reason: 'nothing\uFFFDsaid',
+    })
+  })
+})
+
+describe('a move', () => {
+  it('conserves what is held: what is reserved and spent never exceeds it', () => {
     const amounts = fc.tuple(fc.bigInt({ min: 0n, max: 9n }), fc.bigInt({ min: 0n, max: 9n }))
     fc.assert(
       fc.property(amounts, ([signed, paid]) => {
         const intent = rules.planIntent(held, intentOf('a', signed))
-        expect(intent.free + intent.row.heldUsd).toBe(held.heldUsd)
-        if (paid > signed) return void expect(() => rules.planEnding(intent.row, settledOf(paid))).toThrow()
-        const settled = rules.planEnding(intent.row, settledOf(paid)) as rules.Step
-        expect([settled.free, settled.spend]).toEqual([signed, paid])
-        expect(rules.countedUsd(settled.row)).toBe(paid)
+        expect(rules.standingOf(intent)).toEqual({ reserved: signed, spent: 0n })
+        if (paid > signed) return void expect(() => rules.planEnding(intent, settledOf(paid))).toThrow()
+        const settled = rules.planEnding(intent, settledOf(paid)) as AttemptRow
+        expect(rules.standingOf(settled)).toEqual({ reserved: 0n, spent: paid })
+        expect(rules.countedUsd(settled)).toBe(paid)
       }),
     )
   })
@@ -95,9 +122,9 @@ describe('evidence', () => {
         let row = rowIn('intent')
         for (const own of reports) {
           const before = row.payment
-          const step = rules.planEnding(row, { ...settledOf(7n), ...own } as Ending)
-          if (step === undefined) continue
-          row = step.row
+          const next = rules.planEnding(row, { ...settledOf(7n), ...own } as Ending)
+          if (next === undefined) continue
+          row = next
           const after = row.payment
           expect(rank(after?.finality)).toBeGreaterThanOrEqual(rank(before?.finality))
           expect(rank(after?.finality)).toBeGreaterThanOrEqual(Math.min(rank(own.finality as Finality), 2) * Number(before === undefined))
@@ -114,26 +141,26 @@ describe('evidence', () => {
   it('said twice says nothing new', () => {
     fc.assert(
       fc.property(report, (own) => {
-        const first = rules.planEnding(rowIn('intent'), { ...settledOf(7n), ...own } as Ending) as rules.Step
-        expect(rules.planEnding(first.row, { ...settledOf(7n), ...own, now: 9_999 } as Ending)).toBeUndefined()
+        const first = rules.planEnding(rowIn('intent'), { ...settledOf(7n), ...own } as Ending) as AttemptRow
+        expect(rules.planEnding(first, { ...settledOf(7n), ...own, now: 9_999 } as Ending)).toBeUndefined()
       }),
     )
   })
 
   it('of another transaction that is no better is left aside', () => {
-    const row = (rules.planEnding(rowIn('intent'), settledOf(7n, { transaction: '0xA' })) as rules.Step).row
+    const row = rules.planEnding(rowIn('intent'), settledOf(7n, { transaction: '0xA' })) as AttemptRow
     expect(rules.planEnding(row, settledOf(7n, { transaction: '0xB', blockNumber: 5n }))).toBeUndefined()
   })
 
   it('of an unknown payment that settles under another transaction follows the settlement', () => {
-    const lost = (rules.planEnding(rowIn('intent'), { ...unknown, transaction: '0xA' }) as rules.Step).row
-    const settled = (rules.planEnding(lost, settledOf(7n, { transaction: '0xB', blockNumber: 5n })) as rules.Step).row
+    const lost = rules.planEnding(rowIn('intent'), { ...unknown, transaction: '0xA' }) as AttemptRow
+    const settled = rules.planEnding(lost, settledOf(7n, { transaction: '0xB', blockNumber: 5n })) as AttemptRow
     expect(settled.payment).toMatchObject({ transaction: '0xB', blockNumber: 5n })
   })
 })
 
 it('counts an attempt at what it was paid, what it holds, or nothing', () => {
-  expect(rules.attemptStates.map((state) => rules.countedUsd(rowIn(state)))).toEqual([9n, 7n, 7n, 7n, 0n] as Usd[])
+  expect(rules.attemptStates.map((state) => rules.countedUsd(rowIn(state)))).toEqual([9n, 7n, 7n, 7n, 7n, 0n] as Usd[])
 })
 
 it('keeps plain text as it is and replaces only what no store keeps', () => {

@@ -3,7 +3,7 @@ import { RouteplaneError } from '../../../src/errors.ts'
 import type { HttpCall, HttpResponse } from '../../../src/lib/http-call.ts'
 import type { AttemptPayment, AttemptRow, AttemptState } from '../../../src/ledger/entry.ts'
 import type { Ending, Ledger } from '../../../src/ledger/ledger.ts'
-import { planEnding } from '../../../src/ledger/rules.ts'
+import { planEnding, planReopening } from '../../../src/ledger/rules.ts'
 import { parseUsd, type Atomic } from '../../../src/money.ts'
 import { x402V2 } from '../../../src/payment/challenge/x402-v2.ts'
 import type { PaidCall } from '../../../src/payment/mode.ts'
@@ -61,9 +61,13 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
         if (ledger.failures-- > 0) throw new RouteplaneError('store_unavailable', 'the disk is full')
         const row = known.get(id)
         if (row === undefined) throw new RouteplaneError('internal', 'no such attempt')
-        const step = planEnding(row, ending)
+        const next = planEnding(row, ending)
         endings.push(ending)
-        if (step !== undefined) known.set(id, step.row)
+        if (next !== undefined) known.set(id, next)
+      },
+      async reopen(id, reason, now) {
+        const row = known.get(id)
+        if (row !== undefined) known.set(id, planReopening(row, reason, now))
       },
       get: async (id) => known.get(id),
       list: async ({ states }) => [...known.values()].filter(({ state }) => states?.includes(state) ?? true),
@@ -98,7 +102,7 @@ type Sent = (call: HttpCall, count: number) => HttpResponse
 export function callOf(sent: Sent, changes: Partial<PaidCall> = {}): PaidCall & { readonly calls: readonly HttpCall[] } {
   const calls: HttpCall[] = []
   return {
-    ...{ requestId: 'req_1', attemptId: 'pay_1', endpoint: { provider: { id: 'acme' } } as unknown as Endpoint },
+    ...{ requestId: 'req_1', attemptId: 'pay_1', caller: 'local', endpoint: { provider: { id: 'acme' } } as unknown as Endpoint },
     wire: 'chat_completions',
     http: { method: 'POST', url: 'https://seller.example/v1', headers: { accept: 'application/json' }, body: Buffer.from('{}') },
     ...{ boundUsd: parseUsd('0.001'), capUsd: parseUsd('0.01'), answerSeconds: 1, onUnknown: 'fail' },

@@ -193,6 +193,17 @@ describe('encodeRequest', () => {
     expect(JSON.stringify(encode(request))).not.toContain('secret thought')
   })
 
+  it('gives sealed details back to the provider that issued them, of whatever model', () => {
+    const details = [{ type: 'reasoning.encrypted', data: 'sealed', format: 'x', index: 0 }]
+    const carrier = { wire: 'chat_completions', provider: 'a-router', kind: 'reasoning_details', value: JSON.stringify(details) } as const
+    const thought = { type: 'reasoning', form: 'full', text: ['hm'], carriers: [carrier] } as const
+    const request: CompletionRequest = { ...base, turns: [{ role: 'assistant', parts: [thought, { type: 'text', text: 'said' }] }] }
+    const messageOf = (provider: string): unknown =>
+      chatCompletions.upstream.encodeRequest(request, { model: 'openai/gpt-5.5', stream: false, provider }).body['messages']
+    expect(messageOf('a-router')).toEqual([{ role: 'assistant', content: 'said', reasoning_details: details }])
+    expect(messageOf('another')).toEqual([{ role: 'assistant', content: 'said' }])
+  })
+
   it.each([
     ['a foreign part', { type: 'foreign', wire: 'messages', raw: {} }],
     ["another vendor's file", { type: 'file', source: { kind: 'id', wire: 'messages', id: 'f' } }],

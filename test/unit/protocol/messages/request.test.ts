@@ -5,6 +5,7 @@ import { isRecord } from '../../../../src/lib/json.ts'
 import { wrapCarrier } from '../../../../src/protocol/carrier.ts'
 import { messages } from '../../../../src/protocol/messages/index.ts'
 import { estimateCount, readCount } from '../../../../src/protocol/messages/count-tokens.ts'
+import { attachedData } from '../../../../src/protocol/messages/thinking.ts'
 import { ask, wireOf } from './support.ts'
 
 const decode = (json: Record<string, unknown>, headers: Record<string, string> = {}) =>
@@ -179,6 +180,19 @@ describe('a request', () => {
       { type: 'reasoning', form: 'omitted', text: [], carriers: [carrier] },
       { type: 'text', text: 'x' },
     ])
+  })
+
+  it('gives a signature back to its call, also when the client has put it in front', () => {
+    const carrier = { wire: 'generate_content', provider: 'google', kind: 'thought_signature', value: 'eA==' } as const
+    const [data = ''] = attachedData([carrier], 'toolu_1')
+    const sealed = { type: 'redacted_thinking', data }
+    for (const content of [
+      [sealed, call],
+      [call, sealed],
+    ]) {
+      const request = decode({ messages: [{ role: 'user', content: 'hi' }, { role: 'assistant', content }, ...loop().messages.slice(2)] })
+      expect(request.turns[1]?.parts).toEqual([expect.objectContaining({ type: 'tool-call', id: 'toolu_1', carriers: [carrier] })])
+    }
   })
 
   it('leaves out empty texts, which answers of other wires leave behind', () => {
