@@ -5,6 +5,7 @@ import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret } from '../lib/log.ts'
 import type { Provider, ProviderAccess, ProviderPayment, X402Terms } from '../registry/endpoint.ts'
 import type { Quantization } from '../registry/model-row.ts'
+import { mppTermsOf } from '../registry/mpp-terms.ts'
 import type { PriceTier, Pricing } from '../registry/pricing.ts'
 import type { Environment } from './environment.ts'
 import { isLoopbackHost } from './fields.ts'
@@ -100,7 +101,8 @@ function accessOf(id: string, fields: ProviderBlock, apiKey: Secret | undefined,
 function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'): ProviderPayment {
   const { payment } = fields
   if (payment === undefined) return { modes: ['byok'] }
-  const { x402_address: payTo, x402: terms, invoice } = payment
+  const { x402_address: payTo, x402: terms, mpp, invoice } = payment
+  const slackOf = (ratio: number | undefined) => BigInt(Math.round((ratio ?? 1.05) * 1000))
   const x402: X402Terms | undefined =
     payTo === undefined
       ? undefined
@@ -109,11 +111,14 @@ function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'):
           networks: terms?.networks ?? [DEFAULT_NETWORK[walletNetwork]],
           assets: terms?.assets ?? ['USDC'],
           schemes: terms?.schemes ?? ['exact'],
-          maxPriceSlackPermille: BigInt(Math.round((terms?.max_price_slack ?? 1.05) * 1000)),
+          maxPriceSlackPermille: slackOf(terms?.max_price_slack),
         }
   return {
     modes: payment.modes,
     ...(x402 === undefined ? {} : { x402 }),
+    ...(payTo === undefined || (mpp === undefined && !payment.modes.includes('mpp'))
+      ? {}
+      : { mpp: mppTermsOf(mpp ?? {}, payTo, slackOf(mpp?.max_price_slack)) }),
     ...(invoice === undefined
       ? {}
       : { invoice: { termsDays: invoice.terms_days ?? 30, ...(invoice.email === undefined ? {} : { email: invoice.email }) } }),

@@ -4,6 +4,9 @@ import { isRecord } from '../../lib/json.ts'
 import type { ChallengeFormat, SettlementClaim, Terms } from './challenge.ts'
 import { decodeJson, readMppChallenges, type MppChallenge } from './mpp-challenge.ts'
 
+/** What a scheme signs, and who pays as the protocol names accounts. */
+export type MppCredential = { readonly payload: object; readonly source: string }
+
 /** A challenge lives five minutes with most sellers; one that names no end is not given more. */
 const DEFAULT_TIMEOUT_SECONDS = 300
 
@@ -19,7 +22,7 @@ export const mpp: ChallengeFormat = {
 
   attach(credential, terms) {
     const { echo, credentialHeader } = terms.raw as MppChallenge
-    const json = JSON.stringify({ challenge: echo, payload: credential })
+    const json = JSON.stringify({ challenge: echo, ...(credential as MppCredential) })
     return { [credentialHeader]: `Payment ${Buffer.from(json).toString('base64url')}` }
   },
 
@@ -55,11 +58,15 @@ function toTerms(challenge: MppChallenge): Terms {
   }
 }
 
-/** How the money is to move: `evm` lets the payer choose among credential types, of which we sign one. */
+/** How the money is to move: `evm` lets the payer choose among credential types, `tempo` among senders; we sign one each. */
 function transferMethodOf({ method }: MppChallenge, details: Readonly<Record<string, unknown>>): string {
-  if (method !== 'evm') return method
-  const types = Array.isArray(details['credentialTypes']) ? details['credentialTypes'] : []
-  return types.includes('authorization') ? 'eip3009' : textOf(types[0] ?? 'transaction')
+  const choices = (name: string) => (Array.isArray(details[name]) ? details[name].map(textOf) : undefined)
+  if (method === 'evm') {
+    const types = choices('credentialTypes') ?? ['transaction']
+    return types.includes('authorization') ? 'eip3009' : (types[0] ?? '')
+  }
+  const modes = choices('supportedModes') ?? ['pull']
+  return method === 'tempo' && !modes.includes('pull') ? 'push' : method
 }
 
 function textOf(value: unknown): string {
