@@ -42,8 +42,8 @@ provider's protocol cannot take is known before anything is sent:
 - a provider that would have to refuse a feature is not asked; when every one would, the answer is that 400;
 - among providers, the one that loses less of a request's meaning is preferred, unless the caller has asked for an axis
   such as \`:cost\`, and never before a healthy one when it is not;
-- when only a weaker form of a JSON Schema could be sent, the answer is checked against the whole, and one that breaks it
-  has \`x-routeplane-schema: violated\`: as a header, or in a stream as a comment after the last event.
+- an answer to a JSON Schema is checked against all of it, however much of it could be sent, and one that breaks it has
+  \`x-routeplane-schema: violated\`: as a header, or in a stream as a comment after the last event.
 
 ## What is carried how
 

@@ -5,6 +5,7 @@ import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { startBackground } from './composition/background.ts'
 import { openCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
 import { createGuardedTransport } from './composition/guarded-transport.ts'
+import { startHealthSync } from './composition/health-sync.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
@@ -79,6 +80,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const rules = rulesOf(config)
   const transport = createGuardedTransport(config)
   const health = createHealth(clock)
+  const healthSync = startHealthSync(health, ledger.health, { clock, log })
+  await healthSync.sync()
   const resolver = createResolver({ ledger, chainOf, clock, log })
   const modes = createPaymentModes({
     keyring: openKeyring(config),
@@ -130,7 +133,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
-      await background.stop()
+      await Promise.all([background.stop(), healthSync.stop()])
       await resolver.close()
       await ledger.close()
       await Promise.all([transport.close(), registry.close()])

@@ -51,7 +51,7 @@ function sourcesOf(config: Config, { canonical, definitions }: RegistryContent):
     provider,
     models: models.map((model) => ({ ...model, canonicalId: model.modelId })),
   }))
-  return { canonical, registry: definitions, config: own }
+  return { canonical, registry: definitions, config: own, managed: config.managed }
 }
 
 /** A mistyped payee is money lost: where the spelling claims a checksum, it must be the right one. */

@@ -20,6 +20,8 @@ export function rulesOf(config: Config): GatewayRules {
     deadlineMs: config.routing.deadlineMs,
     hideDeprecated: config.registry.hideDeprecated,
     weights: config.routing.weights ?? balancedWeights,
+    explorationShare: config.routing.explorationShare,
+    managedAccounts: config.managed.accounts,
     timeoutsOf: (provider) => timeouts.get(provider.id) ?? config.upstream.timeouts,
     maxAnswerBytes: MAX_ANSWER_BYTES,
   }

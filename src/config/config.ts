@@ -4,6 +4,7 @@ import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret, type LogLevel } from '../lib/log.ts'
 import type { Usd } from '../money.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
+import type { ManagedShares } from '../registry/managed-pricing.ts'
 import { configureProvider, timeoutsOf, type ConfiguredProvider } from './configured-provider.ts'
 import { resolvePath, stateDirectory, type Environment } from './environment.ts'
 import type { PresetFields } from './preset-schema.ts'
@@ -29,6 +30,8 @@ export type Config = {
     /** Share of requests in 0…1 that may go to the least-measured endpoint. */
     readonly explorationShare: number
   }
+  /** What managed supply of open models costs of the official price; by caller only under `:discount`. */
+  readonly managed: ManagedShares & { readonly accounts: ReadonlyMap<string, bigint> }
   readonly budget: Budget
   readonly payment: {
     readonly prefer: readonly PaymentModeName[]
@@ -138,6 +141,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       ...(fields.routing.weights === undefined ? {} : { weights: fields.routing.weights }),
       explorationShare: fields.routing.exploration_share,
     },
+    managed: managedOf(fields.managed.discounts),
     budget: budgetOf(fields.budget),
     payment: { prefer: fields.payment.prefer, onUnknown: fields.payment.on_unknown, schemes: fields.payment.schemes },
     wallet: walletOf(fields.wallet, base, state, environment),
@@ -155,6 +159,14 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
     environment,
   }
   return { config: deepFreeze(config), problems }
+}
+
+/** Shares become parts per thousand, rounded up: nobody is quoted less than he owes. */
+function managedOf({ default: standard, models, accounts }: ConfigFields['managed']['discounts']): Config['managed'] {
+  const permille = (share: number) => BigInt(Math.ceil(share * 1000 - 1e-6))
+  const byName = (shares: Readonly<Record<string, number>>) =>
+    new Map(Object.entries(shares).map(([name, share]) => [name, permille(share)]))
+  return { standard: permille(standard), models: byName(models), accounts: byName(accounts) }
 }
 
 function budgetOf(fields: ConfigFields['budget']): Budget {

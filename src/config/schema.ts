@@ -101,6 +101,15 @@ const registry = block({
   hide_deprecated: flag.default(true),
 })
 
+/** Shares of the official price that managed supply of open models costs. */
+const managed = block({
+  discounts: block({
+    default: ratio(0, 1).default(0.75),
+    models: z.record(modelId, ratio(0, 1)).default({}),
+    accounts: z.record(line(64), ratio(0, 1)).default({}),
+  }).prefault({}),
+})
+
 export const configSchema = block({
   listen: listen.prefault({}),
   skip_auth: flag.default(false),
@@ -114,6 +123,7 @@ export const configSchema = block({
   models: z.record(modelId, virtualModel).default({}),
   presets: presetMap.default({}),
   routing: routing.prefault({}),
+  managed: managed.prefault({}),
   budget: budget.prefault({}),
   payment: payment.prefault({}),
   wallet: wallet.prefault({}),

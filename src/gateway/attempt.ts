@@ -143,7 +143,7 @@ async function begin(sending: Sending, response: HttpResponse, call: GatewayCall
 
 async function beginWhole({ lane }: Sending, response: HttpResponse, call: GatewayCall, timing: Timing): Begun {
   const body = await readBytes(response, Number.MAX_SAFE_INTEGER)
-  const json = tryParseJson(Buffer.from(body).toString('utf8'))
+  const json = tryParseJson(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
   if (!isRecord(json)) throw new RouteplaneError('upstream_error', 'the provider answered with something that is not a JSON object')
   const result = lane.protocol.upstream.decodeResult(json)
   // Asked for a stream, answered whole: the caller still gets his stream, made from the answer.

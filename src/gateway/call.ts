@@ -65,7 +65,7 @@ export type PartsAnswer = {
   readonly lane: 'translate'
   readonly parts: AsyncIterable<CompletionPart>
   /**
-   * Whether the answer has been found to break the caller's own schema, of which only a weaker form could be sent. Known
+   * Whether the answer has been found to break the caller's own schema, however much of it could be sent. Known
    * once `finish` has passed; an answer that could not be judged is not found to break anything.
    */
   violatesSchema?(): boolean

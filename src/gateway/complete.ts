@@ -222,6 +222,7 @@ function summarise(failures: readonly Failure[], decided: Decided): RouteplaneEr
     provider: attempt.candidate.endpoint.provider.id,
     model: attempt.candidate.endpoint.modelId,
     mode: attempt.mode,
+    ...(typeof error.details['status'] === 'number' ? { status: error.details['status'] } : {}),
     code: error.code,
     ms,
     money: error.money,

@@ -43,6 +43,10 @@ export type GatewayRules = {
   readonly deadlineMs: number | undefined
   readonly hideDeprecated: boolean
   readonly weights: Readonly<Record<AxisId, number>>
+  /** Share of requests, 0 to 1, that may go to the endpoint of which least is known. */
+  readonly explorationShare: number
+  /** By caller: what he pays of the official price under `:discount`, in parts per thousand. */
+  readonly managedAccounts: ReadonlyMap<string, bigint>
   timeoutsOf(provider: Provider): Partial<TransportTimeouts>
   readonly maxAnswerBytes: number
 }

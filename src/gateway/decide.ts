@@ -11,6 +11,7 @@ import { planAttempts, type Attempt, type Refusal } from '../routing/plan.ts'
 import { mergePreset, type Preset } from '../routing/preset.ts'
 import { resolveModel, type Target } from '../routing/resolve.ts'
 import type { Cooldown } from '../selection/health.ts'
+import { explore } from '../selection/explore.ts'
 import { rank, type Ranked } from '../selection/rank.ts'
 import { orderOfVariant, sortOrderOf } from '../selection/variant.ts'
 import type { GatewayCall } from './call.ts'
@@ -54,14 +55,15 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
   const lanes = createLanes(call, context, { strict: extensions.strict ?? false })
   const snapshot = context.catalog.snapshot()
   const { virtualModels, openProviders } = context
-  const targets = texts.map((text) => resolveModel(text, { snapshot, virtualModels, openProviders }))
+  const accountShare = context.rules.managedAccounts.get(call.caller)
+  const targets = texts.map((text) => resolveModel(text, { snapshot, virtualModels, openProviders, accountShare }))
   const { maxCostUsd } = extensions
   const { rules } = context
   const capUsd = least(rules.perRequestUsd, maxCostUsd, rules.perRequestOfCaller(call.caller))
   const capAt = ({ provider }: Endpoint) => least(capUsd, rules.perRequestOfProvider(provider.id))
   const sieve = createSieve({ call, lanes, extensions, capUsd, capAt, capIsOwn: maxCostUsd !== undefined }, context)
   const sifted = targets.map((target) => sift(target, sieve))
-  const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], { extensions, lanes, context }))
+  const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], { call, extensions, lanes, context }))
   const lists = ranked.map((list) => list.map(({ candidate }) => candidate as EligibleCandidate))
   return {
     call,
@@ -168,7 +170,7 @@ function preferOf(extensions: Extensions, context: GatewayContext): readonly Pay
   return wanted === undefined ? prefer : wanted.flatMap((name) => prefer.filter((mode) => mode === name))
 }
 
-type OrderContext = { readonly extensions: Extensions; readonly lanes: Lanes; readonly context: GatewayContext }
+type OrderContext = { readonly call: GatewayCall; readonly extensions: Extensions; readonly lanes: Lanes; readonly context: GatewayContext }
 
 /**
  * Orders who is eligible: as the target lists them, as the caller orders providers, as the variant or `sort` ranks them.
@@ -177,7 +179,11 @@ type OrderContext = { readonly extensions: Extensions; readonly lanes: Lanes; re
  * more, however good its score, but never before a healthy one when it is gated, nor before one that the caller has a
  * key for. Who asked for an axis gets that axis: losses, there as in general of hints, only decide between equal scores.
  */
-function order(target: Target, eligible: readonly EligibleCandidate[], { extensions, lanes, context }: OrderContext): readonly Ranked[] {
+function order(
+  target: Target,
+  eligible: readonly EligibleCandidate[],
+  { call, extensions, lanes, context }: OrderContext,
+): readonly Ranked[] {
   const { sort, order: wantedFirst = [] } = extensions.provider ?? {}
   const by =
     target.variant === undefined ? ((sort === undefined ? undefined : sortOrderOf(sort)) ?? 'balanced') : orderOfVariant(target.variant)
@@ -191,7 +197,12 @@ function order(target: Target, eligible: readonly EligibleCandidate[], { extensi
     const at = wantedFirst.indexOf(candidate.endpoint.provider.id)
     return at === -1 ? wantedFirst.length : at
   }
-  if (!target.ordered) return wantedFirst.length === 0 ? kept : kept.toSorted((a, b) => place(a) - place(b))
+  if (!target.ordered) {
+    if (wantedFirst.length > 0) return kept.toSorted((a, b) => place(a) - place(b))
+    // Who named a provider or an order gets what he named.
+    const isFree = !target.pinned && target.variant === undefined && sort === undefined
+    return isFree ? explore(kept, context.rules.explorationShare, call.id) : kept
+  }
   return kept.toSorted((a, b) => target.endpoints.indexOf(a.candidate.endpoint) - target.endpoints.indexOf(b.candidate.endpoint))
 }
 

@@ -109,9 +109,15 @@ function translate(protocol: Protocol, given: CompletionRequest, target: Upstrea
     encoded,
     text: () => kept ?? JSON.stringify(encoded.body),
     losses: spelt([...losses, ...encoded.losses], request, call, context),
-    restore: { ...encoded.restore, issuer: { provider: target.provider ?? '', ...issuerFamily(target) } },
+    restore: { ...judgedBy(request), ...encoded.restore, issuer: { provider: target.provider ?? '', ...issuerFamily(target) } },
     needs: needsOf(call, encoded, { bytes: Buffer.byteLength(text), maxOutputTokens: request.maxOutputTokens }),
   }
+}
+
+/** A schema that went out whole is no promise that the model keeps to it; an encoder that sent a weaker one says so itself. */
+function judgedBy({ output }: CompletionRequest): Pick<Restore, 'schema'> {
+  if (output.kind === 'schema') return { schema: output.schema }
+  return output.kind === 'json' ? { schema: { type: 'object' } } : {}
 }
 
 /**

@@ -2,8 +2,9 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { RouteplaneError } from '../errors.ts'
-import { isRecord, parseJson } from '../lib/json.ts'
-import { findDuplicateKey } from './duplicate-key.ts'
+import { isRecord, MAX_JSON_DEPTH, parseSurveyed } from '../lib/json.ts'
+import { knowMembers } from '../lib/json-splice.ts'
+import { surveyJson } from '../lib/json-survey.ts'
 
 /**
  * Collects the body, at most `maxBytes` of it.
@@ -61,11 +62,14 @@ function tooLarge(maxBytes: number): RouteplaneError {
 export function parseBody(body: Buffer): Readonly<Record<string, unknown>> {
   if (!isUtf8(body)) throw new RouteplaneError('invalid_json', 'the body is not valid UTF-8')
   const text = body.toString('utf8')
-  const json = parseJson(text)
+  const { isTooDeep, repeatedKey, members } = surveyJson(text)
+  if (isTooDeep) throw new RouteplaneError('nesting_too_deep', `JSON is nested deeper than ${MAX_JSON_DEPTH} levels`)
+  const json = parseSurveyed(text)
   if (!isRecord(json)) throw new RouteplaneError('invalid_request', 'the body must be a JSON object')
-  const key = findDuplicateKey(text)
-  if (key !== undefined) {
-    throw new RouteplaneError('duplicate_key', `the body has the member ${JSON.stringify(key.slice(0, 60))} twice in one object`)
+  if (repeatedKey !== undefined) {
+    throw new RouteplaneError('duplicate_key', `the body has the member ${JSON.stringify(repeatedKey.slice(0, 60))} twice in one object`)
   }
+  // Where every character is one byte, the places in the text are those in the bytes.
+  if (text.length === body.length) knowMembers(body, members)
   return json
 }

@@ -203,7 +203,7 @@ async function answerTranslated(
   await asked.writer.whole(body)
 }
 
-/** The answer does not fit the schema it was asked for, of which the provider was given a weaker form. */
+/** The answer does not fit the schema it was asked for. */
 const SCHEMA_VIOLATED = { 'x-routeplane-schema': 'violated' }
 
 /** The headers are long gone when an answer can be judged; a comment after its last event breaks no reader. */

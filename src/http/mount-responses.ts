@@ -2,7 +2,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context, Hono } from 'hono'
 import type { ResponseStore } from './response-store.ts'
-import { RouteplaneError } from '../errors.ts'
 import type { WireRequest } from '../protocol/protocol.ts'
 import { parseBody, readBody } from './body.ts'
 import { ESTIMATED_HEADER } from './count-tokens-route.ts'
@@ -24,12 +23,6 @@ export function mountResponses(app: Hono<AppEnv>, options: ResponsesOptions): vo
 
 const answers: Readonly<Record<Does, Answer>> = {
   count: async ({ env }, { maxBodyBytes }) => json(countInput(await readWireOf(env.incoming, maxBodyBytes)), { [ESTIMATED_HEADER]: '1' }),
-  compact: () =>
-    Promise.reject(
-      new RouteplaneError('unsupported_parameter', 'compaction is the upstream’s own and is not offered here', {
-        hint: 'Send the whole conversation, or shorten it yourself.',
-      }),
-    ),
   retrieve: async (context, { store, caller }) => json(await retrieveResponse(store, caller, idOf(context), queryOf(context))),
   delete: async (context, { store, caller }) => json(await deleteResponse(store, caller, idOf(context))),
   list_input: async (context, { store, caller }) => json(await listInput(store, caller, idOf(context), queryOf(context))),

@@ -13,10 +13,9 @@ import type { WireRequest } from '../protocol/protocol.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** What a route does; each is a function here, but for `compact`, which only an upstream can do. */
+/** What a route does; each is a function here. */
 export const responsesRoutes = [
   { method: 'POST', path: '/v1/responses/input_tokens', does: 'count' },
-  { method: 'POST', path: '/v1/responses/compact', does: 'compact' },
   { method: 'GET', path: '/v1/responses/:id', does: 'retrieve' },
   { method: 'DELETE', path: '/v1/responses/:id', does: 'delete' },
   { method: 'GET', path: '/v1/responses/:id/input_items', does: 'list_input' },

@@ -11,6 +11,7 @@ export type Ledger = {
   readonly attempts: AttemptStore
   readonly requests: RequestStore
   readonly idempotency: IdempotencyStore
+  readonly health: HealthStore
   /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
   nonceSalt(): Promise<Uint8Array>
   /** Reads the whole journal: every hash must follow from the one before, and every attempt must stand where its last event left it. */
@@ -132,6 +133,16 @@ export type RequestStore = {
   get(id: string): Promise<RequestRow | undefined>
   list(limit: number): Promise<readonly RequestRow[]>
   flush(): Promise<void>
+}
+
+/** What processes of one ledger tell each other of endpoints. No money: a crash of the machine may lose the last of it. */
+export type HealthStore = {
+  /** Replaces this process's rows, and forgets everybody's that are older than an hour. */
+  save(rows: readonly { readonly endpoint: string; readonly at: number; readonly state: string }[], now: number): Promise<void>
+  /** Rows of every other process, dead ones included, written after `since`. */
+  others(
+    since: number,
+  ): Promise<readonly { readonly endpoint: string; readonly owner: string; readonly at: number; readonly state: string }[]>
 }
 
 export type IdempotencyStore = {

@@ -1,14 +1,7 @@
 /** Sets and removes top-level members of a JSON object in its bytes, without touching the rest of it. */
 import { RouteplaneError } from '../errors.ts'
 import { parseJson } from './json.ts'
-
-/** Where one top-level member stands: `[keyStart, valueEnd)` is the whole member, without commas. */
-export type JsonMember = {
-  readonly key: string
-  readonly keyStart: number
-  readonly valueStart: number
-  readonly valueEnd: number
-}
+import type { JsonMember } from './json-survey.ts'
 
 export type JsonEdit = {
   /** Members to replace or, when absent, to append; values are written with `JSON.stringify`. */
@@ -44,6 +37,11 @@ export function scanMembers(body: Uint8Array): readonly JsonMember[] {
 
 /** A request's bytes never change, and are scanned when it is read and again for each endpoint it is sent to. */
 const scanned = new WeakMap<Uint8Array, readonly JsonMember[]>()
+
+/** Takes over what a survey of the same bytes has found, none of it twice: they are not scanned again. */
+export function knowMembers(body: Uint8Array, members: readonly JsonMember[]): void {
+  scanned.set(body, members)
+}
 
 function scan(text: string): readonly JsonMember[] {
   const members: JsonMember[] = []

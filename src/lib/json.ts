@@ -7,6 +7,11 @@ export const MAX_JSON_DEPTH = 64
 /** @throws {@link RouteplaneError} `invalid_json` or `nesting_too_deep`. */
 export function parseJson(text: string, maxDepth: number = MAX_JSON_DEPTH): unknown {
   if (!isNestedWithin(text, maxDepth)) throw new RouteplaneError('nesting_too_deep', `JSON is nested deeper than ${maxDepth} levels`)
+  return parseSurveyed(text)
+}
+
+/** Parses JSON whose depth has been found to be within bounds. @throws {@link RouteplaneError} `invalid_json`. */
+export function parseSurveyed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown
   } catch (cause) {

@@ -20,7 +20,7 @@ export type Restore = {
   readonly enumWrapped?: boolean
   /** A schema whose root is no object went out as `{"value": …}`: the text becomes the JSON of the value. */
   readonly rootWrapped?: boolean
-  /** The caller's own schema when a weaker one went out: the answer's text is judged by it. */
+  /** The caller's own schema: the answer's text is judged by it. Encoders set it when another one has to judge than what went out. */
   readonly schema?: JsonSchema
   /** The caller wanted at most one call and the wire cannot say so: only the first of each candidate is delivered. */
   readonly dropParallel?: boolean

@@ -1,6 +1,7 @@
 /** All models and their endpoints as known now: an immutable snapshot that is swapped whole. */
 import { canonicalIdOf, type CanonicalIndex, type CanonicalModel } from './canonical.ts'
 import type { Endpoint, Provider } from './endpoint.ts'
+import { managedPricing, standardShares, type ManagedShares } from './managed-pricing.ts'
 import { createEndpoint, overlayRow, type ModelRow, type ProviderDefinition } from './model-row.ts'
 
 /** One model with everybody who serves it. */
@@ -33,6 +34,8 @@ export type CatalogSources = {
   readonly canonical: CanonicalIndex
   readonly registry: readonly ProviderDefinition[]
   readonly config: readonly ProviderDefinition[]
+  /** What managed supply costs of the official price; the standard shares unless given. */
+  readonly managed?: ManagedShares
 }
 
 export type Catalog = {
@@ -47,11 +50,12 @@ export type Catalog = {
 
 export function createCatalog(sources: CatalogSources): Catalog {
   const documents = new Map<string, readonly ModelRow[]>()
-  let canonical = sources.canonical
+  let { canonical, managed = standardShares } = sources
   let definitions = mergeDefinitions(sources)
-  let current = buildSnapshot(canonical, definitions, documents, 1)
+  const build = (version: number) => buildSnapshot({ canonical, managed, definitions, documents }, version)
+  let current = build(1)
   const swap = () => {
-    current = buildSnapshot(canonical, definitions, documents, current.version + 1)
+    current = build(current.version + 1)
   }
   return {
     snapshot: () => current,
@@ -61,7 +65,7 @@ export function createCatalog(sources: CatalogSources): Catalog {
       swap()
     },
     reload(next) {
-      canonical = next.canonical
+      ;({ canonical, managed = standardShares } = next)
       const before = new Map(definitions.map(({ provider }) => [provider.id, provider.modelsUrl]))
       definitions = mergeDefinitions(next)
       const kept = new Set(
@@ -94,18 +98,22 @@ function borrow({ provider }: ProviderDefinition, listed: ProviderDefinition): P
   return { provider: isSame ? { ...provider, modelsUrl } : provider, models: listed.models }
 }
 
+type Known = {
+  readonly canonical: CanonicalIndex
+  readonly managed: ManagedShares
+  readonly definitions: readonly ProviderDefinition[]
+  readonly documents: ReadonlyMap<string, readonly ModelRow[]>
+}
+
 /** Builds a snapshot; the same sources give the same one, whatever order they came in. */
-function buildSnapshot(
-  canonical: CanonicalIndex,
-  definitions: readonly ProviderDefinition[],
-  documents: ReadonlyMap<string, readonly ModelRow[]>,
-  version: number,
-): CatalogSnapshot {
+function buildSnapshot({ canonical, managed, definitions, documents }: Known, version: number): CatalogSnapshot {
   const served = definitions.map(({ provider, models }) => ({
     provider,
     endpoints: mergeRows(models, documents.get(provider.id) ?? []).map((row) => {
       const modelId = canonicalIdOf(canonical, row)
-      return createEndpoint(provider, row, modelId, canonical.models.get(modelId))
+      const known = canonical.models.get(modelId)
+      const pricing = row.pricing ?? managedPricing(provider, known, managed)
+      return createEndpoint(provider, pricing === row.pricing ? row : { ...row, pricing }, modelId, known)
     }),
   }))
   const endpoints = served.flatMap((each) => each.endpoints)

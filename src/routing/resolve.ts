@@ -2,6 +2,7 @@
 import { RouteplaneError } from '../errors.ts'
 import type { Endpoint } from '../registry/endpoint.ts'
 import type { CatalogSnapshot } from '../registry/catalog.ts'
+import { shareOf } from '../registry/managed-pricing.ts'
 import { createEndpoint } from '../registry/model-row.ts'
 import { nearestWords } from '../registry/nearest.ts'
 import { discountRefusal, isVariant, variants, type Variant } from '../selection/variant.ts'
@@ -26,6 +27,8 @@ export type ResolveSources = {
   readonly virtualModels: ReadonlyMap<string, VirtualModel>
   /** Providers whose models nobody lists: any id pinned to them is passed on. */
   readonly openProviders: ReadonlySet<string>
+  /** What the caller's account pays of the official price under `:discount`, in parts per thousand; the usual share unless given. */
+  readonly accountShare?: bigint | undefined
 }
 
 /**
@@ -38,7 +41,7 @@ export function resolveModel(text: string, sources: ResolveSources): Target {
   const ref = parseModelRef(text, (id) => snapshot.providers.has(id))
   if (ref.preset !== undefined || ref.model === undefined) throw new RouteplaneError('invalid_model_id', 'a preset cannot stand here')
   const target = ref.provider === undefined ? resolveFree(ref, ref.model, sources) : resolvePinned(ref, ref.model, ref.provider, sources)
-  return ref.variant === 'discount' ? toManagedSupply(target, snapshot) : target
+  return ref.variant === 'discount' ? toManagedSupply(target, sources) : target
 }
 
 function resolvePinned(ref: ModelRef, model: string, providerId: string, sources: ResolveSources): Target {
@@ -108,16 +111,25 @@ function unknownSuffix(ref: ModelRef, model: string, isKnown: (base: string) => 
 }
 
 /** The only variant that says who may serve. @see Routing guide, section 6 */
-function toManagedSupply(target: Target, snapshot: CatalogSnapshot): Target {
+function toManagedSupply(target: Target, { snapshot, accountShare }: ResolveSources): Target {
   const refusals = target.endpoints.map((endpoint) =>
     discountRefusal(endpoint, snapshot.models.get(endpoint.modelId)?.canonical?.openWeights),
   )
   const managed = target.endpoints.filter((_, at) => refusals[at] === undefined)
-  if (managed.length > 0) return { ...target, endpoints: managed, pinned: true }
+  if (managed.length > 0) {
+    const endpoints = accountShare === undefined ? managed : managed.map((endpoint) => forAccount(endpoint, snapshot, accountShare))
+    return { ...target, endpoints, pinned: true }
+  }
   const [why = 'nobody serves it'] = refusals.filter((refusal) => refusal !== undefined).toSorted()
   throw new RouteplaneError('model_not_found', `${target.model} is not in the discounted supply: ${why}`, {
     hint: 'Leave :discount out, or name an open-weight model that a managed provider serves.',
   })
+}
+
+/** An account's own share counts where there is an official price to take it of. */
+function forAccount(endpoint: Endpoint, { models }: CatalogSnapshot, share: bigint): Endpoint {
+  const official = models.get(endpoint.modelId)?.canonical?.officialPricing
+  return official === undefined ? endpoint : { ...endpoint, pricing: shareOf(official, share) }
 }
 
 function notFound(text: string, model: string, known: readonly string[]): RouteplaneError {

@@ -1,13 +1,22 @@
 /** Remembers how endpoints have been doing: decayed figures for ranking, and who must be left alone for a while. */
 import type { Clock } from '../lib/clock.ts'
 import type { HealthView } from './axis.ts'
+import {
+  addSums,
+  emptySums,
+  fade,
+  fadedBy,
+  FORGET_MS,
+  readRecord,
+  writeRecord,
+  type Circuit,
+  type HealthRecord,
+  type HealthRow,
+  type HealthSums,
+} from './health-record.ts'
 import { createMedianWindow, type MedianWindow } from './median-window.ts'
 import type { Outcome } from './outcome.ts'
 
-/** After this long a past outcome counts half. */
-export const HALF_LIFE_MS = 5 * 60_000
-/** After this long without any outcome nothing is known any more. */
-const FORGET_MS = 60 * 60_000
 /** So many times to the first token are kept for their median. */
 const TTFT_SAMPLES = 64
 
@@ -36,29 +45,29 @@ export type Health = {
   begin(endpoint: string): void
   /** Ends a call. Every {@link Health.begin} must be followed by one. */
   record(endpoint: string, outcome: Outcome): void
+  /** What has changed since this was last asked, to be kept. */
+  takeChanged(): readonly Omit<HealthRow, 'owner'>[]
+  /** Takes up what other processes know, dead ones included; the newest row of each counts. */
+  absorb(rows: readonly HealthRow[]): void
 }
 
-type State = {
-  readonly ttft: MedianWindow
-  /** Of the samples of the last hour; kept, because it is read for every request and changes with an outcome only. */
-  medianTtftMs: number | undefined
-  updatedAt: number
-  successes: number
-  counted: number
-  failures: number
-  all: number
-  outputTokens: number
-  generationMs: number
-  consecutive: number
-  ejections: number
-  limitedUntil: number
-  ejectedUntil: number | undefined
-  probeUntil: number | undefined
-}
+type State = HealthSums &
+  Circuit & {
+    readonly ttft: MedianWindow
+    /** Of the samples of the last hour; kept, because it is read for every request and changes with an outcome only. */
+    medianTtftMs: number | undefined
+    probeUntil: number | undefined
+    /** By process. */
+    readonly others: Map<string, HealthRecord>
+    /** Of all others together; kept, because it changes with what they write only. */
+    sumOfOthers: HealthSums | undefined
+    ttftOfOthers: number | undefined
+  }
 
-/** Keeps health in memory; endpoints are named by their key. A restart begins anew: old figures would mislead. */
+/** Keeps health in memory; endpoints are named by their key. */
 export function createHealth(clock: Pick<Clock, 'now'>): Health {
   const states = new Map<string, State>()
+  const changed = new Set<string>()
   const stateOf = (endpoint: string): State => {
     const known = states.get(endpoint)
     if (known !== undefined) return known
@@ -83,49 +92,62 @@ export function createHealth(clock: Pick<Clock, 'now'>): Health {
     record(endpoint, outcome) {
       const state = stateOf(endpoint)
       const now = clock.now()
-      decay(state, now)
+      fade(state, now)
       count(state, outcome)
       measure(state, outcome, now)
       cool(state, outcome, now)
+      changed.add(endpoint)
+    },
+    takeChanged() {
+      const rows = [...changed].map((endpoint) => {
+        const state = stateOf(endpoint)
+        return { endpoint, at: state.at, state: writeRecord({ ...state, ttftMs: state.medianTtftMs }) }
+      })
+      changed.clear()
+      return rows
+    },
+    absorb(rows) {
+      const now = clock.now()
+      for (const { endpoint, owner, state } of rows) {
+        const record = readRecord(state)
+        // A row from the future is of a clock that has been set back; believed, it would never fade.
+        if (record !== undefined && record.at <= now) takeUp(stateOf(endpoint), owner, record, now)
+      }
     },
   }
+}
+
+/** The newer word on the circuit counts, whoever has it; a limit holds until its end. */
+function takeUp(state: State, owner: string, record: HealthRecord, now: number): void {
+  state.others.set(owner, record)
+  for (const [name, { at }] of state.others) if (now - at > FORGET_MS) state.others.delete(name)
+  const others = [...state.others.values()]
+  state.sumOfOthers = others.length === 0 ? undefined : addSums(others)
+  const measured = others.filter(({ ttftMs }) => ttftMs !== undefined).toSorted((a, b) => b.at - a.at)
+  state.ttftOfOthers = measured[0]?.ttftMs
+  state.limitedUntil = Math.max(state.limitedUntil, record.limitedUntil)
+  if (record.circuitAt <= state.circuitAt) return
+  const { circuitAt, consecutive, ejections, ejectedUntil } = record
+  Object.assign(state, { circuitAt, consecutive, ejections, ejectedUntil })
 }
 
 const UNMEASURED: HealthView = { uptime: undefined, countedRequests: 0, ttftMs: undefined, throughput: undefined }
 
 function emptyState(now: number): State {
   return {
+    ...emptySums(now),
     ttft: createMedianWindow(TTFT_SAMPLES, FORGET_MS),
     medianTtftMs: undefined,
-    updatedAt: now,
-    successes: 0,
-    counted: 0,
-    failures: 0,
-    all: 0,
-    outputTokens: 0,
-    generationMs: 0,
+    circuitAt: 0,
     consecutive: 0,
     ejections: 0,
     limitedUntil: 0,
     ejectedUntil: undefined,
     probeUntil: undefined,
+    others: new Map(),
+    sumOfOthers: undefined,
+    ttftOfOthers: undefined,
   }
-}
-
-/** A clock that was set back makes nothing older. */
-function factorOf(state: State, now: number): number {
-  return 0.5 ** (Math.max(0, now - state.updatedAt) / HALF_LIFE_MS)
-}
-
-function decay(state: State, now: number): void {
-  const factor = factorOf(state, now)
-  state.successes *= factor
-  state.counted *= factor
-  state.failures *= factor
-  state.all *= factor
-  state.outputTokens *= factor
-  state.generationMs *= factor
-  state.updatedAt = now
 }
 
 function count(state: State, { verdict }: Outcome): void {
@@ -154,6 +176,7 @@ function cool(state: State, { verdict, retryAfterMs }: Outcome, now: number): vo
     const wait = retryAfterMs !== undefined && Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : LIMITED_MS
     state.limitedUntil = Math.max(state.limitedUntil, now + wait)
   }
+  if (verdict === 'success' || verdict === 'against') state.circuitAt = now
   if (verdict === 'success') {
     state.consecutive = 0
     state.ejections = 0
@@ -175,12 +198,16 @@ function cooldownOf(state: State, now: number): Cooldown | undefined {
 }
 
 function viewOf(state: State, now: number): HealthView {
-  if (now - state.updatedAt > FORGET_MS) return UNMEASURED
+  const { sumOfOthers } = state
+  const isOld = (sums: HealthSums) => now - sums.at > FORGET_MS
+  const others = sumOfOthers === undefined || isOld(sumOfOthers) ? undefined : sumOfOthers
+  if (others === undefined && isOld(state)) return UNMEASURED
+  const sums = others === undefined ? state : addSums([state, others])
   return {
-    uptime: state.counted > 0 ? state.successes / state.counted : undefined,
-    countedRequests: state.counted * factorOf(state, now),
-    ttftMs: state.medianTtftMs,
-    throughput: state.generationMs > 0 ? (state.outputTokens * 1000) / state.generationMs : undefined,
-    errorRate: state.all > 0 ? state.failures / state.all : undefined,
+    uptime: sums.counted > 0 ? sums.successes / sums.counted : undefined,
+    countedRequests: sums.counted * fadedBy(sums.at, now),
+    ttftMs: state.medianTtftMs ?? (others === undefined ? undefined : state.ttftOfOthers),
+    throughput: sums.generationMs > 0 ? (sums.outputTokens * 1000) / sums.generationMs : undefined,
+    errorRate: sums.all > 0 ? sums.failures / sums.all : undefined,
   }
 }

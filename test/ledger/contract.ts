@@ -28,6 +28,7 @@ export function ledgerContract(engine: string, createPlace: () => ContractPlace)
     describe('orphans', () => orphans(opened, another))
     describe('requests', () => requests(opened, another))
     describe('idempotency keys', () => idempotency(opened, another))
+    describe('health', () => health(opened, another))
     describe('the whole', () => whole(opened, another))
   })
 }
@@ -207,6 +208,29 @@ function idempotency(opened: () => Ledger, another: (startMs: number) => Promise
       kind: 'kept',
       answer: { status: 204, headers: {}, body: new Uint8Array() },
     })
+  })
+}
+
+function health(opened: () => Ledger, another: (startMs: number) => Promise<Ledger>): void {
+  const row = (endpoint: string, at: number, state = '{}') => ({ endpoint, at, state })
+
+  it('is told to the others and not to oneself, and outlives its process', async () => {
+    const other = await another(2)
+    await opened().health.save([row('a:m', 1_000, 'one'), row('b:m', 2_000)], 2_000)
+    await opened().health.save([row('a:m', 3_000, 'two')], 3_000)
+    expect(await opened().health.others(0)).toEqual([])
+    expect(await other.health.others(0)).toMatchObject([row('b:m', 2_000), row('a:m', 3_000, 'two')])
+    expect(await other.health.others(2_000)).toMatchObject([row('a:m', 3_000, 'two')])
+    await opened().close()
+    expect(await (await another(3)).health.others(0)).toHaveLength(2)
+  })
+
+  it('is forgotten after an hour', async () => {
+    const other = await another(2)
+    await opened().health.save([row('a:m', 1_000)], 1_000)
+    await other.health.save([row('b:m', 3_601_001)], 3_601_001)
+    expect(await other.health.others(0)).toEqual([])
+    expect(await opened().health.others(0)).toMatchObject([row('b:m', 3_601_001)])
   })
 }
 

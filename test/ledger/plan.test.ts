@@ -5,6 +5,7 @@ import { attemptSql } from '../../src/ledger/sqlite/attempt-row.ts'
 import { listQuery } from '../../src/ledger/sqlite/attempts.ts'
 import { budgetSql } from '../../src/ledger/sqlite/budgets.ts'
 import { eventSql } from '../../src/ledger/sqlite/events.ts'
+import { healthSql } from '../../src/ledger/sqlite/health.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
@@ -30,7 +31,15 @@ function planOf(sql: string): readonly string[] {
   return rows.map(({ detail }) => detail)
 }
 
-const statements = Object.entries({ ...attemptSql, ...budgetSql, ...eventSql, ...processSql, ...idempotencySql, ...requestSql })
+const statements = Object.entries({
+  ...attemptSql,
+  ...budgetSql,
+  ...eventSql,
+  ...processSql,
+  ...idempotencySql,
+  ...requestSql,
+  ...healthSql,
+})
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {
   for (const step of planOf(sql))

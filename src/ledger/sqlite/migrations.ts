@@ -129,8 +129,19 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
 `
 
+const health = `
+CREATE TABLE health (
+  owner TEXT NOT NULL,
+  endpoint TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  PRIMARY KEY (owner, endpoint)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX health_by_time ON health (at);
+`
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first] as const
+export const migrations = [first, health] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

@@ -9,6 +9,7 @@ import { bytesOf, damaged } from './columns.ts'
 import { configure, connect, LOCK_WAIT_MS, storeError, whenFree, type Connection } from './connection.ts'
 import { verifyEvents } from './events.ts'
 import { prepareFile } from './file.ts'
+import { createHealthStore } from './health.ts'
 import { createIdempotencyStore } from './idempotency.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
@@ -85,6 +86,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     attempts: createAttemptStore(engine),
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
+    health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {
       try {

@@ -15,6 +15,10 @@ type Json = Readonly<Record<string, unknown>>
 /** Bytes kept of the end: usage, finish reasons and errors are in the last few events. */
 const TAIL_BYTES = 64 * 1024
 
+/** Of those the ones that are read: a little, unless the last few events are longer. Every stream pays for what is read. */
+const READ_BYTES = 8 * 1024
+const READ_EVENTS = 4
+
 /** What the events that were read have said. */
 type Facts = {
   model: string | undefined
@@ -68,15 +72,27 @@ export function createTap(): StreamTap {
       return facts.hasContent
     },
     end: () => {
+      const kept = Buffer.concat(tail)
+      const bytes = kept.subarray(Math.max(0, Math.min(kept.length - READ_BYTES, beforeLastEvents(kept))))
+      skippedBytes += kept.length - bytes.length
       const isWhole = skippedBytes === 0
       const decoder = isWhole ? head : createSseDecoder()
-      const bytes = Buffer.concat(tail)
       const from = isWhole ? 0 : afterFirstEvent(bytes)
       read(facts, decoder, bytes.subarray(from), true)
       const readBytes = headBytes + bytes.length - from
       return report(facts, skippedBytes + from, readBytes)
     },
   }
+}
+
+/** Index of the blank line in front of the last few events; 0 when there are not so many. */
+function beforeLastEvents(bytes: Buffer): number {
+  const blanks = bytes.includes('\r') ? ['\n\n', '\r\n\r\n', '\r\r'] : ['\n\n']
+  let at = bytes.length
+  for (let found = 0; found <= READ_EVENTS && at > 0; found++) {
+    at = Math.max(0, ...blanks.map((blank) => bytes.lastIndexOf(blank, at - 1)))
+  }
+  return at
 }
 
 /** What is left of the event in whose middle the tail begins is not read. */

@@ -191,7 +191,7 @@ function redactedOf(start: Held['start'], hasText: boolean, carriers: Held['carr
 function contentBlock(start: Held['start']): Json {
   switch (start.type) {
     case 'text-start':
-      return { type: 'text', text: '', citations: null }
+      return { type: 'text', text: '' }
     case 'reasoning-start':
       return { type: 'thinking', thinking: '', signature: '' }
     case 'tool-input-start':

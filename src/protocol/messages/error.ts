@@ -48,7 +48,7 @@ function ownBody(error: RouteplaneError, requestId: string): unknown {
       type: typeOf(statusOf(error)),
       message: error.hint === undefined ? message : `${message} ${error.hint}`,
       details: defined({
-        error_code: error.code,
+        error_code: isUnknownThread(error) ? THREAD_NOT_FOUND : error.code,
         fault: error.fault,
         money: error.money,
         hint: error.hint,
@@ -58,6 +58,13 @@ function ownBody(error: RouteplaneError, requestId: string): unknown {
     },
     request_id: requestId,
   }
+}
+
+/** The vendor's SDKs read this word in the place of a code, and say the whole conversation again. */
+const THREAD_NOT_FOUND = 'thread_not_found'
+
+function isUnknownThread({ code, details }: RouteplaneError): boolean {
+  return code === 'unsupported_parameter' && details['path'] === 'thread'
 }
 
 function nativeBody({ reply, money }: RouteplaneError): { readonly status: number; readonly body: unknown } | undefined {

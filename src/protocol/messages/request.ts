@@ -170,7 +170,11 @@ function decodeState(
   raw: Readonly<Record<string, unknown>>,
   unknown: UnknownField[],
 ): Readonly<Record<string, string>> {
-  const own = stateFields.filter((name) => name !== 'context_management' && name !== 'max_tokens' && isPresent(raw[name]))
+  const isBegun = isRecord(raw['thread']) && raw['thread']['type'] === 'create'
+  // Beginning a thread is an offer to keep what is said; who goes on from it is told to say all of it again.
+  if (isBegun) unknown.push({ path: 'thread', value: raw['thread'] })
+  const elsewhere = ['context_management', 'max_tokens', ...(isBegun ? ['thread'] : [])]
+  const own = stateFields.filter((name) => !elsewhere.includes(name) && isPresent(raw[name]))
   const state = Object.fromEntries(own.map((name) => [name, JSON.stringify(raw[name])]))
   if (json.max_tokens === 0) state['max_tokens'] = '0'
   if (decodeEdits(json, unknown)) state['context_management'] = JSON.stringify(raw['context_management'])

@@ -100,16 +100,13 @@ function encodeContent(candidate: Candidate, { request }: EncodeContext): readon
   const cited = own.length === 0 || at === -1 ? blocks : blocks.with(at, { ...blocks[at], citations: own })
   const others = extras.flatMap(encodeExtra)
   const sources = request.output.kind === 'text' && finish.reason === 'stop' ? sourceList(extras) : undefined
-  return [...cited, ...others, ...(sources === undefined ? [] : [{ type: 'text', text: sources, citations: null }])]
+  return [...cited, ...others, ...(sources === undefined ? [] : [{ type: 'text', text: sources }])]
 }
 
 function encodeBlock(part: Content): readonly Json[] {
   switch (part.type) {
     case 'text':
-      return [
-        ...(part.text === '' ? [] : [{ type: 'text', text: part.text, citations: null }]),
-        ...redacted(attachedData(part.carriers ?? [], undefined)),
-      ]
+      return [...(part.text === '' ? [] : [{ type: 'text', text: part.text }]), ...redacted(attachedData(part.carriers ?? [], undefined))]
     case 'reasoning': {
       const thinking = part.text.join('\n\n')
       const { signature, redacted: data } = slotsOf(thinking !== '', part.carriers)
@@ -156,7 +153,7 @@ export function encodeExtra(extra: Extra): readonly Json[] {
       return extra.wire === 'messages' && isRecord(extra.raw) && citedHere(extra) === undefined ? [extra.raw] : []
     case 'image':
     case 'audio':
-      return [{ type: 'text', text: `[${extra.kind} of type ${extra.mimeType} that this protocol cannot carry]`, citations: null }]
+      return [{ type: 'text', text: `[${extra.kind} of type ${extra.mimeType} that this protocol cannot carry]` }]
     case 'citation':
     case 'logprobs':
       return []

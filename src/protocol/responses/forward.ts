@@ -3,6 +3,7 @@ import { isRecord } from '../../lib/json.ts'
 import { spliceJson } from '../../lib/json-splice.ts'
 import { isEnvelope, unwrapCarrier } from '../carrier.ts'
 import { extensionFields } from '../extensions.ts'
+import { COMPACT_PATH, isCompaction } from './compact.ts'
 import type { ForwardedCall, UpstreamTarget, WireRequest } from '../protocol.ts'
 
 export const RESPONSES_PATH = '/responses'
@@ -13,7 +14,7 @@ export function forward(wire: WireRequest, target: UpstreamTarget): ForwardedCal
   const input = withoutEnvelopes(wire.json['input'])
   if (input !== undefined) set.set('input', input)
   return {
-    path: RESPONSES_PATH,
+    path: isCompaction(wire) ? COMPACT_PATH : RESPONSES_PATH,
     body: spliceJson(wire.body, { set, remove: extensionFields }),
     headers: { 'content-type': 'application/json', accept: wire.json['stream'] === true ? 'text/event-stream' : 'application/json' },
     hideUsageChunk: false,

@@ -5,6 +5,7 @@ import { readExtensions } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { ByteFilter, CallerRequest, Protocol, WireRequest } from '../protocol.ts'
 import { pathOf, presetMembers } from './caller-fields.ts'
+import { checkCompaction, COMPACT_PATH, isCompaction } from './compact.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
 import { responsesNeeds } from './needs.ts'
@@ -21,7 +22,7 @@ export const responses = {
   id: 'responses',
   aliases: ['openai_responses', 'open_responses'],
   caller: {
-    paths: ['/v1/responses'],
+    paths: ['/v1/responses', `/v1${COMPACT_PATH}`],
     read: readRequest,
     decodeRequest,
     pathOf,
@@ -46,6 +47,7 @@ function readRequest(wire: WireRequest): CallerRequest {
   scanMembers(wire.body)
   const extensions = readExtensions(wire.json, wire.headers, wire.query)
   const json = readWire(responsesRequestSchema, wire.json)
+  if (isCompaction(wire)) checkCompaction(wire)
   if (json.background === true) throw inBackground()
   const model = json.model ?? extensions.models?.[0]
   if (model === undefined) throw invalidRequest('model', 'is missing')

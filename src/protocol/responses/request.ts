@@ -5,6 +5,7 @@ import { isRecord } from '../../lib/json.ts'
 import { extensionFields } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { WireRequest } from '../protocol.ts'
+import { isCompaction, untranslatableCompaction } from './compact.ts'
 import { decodeItems } from './items.ts'
 import { responsesRequestSchema, type ResponsesRequest } from './schema.ts'
 import { asSchema, decodeToolChoice, decodeTools } from './tools.ts'
@@ -27,8 +28,9 @@ export const accountFields = [
 
 const modelled: ReadonlySet<string> = new Set([...Object.keys(responsesRequestSchema.shape), ...accountFields, ...extensionFields])
 
-/** @throws RouteplaneError `invalid_request` naming the JSON path. */
+/** @throws RouteplaneError `invalid_request` naming the JSON path; `unsupported_parameter` for a compaction. */
 export function decodeRequest(wire: WireRequest): CompletionRequest {
+  if (isCompaction(wire)) throw untranslatableCompaction()
   const json = readWire(responsesRequestSchema, wire.json)
   const unknown: UnknownField[] = Object.entries(wire.json)
     .filter(([name, value]) => !modelled.has(name) && value !== null)

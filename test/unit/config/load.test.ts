@@ -62,6 +62,11 @@ describe('defaults', () => {
         "log": {
           "level": "info",
         },
+        "managed": {
+          "accounts": Map {},
+          "models": Map {},
+          "standard": 750n,
+        },
         "payment": {
           "onUnknown": "fail",
           "prefer": [

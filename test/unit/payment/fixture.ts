@@ -82,6 +82,7 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
     },
     requests: { record: () => {}, get: async () => undefined, list: async () => [], flush: async () => {} },
     idempotency: { claim: async () => ({ kind: 'new' }), finish: async () => {} },
+    health: { save: async () => {}, others: async () => [] },
     nonceSalt: async () => new Uint8Array(32),
     verifyEvents: async () => ({ ok: true }),
     close: async () => {},

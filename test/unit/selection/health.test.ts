@@ -2,7 +2,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RouteplaneError, type ErrorCode } from '../../../src/errors.ts'
-import { createHealth, EJECT_AFTER, HALF_LIFE_MS } from '../../../src/selection/health.ts'
+import { createHealth, EJECT_AFTER } from '../../../src/selection/health.ts'
+import { HALF_LIFE_MS } from '../../../src/selection/health-record.ts'
 import { outcomeOfError, verdictOfError, verdictOfStatus, type Outcome, type Verdict } from '../../../src/selection/outcome.ts'
 import { verifies } from '../../support/verifies.ts'
 
@@ -199,5 +200,84 @@ describe('leaving an endpoint alone', () => {
     record('neutral', {}, 50)
     record('apart', {}, 50)
     expect(cooldown()).toBeUndefined()
+  })
+})
+
+describe('what another process of the same ledger knows', () => {
+  /** Hands over everything one has noted, as the store would. */
+  function handOver(from: ReturnType<typeof setup>, to: ReturnType<typeof setup>, owner = 'other') {
+    to.health.absorb(from.health.takeChanged().map((row) => ({ ...row, owner })))
+  }
+
+  it('is there after a restart, faded by the time between', () => {
+    verifies('register.routing.monitor')
+    const [before, after] = [setup(), setup()]
+    before.record('success', { ttftMs: 120, outputTokens: 100, totalMs: 2_000 }, 30)
+    before.record('against', {}, 2)
+    handOver(before, after)
+    expect(after.view()).toEqual(before.view())
+    after.time.now += HALF_LIFE_MS
+    expect(after.view().countedRequests).toBeCloseTo(16)
+    expect(after.view().uptime).toBeCloseTo(30 / 32)
+    after.time.now += 60 * 60_000
+    expect(after.view().uptime).toBeUndefined()
+  })
+
+  it('adds to what this one knows, and counts once however often it is told', () => {
+    const [one, two] = [setup(), setup()]
+    one.record('success', {}, 10)
+    two.record('against', {}, 10)
+    const rows = one.health.takeChanged().map((row) => ({ ...row, owner: 'one' }))
+    two.health.absorb(rows)
+    two.health.absorb(rows)
+    expect(two.view()).toMatchObject({ uptime: 0.5, countedRequests: 20 })
+    expect(one.view()).toMatchObject({ uptime: 1, countedRequests: 10 })
+    expect(one.health.takeChanged()).toEqual([])
+  })
+
+  it('ejects here what was ejected there, keeps its count of ejections, and ends with the newer success', () => {
+    const [one, two] = [setup(), setup()]
+    one.record('against', {}, EJECT_AFTER)
+    handOver(one, two)
+    expect(two.cooldown()).toEqual(one.cooldown())
+    two.time.now += 30_001
+    expect(two.cooldown()).toBeUndefined()
+    two.health.begin('e')
+    expect(two.cooldown()?.kind).toBe('probing')
+    two.record('against')
+    expect(two.cooldown()).toEqual({ kind: 'ejected', untilMs: two.time.now + 60_000 })
+    one.time.now = two.time.now + 60_001
+    handOver(two, one)
+    one.health.begin('e')
+    one.record('success')
+    two.time.now = one.time.now
+    handOver(one, two)
+    expect(two.cooldown()).toBeUndefined()
+  })
+
+  it('keeps a limit until its end', () => {
+    const [one, two] = [setup(), setup()]
+    one.record('limited', { retryAfterMs: 9_000 })
+    handOver(one, two)
+    two.record('success')
+    expect(two.cooldown()).toEqual({ kind: 'limited', untilMs: one.time.now + 9_000 })
+  })
+
+  it.each(['', '{', 'null', '[]', '{"at":1}', '{"at":-1}', '{"at":"1"}'])('is nothing when it reads %j', (state) => {
+    const { health, view } = setup()
+    health.absorb([{ endpoint: 'e', owner: 'other', at: 1, state }])
+    expect(view().uptime).toBeUndefined()
+  })
+
+  it('law: any text is taken or left, and never a figure that is none', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), fc.nat({ max: 2_000_000 }), (state, at) => {
+        const { health, view } = setup()
+        health.absorb([{ endpoint: 'e', owner: 'other', at, state }])
+        const { uptime, countedRequests } = view()
+        expect(uptime === undefined || (uptime >= 0 && uptime <= 1)).toBe(true)
+        expect(Number.isFinite(countedRequests)).toBe(true)
+      }),
+    )
   })
 })

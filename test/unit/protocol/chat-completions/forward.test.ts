@@ -161,6 +161,29 @@ describe('createTap', () => {
     }
   })
 
+  it.each([
+    ['small events', 20, 20],
+    ['last events longer than all that is read otherwise', 20, 20_000],
+    ['long events', 9_000, 9_000],
+  ])('knows how a long answer of %s ended', (_what, length, lastLength) => {
+    const event = (members: object) => encode(`data: ${JSON.stringify(members)}\n\n`)
+    const said = (characters: number, finish: string | null = null) =>
+      event({ model: 'm', choices: [{ index: 0, delta: { content: 'x'.repeat(characters) }, finish_reason: finish }] })
+    const usage = { prompt_tokens: 7, completion_tokens: 9, total_tokens: 16 }
+    const body = Array.from({ length: Math.ceil(200_000 / (length + 100)) }, () => said(length))
+    const end = [said(lastLength, 'length'), event({ choices: [], usage }), encode('data: [DONE]\n\n')]
+    for (const chunks of [
+      [...body, ...end],
+      [Buffer.concat([...body, ...end])],
+      cut(Buffer.concat([...body, ...end]), [100_000, 150_000]),
+    ]) {
+      const { report } = tapped(chunks)
+      expect(report.error).toBeUndefined()
+      expect(report.usage).toMatchObject({ inputTokens: 7, outputTokens: 9 })
+      expect(report.finishReason).toBe('length')
+    }
+  })
+
   it('says when content has come, and not before', () => {
     const { firstContent } = tapped([
       encode(': ping\n\n'),

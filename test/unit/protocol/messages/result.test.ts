@@ -53,7 +53,7 @@ describe('a whole answer', () => {
       type: 'message',
       role: 'assistant',
       model: 'm',
-      content: [{ type: 'text', text: 'hi', citations: null }],
+      content: [{ type: 'text', text: 'hi' }],
       stop_reason: 'end_turn',
       stop_sequence: null,
       usage: {
@@ -96,7 +96,7 @@ describe('a whole answer', () => {
 
   it('read and written again says the same', () => {
     const block = fc.oneof(
-      fc.string({ minLength: 1 }).map((text) => ({ type: 'text', text, citations: null })),
+      fc.string({ minLength: 1 }).map((text) => ({ type: 'text', text })),
       fc.record({ type: fc.constant('thinking'), thinking: fc.string(), signature: fc.base64String({ minLength: 4 }) }),
       fc.record({
         type: fc.constant('tool_use'),

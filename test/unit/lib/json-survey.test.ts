@@ -1,9 +1,12 @@
-/** The search for repeated members, against a plain recursive reading of the same text. */
+/** The one look over a JSON text: repeated members against a plain reading, places against the scan of the bytes. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findDuplicateKey } from '../../../src/http/duplicate-key.ts'
+import { scanMembers } from '../../../src/lib/json-splice.ts'
+import { surveyJson } from '../../../src/lib/json-survey.ts'
 
-describe('findDuplicateKey', () => {
+const findDuplicateKey = (text: string) => surveyJson(text).repeatedKey
+
+describe('a repeated member', () => {
   it('finds nothing in what JSON.stringify writes', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1, '\t'), (value, indent) => {
@@ -44,6 +47,41 @@ describe('findDuplicateKey', () => {
     expect(findDuplicateKey('{"a":{"b":{"c":1,"c":2}}}')).toBe('c')
     expect(findDuplicateKey('{"a":{"b":{"d":{"c":1,"c":2}}}}')).toBeUndefined()
   })
+})
+
+describe('the top-level members', () => {
+  const blank = fc.constantFrom('', ' ', '\n\t')
+
+  it('stand where the scan of the bytes finds them', () => {
+    const members = fc.dictionary(fc.string({ unit: 'grapheme-ascii' }), fc.jsonValue({ maxDepth: 3, stringUnit: 'grapheme-ascii' }))
+    fc.assert(
+      fc.property(members, blank, (object, space) => {
+        const inner = Object.entries(object).map(
+          ([key, value]) => `${space}${JSON.stringify(key)}${space}:${space}${JSON.stringify(value)}${space}`,
+        )
+        const text = `${space}{${inner.join(',')}}${space}`
+        expect(surveyJson(text).members).toEqual(scanMembers(Buffer.from(text)))
+      }),
+    )
+  })
+
+  it('are of the outermost object only', () => {
+    expect(surveyJson('[{"a":1}]').members).toEqual([])
+    expect(surveyJson('{"a":{"b":[1,{"c":2}]},"d":"x,}"}').members.map(({ key }) => key)).toEqual(['a', 'd'])
+  })
+
+  it('say nothing of a text that is no JSON, and do not throw', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', ' ', '1', 'u') }),
+        (text) => void surveyJson(text),
+      ),
+    )
+  })
+})
+
+it.each([64, 65])('%i levels', (levels) => {
+  expect(surveyJson('['.repeat(levels) + ']'.repeat(levels)).isTooDeep).toBe(levels > 64)
 })
 
 function escaped(character: string): string {
