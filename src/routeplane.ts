@@ -89,6 +89,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     ledger,
     wallet,
     networks,
+    schemes: config.payment.schemes,
     chainOf,
     budgets,
     resolver,

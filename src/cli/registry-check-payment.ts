@@ -6,13 +6,13 @@ import { foldParts } from '../completion/fold.ts'
 import type { Config } from '../config/config.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Completion, GatewayCall } from '../gateway/call.ts'
+import { systemClock } from '../lib/clock.ts'
 import { createId } from '../lib/id.ts'
 import { fromAtomic, parseAtomic, scaleUsd, type Usd } from '../money.ts'
 import { findAsset } from '../chain/networks.ts'
-import { challengeFormats } from '../payment/challenge/index.ts'
 import type { Terms } from '../payment/challenge/challenge.ts'
-import { schemes } from '../payment/scheme/index.ts'
 import { judge } from '../payment/terms.ts'
+import { x402 } from '../payment/x402.ts'
 import type { Provider, X402Terms } from '../registry/endpoint.ts'
 import type { OfferedAnswer, OfferReading, PaidReading, PaymentPort } from '../registry/check/subject.ts'
 import { updateProviderFile } from '../registry/provider-edit.ts'
@@ -45,17 +45,19 @@ const NOBODY = '0x0000000000000000000000000000000000000001'
 const NO_CAP = (10n ** 60n) as Usd
 
 async function readOffersOf(answer: OfferedAnswer, manifest: X402Terms): Promise<readonly OfferReading[]> {
-  const challenge = challengeFormats.map((format) => format.read(answer, answer.body)).find((each) => each !== undefined)
+  const challenge = x402.formats.map((format) => format.read(answer, answer.body)).find((each) => each !== undefined)
   if (challenge === undefined)
     throw new RouteplaneError('bad_challenge', 'the 402 is of no format that is understood: it needs a PAYMENT-REQUIRED header')
   const { boundUsd } = answer
   const agreement = {
     manifest,
     networks: manifest.networks,
-    schemes: schemes.map(({ id }) => id),
+    schemes: x402.schemes,
     payer: NOBODY,
     heldUsd: boundUsd === undefined ? NO_CAP : scaleUsd(boundUsd, manifest.maxPriceSlackPermille, 1000n, 'up'),
     capUsd: NO_CAP,
+    now: systemClock.now(),
+    bodyDigest: '',
   } as const
   return Promise.all(
     challenge.terms.map(async (terms): Promise<OfferReading> => {

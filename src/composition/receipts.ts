@@ -38,7 +38,7 @@ export function viewReceipts({ ledger, chainOf, resolver, clock, asset, payer, r
     async verify(id) {
       const row = await ledger.attempts.get(id)
       if (row === undefined) throw new RouteplaneError('receipt_not_found', `there is no receipt ${JSON.stringify(id.slice(0, 60))}`)
-      return verifyReceipt(row, chainOf, clock.now())
+      return verifyReceipt(row, { ledger, chainOf, now: clock.now() })
     },
     async reconcile(range) {
       if (payer === undefined || asset === undefined) throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')

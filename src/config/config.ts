@@ -36,7 +36,8 @@ export type Config = {
   readonly payment: {
     readonly prefer: readonly PaymentModeName[]
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
-    readonly schemes: readonly string[]
+    /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
+    readonly schemes?: readonly string[]
   }
   readonly wallet: WalletConfig
   readonly registry: { readonly path?: string; readonly url?: string; readonly pollSeconds: number; readonly hideDeprecated: boolean }
@@ -143,7 +144,11 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
     },
     managed: managedOf(fields.managed.discounts),
     budget: budgetOf(fields.budget),
-    payment: { prefer: fields.payment.prefer, onUnknown: fields.payment.on_unknown, schemes: fields.payment.schemes },
+    payment: {
+      prefer: fields.payment.prefer,
+      onUnknown: fields.payment.on_unknown,
+      ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
+    },
     wallet: walletOf(fields.wallet, base, state, environment),
     registry: {
       ...(fields.registry.path === undefined ? {} : { path: resolvePath(fields.registry.path, base, environment) }),

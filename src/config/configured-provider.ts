@@ -10,7 +10,7 @@ import type { PriceTier, Pricing } from '../registry/pricing.ts'
 import type { Environment } from './environment.ts'
 import { isLoopbackHost } from './fields.ts'
 import { knownProvider } from './known-providers.ts'
-import type { ModelRow, PriceTierFields, ProviderBlock } from './provider-schema.ts'
+import { schemeNames, type ModelRow, type PriceTierFields, type ProviderBlock } from './provider-schema.ts'
 
 /** A provider of the user's own, and what only his config can say about it. */
 export type ConfiguredProvider = {
@@ -110,7 +110,7 @@ function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'):
           payTo,
           networks: terms?.networks ?? [DEFAULT_NETWORK[walletNetwork]],
           assets: terms?.assets ?? ['USDC'],
-          schemes: terms?.schemes ?? ['exact'],
+          schemes: terms?.schemes ?? schemeNames,
           maxPriceSlackPermille: slackOf(terms?.max_price_slack),
         }
   return {

@@ -17,6 +17,7 @@ import {
   secret,
 } from './fields.ts'
 import { presetMap } from './preset-schema.ts'
+import { mppSchemes } from '../registry/mpp-terms.ts'
 import { caip2, paymentModeNames, providerBlock, schemeNames, timeouts } from './provider-schema.ts'
 
 export const DEFAULT_PORT = 4356
@@ -72,7 +73,10 @@ const budget = block({
 const payment = block({
   prefer: z.array(z.enum(paymentModeNames)).min(1).default(['byok', 'x402', 'mpp', 'invoice']),
   on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('fail'),
-  schemes: z.array(z.enum(schemeNames)).min(1).default(['exact']),
+  schemes: z
+    .array(z.enum([...schemeNames, ...mppSchemes]))
+    .min(1)
+    .optional(),
 })
 
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'is not the name of an environment variable')

@@ -51,6 +51,10 @@ export type AttemptPayment = {
   readonly settledUsd?: Usd
   readonly nonce: `0x${string}`
   readonly validBeforeSeconds: bigint
+  /** Which proof ends it: a kind of `payment/proof`. */
+  readonly proof: string
+  /** What else its scheme must know to sign again or to find the outcome; never a signature. */
+  readonly particulars?: Readonly<Record<string, string>>
   readonly resource: string
   readonly bodyDigest: string
   readonly transaction?: `0x${string}`

@@ -1,10 +1,16 @@
 /** The payment modes, in their default order of preference. */
 import { createByok, type ByokDeps } from './byok.ts'
+import { createChallenged, type ChallengedDeps } from './challenged.ts'
 import type { PaymentMode } from './mode.ts'
-import { createX402, type X402Deps } from './x402.ts'
+import { mpp } from './mpp.ts'
+import type { PaymentProtocol } from './protocol.ts'
+import { x402 } from './x402.ts'
 
-export type PaymentDeps = ByokDeps & X402Deps
+export type PaymentDeps = ByokDeps & ChallengedDeps
+
+/** The protocols that ask by a 402. */
+const protocols: readonly PaymentProtocol[] = [x402, mpp]
 
 export function createPaymentModes(deps: PaymentDeps): readonly PaymentMode[] {
-  return [createByok(deps), createX402(deps)]
+  return [createByok(deps), ...protocols.map((protocol) => createChallenged(protocol, deps))]
 }

@@ -2,6 +2,8 @@
 import type { Chain, TransferEvidence } from '../chain/chain.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { proofOf } from './proof/index.ts'
+import { placeKey } from './proof/proof.ts'
 import { addUsd, fromAtomic, type Atomic, type Usd } from '../money.ts'
 
 export type Reconciliation = {
@@ -36,7 +38,7 @@ export type ReconcileInput = {
   readonly resolved: number
 }
 
-/** Lays every settled attempt beside every transfer the wallet made, joined by nonce. */
+/** Lays every settled attempt beside every transfer the wallet made, joined as its proof says: by nonce or by place. */
 export async function reconcile(input: ReconcileInput): Promise<Reconciliation> {
   const { ledger, chain, asset, payer } = input
   const settled = (await ledger.attempts.list({ states: ['settled'] })).filter(
@@ -62,11 +64,12 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciliation> 
 }
 
 function compare(rows: readonly AttemptRow[], transfers: readonly TransferEvidence[], usd: (amount: bigint) => Usd): readonly Difference[] {
-  const left = new Map(transfers.map((transfer, at) => [transfer.nonce?.toLowerCase() ?? `plain ${at}`, transfer]))
+  const left = new Map(transfers.map((transfer) => [keyOf(transfer), transfer]))
   const differences: Difference[] = []
   for (const { id, payment } of rows) {
     if (payment === undefined) continue
-    const key = payment.nonce.toLowerCase()
+    const key = proofOf(payment).transferKey(payment)
+    if (key === undefined) continue
     const transfer = left.get(key)
     left.delete(key)
     const ledgerUsd = payment.settledUsd ?? usd(payment.amountSettled ?? payment.amountAuthorized)
@@ -76,6 +79,10 @@ function compare(rows: readonly AttemptRow[], transfers: readonly TransferEviden
   }
   for (const { amount, transaction } of left.values()) differences.push({ kind: 'only_on_chain', transaction, chainUsd: usd(amount) })
   return differences
+}
+
+function keyOf({ nonce, transaction, logIndex }: TransferEvidence): string {
+  return nonce?.toLowerCase() ?? placeKey(transaction, logIndex)
 }
 
 function firstBlock(rows: readonly AttemptRow[]): bigint | undefined {

@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { gatherEvidence } from './evidence.ts'
+import { gatherEvidence } from './proof/index.ts'
 
 export type Resolver = {
   /** Asks the chain, `tries` times or until it is known; writes the ending. @returns `open` when nothing is proven. */
@@ -142,7 +142,8 @@ async function settle(attemptId: string, how: SettleOptions, deps: ResolverDeps)
     if (row === undefined) return 'released'
     if (row.state === 'settled' || row.state === 'released') return row.state
     if (row.payment === undefined) return 'open'
-    const evidence = await gatherEvidence(deps.chainOf(row.payment.network), row.payment, deps.clock.now(), how.transaction)
+    const claimed = how.transaction === undefined ? {} : { claimed: how.transaction }
+    const evidence = await gatherEvidence(row.payment, { ...deps, now: deps.clock.now(), ...claimed })
     if (evidence.state !== 'open') {
       await deps.ledger.attempts.end(attemptId, evidence)
       deps.log.info('attempt ended', { attempt: attemptId, state: evidence.state })

@@ -1,22 +1,24 @@
 /** Sends one signed call until its outcome is known: always the same authorization, never a second one. */
-import type { Chain } from '../chain/chain.ts'
 import { RouteplaneError, toRouteplaneError, withMoney, type MoneyState } from '../errors.ts'
-import type { Clock } from '../lib/clock.ts'
 import { headerOf, type HttpResponse } from '../lib/http-call.ts'
-import type { Log } from '../lib/log.ts'
-import type { Ledger } from '../ledger/ledger.ts'
-import { formatUsd } from '../money.ts'
-import type { SettlementClaim } from './challenge/challenge.ts'
+import { formatUsd, fromAtomic, type Usd } from '../money.ts'
+import type { ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
 import type { PaidCall, PaidResponse, Payment } from './mode.ts'
+import type { PaymentModeName } from '../registry/endpoint.ts'
 import type { Resolver } from './resolver.ts'
-import type { SignedCall } from './x402.ts'
+import type { SchemeWorld, SigningPlan } from './scheme/scheme.ts'
 
-export type SendDeps = {
-  readonly ledger: Ledger
-  chainOf(network: string): Chain
-  readonly resolver: Resolver
-  readonly clock: Clock
-  readonly log: Log
+export type SendDeps = SchemeWorld & { readonly resolver: Resolver }
+
+/** All that is needed to send the same signature again, byte for byte. */
+export type SignedCall = {
+  readonly mode: PaymentModeName
+  readonly plan: SigningPlan
+  readonly format: ChallengeFormat
+  /** Writes a payload as the credential headers of this call. */
+  attach(payload: unknown): Readonly<Record<string, string>>
+  /** The credential, attached. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** Waits before the second, third and fourth send of the same authorization. */
@@ -46,7 +48,7 @@ export async function sendSigned(call: PaidCall, signed: SignedCall, deps: SendD
     last = await sendOnce(call, signed)
     if (last.kind === 'answer') {
       call.onProgress?.({ step: 'accepted' })
-      return { response: last.response, payment: openPayment(call, signed, last.response, deps) }
+      return receive(call, signed, last.response, deps)
     }
     if (last.kind === 'unsent' && !left) return endUnsent(call, last.why, deps)
     left ||= last.kind !== 'unsent'
@@ -102,11 +104,13 @@ function reasonOf(claim: SettlementClaim | 'invalid' | undefined): string {
 function asksMore(response: HttpResponse, signed: SignedCall): RouteplaneError | undefined {
   try {
     const terms = signed.format.read(response, '')?.terms ?? []
-    const same = terms.find(({ scheme, network }) => scheme === signed.agreed.terms.scheme && network === signed.agreed.terms.network)
-    if (same === undefined || same.amount === signed.agreed.terms.amount) return undefined
+    const same = terms.find(
+      ({ scheme, network }) => scheme === signed.plan.agreed.terms.scheme && network === signed.plan.agreed.terms.network,
+    )
+    if (same === undefined || same.amount === signed.plan.agreed.terms.amount) return undefined
     return new RouteplaneError(
       'price_mismatch',
-      `the provider changed its price from ${signed.agreed.terms.amount} to ${same.amount.slice(0, 80)} base units after it was paid`,
+      `the provider changed its price from ${signed.plan.agreed.terms.amount} to ${same.amount.slice(0, 80)} base units after it was paid`,
     )
   } catch {
     return undefined
@@ -134,8 +138,8 @@ async function endUnknown(call: PaidCall, signed: SignedCall, why: RouteplaneErr
   if (state === 'released') throw withMoney(why, 'untouched')
   const details = {
     attemptId: call.attemptId,
-    atRiskUsd: formatUsd(signed.agreed.amountUsd),
-    expiresAt: new Date(Number(signed.validBeforeSeconds) * 1_000).toISOString(),
+    atRiskUsd: formatUsd(usdOf(signed.plan)),
+    expiresAt: new Date(Number(signed.plan.validBeforeSeconds) * 1_000).toISOString(),
   }
   if (state === 'settled') {
     throw new RouteplaneError(
@@ -171,14 +175,26 @@ async function conclude(call: PaidCall, why: RouteplaneError, deps: SendDeps): P
 /** How often and how long the end of an answer waits for the chain before the resolver takes over. */
 const CLOSE_TRIES = 4
 
-function openPayment(call: PaidCall, signed: SignedCall, response: HttpResponse, deps: SendDeps): Payment {
-  let money: MoneyState = 'signed'
+function usdOf({ amount, agreed }: SigningPlan): Usd {
+  return fromAtomic(amount, agreed.asset.decimals, 'up')
+}
+
+/** Gives the answer on, after the scheme has had it first. */
+async function receive(call: PaidCall, signed: SignedCall, response: HttpResponse, deps: SendDeps): Promise<PaidResponse> {
+  const { plan, attach } = signed
   const claim = signed.format.readClaim(response)
   if (claim === 'invalid') deps.log.warn('receipt header cannot be read', { attempt: call.attemptId, provider: call.endpoint.provider.id })
+  const payment = openPayment(call, signed, claim, deps)
+  const received = await plan.agreed.scheme.receive?.({ call, plan, response, claim, attach }, deps)
+  return { response: received ?? response, payment }
+}
+
+function openPayment(call: PaidCall, signed: SignedCall, claim: SettlementClaim | 'invalid' | undefined, deps: SendDeps): Payment {
+  let money: MoneyState = 'signed'
   return {
-    mode: 'x402',
+    mode: signed.mode,
     receiptId: call.attemptId,
-    paidUsd: signed.agreed.amountUsd,
+    paidUsd: usdOf(signed.plan),
     blame: (error) => withMoney(error, money),
     async close() {
       try {

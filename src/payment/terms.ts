@@ -5,24 +5,32 @@ import { RouteplaneError, type ErrorCode } from '../errors.ts'
 import { formatUsd, fromAtomic, parseAtomic, type Atomic, type Usd } from '../money.ts'
 import type { X402Terms } from '../registry/endpoint.ts'
 import type { Terms } from './challenge/challenge.ts'
+import type { Scheme } from './scheme/scheme.ts'
 
 /** What both sides had agreed on before the 402 came: the manifest, our quote, our wallet. */
 export type Agreement = {
   readonly manifest: X402Terms
   /** Networks the wallet may pay on. */
   readonly networks: readonly string[]
-  /** Scheme ids we can sign. */
-  readonly schemes: readonly string[]
+  /** The schemes we can sign. */
+  readonly schemes: readonly Scheme[]
+  /** The user's own choice of scheme ids, most preferred first; without it every scheme, cheapest first. */
+  readonly allowed?: readonly string[]
   readonly payer: `0x${string}`
   /** Reserved for this attempt: our quote with the manifest's slack. */
   readonly heldUsd: Usd
   /** The cap of the whole request. */
   readonly capUsd: Usd
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** Base64 of the SHA-256 of the body that is being paid for. */
+  readonly bodyDigest: string
 }
 
 /** Terms that were found acceptable, in our own types and from our own tables. */
 export type AgreedTerms = {
   readonly terms: Terms
+  readonly scheme: Scheme
   readonly asset: AssetRow
   readonly payTo: `0x${string}`
   readonly amount: Atomic
@@ -35,7 +43,8 @@ export type TermsRefusal = { readonly code: ErrorCode; readonly message: string;
 const MAX_UINT256 = 2n ** 256n
 
 /**
- * Picks the first acceptable offer in the manifest's order of schemes and networks.
+ * Picks among the acceptable offers: by the user's order of schemes where there is one, else by the fewest transactions a
+ * call, then the least that can be taken, then the seller's own order.
  *
  * @throws RouteplaneError with the code of the refusal that got furthest, when none is acceptable. Nothing has been signed.
  */
@@ -48,7 +57,7 @@ export async function agree(offers: readonly Terms[], agreement: Agreement): Pro
     if ('code' in verdict) refusals.push(verdict)
     else agreed.push(verdict)
   }
-  const best = agreed.toSorted((a, b) => preference(a, agreement.manifest) - preference(b, agreement.manifest))[0]
+  const best = agreed.toSorted((a, b) => compareOffers(a, b, agreement))[0]
   if (best !== undefined) return best
   const worst = refusals.reduce((furthest, refusal) => (refusal.depth > furthest.depth ? refusal : furthest))
   throw new RouteplaneError(worst.code, worst.message, {
@@ -62,11 +71,14 @@ export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedT
   const { manifest } = agreement
   const refuse = (depth: number, code: ErrorCode, message: string): TermsRefusal => ({ code, message, depth })
 
-  if (!agreement.schemes.includes(terms.scheme)) return refuse(1, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not supported`)
+  const named = agreement.schemes.filter(({ id }) => id === terms.scheme)
+  if (named.length === 0) return refuse(1, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not supported`)
+  if (agreement.allowed?.includes(terms.scheme) === false)
+    return refuse(2, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not in payment.schemes`)
   if (!manifest.schemes.includes(terms.scheme))
     return refuse(2, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not in the manifest`)
-  if (terms.transferMethod !== 'eip3009')
-    return refuse(2, 'unsupported_scheme', `transfer method ${show(terms.transferMethod)} is not supported`)
+  const scheme = named.find((each) => each.matches(terms))
+  if (scheme === undefined) return refuse(2, 'unsupported_scheme', `transfer method ${show(terms.transferMethod)} is not supported`)
   if (terms.paymentFlow !== 'authorization')
     return refuse(2, 'unsupported_scheme', `payment flow ${show(terms.paymentFlow)} is not allowed`)
   if (findNetwork(terms.network) === undefined) return refuse(3, 'unknown_network', `network ${show(terms.network)} is not in our table`)
@@ -85,16 +97,22 @@ export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedT
   if (!sameAddress(payTo, manifest.payTo)) return refuse(8, 'payee_mismatch', `payee ${payTo} is not the manifest's ${manifest.payTo}`)
   if (!Number.isInteger(terms.maxTimeoutSeconds)) return refuse(9, 'bad_challenge', 'maxTimeoutSeconds is not a whole number')
   if (terms.maxTimeoutSeconds < 1) return refuse(9, 'challenge_expired', 'the offer expires before it could be paid')
-  return judgeAmount(terms, asset, payTo, agreement, refuse)
+  if (terms.expiresAt !== undefined && terms.expiresAt < agreement.now + 1_000)
+    return refuse(9, 'challenge_expired', 'the offer expires before it could be paid')
+  if (terms.bodyDigest !== undefined && terms.bodyDigest !== agreement.bodyDigest)
+    return refuse(9, 'bad_challenge', 'the offer is for another request body')
+  if (terms.decimals !== undefined && terms.decimals !== asset.decimals)
+    return refuse(10, 'bad_challenge', `the provider counts ${asset.symbol} with ${terms.decimals} decimals; it has ${asset.decimals}`)
+  const sum = judgeAmount(terms, asset, agreement, refuse)
+  return 'code' in sum ? sum : { terms, scheme, asset, payTo, ...sum }
 }
 
 function judgeAmount(
   terms: Terms,
   asset: AssetRow,
-  payTo: `0x${string}`,
   agreement: Agreement,
   refuse: (depth: number, code: ErrorCode, message: string) => TermsRefusal,
-): AgreedTerms | TermsRefusal {
+): Pick<AgreedTerms, 'amount' | 'amountUsd'> | TermsRefusal {
   const amount = readAmount(terms.amount)
   if (amount === undefined)
     return refuse(10, 'bad_challenge', `amount ${show(terms.amount)} is not a whole number of base units above zero`)
@@ -109,7 +127,7 @@ function judgeAmount(
       `the provider asks $${formatUsd(amountUsd)}, above our own bound of $${formatUsd(agreement.heldUsd)}`,
     )
   }
-  return { terms, asset, payTo, amount, amountUsd }
+  return { amount, amountUsd }
 }
 
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
@@ -144,8 +162,13 @@ function domainProblem(terms: Terms, asset: AssetRow): string | undefined {
   return undefined
 }
 
-function preference(agreed: AgreedTerms, manifest: X402Terms): number {
-  return manifest.schemes.indexOf(agreed.terms.scheme) * 100 + manifest.networks.indexOf(agreed.terms.network)
+/** Sorting is stable: offers that are equal here stay in the seller's order. */
+function compareOffers(a: AgreedTerms, b: AgreedTerms, { allowed, manifest }: Agreement): number {
+  const bySetting = allowed === undefined ? 0 : allowed.indexOf(a.scheme.id) - allowed.indexOf(b.scheme.id)
+  const byCost = a.scheme.transactionsPerThousandCalls - b.scheme.transactionsPerThousandCalls
+  const byExposure = a.amountUsd === b.amountUsd ? 0 : a.amountUsd < b.amountUsd ? -1 : 1
+  const byNetwork = manifest.networks.indexOf(a.terms.network) - manifest.networks.indexOf(b.terms.network)
+  return bySetting || byCost || byExposure || byNetwork
 }
 
 function show(text: string): string {

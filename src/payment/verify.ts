@@ -1,14 +1,14 @@
 /** Compares a receipt with the chain: the transfer and its authorization must be there, and say the same. */
-import type { Chain } from '../chain/chain.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
-import { gatherEvidence } from './evidence.ts'
+import { gatherEvidence, proofOf } from './proof/index.ts'
+import type { ProofSources } from './proof/proof.ts'
 
 export type Check = { readonly check: string; readonly ok: boolean; readonly detail: string }
 export type Verification = { readonly receiptId: string; readonly verified: boolean; readonly checks: readonly Check[] }
 
 /** Reads the chain anew for every check; nothing of the receipt is taken on trust but what to look for. */
-export async function verifyReceipt(row: AttemptRow, chainOf: (network: string) => Chain, now: number): Promise<Verification> {
-  const checks = row.payment === undefined ? [noPayment(row)] : await checkPayment(row, chainOf, now)
+export async function verifyReceipt(row: AttemptRow, sources: ProofSources): Promise<Verification> {
+  const checks = row.payment === undefined ? [noPayment(row)] : await checkPayment(row, sources)
   return { receiptId: row.id, verified: checks.every(({ ok }) => ok), checks }
 }
 
@@ -20,22 +20,26 @@ function noPayment(row: AttemptRow): Check {
   }
 }
 
-async function checkPayment(row: AttemptRow, chainOf: (network: string) => Chain, now: number): Promise<readonly Check[]> {
+async function checkPayment(row: AttemptRow, sources: ProofSources): Promise<readonly Check[]> {
   const { payment } = row
   if (payment === undefined) return [noPayment(row)]
-  const evidence = await gatherEvidence(chainOf(payment.network), payment, now, payment.transaction)
+  const evidence = await gatherEvidence(payment, payment.transaction === undefined ? sources : { ...sources, claimed: payment.transaction })
   if (evidence.state === 'open') return [{ check: 'settlement', ok: false, detail: evidence.reason }]
   if (evidence.state !== 'settled') {
     const unpaid = row.state === 'released'
     return [{ check: 'settlement', ok: unpaid, detail: `no money moved: ${evidence.reason}` }]
   }
-  // The evidence was looked up by payer, payee and nonce in the token's own logs; what is left is whether the books agree.
+  // The evidence was looked up by payer, payee and nonce; what is left is whether the books agree.
+  const { mayChargeLess, describe } = proofOf(payment)
+  const found = describe(payment)
   return [
-    { check: 'payer', ok: true, detail: `AuthorizationUsed by ${payment.payer} with nonce ${payment.nonce}` },
-    { check: 'payee', ok: true, detail: `Transfer to ${payment.payee}` },
+    { check: 'payer', ok: true, detail: found.payer },
+    { check: 'payee', ok: true, detail: found.payee },
     {
       check: 'amount',
-      ok: evidence.amount === payment.amountAuthorized && (payment.amountSettled ?? evidence.amount) === evidence.amount,
+      ok:
+        (mayChargeLess ? evidence.amount <= payment.amountAuthorized : evidence.amount === payment.amountAuthorized) &&
+        (payment.amountSettled ?? evidence.amount) === evidence.amount,
       detail: `${evidence.amount} base units on chain, ${payment.amountAuthorized} authorized`,
     },
     {

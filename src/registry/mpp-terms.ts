@@ -2,13 +2,13 @@
 import type { X402Terms } from './endpoint.ts'
 
 /** The methods we can pay by, each with the networks and tokens it is used on where a block names none. */
-export const mppMethods = [
-  { id: 'evm', intents: ['charge'], networks: ['eip155:8453', 'eip155:84532'], assets: ['USDC'] },
-  { id: 'tempo', intents: ['charge'], networks: ['eip155:4217', 'eip155:42431'], assets: ['USDC.e', 'pathUSD'] },
+const mppMethods = [
+  { id: 'evm', networks: ['eip155:8453', 'eip155:84532'], assets: ['USDC'] },
+  { id: 'tempo', networks: ['eip155:4217', 'eip155:42431'], assets: ['USDC.e', 'pathUSD'] },
 ] as const
 
-/** A method and an intent, as a challenge pairs them. */
-export const mppSchemes: readonly string[] = mppMethods.flatMap(({ id, intents }) => intents.map((intent) => `${id}/${intent}`))
+/** Methods with their intents, as challenges pair them. */
+export const mppSchemes = ['evm/charge', 'tempo/charge'] as const
 
 export type MppFields = {
   readonly methods?: readonly string[] | undefined
@@ -25,13 +25,15 @@ export type MppFields = {
 export function mppTermsOf(fields: MppFields, payTo: `0x${string}`, maxPriceSlackPermille: bigint): X402Terms {
   const { methods, intents } = fields
   const known = mppMethods.filter(({ id }) => methods?.includes(id) ?? true)
+  const isNamed = (scheme: string) => {
+    const [method = '', intent = ''] = scheme.split('/')
+    return (methods?.includes(method) ?? true) && (intents?.includes(intent) ?? true)
+  }
   return {
     payTo,
     networks: fields.networks ?? known.flatMap(({ networks }) => networks),
     assets: fields.assets ?? known.flatMap(({ assets }) => assets),
-    schemes: known.flatMap(({ id, intents: own }) =>
-      own.filter((intent) => intents?.includes(intent) ?? true).map((intent) => `${id}/${intent}`),
-    ),
+    schemes: mppSchemes.filter(isNamed),
     maxPriceSlackPermille,
   }
 }

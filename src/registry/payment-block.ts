@@ -13,7 +13,6 @@ const schemeNames = ['exact', 'upto', 'batch-settlement'] as const
 /** Base, and its test network, which only a wallet on test networks will use. */
 const DEFAULT_NETWORKS = ['eip155:8453', 'eip155:84532'] as const
 const DEFAULT_ASSETS = ['USDC'] as const
-const DEFAULT_SCHEMES = ['exact'] as const
 
 /** A challenge may exceed our own quote by so much when the manifest does not say; room for a seller's rounding. */
 const DEFAULT_SLACK_PERMILLE = 1050n
@@ -100,7 +99,8 @@ function x402TermsOf(fields: PaymentFields['x402'], payTo: `0x${string}`): X402T
     payTo,
     networks: fields?.networks ?? DEFAULT_NETWORKS,
     assets: fields?.assets ?? DEFAULT_ASSETS,
-    schemes: fields?.schemes ?? DEFAULT_SCHEMES,
+    // What its 402 offers is judged anyway: a manifest that names no scheme excludes none.
+    schemes: fields?.schemes ?? schemeNames,
     maxPriceSlackPermille: fields?.max_price_slack ?? DEFAULT_SLACK_PERMILLE,
   }
 }

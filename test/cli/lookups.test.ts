@@ -195,6 +195,7 @@ const settled: AttemptRow = {
     settledUsd: parseUsd('0.0041'),
     nonce: `0x${'1'.repeat(64)}`,
     validBeforeSeconds: 1_795_000_000n,
+    proof: 'eip3009',
     resource: 'https://acme.test/v1/chat/completions',
     bodyDigest: 'x',
     transaction: `0x${'2'.repeat(64)}`,

@@ -5,9 +5,10 @@ import type { HttpCall, HttpResponse } from '../../src/lib/http-call.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { fromAtomic, type Atomic } from '../../src/money.ts'
+import { createChallenged } from '../../src/payment/challenged.ts'
 import type { PaymentMode } from '../../src/payment/mode.ts'
 import { createResolver, type Resolver } from '../../src/payment/resolver.ts'
-import { createX402 } from '../../src/payment/x402.ts'
+import { x402 } from '../../src/payment/x402.ts'
 import type { Endpoint } from '../../src/registry/endpoint.ts'
 import { fallThrough } from '../../src/routing/fall-through.ts'
 import type { WalletKey } from '../../src/wallet/key.ts'
@@ -98,7 +99,14 @@ export async function startProcess(world: PaymentWorld): Promise<Process> {
   const shared = { ledger, chainOf: () => world.chain, clock, log: silentLog }
   const resolver = createResolver(shared)
   const budgets = { perDay: DAY_CAP, total: DAY_CAP }
-  const mode = createX402({ ...shared, resolver, budgets, networks: [NETWORK], wallet: watched(world, ledger) })
+  const mode = createChallenged(x402, {
+    ...shared,
+    resolver,
+    budgets,
+    networks: [NETWORK],
+    schemes: undefined,
+    wallet: watched(world, ledger),
+  })
   // The product tries again every half minute; here, whenever time passes.
   await resolver.recover().catch(() => {})
   return { ledger, resolver, mode, end }

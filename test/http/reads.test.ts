@@ -32,6 +32,7 @@ const receipt = (id: string): Receipt => ({
     settledUsd: parseUsd('0.009'),
     nonce: '0x03',
     validBeforeSeconds: 1_800_000_000n,
+    proof: 'eip3009',
     resource: 'https://acme.test/chat/completions',
     bodyDigest: 'sha-256:x',
     blockNumber: 7n,

@@ -5,7 +5,7 @@ import Database from 'libsql'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { migrations, SCHEMA_VERSION } from '../../src/ledger/sqlite/migrations.ts'
 import { createPlace, type LedgerPlace } from './open.ts'
-import { holdOf, limitOf } from './sample.ts'
+import { holdOf, intentOf, limitOf, settledOf } from './sample.ts'
 
 let place: LedgerPlace
 beforeEach(() => void (place = createPlace()))
@@ -72,6 +72,20 @@ describe('versions', () => {
     await place.open()
     expect(raw().prepare('PRAGMA user_version').get()).toMatchObject({ user_version: SCHEMA_VERSION })
     expect(SCHEMA_VERSION).toBe(migrations.length)
+  })
+
+  it('reads what was written before attempts named their proof, and its journal still follows', async () => {
+    const before = await place.open()
+    await before.attempts.hold(holdOf('a', 9n, { budgets: [limitOf(50n)] }))
+    await before.attempts.intend('a', intentOf('a', 7n))
+    await before.attempts.end('a', settledOf(7n))
+    const row = await before.attempts.get('a')
+    await before.close()
+    raw().exec('ALTER TABLE attempts DROP COLUMN proof; ALTER TABLE attempts DROP COLUMN particulars; PRAGMA user_version = 2')
+    const after = await place.open(2)
+    expect(await after.attempts.get('a')).toEqual(row)
+    expect(row?.payment?.proof).toBe('eip3009')
+    expect(await after.verifyEvents()).toEqual({ ok: true })
   })
 
   it('takes an empty file for a new ledger', async () => {

@@ -27,7 +27,13 @@ export function intentOf(id: string, amount: bigint, changes: Partial<Intent> = 
       amountUsd: usd(amount),
       nonce: `0xab${Buffer.from(id).toString('hex')}`,
     },
-    ...{ validBeforeSeconds: 1_700_000_000n, resource: 'https://acme.example/v1', bodyDigest: 'sha-256=:AA==:', now: 2_000 },
+    ...{
+      validBeforeSeconds: 1_700_000_000n,
+      proof: 'eip3009',
+      resource: 'https://acme.example/v1',
+      bodyDigest: 'sha-256=:AA==:',
+      now: 2_000,
+    },
     ...changes,
   } as Intent
 }

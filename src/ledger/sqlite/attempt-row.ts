@@ -1,7 +1,8 @@
 /** The columns of an attempt, both ways. */
+import { isRecord, tryParseJson } from '../../lib/json.ts'
 import { attemptStates, finalities, present } from '../rules.ts'
 import type { AttemptPayment, AttemptRow } from '../entry.ts'
-import { amountOf, numberOf, oneOf, optional, textOf } from './columns.ts'
+import { amountOf, damaged, numberOf, oneOf, optional, textOf } from './columns.ts'
 import type { Bound, Row } from './connection.ts'
 
 /** Fixed when the hold is made. */
@@ -32,7 +33,12 @@ const movedColumns = [
   'block_number',
   'log_index',
   'finality',
+  'proof',
+  'particulars',
 ] as const
+
+/** What an absent proof means: the only kind there was when ledgers had no column for it. */
+const FIRST_PROOF = 'eip3009'
 
 const columns = [...madeColumns, ...movedColumns]
 
@@ -84,6 +90,9 @@ function movedValues(row: AttemptRow): readonly Bound[] {
     payment?.blockNumber?.toString(),
     payment?.logIndex,
     payment?.finality,
+    // Rows older than the column have none, and the journal's hashes cover them as they were written.
+    payment?.proof === FIRST_PROOF ? undefined : payment?.proof,
+    payment?.particulars === undefined ? undefined : JSON.stringify(payment.particulars),
   ]
 }
 
@@ -133,6 +142,13 @@ function readPayment(row: Row): AttemptPayment {
     validBeforeSeconds: amountOf(row, 'valid_before'),
     resource: textOf(row, 'resource'),
     bodyDigest: textOf(row, 'body_digest'),
-    ...(present({ ...settled, ...evidence }) as Partial<AttemptPayment>),
+    proof: optional(row, 'proof', textOf) ?? FIRST_PROOF,
+    ...(present({ particulars: optional(row, 'particulars', readParticulars), ...settled, ...evidence }) as Partial<AttemptPayment>),
   }
+}
+
+function readParticulars(row: Row, column: string): Readonly<Record<string, string>> {
+  const value = tryParseJson(textOf(row, column))
+  if (!isRecord(value) || Object.values(value).some((each) => typeof each !== 'string')) throw damaged(column)
+  return value as Readonly<Record<string, string>>
 }

@@ -140,8 +140,14 @@ CREATE TABLE health (
 CREATE INDEX health_by_time ON health (at);
 `
 
+/** How an attempt's outcome is proven, and what its scheme must remember for that; absent in older rows. */
+const proofs = `
+ALTER TABLE attempts ADD COLUMN proof TEXT;
+ALTER TABLE attempts ADD COLUMN particulars TEXT;
+`
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health] as const
+export const migrations = [first, health, proofs] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

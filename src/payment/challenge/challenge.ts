@@ -25,27 +25,12 @@ export type Terms = {
   readonly bodyDigest?: string
   /** What the seller says the asset has; ours are used, theirs must not differ. */
   readonly decimals?: number
-  /** The money is to be shared among several payees. */
-  readonly split?: boolean
   /** Echoed to the seller exactly as it came. */
   readonly raw: unknown
 }
 
 /** What a 402 says: its offers, and the seller's words about why. */
 export type Challenge = { readonly terms: readonly Terms[]; readonly resource: unknown; readonly error?: string }
-
-/** A signed transfer, ready to be written in the format of its challenge. */
-export type Credential = {
-  readonly authorization: {
-    readonly from: `0x${string}`
-    readonly to: `0x${string}`
-    readonly value: string
-    readonly validAfter: string
-    readonly validBefore: string
-    readonly nonce: `0x${string}`
-  }
-  readonly signature: `0x${string}`
-}
 
 /** The seller's word on settlement: a hint where to look, never proof. */
 export type SettlementClaim = {
@@ -63,8 +48,8 @@ export type ChallengeFormat = {
    * @throws RouteplaneError `bad_challenge` when it is, but broken or beyond our bounds.
    */
   read(response: Pick<HttpResponse, 'headers'>, body: string): Challenge | undefined
-  /** Headers that carry the credential. */
-  attach(credential: Credential, terms: Terms, challenge: Challenge): Readonly<Record<string, string>>
+  /** Headers that carry a scheme's payload. */
+  attach(payload: unknown, terms: Terms, challenge: Challenge): Readonly<Record<string, string>>
   /** @returns `undefined` when the response says nothing, `'invalid'` when it cannot be read. */
   readClaim(response: Pick<HttpResponse, 'headers'>): SettlementClaim | 'invalid' | undefined
 }

@@ -38,7 +38,7 @@ export const mpp: ChallengeFormat = {
 function toTerms(challenge: MppChallenge): Terms {
   const { request, expiresAt, bodyDigest } = challenge
   const details = isRecord(request['methodDetails']) ? request['methodDetails'] : {}
-  const { chainId, decimals, splits } = details
+  const { chainId, decimals } = details
   return {
     format: 'mpp',
     scheme: `${challenge.method}/${challenge.intent}`,
@@ -53,13 +53,13 @@ function toTerms(challenge: MppChallenge): Terms {
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(bodyDigest === undefined ? {} : { bodyDigest }),
     ...(typeof decimals === 'number' ? { decimals } : {}),
-    ...(Array.isArray(splits) && splits.length > 0 ? { split: true } : {}),
     raw: challenge,
   }
 }
 
 /** How the money is to move: `evm` lets the payer choose among credential types, `tempo` among senders; we sign one each. */
 function transferMethodOf({ method }: MppChallenge, details: Readonly<Record<string, unknown>>): string {
+  if (Array.isArray(details['splits']) && details['splits'].length > 0) return 'split'
   const choices = (name: string) => (Array.isArray(details[name]) ? details[name].map(textOf) : undefined)
   if (method === 'evm') {
     const types = choices('credentialTypes') ?? ['transaction']

@@ -49,10 +49,10 @@ export const x402V2: ChallengeFormat = {
     }
   },
 
-  attach(credential, terms, challenge) {
+  attach(payload, terms, challenge) {
     // Both are echoed as they came: their own schema has read them, and the seller compares them with what it sent.
-    const payload = { x402Version: 2, resource: challenge.resource, accepted: terms.raw, payload: credential } as PaymentPayload
-    return { 'PAYMENT-SIGNATURE': encodePaymentSignatureHeader(payload) }
+    const signed = { x402Version: 2, resource: challenge.resource, accepted: terms.raw, payload } as PaymentPayload
+    return { 'PAYMENT-SIGNATURE': encodePaymentSignatureHeader(signed) }
   },
 
   readClaim(response) {

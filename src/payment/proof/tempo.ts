@@ -10,6 +10,8 @@ import { NEXT_BLOCK_MS, NODE_DOWN_MS, type Proof } from './proof.ts'
  */
 export const tempo: Proof = {
   id: 'tempo',
+  // The fee of the network is known when the transaction is in its block.
+  mayChargeLess: true,
 
   async gather(payment, { chainOf, now, claimed }) {
     const { network, asset, payer, payee, nonce, validBeforeSeconds, decimals } = payment

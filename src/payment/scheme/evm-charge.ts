@@ -1,6 +1,9 @@
 /** MPP `evm/charge`: one EIP-3009 transfer whose nonce is the challenge itself, so that it pays for nothing else. */
+import { keccakOf } from '../../chain/keccak.ts'
 import { chainIdOf } from '../../chain/networks.ts'
+import { RouteplaneError } from '../../errors.ts'
 import type { MppChallenge } from '../challenge/mpp-challenge.ts'
+import { assertFunds } from '../funds.ts'
 import { eip3009 } from '../proof/eip3009.ts'
 import type { Scheme } from './scheme.ts'
 
@@ -10,8 +13,12 @@ export const evmCharge: Scheme = {
   transactionsPerThousandCalls: 1_000,
   matches: ({ transferMethod }) => transferMethod === 'eip3009',
 
-  async plan({ call: { attemptId }, agreed, validBeforeSeconds }) {
-    const nonce = await challengeHash(agreed.terms.raw as MppChallenge)
+  async plan({ call: { attemptId }, agreed, validBeforeSeconds }, world) {
+    if (agreed.asset.transferMethod !== 'eip3009')
+      throw new RouteplaneError('unsupported_scheme', `${agreed.asset.symbol} on ${agreed.asset.chainName} is not paid by EIP-3009`)
+    await assertFunds({ agreed, payer: world.wallet.address, attemptId }, world)
+    const { id, realm } = agreed.terms.raw as MppChallenge
+    const nonce = await keccakOf(`${id}${realm}`)
     return { attemptId, agreed, proof: eip3009.id, nonce, amount: agreed.amount, validBeforeSeconds }
   },
 
@@ -34,12 +41,6 @@ export const evmCharge: Scheme = {
       source: sourceOf(asset.network, wallet.address),
     }
   },
-}
-
-/** Keccak-256 of the challenge's id and realm, one behind the other. */
-async function challengeHash({ id, realm }: MppChallenge): Promise<`0x${string}`> {
-  const { keccak256, stringToBytes } = await import('viem/utils')
-  return keccak256(stringToBytes(`${id}${realm}`))
 }
 
 /** Who pays, as the protocol names accounts. @see https://github.com/w3c-ccg/did-pkh/blob/main/did-pkh-method-draft.md */

@@ -1,19 +1,80 @@
-/** The contract of a scheme: how agreed terms become an intent and a credential. */
+/** The contract of a scheme: how agreed terms become a plan, an intent and a credential. */
+import type { Chain } from '../../chain/chain.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { HttpResponse } from '../../lib/http-call.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import type { Atomic, Usd } from '../../money.ts'
 import type { Wallet } from '../../wallet/wallet.ts'
-import type { Credential } from '../challenge/challenge.ts'
+import type { Challenge, SettlementClaim, Terms } from '../challenge/challenge.ts'
+import type { PaidCall } from '../mode.ts'
 import type { AgreedTerms } from '../terms.ts'
 
-/** What is signed for one attempt, fixed before the wallet is asked so that it can be signed again unchanged. */
-export type SigningPlan = {
-  readonly attemptId: string
+/** What a scheme may ask and use. */
+export type SchemeWorld = {
+  readonly wallet: Wallet
+  readonly ledger: Ledger
+  chainOf(network: string): Chain
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export type PlanInput = {
+  readonly call: PaidCall
   readonly agreed: AgreedTerms
-  readonly nonce: `0x${string}`
+  /** What the offer came in: some protocols bind the payment to it. */
+  readonly challenge: Challenge
+  /** Held for this attempt, the room for the network's fee included. */
+  readonly heldUsd: Usd
+  /** The longest a signature of this call may live, in Unix seconds. */
   readonly validBeforeSeconds: bigint
 }
 
+/** All that will be signed for one attempt, fixed and written down before it exists, so that it can be signed again unchanged. */
+export type SigningPlan = {
+  readonly attemptId: string
+  readonly agreed: AgreedTerms
+  /** Which proof ends the attempt. */
+  readonly proof: string
+  /** 32 bytes that no other attempt of this payer has: a function of the attempt. */
+  readonly nonce: `0x${string}`
+  /** The most that this signature can move, fees of the network included; never above what is held. Base units. */
+  readonly amount: Atomic
+  /** Unix seconds; nothing moves later. */
+  readonly validBeforeSeconds: bigint
+  /** What else a scheme must know to sign again or to find the outcome; never a signature. */
+  readonly particulars?: Readonly<Record<string, string>>
+}
+
+/** The answer to a signed call, on its way to the caller. */
+export type PaidAnswer = {
+  readonly call: PaidCall
+  readonly plan: SigningPlan
+  readonly response: HttpResponse
+  /** What the seller says of the settlement. */
+  readonly claim: SettlementClaim | 'invalid' | undefined
+  /** Writes another payload as this call's credential headers. */
+  attach(payload: unknown): Readonly<Record<string, string>>
+}
+
 export type Scheme = {
-  /** As the wire names it. */
+  /** As the wire, manifests and `payment.schemes` name it; several may share a name and differ in what they match. */
   readonly id: string
-  /** @throws RouteplaneError `policy_refused` from the wallet. */
-  sign(plan: SigningPlan, wallet: Wallet): Promise<Credential>
+  /** Transactions on chain that a call of a steady caller costs, in thousandths: fewer are chosen first. */
+  readonly transactionsPerThousandCalls: number
+  /** Whether an offer of this name is one this scheme can sign. */
+  matches(terms: Terms): boolean
+  /** Fixes what will be signed; signs nothing and sends nothing. @throws RouteplaneError when it cannot be paid this way. */
+  plan(input: PlanInput, world: SchemeWorld): Promise<SigningPlan>
+  /**
+   * Gives the payload that the challenge's format carries.
+   *
+   * @throws RouteplaneError `policy_refused` from the wallet.
+   */
+  sign(plan: SigningPlan, world: SchemeWorld): Promise<unknown>
+  /**
+   * Receives the answer first: a scheme may record what was charged of what was authorised, or pay on while the body comes
+   * and take its own events out of it. Without it the answer passes as it is.
+   */
+  receive?(answer: PaidAnswer, world: SchemeWorld): Promise<HttpResponse>
 }

@@ -1,9 +1,12 @@
 /** MPP `tempo/charge`: a signed Tempo transaction that the seller sends, with a memo that names the challenge. */
 import { createHmac } from 'node:crypto'
+import { keccakOf } from '../../chain/keccak.ts'
+import { RouteplaneError } from '../../errors.ts'
 import { isRecord } from '../../lib/json.ts'
-import type { Atomic } from '../../money.ts'
+import { formatUsd, fromAtomic, type Atomic } from '../../money.ts'
 import { feeUnits, TEMPO_VALIDITY_SECONDS, transferInput } from '../../wallet/tempo-transfer.ts'
 import type { MppChallenge } from '../challenge/mpp-challenge.ts'
+import { assertFunds } from '../funds.ts'
 import { tempo } from '../proof/tempo.ts'
 import { sourceOf } from './evm-charge.ts'
 import type { Scheme, SigningPlan } from './scheme.ts'
@@ -19,8 +22,11 @@ export const tempoCharge: Scheme = {
   transactionsPerThousandCalls: 1_000,
   matches: ({ transferMethod }) => transferMethod === 'tempo',
 
-  async plan({ call, agreed, validBeforeSeconds }, { wallet, ledger, chainOf }) {
+  async plan({ call, agreed, heldUsd, validBeforeSeconds }, world) {
+    const { wallet, ledger, chainOf } = world
     const { asset, payTo, amount } = agreed
+    if (asset.transferMethod !== 'tip20')
+      throw new RouteplaneError('unsupported_scheme', `${asset.symbol} on ${asset.chainName} is no token of Tempo`)
     const challenge = agreed.terms.raw as MppChallenge
     const attempt = createHmac('sha256', await ledger.nonceSalt())
       .update(call.attemptId)
@@ -34,13 +40,22 @@ export const tempoCharge: Scheme = {
     ])
     const work = { gas: quote.gas + SPARE_GAS, maxFeePerGas: quote.maxFeePerGas }
     const fee = isSponsored(challenge) ? 0n : feeUnits(work, asset.decimals)
+    const whole = (amount + fee) as Atomic
+    const wholeUsd = fromAtomic(whole, asset.decimals, 'up')
+    if (wholeUsd > heldUsd) {
+      throw new RouteplaneError(
+        'price_above_cap',
+        `with the fee of ${asset.chainName} the call may cost $${formatUsd(wholeUsd)}, above the $${formatUsd(heldUsd)} held for it`,
+      )
+    }
+    await assertFunds({ agreed: { ...agreed, amount: whole }, payer: wallet.address, attemptId: call.attemptId }, world)
     const networkLimit = block.timestampSeconds + VALIDITY_SECONDS
     return {
       attemptId: call.attemptId,
       agreed,
       proof: tempo.id,
       nonce,
-      amount: (amount + fee) as Atomic,
+      amount: whole,
       validBeforeSeconds: validBeforeSeconds < networkLimit ? validBeforeSeconds : networkLimit,
       particulars: { gas: work.gas.toString(), max_fee_per_gas: work.maxFeePerGas.toString(), fee: fee.toString() },
     }
@@ -78,8 +93,7 @@ function isSponsored({ request }: MppChallenge): boolean {
  * @see https://paymentauth.org (draft-tempo-charge, "Attribution Memo")
  */
 async function memoOf({ id, realm }: MppChallenge, attempt: Uint8Array): Promise<`0x${string}`> {
-  const { keccak256, stringToBytes } = await import('viem/utils')
-  const fingerprint = (text: string, bytes: number) => Buffer.from(keccak256(stringToBytes(text), 'bytes').subarray(0, bytes))
-  const parts = [fingerprint('mpp', 4), Buffer.of(1), fingerprint(realm, 10), attempt.subarray(0, 10), fingerprint(id, 7)]
-  return `0x${Buffer.concat(parts).toString('hex')}`
+  const fingerprint = async (text: string, bytes: number) => (await keccakOf(text)).slice(2, 2 + 2 * bytes)
+  const ourselves = Buffer.from(attempt.subarray(0, 10)).toString('hex')
+  return `0x${await fingerprint('mpp', 4)}01${await fingerprint(realm, 10)}${ourselves}${await fingerprint(id, 7)}`
 }

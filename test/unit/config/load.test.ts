@@ -75,9 +75,6 @@ describe('defaults', () => {
             "mpp",
             "invoice",
           ],
-          "schemes": [
-            "exact",
-          ],
         },
         "presets": [],
         "providers": [],
@@ -324,7 +321,7 @@ providers:
           payTo: '0x209693Bc6afc0C5328bA36FaF03C514EF312287C',
           networks: ['eip155:84532'],
           assets: ['USDC'],
-          schemes: ['exact'],
+          schemes: ['exact', 'upto', 'batch-settlement'],
           maxPriceSlackPermille: 1100n,
         },
       },

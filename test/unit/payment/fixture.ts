@@ -7,7 +7,8 @@ import { planEnding, planReopening } from '../../../src/ledger/rules.ts'
 import { parseUsd, type Atomic } from '../../../src/money.ts'
 import { x402V2 } from '../../../src/payment/challenge/x402-v2.ts'
 import type { PaidCall } from '../../../src/payment/mode.ts'
-import type { SignedCall } from '../../../src/payment/x402.ts'
+import { exact } from '../../../src/payment/scheme/exact.ts'
+import type { SignedCall } from '../../../src/payment/send-signed.ts'
 import type { Endpoint } from '../../../src/registry/endpoint.ts'
 
 export const NETWORK = 'eip155:84532'
@@ -24,7 +25,8 @@ export const atomic = (amount: bigint) => amount as Atomic
 export function paymentOf(changes: Partial<AttemptPayment> = {}): AttemptPayment {
   return {
     ...{ protocol: 'x402-2', scheme: 'exact', network: NETWORK, asset: USDC, decimals: 6, payer: PAYER, payee: PAYEE },
-    ...{ amountAuthorized: atomic(1_000n), nonce: NONCE, validBeforeSeconds: VALID_BEFORE, resource: '', bodyDigest: '' },
+    ...{ amountAuthorized: atomic(1_000n), nonce: NONCE, validBeforeSeconds: VALID_BEFORE, proof: 'eip3009' },
+    ...{ resource: '', bodyDigest: '' },
     ...changes,
   } as AttemptPayment
 }
@@ -121,16 +123,19 @@ export function signedOf(): SignedCall {
   }
   const agreed = {
     terms,
+    scheme: exact,
     asset: { network: NETWORK, address: USDC, decimals: 6 },
     payTo: PAYEE,
     amount: 1_000n,
     amountUsd: parseUsd('0.001'),
   }
   return {
-    agreed: agreed as unknown as SignedCall['agreed'],
+    mode: 'x402',
+    plan: {
+      ...{ attemptId: 'pay_1', agreed, proof: 'eip3009', nonce: NONCE, amount: agreed.amount, validBeforeSeconds: VALID_BEFORE },
+    } as unknown as SignedCall['plan'],
     headers: { 'PAYMENT-SIGNATURE': 'the very same' },
+    attach: () => ({}),
     format: x402V2,
-    nonce: NONCE,
-    validBeforeSeconds: VALID_BEFORE,
   }
 }

@@ -13,7 +13,7 @@ async function check(balance: bigint | undefined, amount: bigint, rows: readonly
     if (balance === undefined) throw new RouteplaneError('upstream_unreachable', 'no answer')
     return atomic(balance)
   }
-  const { agreed } = signedOf()
+  const { agreed } = signedOf().plan
   const wanted = { agreed: { ...agreed, amount: atomic(amount) }, payer: PAYER, attemptId: 'pay_mine' } as const
   await assertFunds(wanted, { ledger: createMemoryLedger(rows), chainOf: () => ({ balanceOf }) as unknown as Chain })
 }

@@ -7,6 +7,7 @@ import { silentLog } from '../../../src/lib/log.ts'
 import type { PaidCall } from '../../../src/payment/mode.ts'
 import type { Resolver, SettleOptions } from '../../../src/payment/resolver.ts'
 import { sendSigned } from '../../../src/payment/send-signed.ts'
+import type { Wallet } from '../../../src/wallet/wallet.ts'
 import { callOf, createMemoryLedger, NETWORK, PAYEE, responseOf, rowOf, signedOf, USDC } from './fixture.ts'
 
 type Fate = 'settled' | 'released' | 'open'
@@ -25,10 +26,11 @@ function start(sent: (count: number) => HttpResponse, fate: Fate = 'open', chang
     close: async () => {},
   }
   const clock = { now: () => 1, monotonic: () => 1, sleep: async (ms: number) => void slept.push(ms) }
+  const wallet = { address: PAYEE } as unknown as Wallet
   const chainOf = () => {
     throw new Error('only the resolver asks the chain')
   }
-  const result = sendSigned(call, signedOf(), { ledger, resolver, clock, chainOf, log: silentLog })
+  const result = sendSigned(call, signedOf(), { ledger, resolver, clock, chainOf, wallet, log: silentLog })
   result.catch(() => {})
   return { result, call, ledger, slept, asked, followed, givenBack }
 }

@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { parseUsd } from '../../../src/money.ts'
 import { agree, judge, type Agreement } from '../../../src/payment/terms.ts'
 import type { Terms } from '../../../src/payment/challenge/challenge.ts'
+import { exact } from '../../../src/payment/scheme/exact.ts'
+import type { Scheme } from '../../../src/payment/scheme/scheme.ts'
 import { x402V2 } from '../../../src/payment/challenge/x402-v2.ts'
 
 const USDC = '0x036CbD53842c5426634e7929541eC2318f3dCF7e'
@@ -19,10 +21,12 @@ const agreement: Agreement = {
     maxPriceSlackPermille: 1050n,
   },
   networks: ['eip155:84532'],
-  schemes: ['exact'],
+  schemes: [exact],
   payer: PAYER,
   heldUsd: parseUsd('0.01'),
   capUsd: parseUsd('0.05'),
+  now: 1_800_000_000_000,
+  bodyDigest: 'ours',
 }
 
 const good: Terms = {
@@ -68,6 +72,9 @@ describe('agree', () => {
     ['a dead offer', { maxTimeoutSeconds: 0 }, 'challenge_expired'],
     ['an offer that died before', { maxTimeoutSeconds: -5 }, 'challenge_expired'],
     ['half a second', { maxTimeoutSeconds: 0.5 }, 'bad_challenge'],
+    ['an end that is over', { expiresAt: 1_800_000_000_000 }, 'challenge_expired'],
+    ['a body that is not ours', { bodyDigest: 'theirs' }, 'bad_challenge'],
+    ['decimals that are not the token’s', { decimals: 18 }, 'bad_challenge'],
     ['a negative amount', { amount: '-1' }, 'bad_challenge'],
     ['an exponent', { amount: '1e6' }, 'bad_challenge'],
     ['a fraction', { amount: '1000.5' }, 'bad_challenge'],
@@ -101,6 +108,36 @@ describe('agree', () => {
 
   it('refuses a challenge without offers', async () => {
     await expect(agree([], agreement)).rejects.toMatchObject({ code: 'bad_challenge' })
+  })
+
+  it('takes the offer of fewest transactions, then of least money, then the first; the user may say otherwise', async () => {
+    const [free, dear]: Scheme[] = [
+      { ...exact, id: 'free', transactionsPerThousandCalls: 0 },
+      { ...exact, id: 'dear', transactionsPerThousandCalls: 1_000 },
+    ]
+    const ids = ['exact', 'free', 'dear']
+    const wide = { ...agreement, schemes: [exact, free, dear] as Scheme[], manifest: { ...agreement.manifest, schemes: ids } }
+    const offers = [
+      { ...good, amount: '999', scheme: 'dear' },
+      { ...good, amount: '999' },
+      { ...good, scheme: 'free' },
+    ]
+    const chosen = async (allowed?: readonly string[]) =>
+      (await agree(offers, allowed === undefined ? wide : { ...wide, allowed })).scheme.id
+    expect(await chosen()).toBe('free')
+    expect(await chosen(['exact', 'free'])).toBe('exact')
+    expect(await chosen(['dear'])).toBe('dear')
+    const [cheaper] = [
+      await agree(
+        [
+          { ...good, amount: '1000' },
+          { ...good, amount: '999' },
+        ],
+        agreement,
+      ),
+    ]
+    expect(cheaper?.amount).toBe(999n)
+    await expect(agree([good], { ...agreement, allowed: ['free'] })).rejects.toMatchObject({ code: 'unsupported_scheme' })
   })
 
   it('never agrees to more than is held or capped, whatever the amount', async () => {

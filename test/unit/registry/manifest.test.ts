@@ -93,7 +93,7 @@ describe('the marketplace spelling', () => {
         payTo: PAYEE,
         networks: ['eip155:8453', 'eip155:84532'],
         assets: ['USDC'],
-        schemes: ['exact'],
+        schemes: ['exact', 'upto', 'batch-settlement'],
         maxPriceSlackPermille: 1050n,
       },
     })

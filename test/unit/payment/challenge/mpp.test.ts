@@ -116,7 +116,7 @@ describe('attach', () => {
     const challenge = read(Challenge.serialize(opaque))
     const [terms] = challenge?.terms ?? []
     if (terms === undefined || challenge === undefined) throw new Error('there are no terms')
-    const headers = mpp.attach({ some: 'payload' } as never, terms, challenge)
+    const headers = mpp.attach({ payload: { some: 'payload' }, source: 'did:pkh:eip155:1:0x00' }, terms, challenge)
     const credential = Credential.deserialize(headers['Authorization'] ?? '')
     expect(credential.payload).toEqual({ some: 'payload' })
     expect(Challenge.verify(credential.challenge, { secretKey: SECRET })).toBe(true)
@@ -126,7 +126,7 @@ describe('attach', () => {
     const challenge = read(headerOf({ header: 'Payment-Authorization' } as never))
     const [terms] = challenge?.terms ?? []
     if (terms === undefined || challenge === undefined) throw new Error('there are no terms')
-    expect(Object.keys(mpp.attach({} as never, terms, challenge))).toEqual(['Payment-Authorization'])
+    expect(Object.keys(mpp.attach({ payload: {}, source: '' }, terms, challenge))).toEqual(['Payment-Authorization'])
   })
 })
 

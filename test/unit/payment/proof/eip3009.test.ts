@@ -1,10 +1,10 @@
 /** What the chain shows, and the ending that follows: the only ways to `settled` and out of `unknown`. */
 import { describe, expect, it } from 'vitest'
-import type { Chain, TransferEvidence } from '../../../src/chain/chain.ts'
-import { RouteplaneError } from '../../../src/errors.ts'
-import { gatherEvidence } from '../../../src/payment/evidence.ts'
-import { parseUsd } from '../../../src/money.ts'
-import { atomic, NETWORK, NONCE, PAYEE, PAYER, paymentOf, TRANSACTION, VALID_BEFORE } from './fixture.ts'
+import type { Chain, TransferEvidence } from '../../../../src/chain/chain.ts'
+import { RouteplaneError } from '../../../../src/errors.ts'
+import { eip3009 } from '../../../../src/payment/proof/eip3009.ts'
+import { parseUsd } from '../../../../src/money.ts'
+import { atomic, createMemoryLedger, NETWORK, NONCE, PAYEE, PAYER, paymentOf, TRANSACTION, VALID_BEFORE } from '../fixture.ts'
 
 const transfer: TransferEvidence = {
   ...{ transaction: TRANSACTION, blockNumber: 7n, logIndex: 3, amount: atomic(1_000n), payer: PAYER, payee: PAYEE, nonce: NONCE },
@@ -32,6 +32,14 @@ function chainOf({ used = false, seconds = VALID_BEFORE - 1n, transfer: found, c
   }
 }
 
+const gather = (chain: Chain, claimed?: `0x${string}`) =>
+  eip3009.gather(paymentOf(), {
+    chainOf: () => chain,
+    ledger: createMemoryLedger([]),
+    now: 5,
+    ...(claimed === undefined ? {} : { claimed }),
+  })
+
 const settled = { state: 'settled', amount: 1_000n, amountUsd: parseUsd('0.001'), transaction: TRANSACTION, blockNumber: 7n, logIndex: 3 }
 
 describe('evidence', () => {
@@ -46,7 +54,7 @@ describe('evidence', () => {
     ['a used nonce without any log yet', { used: true }, { state: 'open' }],
     ['a used nonce without a log, though its time is over', { used: true, seconds: VALID_BEFORE + 900n }, { state: 'open' }],
   ])('of %s', async (_, facts, expected) => {
-    const evidence = await gatherEvidence(chainOf(facts), paymentOf(), 5)
+    const evidence = await gather(chainOf(facts))
     expect(evidence).toMatchObject(expected)
     if (evidence.state !== 'open') expect(evidence.now).toBe(5)
     else expect(evidence.retryAfterMs).toBeGreaterThan(0)
@@ -56,9 +64,9 @@ describe('evidence', () => {
     ['is right', TRANSACTION],
     ['is wrong', `0x${'ef'.repeat(32)}`],
   ])('does not depend on a claim that %s', async (_, claimed) => {
-    expect(await gatherEvidence(chainOf({ used: true, transfer }), paymentOf(), 5, claimed)).toMatchObject(settled)
-    expect(await gatherEvidence(chainOf({}), paymentOf(), 5, claimed)).toMatchObject({ state: 'open' })
-    expect(await gatherEvidence(chainOf({ seconds: VALID_BEFORE }), paymentOf(), 5, claimed)).toMatchObject({ state: 'released' })
+    expect(await gather(chainOf({ used: true, transfer }), claimed)).toMatchObject(settled)
+    expect(await gather(chainOf({}), claimed)).toMatchObject({ state: 'open' })
+    expect(await gather(chainOf({ seconds: VALID_BEFORE }), claimed)).toMatchObject({ state: 'released' })
   })
 
   it.each(['authorizationState', 'latestBlock', 'findTransfer', 'findCancellation'] as const)(
@@ -68,12 +76,12 @@ describe('evidence', () => {
         throw new RouteplaneError('upstream_unreachable', 'no answer')
       }
       const chain = { ...chainOf({ used: true, ...(read === 'findTransfer' ? { transfer } : {}) }), [read]: broken }
-      expect(await gatherEvidence(chain, paymentOf(), 5)).toMatchObject({ state: 'open' })
+      expect(await gather(chain)).toMatchObject({ state: 'open' })
     },
   )
 
   it('does not hide a fault of our own', async () => {
     const chain = { ...chainOf({}), latestBlock: () => Promise.reject(new TypeError('a bug')) }
-    await expect(gatherEvidence(chain, paymentOf(), 5)).rejects.toThrow(TypeError)
+    await expect(gather(chain)).rejects.toThrow(TypeError)
   })
 })

@@ -1,10 +1,10 @@
 /** What the chain shows of a Tempo payment, and the ending that follows: the memo alone proves, time alone releases. */
 import { describe, expect, it } from 'vitest'
-import type { Chain, TransferEvidence } from '../../../src/chain/chain.ts'
-import { RouteplaneError } from '../../../src/errors.ts'
-import { parseUsd } from '../../../src/money.ts'
-import { tempo } from '../../../src/payment/proof/tempo.ts'
-import { atomic, NETWORK, NONCE, PAYEE, PAYER, paymentOf, TRANSACTION, VALID_BEFORE } from './fixture.ts'
+import type { Chain, TransferEvidence } from '../../../../src/chain/chain.ts'
+import { RouteplaneError } from '../../../../src/errors.ts'
+import { parseUsd } from '../../../../src/money.ts'
+import { tempo } from '../../../../src/payment/proof/tempo.ts'
+import { atomic, NETWORK, NONCE, PAYEE, PAYER, paymentOf, TRANSACTION, VALID_BEFORE } from '../fixture.ts'
 
 const transfer: TransferEvidence = {
   ...{ transaction: TRANSACTION, blockNumber: 7n, logIndex: 3, amount: atomic(900n), payer: PAYER, payee: PAYEE, nonce: NONCE },

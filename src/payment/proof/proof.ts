@@ -1,0 +1,46 @@
+/** The contract of a proof: how the outcome of one kind of signature is established, and which transfer on chain it made. */
+import type { Chain } from '../../chain/chain.ts'
+import type { AttemptPayment } from '../../ledger/entry.ts'
+import type { Ending, Ledger } from '../../ledger/ledger.ts'
+
+/** `open`: nothing is proven yet; ask again after `retryAfterMs`. */
+export type Evidence = Ending | { readonly state: 'open'; readonly reason: string; readonly retryAfterMs: number }
+
+/** Where evidence comes from. */
+export type ProofSources = {
+  readonly ledger: Ledger
+  chainOf(network: string): Chain
+  /** Milliseconds since the epoch, for the ending's row. */
+  readonly now: number
+  /** Where the seller says the transfer is: looked at first, believed never. */
+  readonly claimed?: `0x${string}`
+}
+
+/** Nothing becomes `settled`, and nothing leaves `unknown`, but by a proof. */
+export type Proof = {
+  /** As the attempt's row names it. */
+  readonly id: string
+  /** Whether less than what was authorized may be charged: then any amount up to it is right. */
+  readonly mayChargeLess: boolean
+  /**
+   * Reads what became of a signature. A source that cannot be asked proves nothing: that is `open`, never an ending.
+   */
+  gather(payment: AttemptPayment, sources: ProofSources): Promise<Evidence>
+  /**
+   * Names the transfer that a settled payment made, to lay it beside the chain's own: a nonce where the token logs it, else
+   * {@link placeKey}. `undefined` for a payment that moves money with others, later.
+   */
+  transferKey(payment: AttemptPayment): string | undefined
+  /** What was looked up on chain by payer and payee, for whoever verifies a receipt. */
+  describe(payment: AttemptPayment): { readonly payer: string; readonly payee: string }
+}
+
+/** Names a transfer by its place, where no log ties it to a nonce. */
+export function placeKey(transaction: string, logIndex: number): string {
+  return `${transaction.toLowerCase()} ${logIndex}`
+}
+
+/** About a block of the chains we pay on. */
+export const NEXT_BLOCK_MS = 2_000
+/** Before a node that failed is asked again. */
+export const NODE_DOWN_MS = 5_000

@@ -1,4 +1,0 @@
-/** The schemes we can sign, cheapest to run first. */
-import { exact } from './exact.ts'
-
-export const schemes = [exact] as const
