@@ -30,10 +30,15 @@ export const errorTable = {
   bad_target: { status: 400, fault: 'caller' },
   duplicate_host: { status: 400, fault: 'caller' },
   unauthorized: { status: 401, fault: 'caller' },
+  payment_required: { status: 402, fault: 'caller' },
+  invalid_payment: { status: 400, fault: 'caller' },
+  payment_in_progress: { status: 409, fault: 'caller' },
+  payment_already_used: { status: 422, fault: 'caller' },
   host_forbidden: { status: 403, fault: 'caller' },
   origin_forbidden: { status: 403, fault: 'caller' },
   model_not_found: { status: 404, fault: 'caller' },
   receipt_not_found: { status: 404, fault: 'caller' },
+  invoice_not_found: { status: 404, fault: 'caller' },
   response_not_found: { status: 404, fault: 'caller' },
   not_found: { status: 404, fault: 'caller' },
   method_not_allowed: { status: 405, fault: 'caller' },
@@ -46,6 +51,9 @@ export const errorTable = {
   // Money
   budget_exceeded: { status: 403, fault: 'payment' },
   price_above_cap: { status: 403, fault: 'payment' },
+  approval_required: { status: 403, fault: 'payment' },
+  approval_denied: { status: 403, fault: 'payment' },
+  approval_not_found: { status: 404, fault: 'caller' },
   insufficient_funds: { status: 403, fault: 'payment' },
   payment_outcome_unknown: { status: 424, fault: 'payment' },
   payment_rejected: { status: 424, fault: 'upstream' },
@@ -60,6 +68,8 @@ export const errorTable = {
   price_mismatch: { status: 502, fault: 'upstream' },
   wallet_locked: { status: 503, fault: 'config' },
   policy_refused: { status: 502, fault: 'payment' },
+  facilitator_unavailable: { status: 503, fault: 'payment' },
+  settlement_unknown: { status: 503, fault: 'payment' },
   // The upstream
   upstream_error: { status: 502, fault: 'upstream' },
   upstream_bad_stream: { status: 502, fault: 'upstream' },
@@ -107,6 +117,14 @@ export type ErrorOptions = {
   readonly retryAfterMs?: number
   /** The upstream's own words, for a caller who speaks its wire. */
   readonly reply?: UpstreamReply
+  /** How the caller may pay, on `payment_required`. */
+  readonly challenge?: PaymentChallenge
+}
+
+/** What a 402 answer carries besides the error: headers, and members of the body for clients that look there. */
+export type PaymentChallenge = {
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly body: Readonly<Record<string, unknown>>
 }
 
 /** An upstream's error answer as it came: agents recover by its wording, so the native lane forwards it. */
@@ -120,6 +138,7 @@ export class RouteplaneError extends Error {
   readonly details: Readonly<Record<string, unknown>>
   readonly retryAfterMs: number | undefined
   readonly reply: UpstreamReply | undefined
+  readonly challenge: PaymentChallenge | undefined
   /** Only ever raised, by {@link withMoney}. */
   readonly money: MoneyState
 
@@ -131,6 +150,7 @@ export class RouteplaneError extends Error {
     this.details = options.details ?? {}
     this.retryAfterMs = options.retryAfterMs
     this.reply = options.reply
+    this.challenge = options.challenge
   }
 
   get fault(): Fault {
@@ -165,6 +185,7 @@ export function amend(error: RouteplaneError, changes: ErrorOptions): Routeplane
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     ...(error.reply === undefined ? {} : { reply: error.reply }),
+    ...(error.challenge === undefined ? {} : { challenge: error.challenge }),
     details: error.details,
     money: error.money,
     ...changes,

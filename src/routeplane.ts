@@ -2,13 +2,16 @@
 import { hostname } from 'node:os'
 import { createKeyring, type Keyring } from './access/keyring.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
+import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import { openCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
 import { createGuardedTransport } from './composition/guarded-transport.ts'
+import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
 import { startHealthSync } from './composition/health-sync.ts'
 import { walletPassword } from './composition/password.ts'
 import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
+import { openSelling } from './composition/selling.ts'
 import { budgetsOf, rulesOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import type { WireId } from './completion/request.ts'
@@ -32,9 +35,12 @@ import { createPoller, type Poller } from './registry/poll.ts'
 import { createPresetStore } from './routing/preset.ts'
 import { createRateLimits } from './routing/rate-limit.ts'
 import { createHealth } from './selection/health.ts'
+import type { Cashier } from './selling/cashier.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
+export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
+export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
 export type { ReceiptView } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
@@ -44,9 +50,13 @@ export type { Reconciliation } from './payment/reconcile.ts'
 
 export type Routeplane = {
   complete(call: GatewayCall): Promise<Completion>
+  /** Serves callers who pay per call; absent when the config does not charge. */
+  readonly cashier?: Cashier
   explain(call: GatewayCall): Promise<Decision>
   readonly catalog: CatalogView
   readonly receipts: ReceiptView
+  readonly approvals: ApprovalView
+  readonly invoices: InvoiceView
   readonly presets: PresetView
   /** For `wallet status`, MCP results and `GET /health`. */
   status(): Promise<Status>
@@ -69,9 +79,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const { catalog } = registry
   const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
-  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
-  const owner = formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
-  const ledger = await openSqliteLedger({ path: config.ledger.path, owner, clock, log })
+  const ledger = await openSqliteLedger({ path: config.ledger.path, owner: nameOwner(), clock, log })
 
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
@@ -82,27 +90,19 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const health = createHealth(clock)
   const healthSync = startHealthSync(health, ledger.health, { clock, log })
   await healthSync.sync()
-  const resolver = createResolver({ ledger, chainOf, clock, log })
-  const modes = createPaymentModes({
-    keyring: openKeyring(config),
-    authorize,
-    ledger,
-    wallet,
-    networks,
-    schemes: config.payment.schemes,
-    chainOf,
-    budgets,
-    resolver,
-    clock,
-    log,
-  })
+  const shared = { ledger, chainOf, clock, log }
+  const resolver = createResolver(shared)
+  const { schemes } = config.payment
+  const keyring = openKeyring(config)
+  const accounts = new Map(Object.entries(config.payment.accounts))
+  const paying = { keyring, authorize, accounts, wallet, networks, schemes, budgets, resolver }
+  const modes = createPaymentModes({ ...shared, ...paying })
   const context: GatewayContext = {
     catalog,
     health,
     rateLimits: createRateLimits(clock),
     presets,
-    virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
-    openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
+    ...namesOf(config),
     modes,
     protocols,
     transport: transport.send,
@@ -119,27 +119,47 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     log,
   })
 
+  const completeOnce = async (call: GatewayCall) => {
+    await background.ready
+    return onlyOnce(call, context, () => complete(call, context))
+  }
+  const selling = openSelling({ config, context, wallet, chainOf, complete: completeOnce })
+
   return {
-    async complete(call) {
-      await background.ready
-      return onlyOnce(call, context, () => complete(call, context))
-    },
+    complete: completeOnce,
+    ...(selling === undefined ? {} : { cashier: selling.cashier }),
     async explain(call) {
       await background.ready
       return explain(call, context)
     },
     catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    approvals: viewApprovals(ledger, clock),
+    invoices: viewInvoices(ledger, catalog, clock),
     presets: viewPresets(presets, config.stateDirectory, clock),
     status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
-      await Promise.all([background.stop(), healthSync.stop()])
+      await Promise.all([background.stop(), healthSync.stop(), selling?.close()])
       await resolver.close()
       await ledger.close()
       await Promise.all([transport.close(), registry.close()])
     },
   }
+}
+
+/** Names that only the config knows: virtual models, and providers whose models nobody lists. */
+function namesOf(config: Config): Pick<GatewayContext, 'virtualModels' | 'openProviders'> {
+  return {
+    virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
+    openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
+  }
+}
+
+/** Names this opening among all of this and other processes, so that two of one process are told apart too. */
+function nameOwner(): string {
+  const opening = Buffer.from(randomBytesOf(6)).readUIntBE(0, 6)
+  return formatOwner({ host: hostname(), pid: process.pid, startMs: processStartMs(), opening })
 }
 
 /** The headers that show a key on a wire. */

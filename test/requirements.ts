@@ -9,6 +9,7 @@ const promises = {
     'card.mcp.set_preset': 'the MCP tool set_preset creates or changes a named routing configuration',
     'card.mcp.structured': 'MCP tools return structured content that their declared output schema describes, and the same as text',
     'card.mcp.stdout': 'nothing but protocol messages ever reaches standard output of the MCP server',
+    'card.mcp.http': 'the gateway serves the same MCP tools, resources and prompts over Streamable HTTP, on both revisions of the protocol',
     'card.bin.routeplane': 'a second program, routeplane, is the command line: init, serve, models, route, wallet, receipts and more',
     'card.gateway.port': 'the gateway listens on 127.0.0.1:4356 unless told otherwise',
     'card.gateway.four_protocols': 'one local endpoint answers Chat Completions, Responses, Messages and generateContent',

@@ -1,8 +1,10 @@
 /** The tuple of commands: help, dispatch and tests follow from it. */
 import type { Command } from './command.ts'
+import { approvalsAllow, approvalsDeny, approvalsList } from './approvals.ts'
 import { configCheck } from './config-check.ts'
 import { demo } from './demo.ts'
 import { init } from './init.ts'
+import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
@@ -33,6 +35,13 @@ export const commands: readonly Command[] = [
   receiptsVerify,
   receiptsExport,
   reconcile,
+  invoicesList,
+  invoicesShow,
+  invoicesExport,
+  invoicesClose,
+  approvalsList,
+  approvalsAllow,
+  approvalsDeny,
   registryNew,
   registryCheck,
   registryValidate,

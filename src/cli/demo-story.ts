@@ -80,6 +80,7 @@ async function withGateway(
       protocols,
       foldParts,
       version: readVersion(),
+      mcp: async () => (await import('../mcp/http.ts')).createMcpHttp(routeplane, { log, version: readVersion() }),
     })
     try {
       await work(routeplane, server.url)

@@ -15,7 +15,9 @@ export function createEngine(): Engine {
         import('../protocol/index.ts'),
         import('../completion/fold.ts'),
       ])
-      return serveHttp(routeplane, { ...options, protocols, foldParts, version: readVersion() })
+      const version = readVersion()
+      const mcp = async () => (await import('../mcp/http.ts')).createMcpHttp(routeplane, { log: options.log, version })
+      return serveHttp(routeplane, { ...options, protocols, foldParts, version, mcp })
     },
     async captureStdout() {
       const { captureStdout } = await import('../mcp/capture-stdout.ts')

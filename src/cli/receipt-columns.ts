@@ -74,21 +74,3 @@ function text(value: bigint | number | undefined): string | null {
 function isoSeconds(seconds: bigint): string {
   return seconds > 8_640_000_000_000n ? seconds.toString() : new Date(Number(seconds) * 1000).toISOString()
 }
-
-/**
- * Writes CSV with a head line and CRLF line ends.
- *
- * Cells come from providers too, and a spreadsheet runs what begins with `=`, `+`, `-` or `@`: such a cell gets an
- * apostrophe in front.
- *
- * @see RFC 4180 section 2, https://www.rfc-editor.org/rfc/rfc4180
- */
-export function csv(rows: readonly ReceiptValue[]): string {
-  const lines = [receiptColumns.join(','), ...rows.map((row) => receiptColumns.map((name) => cell(row[name] ?? '')).join(','))]
-  return lines.map((line) => `${line}\r\n`).join('')
-}
-
-function cell(value: string): string {
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-}

@@ -3,10 +3,11 @@ import { RouteplaneError } from '../errors.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { ReceiptView } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
+import { csv } from './csv.ts'
 import { exitCodes } from './exit-code.ts'
 import { usage, type Invocation } from './invocation.ts'
 import { fields, money, table } from './output.ts'
-import { csv, receiptColumns, receiptValue } from './receipt-columns.ts'
+import { receiptColumns, receiptValue } from './receipt-columns.ts'
 import { withEngine } from './session.ts'
 
 const PAGE = 200
@@ -70,7 +71,7 @@ export const receiptsExport: Command = {
   async run(invocation, context) {
     const rows = await withEngine(invocation, context, async ({ receipts }) => all(receipts))
     const values = rows.toReversed().map(receiptValue)
-    return { text: csv(values), value: { receipts: values } }
+    return { text: csv(receiptColumns, values), value: { receipts: values } }
   },
 }
 

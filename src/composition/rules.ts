@@ -14,6 +14,7 @@ export function rulesOf(config: Config): GatewayRules {
     perRequestUsd: config.budget.perRequestUsd,
     perRequestOfProvider: (id) => (Object.hasOwn(providers, id) ? providers[id]?.perRequestUsd : undefined),
     perRequestOfCaller: (id) => (Object.hasOwn(keys, id) ? keys[id]?.perRequestUsd : undefined),
+    approveAboveUsd: config.budget.approveAboveUsd,
     prefer: config.payment.prefer,
     onUnknown: config.payment.onUnknown,
     maxAttempts: config.routing.maxAttempts,

@@ -35,11 +35,15 @@ export type Config = {
   readonly budget: Budget
   readonly payment: {
     readonly prefer: readonly PaymentModeName[]
+    /** Our account with each provider that takes invoices, by its id. */
+    readonly accounts: Readonly<Record<string, Secret>>
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
     /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
     readonly schemes?: readonly string[]
   }
   readonly wallet: WalletConfig
+  /** Present when callers without a key are charged per call. */
+  readonly charge?: ChargeConfig
   readonly registry: { readonly path?: string; readonly url?: string; readonly pollSeconds: number; readonly hideDeprecated: boolean }
   readonly ledger: { readonly path: string }
   readonly upstream: { readonly allowLoopback: boolean; readonly timeouts: Partial<TransportTimeouts> }
@@ -80,6 +84,19 @@ export type WalletConfig = {
   readonly passwordFile?: string
   /** By CAIP-2 id; secret because RPC providers put keys into their URLs. */
   readonly rpc: Readonly<Record<string, Secret>>
+}
+
+export type ChargeConfig = {
+  /** Share added to our own cost; 0.05 is five per cent, in units of 10⁻¹⁸ as amounts are. */
+  readonly margin: Usd
+  /** US dollars a request, by model. */
+  readonly prices: ReadonlyMap<string, Usd>
+  /** The wallet's own address unless said otherwise. */
+  readonly payTo?: `0x${string}`
+  /** The wallet's own network unless said otherwise. */
+  readonly networks?: readonly string[]
+  readonly schemes: readonly string[]
+  readonly facilitator: { readonly key?: Secret; readonly urls: readonly string[] }
 }
 
 export type VirtualModel = {
@@ -127,6 +144,11 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
   if (keyEnv !== undefined && environment.get(keyEnv) === undefined) {
     problems.push({ path: ['wallet', 'key_env'], code: 'env_not_set', message: `the environment variable ${keyEnv} is not set` })
   }
+  const gasKeyEnv = fields.charge?.facilitator.key_env
+  if (gasKeyEnv !== undefined && environment.get(gasKeyEnv) === undefined) {
+    const path = ['charge', 'facilitator', 'key_env']
+    problems.push({ path, code: 'env_not_set', message: `the environment variable ${gasKeyEnv} is not set` })
+  }
   const config: Config = {
     source,
     stateDirectory: state,
@@ -146,10 +168,12 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
     budget: budgetOf(fields.budget),
     payment: {
       prefer: fields.payment.prefer,
+      accounts: fields.payment.accounts,
       onUnknown: fields.payment.on_unknown,
       ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
     },
     wallet: walletOf(fields.wallet, base, state, environment),
+    ...(fields.charge === undefined ? {} : { charge: chargeOf(fields.charge, environment) }),
     registry: {
       ...(fields.registry.path === undefined ? {} : { path: resolvePath(fields.registry.path, base, environment) }),
       ...(fields.registry.url === undefined ? {} : { url: fields.registry.url }),
@@ -217,6 +241,19 @@ function walletOf(fields: ConfigFields['wallet'], base: string, state: string, e
     ...(password === undefined ? {} : { password: new Secret(password) }),
     ...(fields.password_file === undefined ? {} : { passwordFile: resolvePath(fields.password_file, base, environment) }),
     rpc: fields.rpc,
+  }
+}
+
+function chargeOf(fields: NonNullable<ConfigFields['charge']>, environment: Environment): ChargeConfig {
+  const { key_env: keyEnv, urls } = fields.facilitator
+  const key = keyEnv === undefined ? undefined : environment.get(keyEnv)
+  return {
+    margin: fields.margin,
+    prices: new Map(Object.entries(fields.prices)),
+    ...(fields.pay_to === undefined ? {} : { payTo: fields.pay_to as `0x${string}` }),
+    ...(fields.networks === undefined ? {} : { networks: fields.networks }),
+    schemes: fields.schemes,
+    facilitator: { urls, ...(key === undefined ? {} : { key: new Secret(key) }) },
   }
 }
 

@@ -102,7 +102,7 @@ function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'):
   const { payment } = fields
   if (payment === undefined) return { modes: ['byok'] }
   const { x402_address: payTo, x402: terms, mpp, invoice } = payment
-  const slackOf = (ratio: number | undefined) => BigInt(Math.round((ratio ?? 1.05) * 1000))
+  const takesMpp = mpp !== undefined || payment.modes.includes('mpp')
   const x402: X402Terms | undefined =
     payTo === undefined
       ? undefined
@@ -116,13 +116,18 @@ function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'):
   return {
     modes: payment.modes,
     ...(x402 === undefined ? {} : { x402 }),
-    ...(payTo === undefined || (mpp === undefined && !payment.modes.includes('mpp'))
-      ? {}
-      : { mpp: mppTermsOf(mpp ?? {}, payTo, slackOf(mpp?.max_price_slack)) }),
-    ...(invoice === undefined
-      ? {}
-      : { invoice: { termsDays: invoice.terms_days ?? 30, ...(invoice.email === undefined ? {} : { email: invoice.email }) } }),
+    ...(takesMpp && payTo !== undefined ? { mpp: mppTermsOf(mpp ?? {}, payTo, slackOf(mpp?.max_price_slack)) } : {}),
+    ...(payment.modes.includes('invoice') ? { invoice: invoiceTermsOf(invoice) } : {}),
   }
+}
+
+function slackOf(ratio: number | undefined): bigint {
+  return BigInt(Math.round((ratio ?? 1.05) * 1000))
+}
+
+function invoiceTermsOf(fields: NonNullable<ProviderBlock['payment']>['invoice']): NonNullable<ProviderPayment['invoice']> {
+  const { terms_days: termsDays = 30, email, account_header: accountHeader } = fields ?? {}
+  return { termsDays, ...(email === undefined ? {} : { email }), ...(accountHeader === undefined ? {} : { accountHeader }) }
 }
 
 /** Milliseconds by phase; what is not written is left to the gateway. */

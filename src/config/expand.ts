@@ -49,6 +49,7 @@ const EXPANDABLE: readonly string[] = [
   'providers.*.api_key',
   'providers.*.headers.*',
   'providers.*.models_url',
+  'payment.accounts.*',
   'wallet.keystore',
   'wallet.password_file',
   'wallet.rpc.*',

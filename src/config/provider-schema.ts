@@ -20,6 +20,13 @@ const payee = z
 export const paymentModeNames = ['byok', 'x402', 'mpp', 'invoice'] as const
 export const schemeNames = ['exact', 'upto', 'batch-settlement'] as const
 
+const accountHeader = z
+  .string()
+  .transform((text) => text.toLowerCase())
+  .refine((text) => /^x-[a-z0-9-]{1,60}$/.test(text) && text !== 'x-payment' && text !== 'x-api-key', {
+    message: 'is not a header of its own, such as "x-account-id"',
+  })
+
 /** How a provider may be paid; the same block a manifest has. */
 export const providerPayment = block({
   modes: z.array(z.enum(paymentModeNames)).min(1).max(paymentModeNames.length),
@@ -38,7 +45,12 @@ export const providerPayment = block({
     assets: z.array(line(16)).min(1).max(16).optional(),
     max_price_slack: ratio(1, 10).optional(),
   }).optional(),
-  invoice: block({ terms_days: count(0, 365).optional(), currency: z.literal('USD').optional(), email: line(254).optional() }).optional(),
+  invoice: block({
+    terms_days: count(0, 365).optional(),
+    currency: z.literal('USD').optional(),
+    email: line(254).optional(),
+    account_header: accountHeader.optional(),
+  }).optional(),
 }).superRefine((payment, context) => {
   const paidByAddress = payment.modes.find((mode) => mode === 'x402' || mode === 'mpp')
   if (paidByAddress !== undefined && payment.x402_address === undefined) {

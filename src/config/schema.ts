@@ -72,6 +72,7 @@ const budget = block({
 
 const payment = block({
   prefer: z.array(z.enum(paymentModeNames)).min(1).default(['byok', 'x402', 'mpp', 'invoice']),
+  accounts: z.record(providerId, secret).default({}),
   on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('fail'),
   schemes: z
     .array(z.enum([...schemeNames, ...mppSchemes]))
@@ -97,6 +98,27 @@ function baseUrlWithQuery() {
     .refine((text) => baseUrl.safeParse(text.split('?')[0]).success, { message: 'is not an https URL, or an http one on loopback' })
     .pipe(secret)
 }
+
+/** Schemes that callers may pay by; the order is the order of the offers. */
+const sellingSchemeNames = ['batch-settlement', 'upto', 'exact'] as const
+
+const evmAddress = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address of 0x and 40 hex digits')
+
+/** Selling to callers without a key. Its presence turns it on. */
+const charge = block({
+  margin: amount.prefault('0.05'),
+  prices: z.record(modelId, amount).default({}),
+  pay_to: evmAddress.optional(),
+  networks: z.array(caip2).min(1).max(4).optional(),
+  schemes: z
+    .array(z.enum(sellingSchemeNames))
+    .min(1)
+    .default([...sellingSchemeNames]),
+  facilitator: block({ key_env: variableName.optional(), urls: z.array(baseUrl).max(8).default([]) }).prefault({}),
+}).refine(({ facilitator }) => facilitator.key_env !== undefined || facilitator.urls.length > 0, {
+  message: 'needs a facilitator: key_env of a key that pays for gas, or urls of remote ones',
+  path: ['facilitator'],
+})
 
 const registry = block({
   path: line(4096).optional(),
@@ -131,6 +153,7 @@ export const configSchema = block({
   budget: budget.prefault({}),
   payment: payment.prefault({}),
   wallet: wallet.prefault({}),
+  charge: charge.optional(),
   registry: registry.prefault({}),
   ledger: block({ path: line(4096).optional() }).prefault({}),
   upstream: block({ allow_loopback: flag.default(false), timeouts: timeouts.prefault({}) }).prefault({}),
@@ -143,6 +166,9 @@ export const configSchema = block({
       `skip_auth is for loopback only: on ${config.listen.host} anybody could spend from the wallet`,
       ['skip_auth'],
     )
+  }
+  if (config.skip_auth && config.charge !== undefined) {
+    complain(context, 'conflict', 'charge needs callers to be told apart by their tokens: remove skip_auth', ['skip_auth'])
   }
   if (config.skip_auth && config.auth_token !== undefined) {
     complain(context, 'conflict', 'skip_auth is on and auth_token is set: keep one', ['skip_auth'])

@@ -21,7 +21,21 @@ export type GatewayCall = {
   decode(): CompletionRequest
   readonly signal: AbortSignal
   readonly onProgress?: (progress: Progress) => void
+  /** Asks a person before a call above the operator's threshold; a surface that cannot ask leaves it out. */
+  readonly approve?: (ask: ApprovalQuestion) => Promise<ApprovalAnswer>
 }
+
+/** What a person has to know to say yes: who would be paid how for which model, and the most it can come to. */
+export type ApprovalQuestion = {
+  readonly model: string
+  readonly provider: string
+  readonly mode: string
+  readonly amountUsd: Usd
+  readonly thresholdUsd: Usd
+}
+
+/** `later`: the question is on its way, and the call will be made again with its answer. */
+export type ApprovalAnswer = 'yes' | 'no' | 'later'
 
 export type Progress =
   | { readonly step: 'attempt'; readonly provider: string; readonly model: string; readonly mode: string; readonly attempt: number }
@@ -33,6 +47,15 @@ export type Completion = {
   readonly answer: NativeAnswer | PartsAnswer
   /** Resolves when the answer has been read to its end (or left) and everything about it is recorded. Never rejects. */
   readonly closed: Promise<CompletionSummary>
+  /** What the caller pays for it; absent where he does not pay per call. */
+  readonly sale?: SoldAs
+}
+
+/** An answer's sale, as far as it has come by now: of a stream the payment may be known only at its end. */
+export type SoldAs = {
+  readonly id: string
+  /** Headers that prove the payment to its client; empty until it is collected. */
+  receipt(): Readonly<Record<string, string>>
 }
 
 /** Known before the first byte. */
@@ -74,6 +97,8 @@ export type PartsAnswer = {
 export type CompletionSummary = {
   readonly usage: Usage | undefined
   readonly finishReason?: string
+  /** Of a failure after the first part. */
+  readonly errorCode?: string
   readonly modelServed?: string
   readonly costUsd: Usd | undefined
   readonly paidUsd: Usd | undefined

@@ -9,6 +9,7 @@ import { fallThrough } from '../routing/fall-through.ts'
 import type { Attempt } from '../routing/plan.ts'
 import { outcomeOfError, type Outcome } from '../selection/outcome.ts'
 import type { Usage } from '../completion/usage.ts'
+import { createApprovals } from './approval.ts'
 import { startAttempt, type Started } from './attempt.ts'
 import { blameAnswer } from './blame.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
@@ -30,6 +31,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
   const decided = decide(asked, context)
   const { call } = decided
   const signal = deadline(call.signal, context)
+  const approvals = createApprovals(decided, context)
   const failures: Failure[] = []
   const given = new Set<Endpoint>()
   for (const attempt of decided.attempts) {
@@ -46,6 +48,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
       mode: attempt.mode,
       attempt: failures.length + 1,
     })
+    await approvals.pass(attempt)
     try {
       context.health.begin(endpointKey(endpoint))
       context.rateLimits.take(endpoint, tokensOf(call.read.needs))
@@ -149,6 +152,7 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     ttftMs: started.meter.ttftMs(),
     totalMs,
     ...(report.finishReason === undefined ? {} : { finishReason: report.finishReason }),
+    ...(error === undefined ? {} : { errorCode: error.code }),
     ...(report.model === undefined ? {} : { modelServed: report.model }),
     ...(started.payment.receiptId === undefined ? {} : { receiptId: started.payment.receiptId }),
     ...(receipt?.payment?.transaction === undefined ? {} : { transaction: receipt.payment.transaction }),

@@ -37,6 +37,8 @@ export type GatewayRules = {
   /** A lower cap of one provider or one caller; `undefined` when there is none of its own. */
   perRequestOfProvider(id: string): Usd | undefined
   perRequestOfCaller(id: string): Usd | undefined
+  /** Above this a person has to say yes; `undefined` when nobody wants to be asked. */
+  readonly approveAboveUsd: Usd | undefined
   readonly prefer: readonly PaymentModeName[]
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
   readonly maxAttempts: number

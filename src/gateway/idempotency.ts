@@ -1,14 +1,12 @@
 /** One idempotency key, one request: its answer is kept and given again, and nobody pays twice for asking twice. */
 import { createHash } from 'node:crypto'
-import type { CompletionPart } from '../completion/part.ts'
 import { isCommitted, RouteplaneError, toRouteplaneError, type ErrorCode, type MoneyState } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
-import { onEnd } from '../lib/stream.ts'
-import { MAX_KEPT_BYTES, type IdempotencyClaim, type KeptAnswer, type Ledger } from '../ledger/ledger.ts'
-import { formatUsd, parseUsd } from '../money.ts'
+import type { IdempotencyClaim, KeptAnswer, Ledger } from '../ledger/ledger.ts'
 import type { Completion, CompletionHead, GatewayCall } from './call.ts'
+import { recordAnswer, replayAnswer } from './kept-answer.ts'
 
 export type IdempotencyDeps = { readonly ledger: Ledger; readonly clock: Clock; readonly log: Log }
 
@@ -38,7 +36,8 @@ export async function onlyOnce(call: GatewayCall, deps: IdempotencyDeps, work: (
   }
   try {
     if (claim.abandoned !== undefined) await refuseIfPaid(claim.abandoned, deps.ledger)
-    return record(await work(), keep)
+    const completion = await work()
+    return recordAnswer(completion, (kept) => keep(kept ?? keptError(lostError(completion.head))))
   } catch (thrown) {
     const error = toRouteplaneError(thrown)
     await keep(isCommitted(error.money) ? keptError(error) : undefined)
@@ -75,8 +74,9 @@ function fingerprintOf(call: GatewayCall): string {
 
 /** The process that held the key died. If it had come as far as a signature, its answer is lost but its payment is not. */
 async function refuseIfPaid(requestId: string, ledger: Ledger): Promise<void> {
-  const attempts = await ledger.attempts.list({ requestId, withIntent: true })
-  const paid = attempts.find(({ state }) => state !== 'released')
+  const attempts = await ledger.attempts.list({ requestId })
+  // A hold for an invoice is a debt already: its call may have been answered.
+  const paid = attempts.find(({ state, payment, mode }) => state !== 'released' && (payment !== undefined || mode === 'invoice'))
   if (paid === undefined) return
   throw new RouteplaneError('answer_lost', `an earlier process took this key and may have paid (${paid.state}); its answer is lost`, {
     money: paid.state === 'settled' ? 'settled' : 'unknown',
@@ -85,53 +85,7 @@ async function refuseIfPaid(requestId: string, ledger: Ledger): Promise<void> {
   })
 }
 
-type Keep = (answer: KeptAnswer | undefined) => Promise<void>
-
-/** Lets the answer pass and keeps what passed; an answer too large to keep leaves a word of what became of it. */
-function record(completion: Completion, keep: Keep): Completion {
-  const { answer, head } = completion
-  if (answer.lane === 'native' && answer.body instanceof Uint8Array) {
-    const kept = keptAnswer(head, 'native', answer.status, answer.body, contentType(answer.headers))
-    const closed = completion.closed.then(async (summary) => {
-      await keep(kept)
-      return summary
-    })
-    return { ...completion, closed }
-  }
-  const pieces: Uint8Array[] = []
-  let size = 0
-  const collect = (piece: Uint8Array) => {
-    size += piece.length
-    if (size <= MAX_KEPT_BYTES) pieces.push(piece)
-  }
-  const end = async (lane: 'native' | 'translate', status: number, type: string, failure: unknown) => {
-    const body = Buffer.concat(pieces)
-    await keep(failure === undefined && size <= MAX_KEPT_BYTES ? keptAnswer(head, lane, status, body, type) : keptError(lostError(head)))
-  }
-  if (answer.lane === 'native') {
-    const { status, headers } = answer
-    const body = onEnd(passing(answer.body as AsyncIterable<Uint8Array>, collect), (failure) =>
-      end('native', status, contentType(headers), failure),
-    )
-    return { ...completion, answer: { ...answer, body } }
-  }
-  const line = (part: CompletionPart) => collect(Buffer.from(`${JSON.stringify(part)}\n`))
-  const parts = onEnd(passing(answer.parts, line), (failure) => end('translate', 200, 'application/x-ndjson', failure))
-  return { ...completion, answer: { ...answer, parts } }
-}
-
-async function* passing<T>(source: AsyncIterable<T>, look: (item: T) => void): AsyncGenerator<T> {
-  for await (const item of source) {
-    look(item)
-    yield item
-  }
-}
-
-function contentType(headers: Readonly<Record<string, string | readonly string[] | undefined>>): string {
-  const value = headers['content-type']
-  return typeof value === 'string' ? value : 'application/json'
-}
-
+/** Of an answer that nobody can be given again: it broke off, was left, or was too large. */
 function lostError(head: CompletionHead): RouteplaneError {
   const paid = head.receiptId !== undefined
   return new RouteplaneError('answer_lost', 'the answer to this key broke off or was too large to be kept', {
@@ -140,50 +94,18 @@ function lostError(head: CompletionHead): RouteplaneError {
   })
 }
 
-function keptAnswer(head: CompletionHead, lane: string, status: number, body: Uint8Array, type: string): KeptAnswer {
-  const { costUsd, ...plain } = head
-  const shown = JSON.stringify({ ...plain, ...(costUsd === undefined ? {} : { costUsd: formatUsd(costUsd) }) })
-  return { status, headers: { lane, head: shown, 'content-type': type }, body }
-}
+const ERROR = 'error'
 
 function keptError(error: RouteplaneError): KeptAnswer {
   const { code, message, money, hint, details } = error
   const body = Buffer.from(JSON.stringify({ code, message, money, hint, details }))
-  return { status: 424, headers: { lane: 'error' }, body }
+  return { status: 424, headers: { lane: ERROR }, body }
 }
 
-/** Gives a kept answer as if it came now; it costs nothing. */
+/** Gives a kept answer, or throws the kept error, as if it came now. */
 function replay(kept: KeptAnswer): Completion {
-  const { lane = 'error', head: headText = '{}', 'content-type': type = 'application/json' } = kept.headers
-  if (lane === 'error') throw readError(kept.body)
-  const head = readHead(headText)
-  const summary = {
-    usage: undefined,
-    costUsd: undefined,
-    paidUsd: head.costUsd,
-    totalMs: 0,
-    ...(head.receiptId === undefined ? {} : { receiptId: head.receiptId }),
-  }
-  const closed = Promise.resolve(summary)
-  if (lane === 'translate') return { head, closed, answer: { lane, parts: readParts(kept.body) } }
-  const isStream = type.includes('event-stream')
-  const body = isStream ? once(kept.body) : kept.body
-  return { head, closed, answer: { lane: 'native', status: kept.status, headers: { 'content-type': type }, body } }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
-}
-
-async function* readParts(body: Uint8Array): AsyncGenerator<CompletionPart> {
-  for (const line of Buffer.from(body).toString('utf8').split('\n')) if (line !== '') yield parseJson(line) as CompletionPart
-}
-
-function readHead(text: string): CompletionHead {
-  const value = parseJson(text)
-  if (!isRecord(value)) throw new RouteplaneError('internal', 'a kept answer has no head')
-  const { costUsd, ...head } = value
-  return { ...head, ...(typeof costUsd === 'string' ? { costUsd: parseUsd(costUsd) } : {}), replayed: true } as CompletionHead
+  if (kept.headers['lane'] === ERROR) throw readError(kept.body)
+  return replayAnswer(kept)
 }
 
 function readError(body: Uint8Array): RouteplaneError {

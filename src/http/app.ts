@@ -12,13 +12,15 @@ import type { Log, Secret } from '../lib/log.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createTokenCheck } from './auth.ts'
-import { type CompletionDeps, LOCAL_CALLER, serveCompletion } from './completion-route.ts'
+import { LOCAL_CALLER, createCallerCheck, createSalesPaths } from './caller.ts'
+import { type CompletionDeps, serveCompletion } from './completion-route.ts'
 import { mountCountTokens } from './count-tokens-route.ts'
 import { mountGoogleRoutes } from './google-routes.ts'
 import { mountResponses } from './mount-responses.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
 import { type Guard, type Refusal, createGuard, notAllowed, pathOf } from './guard.ts'
 import { createKeepAlive } from './keep-alive.ts'
+import { MCP_PATH, type McpEndpoint, encodeRpcError, mountMcp } from './mcp-route.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
 
 export type AppOptions = {
@@ -33,6 +35,8 @@ export type AppOptions = {
   readonly version?: string
   /** Where answers of the Responses wire are kept for those who go on from them; in memory unless given. */
   readonly responses?: ResponseStore
+  /** Opens the MCP server at its first request; without it there is none at `/mcp`. */
+  readonly mcp?: () => Promise<McpEndpoint>
   readonly clock?: Clock
   /** Default 32 MiB. */
   readonly maxBodyBytes?: number
@@ -52,6 +56,8 @@ export type App = {
    * `false`, having touched nothing, for every other request: the answer to those is `fetch`'s.
    */
   direct(incoming: IncomingMessage, outgoing: ServerResponse): boolean
+  /** Ends what outlives single requests. */
+  close(): Promise<void>
 }
 
 /**
@@ -61,7 +67,14 @@ export type App = {
  */
 export function createApp(routeplane: Routeplane, options: AppOptions): App {
   const { clock = systemClock, log, protocols } = options
-  const guard = createGuard({ allowHosts: options.allowHosts ?? [], ...tokenOf(options) })
+  const { token } = tokenOf(options)
+  const isForSale =
+    routeplane.cashier === undefined ? undefined : createSalesPaths(protocols.flatMap(({ caller }) => caller.paths.flatMap(withBare)))
+  const guard = createGuard({
+    allowHosts: options.allowHosts ?? [],
+    ...(token === undefined ? {} : { token }),
+    ...(isForSale === undefined ? {} : { isForSale }),
+  })
   const encode = createErrorEncoder(protocols)
   const send = (incoming: IncomingMessage, outgoing: ServerResponse, { error, status, headers }: Refusal) => {
     const id = createId('req', clock.now())
@@ -81,13 +94,15 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     await next()
     return undefined
   })
-  const deps = completionDeps(routeplane, options, clock)
+  const callerOf = createCallerCheck({ token, sells: routeplane.cashier !== undefined })
+  const deps = completionDeps(routeplane, options, callerOf)
   // Before the completions: the pattern of Google's wire takes every path below its models.
   mountGoogleRoutes(app, routeplane, { maxBodyBytes: deps.maxBodyBytes, refuseMethod })
   mountCountTokens(app, deps, refuseMethod('POST'))
   mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
+  const closeMcp = options.mcp === undefined ? undefined : mountMcp(app, { open: options.mcp, refuseMethod })
   app.notFound(({ env }) => {
     const error = new RouteplaneError('not_found', 'there is nothing at this path')
     return send(env.incoming, env.outgoing, { error, status: 404 })
@@ -99,7 +114,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     sendError(env.outgoing, error, id, encode(env.incoming, error, id))
     return RESPONSE_ALREADY_SENT
   })
-  return { fetch: app.fetch, direct: createDirect(protocols, deps, guard) }
+  return { fetch: app.fetch, direct: createDirect(protocols, deps, guard), close: async () => closeMcp?.() }
 }
 
 /** Only for bodies that say beforehand that they will be read to their end: what is left of others has to be cleared away. */
@@ -132,9 +147,11 @@ function tokenOf({ token, skipAuth }: AppOptions): { readonly token?: ReturnType
   return { token: createTokenCheck(token) }
 }
 
-function completionDeps(routeplane: Routeplane, options: AppOptions, clock: Clock): CompletionDeps {
+function completionDeps(routeplane: Routeplane, options: AppOptions, callerOf: CompletionDeps['callerOf']): CompletionDeps {
+  const { clock = systemClock } = options
   return {
     routeplane,
+    callerOf,
     clock,
     log: options.log,
     keepAlive: createKeepAlive(options.keepAliveMs ?? 15_000),
@@ -175,6 +192,7 @@ function createErrorEncoder(protocols: readonly Protocol[]): ErrorEncoder {
   const anthropic = protocols.find(({ id }) => id === 'messages')
   return ({ url = '', headers }, error, requestId) => {
     const path = pathOf(url)
+    if (path === MCP_PATH) return encodeRpcError(error, requestId)
     const owner = prefixes.find(({ prefix }) => path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`))?.protocol
     const wire = owner ?? (headers['anthropic-version'] === undefined ? undefined : anthropic)
     return wire?.caller.encodeError(error, requestId)

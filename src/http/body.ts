@@ -60,16 +60,26 @@ function tooLarge(maxBytes: number): RouteplaneError {
  *   `invalid_request` for another top level, `duplicate_key`.
  */
 export function parseBody(body: Buffer): Readonly<Record<string, unknown>> {
+  const json = parseMessage(body)
+  if (!isRecord(json)) throw new RouteplaneError('invalid_request', 'the body must be a JSON object')
+  return json
+}
+
+/**
+ * Parses a body that may be any JSON.
+ *
+ * @throws RouteplaneError as {@link parseBody}, save that it takes every top level.
+ */
+export function parseMessage(body: Buffer): unknown {
   if (!isUtf8(body)) throw new RouteplaneError('invalid_json', 'the body is not valid UTF-8')
   const text = body.toString('utf8')
   const { isTooDeep, repeatedKey, members } = surveyJson(text)
   if (isTooDeep) throw new RouteplaneError('nesting_too_deep', `JSON is nested deeper than ${MAX_JSON_DEPTH} levels`)
   const json = parseSurveyed(text)
-  if (!isRecord(json)) throw new RouteplaneError('invalid_request', 'the body must be a JSON object')
   if (repeatedKey !== undefined) {
     throw new RouteplaneError('duplicate_key', `the body has the member ${JSON.stringify(repeatedKey.slice(0, 60))} twice in one object`)
   }
   // Where every character is one byte, the places in the text are those in the bytes.
-  if (text.length === body.length) knowMembers(body, members)
+  if (isRecord(json) && text.length === body.length) knowMembers(body, members)
   return json
 }

@@ -1,10 +1,10 @@
 /** One route for every wire: reads a request, has it completed, and writes the answer straight to the Node response. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { RouteplaneError, isCommitted, toRouteplaneError } from '../errors.ts'
+import { type PaymentChallenge, RouteplaneError, isCommitted, toRouteplaneError } from '../errors.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import type { CompletionPart } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
-import type { Completion, GatewayCall, NativeAnswer, PartsAnswer } from '../gateway/call.ts'
+import type { Completion, GatewayCall, NativeAnswer, PartsAnswer, SoldAs } from '../gateway/call.ts'
 import type { Clock } from '../lib/clock.ts'
 import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
@@ -13,7 +13,8 @@ import type { Log } from '../lib/log.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { parseBody, readBody } from './body.ts'
-import { jsonText, sendError } from './error-response.ts'
+import type { Caller } from './caller.ts'
+import { type ErrorAnswer, jsonText, sendError } from './error-response.ts'
 import { type EventWriter, createEventWriter } from './event-writer.ts'
 import { decodePath, pathOf } from './guard.ts'
 import type { ResponseStore } from './response-store.ts'
@@ -22,7 +23,8 @@ import { type AnswerWatch, keepAnswers } from './response-keeping.ts'
 import { completionHeaders, requestHeaders } from './response-headers.ts'
 
 export type CompletionDeps = {
-  readonly routeplane: Pick<Routeplane, 'complete'>
+  readonly routeplane: Pick<Routeplane, 'complete' | 'cashier'>
+  callerOf(incoming: IncomingMessage): Caller
   readonly keepAlive: KeepAlive
   readonly clock: Clock
   readonly log: Log
@@ -33,12 +35,10 @@ export type CompletionDeps = {
   foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
 }
 
-/** Whom everything belongs to while there are no keys of callers. */
-export const LOCAL_CALLER = 'local'
-
 /** All that belongs to one request while it is answered. */
 type Exchange = {
   readonly id: string
+  readonly caller: Caller
   readonly protocol: Protocol
   readonly outgoing: ServerResponse
   readonly deps: CompletionDeps
@@ -60,7 +60,8 @@ export async function serveCompletion(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  const exchange: Exchange = { id: createId('req', deps.clock.now()), protocol, outgoing, deps }
+  const caller = deps.callerOf(incoming)
+  const exchange: Exchange = { id: createId('req', deps.clock.now()), caller, protocol, outgoing, deps }
   const abort = new AbortController()
   const onClose = () => {
     if (!outgoing.writableFinished) abort.abort(new RouteplaneError('cancelled', 'the caller went away'))
@@ -69,8 +70,10 @@ export async function serveCompletion(
   let writer: EventWriter | undefined
   try {
     const given = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
+    // Strangers share one name, so nothing is kept in it that another of them could ask for.
+    const store = caller.pays ? undefined : deps.responses
     const { wire, watch } =
-      protocol.id === 'responses' ? await keepAnswers(deps.responses, LOCAL_CALLER, given, deps.clock) : { wire: given, watch: undefined }
+      protocol.id === 'responses' ? await keepAnswers(store, caller.id, given, deps.clock) : { wire: given, watch: undefined }
     const read = protocol.caller.read(wire)
     writer = openWriter(exchange, wire, read)
     const asked: Asked = {
@@ -80,13 +83,20 @@ export async function serveCompletion(
       writer: watched(writer, watch),
       stored: watch !== undefined,
     }
-    await answer(exchange, asked, await deps.routeplane.complete(asked.call))
+    await answer(exchange, asked, await complete(exchange, asked.call, incoming))
     await watch?.end()
   } catch (thrown) {
     refuse(exchange, toRouteplaneError(thrown), writer, abort.signal)
   } finally {
     writer?.stop()
   }
+}
+
+/** Who has no key pays for the call; nobody else is asked to. */
+function complete({ caller, deps }: Exchange, call: GatewayCall, { headers, url }: IncomingMessage): Promise<Completion> {
+  const { cashier } = deps.routeplane
+  if (!caller.pays || cashier === undefined) return deps.routeplane.complete(call)
+  return cashier.sell(call, { resource: `http://${headers.host ?? ''}${pathOf(url ?? '/')}`, headers })
 }
 
 /** Lets somebody see what is written. */
@@ -106,7 +116,17 @@ function watched(writer: EventWriter, watch: AnswerWatch | undefined): EventWrit
 }
 
 /** Headers that carry the gateway's own secrets, and so must not come near an upstream. */
-const PRIVATE_HEADERS: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'x-api-key', 'x-goog-api-key', 'cookie'])
+const PRIVATE_HEADERS: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'x-api-key',
+  'x-goog-api-key',
+  'cookie',
+  // A caller's payment is for us alone.
+  'payment-signature',
+  'x-payment',
+  'payment-authorization',
+])
 
 const NO_QUERY = new URLSearchParams()
 
@@ -125,11 +145,11 @@ function toWire(incoming: IncomingMessage, body: Buffer): WireRequest {
   }
 }
 
-function toCall({ id, protocol }: Exchange, wire: WireRequest, read: CallerRequest, signal: AbortSignal): GatewayCall {
+function toCall({ id, caller, protocol }: Exchange, wire: WireRequest, read: CallerRequest, signal: AbortSignal): GatewayCall {
   let decoded: CompletionRequest | undefined
   return {
     id,
-    caller: LOCAL_CALLER,
+    caller: caller.id,
     read,
     wire: { protocol: protocol.id, request: wire },
     decode: () => (decoded ??= protocol.caller.decodeRequest(wire)),
@@ -153,14 +173,14 @@ function isEventStream(wire: WireRequest): boolean {
 }
 
 function answer(exchange: Exchange, asked: Asked, completion: Completion): Promise<void> {
-  const headers = completionHeaders(completion.head)
   return completion.answer.lane === 'native'
-    ? answerNative(asked, completion.answer, headers)
-    : answerTranslated(exchange, asked, completion.answer, headers)
+    ? answerNative(asked, completion, completion.answer)
+    : answerTranslated(exchange, asked, completion, completion.answer)
 }
 
 /** The upstream's own bytes: a whole body in one write, or each read of the stream as it comes. */
-async function answerNative({ writer, wire }: Asked, native: NativeAnswer, headers: Record<string, string>): Promise<void> {
+async function answerNative({ writer, wire }: Asked, completion: Completion, native: NativeAnswer): Promise<void> {
+  const headers = completionHeaders(completion.head, completion.sale)
   const contentType = headerOf(native.headers, 'content-type')
   if (native.body instanceof Uint8Array) {
     // A comment may have been sent already: the caller then reads events, and gets to know that there are none.
@@ -174,14 +194,14 @@ async function answerNative({ writer, wire }: Asked, native: NativeAnswer, heade
   const isEvents = isEventStream(wire)
   const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
   writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, isEvents && type.startsWith('text/event-stream'))
-  await pipe(native.body, writer)
+  await pipe(isEvents ? withReceipt(native.body, completion.sale) : native.body, writer)
 }
 
 async function answerTranslated(
   exchange: Exchange,
   asked: Asked,
+  { head, sale }: Completion,
   { parts, violatesSchema }: PartsAnswer,
-  headers: Record<string, string>,
 ): Promise<void> {
   const { protocol, deps } = exchange
   const context: EncodeContext = {
@@ -193,13 +213,17 @@ async function answerTranslated(
   }
   if (asked.read.needs.stream) {
     const events = isEventStream(asked.wire)
-    asked.writer.head(200, { ...headers, ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) }, events)
+    asked.writer.head(
+      200,
+      { ...completionHeaders(head, sale), ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) },
+      events,
+    )
     const written = protocol.caller.encodeStream(parts, context)
-    return pipe(events ? withVerdict(written, violatesSchema) : written, asked.writer)
+    return pipe(events ? withReceipt(withVerdict(written, violatesSchema), sale) : written, asked.writer)
   }
   const body = Buffer.from(jsonText(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
   const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
-  asked.writer.head(200, { ...headers, ...verdict, 'content-type': 'application/json', ...lengthOf(body) }, false)
+  asked.writer.head(200, { ...completionHeaders(head, sale), ...verdict, 'content-type': 'application/json', ...lengthOf(body) }, false)
   await asked.writer.whole(body)
 }
 
@@ -210,6 +234,12 @@ const SCHEMA_VIOLATED = { 'x-routeplane-schema': 'violated' }
 async function* withVerdict(events: AsyncIterable<string>, violatesSchema: (() => boolean) | undefined): AsyncGenerator<string> {
   yield* events
   if (violatesSchema?.() === true) yield ': x-routeplane-schema: violated\n\n'
+}
+
+/** A stream's headers leave before it is paid, so what proves the payment follows in a comment. */
+async function* withReceipt<T extends string | Uint8Array>(events: AsyncIterable<T>, sale: SoldAs | undefined): AsyncGenerator<T | string> {
+  yield* events
+  for (const [name, value] of Object.entries(sale?.receipt() ?? {})) yield `: ${name} ${value}\n\n`
 }
 
 function lengthOf(body: Uint8Array): { readonly 'content-length': string } {
@@ -236,7 +266,14 @@ function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter 
     body: encoded.body,
     // The rest of an oversized body is still on its way; this connection cannot carry another request.
     ...(error.code === 'body_too_large' ? { headers: { connection: 'close' } } : {}),
+    ...(error.challenge === undefined ? {} : paymentRequired(error, error.challenge, id)),
   })
+}
+
+/** One answer that clients of every way to pay understand, and that still says what it is to those who know none. */
+function paymentRequired(error: RouteplaneError, challenge: PaymentChallenge, requestId: string): ErrorAnswer {
+  const { code, message, hint } = error
+  return { status: 402, headers: challenge.headers, body: { error: message, code, hint, request_id: requestId, ...challenge.body } }
 }
 
 /** Statuses that speak of the request itself: agents recover by the upstream's wording of them. */

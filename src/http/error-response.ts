@@ -7,7 +7,7 @@ export type ErrorAnswer = {
   readonly status: number
   /** Absent for the plain envelope. */
   readonly body?: unknown
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
 }
 
 /** Headers of an error answer: what may be retried, and when. */
@@ -25,7 +25,8 @@ export function errorHeaders(error: RouteplaneError, requestId: string): Record<
 function mayRetry(error: RouteplaneError): boolean {
   const { attempts } = error.details
   const attempted = Array.isArray(attempts) && attempts.length > 0
-  return !attempted && !isCommitted(error.money) && error.fault !== 'upstream' && error.fault !== 'payment'
+  const isTransient = error.code === 'settlement_unknown' || error.code === 'facilitator_unavailable'
+  return !attempted && !isCommitted(error.money) && error.fault !== 'upstream' && (error.fault !== 'payment' || isTransient)
 }
 
 const TYPES: Readonly<Record<Fault, string>> = {

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { RouteplaneError, answerStatus } from '../errors.ts'
 import type { TokenCheck } from './auth.ts'
+import { MCP_METADATA_PATH, MCP_PATH, METADATA_PATHS, originOf } from './mcp-route.ts'
 
 /** A refusal with the status it is answered with; most statuses follow from the code. */
 export type Refusal = { readonly error: RouteplaneError; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
@@ -14,6 +15,8 @@ export type GuardOptions = {
   readonly allowHosts: readonly string[]
   /** Absent when the operator has turned authentication off. */
   readonly token?: TokenCheck
+  /** Where callers without a token may go, because they pay there. */
+  readonly isForSale?: (incoming: IncomingMessage) => boolean
 }
 
 /** Node drops what comes after its own limit, so the server's limit must be above this one for the check to see it. */
@@ -21,17 +24,17 @@ export const MAX_HEADERS = 100
 
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]']
 const HOST = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/
-/** Answered without a token: they say that somebody is here and nothing else. */
-const OPEN_PATHS: readonly string[] = ['/', '/health', '/api/hello']
+/** Answered without a token: they say that somebody is here, and what to show him. */
+const OPEN_PATHS: readonly string[] = ['/', '/health', '/api/hello', ...METADATA_PATHS]
 
-/** Builds the guard for routed requests: address, then origin, then media type, then token. */
+/** Builds the guard for routed requests: address, then origin, then token, then media type. */
 export function createGuard(options: GuardOptions): Guard {
   const names = hostNames(options.allowHosts)
   return (incoming) =>
     checkAddress(incoming, names) ??
     checkOrigin(incoming, names) ??
-    (incoming.method === 'POST' ? checkMedia(incoming) : undefined) ??
-    checkToken(incoming, options.token)
+    checkToken(incoming, options) ??
+    (incoming.method === 'POST' ? checkMedia(incoming) : undefined)
 }
 
 /** Builds the part of the guard that has to run before a URL is made of the request. */
@@ -150,14 +153,21 @@ function checkMedia(incoming: IncomingMessage): Refusal | undefined {
   return undefined
 }
 
-function checkToken(incoming: IncomingMessage, token: TokenCheck | undefined): Refusal | undefined {
-  if (token === undefined || token(incoming) || (incoming.method !== 'POST' && OPEN_PATHS.includes(pathOf(incoming.url ?? '')))) {
+function checkToken(incoming: IncomingMessage, { token, isForSale }: GuardOptions): Refusal | undefined {
+  if (
+    token === undefined ||
+    token(incoming) ||
+    isForSale?.(incoming) === true ||
+    (incoming.method !== 'POST' && OPEN_PATHS.includes(pathOf(incoming.url ?? '')))
+  ) {
     return undefined
   }
   const refusal = refuse('unauthorized', 'the gateway token is missing or wrong', {
     hint: 'Send it as Authorization: Bearer <token> or as x-api-key.',
   })
-  return { ...refusal, headers: { 'www-authenticate': 'Bearer realm="routeplane"' } }
+  // MCP clients look there for where tokens come from. @see RFC 9728, section 5.1
+  const pointer = pathOf(incoming.url ?? '') === MCP_PATH ? `, resource_metadata="${originOf(incoming)}${MCP_METADATA_PATH}"` : ''
+  return { ...refusal, headers: { 'www-authenticate': `Bearer realm="routeplane"${pointer}` } }
 }
 
 /** The refusal of a method that the path does not take. @see RFC 9110, section 15.5.6 */

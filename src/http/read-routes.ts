@@ -5,8 +5,8 @@ import { RouteplaneError } from '../errors.ts'
 import { formatUsd } from '../money.ts'
 import type { Routeplane, Status } from '../routeplane.ts'
 import { jsonText } from './error-response.ts'
-import { anthropicModelCard, modelCard, modelDetail } from './model-card.ts'
-import { receiptCard, verificationCard } from './receipt-card.ts'
+import { anthropicModelCard, modelCard, modelDetail } from '../card/model-card.ts'
+import { receiptCard, verificationCard } from '../card/receipt-card.ts'
 
 export type AppEnv = { Bindings: HttpBindings }
 type Reads = Pick<Routeplane, 'catalog' | 'ready' | 'receipts' | 'status'>

@@ -1,5 +1,5 @@
 /** The headers that say what became of a request, safe to write whatever text a provider put into them. */
-import type { CompletionHead } from '../gateway/call.ts'
+import type { CompletionHead, SoldAs } from '../gateway/call.ts'
 import { formatUsd } from '../money.ts'
 import { formatLossHeader } from '../protocol/loss.ts'
 
@@ -32,7 +32,7 @@ export function requestHeaders(requestId: string): Record<string, string> {
 }
 
 /** Headers of an answer whose origin is known; what is not known is left out. @see Routing guide, section 4 */
-export function completionHeaders(head: CompletionHead): Record<string, string> {
+export function completionHeaders(head: CompletionHead, sale?: SoldAs): Record<string, string> {
   const loss = formatLossHeader(head.losses)
   const headers: Record<string, string> = {
     'cache-control': 'no-store',
@@ -46,9 +46,14 @@ export function completionHeaders(head: CompletionHead): Record<string, string> 
     'x-routeplane-payment-mode': cleanHeader(head.mode),
   }
   if (head.replayed === true) headers['x-routeplane-replayed'] = '1'
-  if (head.costUsd !== undefined) headers['x-routeplane-cost-usd'] = formatUsd(head.costUsd)
-  if (head.receiptId !== undefined) headers['x-routeplane-receipt'] = cleanHeader(head.receiptId)
+  if (head.costUsd !== undefined && sale === undefined) headers['x-routeplane-cost-usd'] = formatUsd(head.costUsd)
+  if (head.receiptId !== undefined && sale === undefined) headers['x-routeplane-receipt'] = cleanHeader(head.receiptId)
   if (loss !== undefined) headers['x-routeplane-loss'] = cleanHeader(loss)
   if (head.warnings.length > 0) headers['x-routeplane-warning'] = cleanHeader(head.warnings.join('; '))
-  return headers
+  return sale === undefined ? headers : { ...headers, ...saleHeaders(sale) }
+}
+
+/** What concerns the caller's own payment; our provider's price and receipt are none of his business. */
+function saleHeaders(sale: SoldAs): Record<string, string> {
+  return { 'cache-control': 'private, no-store', 'x-routeplane-sale': sale.id, ...sale.receipt() }
 }

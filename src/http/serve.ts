@@ -6,9 +6,10 @@ import { RouteplaneError } from '../errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import { createId } from '../lib/id.ts'
 import type { Routeplane } from '../routeplane.ts'
-import { type AppOptions, createApp } from './app.ts'
+import { type App, type AppOptions, createApp } from './app.ts'
 import { jsonText, plainErrorBody, sendError } from './error-response.ts'
-import { MAX_HEADERS, createAddressGuard } from './guard.ts'
+import { MAX_HEADERS, createAddressGuard, pathOf } from './guard.ts'
+import { MCP_PATH, encodeRpcError } from './mcp-route.ts'
 
 export type ServeOptions = AppOptions & {
   readonly host: string
@@ -39,17 +40,18 @@ export async function serveHttp(routeplane: Routeplane, options: ServeOptions): 
     })
   }
   const allowHosts = [...(options.allowHosts ?? []), inUrl(options.host)]
-  const server = createBoundedServer(createListener(routeplane, { ...options, allowHosts }))
+  const app = createApp(routeplane, { ...options, allowHosts })
+  const server = createBoundedServer(createListener(app, { ...options, allowHosts }))
   await listen(server, options)
   const { port } = server.address() as AddressInfo
-  return { url: `http://${inUrl(options.host)}:${port}`, port, close: () => drain(server, options.drainMs ?? 10_000) }
+  const close = async () => void (await Promise.all([drain(server, options.drainMs ?? 10_000), app.close()]))
+  return { url: `http://${inUrl(options.host)}:${port}`, port, close }
 }
 
 /** Addresses are checked before the adapter makes a URL of them: it would answer the odd ones itself. */
-function createListener(routeplane: Routeplane, options: ServeOptions & { readonly allowHosts: readonly string[] }): RequestListener {
+function createListener(app: App, options: ServeOptions & { readonly allowHosts: readonly string[] }): RequestListener {
   const guard = createAddressGuard(options.allowHosts)
   const { now } = options.clock ?? systemClock
-  const app = createApp(routeplane, options)
   const adapter = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   return (incoming, outgoing) => {
     const refusal = guard(incoming)
@@ -59,7 +61,8 @@ function createListener(routeplane: Routeplane, options: ServeOptions & { readon
     }
     const { error, status, headers } = refusal
     const id = createId('req', now())
-    sendError(outgoing, error, id, { status, body: plainErrorBody(error, id), headers: { ...headers, connection: 'close' } })
+    const body = pathOf(incoming.url ?? '') === MCP_PATH ? encodeRpcError(error, id).body : plainErrorBody(error, id)
+    sendError(outgoing, error, id, { status, body, headers: { ...headers, connection: 'close' } })
     incoming.resume()
   }
 }

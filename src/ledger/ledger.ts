@@ -1,6 +1,7 @@
 /** The ledger port: holds against budgets, the states of each payment attempt, and what is known of requests. */
 import type { Atomic, Usd } from '../money.ts'
 import type { AttemptRow, RequestRow } from './entry.ts'
+import type { SaleStore } from './sale.ts'
 
 /**
  * Every method that changes money is one durable transaction: when its promise resolves it has survived a crash.
@@ -11,6 +12,10 @@ export type Ledger = {
   readonly attempts: AttemptStore
   readonly requests: RequestStore
   readonly idempotency: IdempotencyStore
+  readonly invoices: InvoiceStore
+  readonly approvals: ApprovalStore
+  /** What callers pay us, on the other side of the same requests. */
+  readonly sales: SaleStore
   readonly health: HealthStore
   /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
   nonceSalt(): Promise<Uint8Array>
@@ -139,6 +144,63 @@ export type RequestStore = {
   get(id: string): Promise<RequestRow | undefined>
   list(limit: number): Promise<readonly RequestRow[]>
   flush(): Promise<void>
+}
+
+/** Debts (attempts that are `owed`) by provider and month of UTC. */
+export type InvoiceStore = {
+  /** What is open, newest month first, then every invoice that was closed. */
+  list(): Promise<readonly Invoice[]>
+  /** The debts of one invoice, oldest first; without a number those that no invoice has yet. */
+  debts(invoice: { readonly provider: string; readonly month: string; readonly number?: number }): Promise<readonly AttemptRow[]>
+  /**
+   * Closes what is open of a month as one invoice. Again with nothing new it gives the last one as it was; `undefined` when
+   * there never was a debt.
+   */
+  close(provider: string, month: string, now: number): Promise<Invoice | undefined>
+}
+
+export type Invoice = {
+  readonly provider: string
+  /** `2026-11`. */
+  readonly month: string
+  /** 1 for the first of its month; absent while it is open. */
+  readonly number?: number
+  readonly debts: number
+  readonly totalUsd: Usd
+  readonly closedAt?: number
+}
+
+/** Questions about calls above the operator's threshold, and the answers a person gave. */
+export type ApprovalStore = {
+  /** Uses up an answer that covers the call, or leaves a question for a person. */
+  ask(ask: ApprovalAsk): Promise<ApprovalOutcome>
+  /** @throws RouteplaneError `approval_not_found` for one that is unknown, expired or used. */
+  decide(id: string, state: 'allowed' | 'denied', now: number): Promise<Approval>
+  /** Newest first, those of the last days. */
+  list(now: number): Promise<readonly Approval[]>
+}
+
+/** A call by its shape: who asks which model, and the most it may cost. An answer covers one call of that shape. */
+export type ApprovalAsk = {
+  /** Of the question, if there has to be a new one. */
+  readonly id: string
+  readonly caller: string
+  /** As the caller named it. */
+  readonly model: string
+  readonly provider: string
+  readonly mode: string
+  readonly amountUsd: Usd
+  readonly now: number
+}
+
+export type ApprovalOutcome =
+  | { readonly outcome: 'allowed'; readonly approvedUsd: Usd }
+  | { readonly outcome: 'pending' | 'denied'; readonly id: string }
+
+export type Approval = Omit<ApprovalAsk, 'now'> & {
+  readonly state: 'pending' | 'allowed' | 'denied' | 'used'
+  readonly createdAt: number
+  readonly expiresAt: number
 }
 
 /** What processes of one ledger tell each other of endpoints. No money: a crash of the machine may lose the last of it. */

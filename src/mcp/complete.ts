@@ -7,6 +7,7 @@ import { type Usd, formatUsd } from '../money.ts'
 import type { Status } from '../routeplane.ts'
 import { completionInput, toGatewayCall } from './completion-call.ts'
 import { watchText } from './progress.ts'
+import { receiptUri } from './receipts-resource.ts'
 import { type ToolContext, defineTool } from './tool.ts'
 import { BrokenAnswer } from './tool-result.ts'
 
@@ -75,6 +76,7 @@ export const complete = defineTool({
     if (input.dry_run === true) return showDecision(await context.routeplane.explain(call))
     return answer(call, await context.routeplane.complete(call), context)
   },
+  links: ({ receipt_id: id }) => (id === undefined ? [] : [{ uri: receiptUri(id), name: id, description: 'The receipt of this payment.' }]),
 })
 
 type Answer = { text: string; refusal: string }

@@ -1,11 +1,14 @@
-/** An MCP server over the gateway: the tools, how they are announced, and how their errors are told. */
+/** An MCP server over the gateway: what it offers, how that is announced, and how errors of tools are told. */
 import { McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
 import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
-import { tools } from './index.ts'
+import { icons } from './icon.ts'
+import { prompts, resources, tools } from './index.ts'
+import { registerPrompts } from './prompt.ts'
+import { registerResources } from './resource.ts'
 import { toJsonSchema } from './schema.ts'
 import type { Connection, Tool, ToolContext } from './tool.ts'
 import { BrokenAnswer, type ToolResult, errorResult, toolResult } from './tool-result.ts'
@@ -16,40 +19,58 @@ export type McpOptions = {
   readonly clock?: Clock
   /** Told of every call, so that whoever shuts the server down can wait for what spends money. */
   readonly onCall?: (running: Promise<unknown>) => void
+  /** Whether the server answers one request and is gone, so that nothing it is told can be remembered. */
+  readonly isForOneRequest?: boolean
+  /** Reads the state that a client brings back with the user's answers; rejects what this server has not sealed. */
+  readonly requestState?: { verify(state: string, context: ServerContext): Promise<unknown> }
 }
+
+const WEBSITE = 'https://routeplane.app'
 
 const INSTRUCTIONS = `Routeplane answers prompts with models of many providers and pays each provider per request.
 Find a model with list_models (free). See what a call would cost with complete and dry_run (free). complete spends money within caps that only the operator can raise; max_cost_usd lowers them for one call.
-When complete fails, read code, money and hint: with money "signed", "settled" or "unknown" something may have been paid, so repeat the call only with the same idempotency_key.`
+When complete fails, read code, money and hint: with money "signed", "settled" or "unknown" something may have been paid, so repeat the call only with the same idempotency_key. A receipt can be read at routeplane://receipts/{receipt_id}.`
 
 /**
  * Builds one server for one connection; serves the 2025 and the 2026 revision of the protocol alike.
  *
- * @param open - Gives the gateway. Asked at each call of a tool and not before, so that a client that starts up and lists
+ * @param open - Gives the gateway. Asked at each call of a tool or reading of a resource and not before, so that a client that starts up and lists
  *   the tools does not wait for it.
  */
-export function createMcpServer(open: () => Promise<Routeplane>, options: McpOptions): McpServer {
+export function createMcpServer(open: Open, options: McpOptions): McpServer {
+  const unchanging = { listChanged: false }
+  const { requestState } = options
   const server = new McpServer(
-    { name: 'routeplane', title: 'Routeplane', version: options.version },
-    { instructions: INSTRUCTIONS, capabilities: { tools: { listChanged: false } } },
+    { name: 'routeplane', title: 'Routeplane', version: options.version, websiteUrl: WEBSITE, icons: [...icons] },
+    {
+      instructions: INSTRUCTIONS,
+      capabilities: { tools: unchanging, resources: unchanging, prompts: unchanging, completions: {} },
+      ...(requestState === undefined ? {} : { requestState }),
+    },
   )
-  const connection: Connection = {}
-  for (const tool of tools as readonly Tool[]) {
-    const { name, title, description, annotations } = tool
-    const config = {
-      title,
-      description,
-      annotations,
-      inputSchema: announce(tool.input, 'input'),
-      outputSchema: announce(tool.output, 'output'),
-    }
-    server.registerTool(name, config, (input: unknown, context: ServerContext) => {
-      const running = run(tool, input, async () => toToolContext(context, await open(), connection, options), options.log)
-      options.onCall?.(running)
-      return running
-    })
-  }
+  const connection: Connection = { isForOneRequest: options.isForOneRequest === true }
+  for (const tool of tools as readonly Tool[]) registerTool(server, tool, connection, open, options)
+  registerResources(server, resources, { open, log: options.log })
+  registerPrompts(server, prompts, open)
   return server
+}
+
+type Open = () => Promise<Routeplane>
+
+function registerTool(server: McpServer, tool: Tool, connection: Connection, open: Open, options: McpOptions): void {
+  const { name, title, description, annotations } = tool
+  const config = {
+    title,
+    description,
+    annotations,
+    inputSchema: announce(tool.input, 'input'),
+    outputSchema: announce(tool.output, 'output'),
+  }
+  server.registerTool(name, config, (input: unknown, context: ServerContext) => {
+    const running = run(tool, input, async () => toToolContext(context, await open(), connection, options), options.log)
+    options.onCall?.(running)
+    return running
+  })
 }
 
 function toToolContext(
@@ -73,7 +94,8 @@ function toToolContext(
 async function run(tool: Tool, input: unknown, context: () => Promise<ToolContext>, log: Log): Promise<ToolResult> {
   try {
     const parsed = parse(tool.input, input)
-    return toolResult(await tool.call(parsed, await context()))
+    const value = await tool.call(parsed, await context())
+    return toolResult(value, tool.links?.(value))
   } catch (thrown) {
     const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)
     if (error.fault === 'internal') {

@@ -51,6 +51,7 @@ export const setPreset = defineTool({
   input,
   output,
   call: async (request, { routeplane, connection }) => {
+    if (request.activate === true && connection.isForOneRequest) throw cannotActivate(request.name)
     const existing = routeplane.presets.get(request.name)
     const preset = merge(existing, request)
     if (request.max_cost_usd !== undefined) await assertLowers(routeplane, existing, preset.maxCostUsd)
@@ -70,6 +71,12 @@ export const setPreset = defineTool({
     }
   },
 })
+
+function cannotActivate(name: string): RouteplaneError {
+  return new RouteplaneError('invalid_request', 'nothing can be activated on a connection that ends with each request', {
+    hint: `Leave activate out, and name the preset in each call: model "@${name}".`,
+  })
+}
 
 type Request = z.output<typeof input>
 

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createMcpServer } from './server.ts'
+import { within } from './within.ts'
 
 export type StdioOptions = {
   /** What `captureStdout` has returned: the only stream that writes to the real stdout. */
@@ -55,7 +56,9 @@ export async function serveMcpStdio(open: () => Promise<Routeplane>, options: St
   })
   // Ends the connection, which aborts the calls that still run: they record what they have paid and settle.
   const settled = handle.close().then(() => Promise.allSettled(running))
-  await within(options.drainMs ?? 10_000, settled, clock, log)
+  settled.catch((error: unknown) => log.error('shutdown failed', { message: String(error).slice(0, 300) }))
+  if (!(await within(options.drainMs ?? 10_000, settled, clock)))
+    log.warn('shutdown took too long; open payments are resolved at the next start')
   return code
 }
 
@@ -88,14 +91,4 @@ function createLineWatch(onTooLong: () => void): (chunk: Buffer) => void {
     length = end === -1 ? length + chunk.length : chunk.length - end - 1
     if (length > MAX_LINE_BYTES) onTooLong()
   }
-}
-
-async function within(ms: number, work: Promise<unknown>, clock: Clock, log: Log): Promise<void> {
-  const done = new AbortController()
-  const late = clock.sleep(ms, done.signal).then(
-    () => log.warn('shutdown took too long; open payments are resolved at the next start'),
-    () => {},
-  )
-  await Promise.race([work.catch((error: unknown) => log.error('shutdown failed', { message: String(error).slice(0, 300) })), late])
-  done.abort()
 }

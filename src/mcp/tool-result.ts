@@ -1,9 +1,13 @@
 /** Results of tools: the structured value and the same JSON as text, for values and for errors. */
 import { type RouteplaneError, answerStatus, isCommitted, toRouteplaneError } from '../errors.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
+import type { ResourceLink } from './tool.ts'
+
+type TextContent = { readonly type: 'text'; readonly text: string }
+type LinkContent = ResourceLink & { readonly type: 'resource_link'; readonly mimeType: string }
 
 export type ToolResult = {
-  readonly content: [{ readonly type: 'text'; readonly text: string }]
+  readonly content: (TextContent | LinkContent)[]
   readonly structuredContent: Record<string, unknown>
   readonly isError?: true
 }
@@ -22,10 +26,11 @@ export class BrokenAnswer extends Error {
 }
 
 /** Writes the text first and reads the structure back from it, so that the two cannot differ. */
-export function toolResult(value: Readonly<Record<string, unknown>>): ToolResult {
+export function toolResult(value: Readonly<Record<string, unknown>>, links: readonly ResourceLink[] = []): ToolResult {
   const text = JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? member.toString() : member))
   const parsed = parseJson(text)
-  return { content: [{ type: 'text', text }], structuredContent: isRecord(parsed) ? parsed : {} }
+  const linked = links.map((link) => ({ type: 'resource_link' as const, mimeType: 'application/json', ...link }))
+  return { content: [{ type: 'text', text }, ...linked], structuredContent: isRecord(parsed) ? parsed : {} }
 }
 
 /** An error that the calling model can act on. */

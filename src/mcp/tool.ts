@@ -16,7 +16,11 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   readonly output: Output
   /** @throws RouteplaneError which becomes an error result, never an error of the protocol. */
   call(input: z.output<Input>, context: ToolContext): Promise<z.input<Output>>
+  /** Resources that say more about a result. */
+  links?(value: z.input<Output>): readonly ResourceLink[]
 }
+
+export type ResourceLink = { readonly uri: string; readonly name: string; readonly description: string }
 
 /** Hints for the client's approval dialog; all four said, none left to a default. @see MCP specification, "Tool annotations" */
 export type ToolAnnotations = {
@@ -39,6 +43,8 @@ export type ToolContext = {
 
 /** What one client has set for itself; gone with its connection. */
 export type Connection = {
+  /** Whether it ends with this request, as each does in the 2026 revision over HTTP: then nothing can be set for later. */
+  readonly isForOneRequest: boolean
   /** The preset that `complete` uses when it is not told otherwise. */
   activePreset?: string
 }

@@ -21,6 +21,11 @@ export type Allowance = {
 /** `priceUsd` is the part of it that the seller may ask. */
 export type Held = { readonly heldUsd: Usd; readonly priceUsd: Usd }
 
+/** The most that is ever held for a call: its bound with slack and overhead, but never above its cap. */
+export function mostOf(boundUsd: Usd, { slackPermille, overheadUsd }: Omit<Allowance, 'mode'>, capUsd: Usd): Usd {
+  return minUsd(addUsd(scaleUsd(boundUsd, slackPermille, 1000n, 'up'), overheadUsd), capUsd)
+}
+
 /**
  * Holds the most the call can cost, slack and overhead included, but never more than its cap.
  *
@@ -29,8 +34,7 @@ export type Held = { readonly heldUsd: Usd; readonly priceUsd: Usd }
 export async function holdFor(call: PaidCall, { mode, slackPermille, overheadUsd }: Allowance, deps: HoldDeps): Promise<Held> {
   if (call.boundUsd === undefined)
     throw new RouteplaneError('price_above_cap', 'the most this call can cost is not known, so no cap can hold it')
-  const priceUsd = minUsd(scaleUsd(call.boundUsd, slackPermille, 1000n, 'up'), call.capUsd)
-  const amount = minUsd(addUsd(priceUsd, overheadUsd), call.capUsd)
+  const amount = mostOf(call.boundUsd, { slackPermille, overheadUsd }, call.capUsd)
   const now = deps.clock.now()
   const { caller, preset, endpoint } = call
   const provider = endpoint.provider.id
@@ -48,5 +52,5 @@ export async function holdFor(call: PaidCall, { mode, slackPermille, overheadUsd
   })
   if (!outcome.granted) throw budgetExceeded(amount, outcome)
   call.onProgress?.({ step: 'held', amountUsd: amount })
-  return { heldUsd: amount, priceUsd }
+  return { heldUsd: amount, priceUsd: minUsd(scaleUsd(call.boundUsd, slackPermille, 1000n, 'up'), amount) }
 }

@@ -5,7 +5,7 @@ import { toRouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
-import type { Ledger } from '../ledger/ledger.ts'
+import type { Ending, Ledger } from '../ledger/ledger.ts'
 import { gatherEvidence } from './proof/index.ts'
 
 export type Resolver = {
@@ -15,6 +15,8 @@ export type Resolver = {
   follow(attemptId: string): void
   /** Gives back what was held for an attempt of which no signature has left: now, or once the ledger can be written. Never rejects. */
   giveBack(attemptId: string, reason: string): Promise<void>
+  /** Writes an ending that needs no proof: now, or once the ledger can be written. Never rejects. */
+  conclude(attemptId: string, ending: Ending): Promise<void>
   /** Ends what dead processes left open: at once where nothing was signed, by the chain where something may have been. */
   recover(): Promise<RecoveryReport>
   /** Asks the chain once for every attempt of this process that is unknown. @returns how many have an end now. */
@@ -77,6 +79,14 @@ export function createResolver(deps: ResolverDeps): Resolver {
 
   const follow = (attemptId: string) => keepOn(attemptId, () => ask(attemptId, { untilKnown: true }))
 
+  async function conclude(attemptId: string, ending: Ending): Promise<void> {
+    const end = () => ledger.attempts.end(attemptId, ending)
+    await end().catch((error: unknown) => {
+      log.error('attempt cannot be ended yet', { attempt: attemptId, message: toRouteplaneError(error).message })
+      keepOn(attemptId, end)
+    })
+  }
+
   /** @returns whether the attempt has an end now. */
   async function heal(row: AttemptRow): Promise<boolean> {
     try {
@@ -97,13 +107,8 @@ export function createResolver(deps: ResolverDeps): Resolver {
   return {
     settle: ask,
     follow,
-    async giveBack(attemptId, reason) {
-      const end = () => ledger.attempts.end(attemptId, { state: 'released', reason, now: clock.now() })
-      await end().catch((error: unknown) => {
-        log.error('hold cannot be given back yet', { attempt: attemptId, message: toRouteplaneError(error).message })
-        keepOn(attemptId, end)
-      })
-    },
+    giveBack: (attemptId, reason) => conclude(attemptId, { state: 'released', reason, now: clock.now() }),
+    conclude,
     async recover() {
       const report = { found: 0, ended: 0 }
       for (const row of await ledger.attempts.orphans(clock.now())) {
@@ -126,9 +131,16 @@ export function createResolver(deps: ResolverDeps): Resolver {
   }
 }
 
-/** Nothing was signed before the intent was written, so a hold alone is free; the rest is the chain's to say. */
-async function takeOver({ id, state }: AttemptRow, { ledger, clock }: ResolverDeps): Promise<void> {
+/**
+ * Nothing was signed before the intent was written, so a hold alone is free, unless it is for an invoice: that call may have
+ * been answered, and what it came to died with its process. The rest is the chain's to say.
+ */
+async function takeOver({ id, state, mode, heldUsd }: AttemptRow, { ledger, clock }: ResolverDeps): Promise<void> {
   const now = clock.now()
+  if (state === 'held' && mode === 'invoice') {
+    const reason = 'the bound: its process ended before the usage was known'
+    return ledger.attempts.end(id, { state: 'owed', amountUsd: heldUsd, reason, now })
+  }
   if (state === 'held') await ledger.attempts.end(id, { state: 'released', reason: 'its process ended before signing', now })
   if (state === 'intent') await ledger.attempts.end(id, { state: 'unknown', reason: 'its process ended', now })
 }
@@ -141,6 +153,8 @@ async function settle(attemptId: string, how: SettleOptions, deps: ResolverDeps)
     const row = await deps.ledger.attempts.get(attemptId)
     if (row === undefined) return 'released'
     if (row.state === 'settled' || row.state === 'released') return row.state
+    // A debt is as final as a payment: nobody needs to ask anybody for it any more.
+    if (row.state === 'owed') return 'settled'
     if (row.payment === undefined) return 'open'
     const claimed = how.transaction === undefined ? {} : { claimed: how.transaction }
     const evidence = await gatherEvidence(row.payment, { ...deps, now: deps.clock.now(), ...claimed })

@@ -51,6 +51,8 @@ export type CallerSide = {
   /** Each string is one whole event, ready to be written at once. */
   encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncIterable<string>
   encodeError(error: RouteplaneError, requestId: string): WireError
+  /** Finds the line with which a stream of events ends; absent where only the connection's end tells. */
+  readonly endLine?: RegExp
 }
 
 /** What an encoder must know that the answer does not say. */

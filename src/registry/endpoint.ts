@@ -39,7 +39,8 @@ export type ProviderPayment = {
   readonly x402?: X402Terms
   /** Its schemes are methods with their intents: `evm/charge`. */
   readonly mpp?: X402Terms
-  readonly invoice?: { readonly termsDays: number; readonly email?: string }
+  /** `accountHeader` carries our account with the provider, in lower case. */
+  readonly invoice?: { readonly termsDays: number; readonly email?: string; readonly accountHeader?: string }
 }
 
 /** What a provider's manifest says of being paid: the only payee, networks and assets we will ever sign for it. */

@@ -42,6 +42,15 @@ const asset = z.string().refine((text) => /^[A-Za-z][A-Za-z0-9.]{1,15}$/.test(te
   params: { code: 'invalid_asset' },
 })
 
+/** The header by which the provider knows an account. Those that carry the exchange itself, a key or a payment are not for it. */
+const accountHeader = z
+  .string()
+  .transform((text) => text.toLowerCase())
+  .refine((text) => /^x-[a-z0-9-]{1,60}$/.test(text) && text !== 'x-payment' && text !== 'x-api-key', {
+    message: 'is not a header of its own, such as "x-account-id"',
+    params: { code: 'invalid_header' },
+  })
+
 /** As written; every scalar is text. */
 export const paymentSchema = block({
   modes: listOrOne(oneOf(paymentModeNames, 'unknown_mode'), paymentModeNames.length),
@@ -64,6 +73,7 @@ export const paymentSchema = block({
     terms_days: count(0, 365).optional(),
     currency: oneOf(['USD']).optional(),
     email: email.optional(),
+    account_header: accountHeader.optional(),
   }).optional(),
 }).superRefine((payment, context) => {
   const paidByAddress = payment.modes.find((mode) => mode === 'x402' || mode === 'mpp')
@@ -88,7 +98,10 @@ export function paymentOf(fields: PaymentFields | undefined, payTo: `0x${string}
       x402: payTo === undefined ? undefined : x402TermsOf(fields.x402, payTo),
       mpp: takesMpp && payTo !== undefined ? mppTermsOf(mpp ?? {}, payTo, mpp?.max_price_slack ?? DEFAULT_SLACK_PERMILLE) : undefined,
       invoice: modes.includes('invoice')
-        ? { termsDays: invoice?.terms_days ?? DEFAULT_INVOICE_DAYS, ...defined({ email: invoice?.email }) }
+        ? {
+            termsDays: invoice?.terms_days ?? DEFAULT_INVOICE_DAYS,
+            ...defined({ email: invoice?.email, accountHeader: invoice?.account_header }),
+          }
         : undefined,
     }),
   }

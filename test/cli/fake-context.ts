@@ -102,6 +102,8 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
         throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
       },
     },
+    invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
+    approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
     presets: { list: () => [], get: () => undefined, set: async () => {} },
     status: async () => emptyStatus,
     ready: async () => {},

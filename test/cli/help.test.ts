@@ -32,6 +32,13 @@ describe('help', () => {
         receipts verify             Compare one payment with the chain.
         receipts export             Write all payments as CSV or JSON, oldest first.
         reconcile                   Compare the ledger with the chain and end what was left open.
+        invoices list               List what is owed by invoice, and what was closed.
+        invoices show               Show one invoice, call by call.
+        invoices export             Write one invoice as CSV, JSON, or a page to print.
+        invoices close              Close what is owed to a provider for a month.
+        approvals list              List calls that wait for approval, newest first.
+        approvals allow             Let one call of this shape through, within the hour.
+        approvals deny              Refuse calls of this shape for the next hour.
         registry new                Write the manifest of a new provider by questions.
         registry check              Run the listing checklist against a provider's live endpoint.
         registry validate           Check every file of a registry, and with --reachability every provider.

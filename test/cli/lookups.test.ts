@@ -1,7 +1,8 @@
 /** Commands that look something up: models, route, receipts, reconcile. */
 import { describe, expect, it } from 'vitest'
 import type { Reconciliation, Routeplane } from '../../src/routeplane.ts'
-import { csv, receiptColumns, receiptValue } from '../../src/cli/receipt-columns.ts'
+import { csv } from '../../src/cli/csv.ts'
+import { receiptColumns, receiptValue } from '../../src/cli/receipt-columns.ts'
 import type { Decision, GatewayCall } from '../../src/gateway/call.ts'
 import type { AttemptRow } from '../../src/ledger/entry.ts'
 import { parseAtomic, parseUsd } from '../../src/money.ts'
@@ -275,7 +276,7 @@ describe('receipts', () => {
   it('keeps amounts exact and unknown ones empty', () => {
     expect(receiptValue(settled)).toMatchObject({ amount_authorized: '4100', settled_usd: '0.0041', block_number: '7', reason: null })
     expect(receiptValue(open)).toMatchObject({ settled_usd: null, amount_settled: null, network: null })
-    expect(csv([])).toBe(`${receiptColumns.join(',')}\r\n`)
+    expect(csv(receiptColumns, [])).toBe(`${receiptColumns.join(',')}\r\n`)
   })
 })
 

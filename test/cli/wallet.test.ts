@@ -129,7 +129,7 @@ describe('wallet status', () => {
       held     $0.002 USDC
       open     1 payment
 
-      SCOPE  WINDOW          CAP    LEFT
+      SCOPE  WINDOW          CAP    LEFT    ANEW (UTC)
       all    day:2026-11-20  $5.00  $4.998
       "
     `)

@@ -18,7 +18,7 @@ import { protocols } from '../../src/protocol/index.ts'
 import type { ProtocolId } from '../../src/protocol/protocol.ts'
 import { startGateway, type PlayedGateway } from '../support/gateway.ts'
 import { calls, playWire, says, type PlayedWire } from '../support/played-wire.ts'
-import { startUpstream } from '../support/upstream.ts'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { verifies } from '../support/verifies.ts'
 
 const CITIES = ['Bonn', 'Oslo'] as const
@@ -30,6 +30,10 @@ const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9
 const DOCUMENT = Buffer.from('%PDF-1.4\n%%EOF\n').toString('base64')
 
 let gateway: PlayedGateway
+/** Never answers. */
+let slow: Upstream
+/** Always fails. */
+let broken: Upstream
 const played: PlayedWire[] = []
 /** What the provider understood, request by request. */
 const understood: CompletionRequest[] = []
@@ -49,7 +53,16 @@ beforeAll(async () => {
       return { id: providerOf(protocol.id), baseUrl: wire.baseUrl, wires: [protocol.id] }
     }),
   )
-  gateway = await startGateway(providers)
+  slow = await startUpstream(({ json }) => ({
+    stream: ['stall'],
+    headers: { 'content-type': (json as { stream?: boolean }).stream === true ? 'text/event-stream' : 'application/json' },
+  }))
+  broken = await startUpstream({ status: 500, json: { error: { message: 'broken' } } })
+  const failing = [
+    { id: 'slow', baseUrl: `${slow.url}/v1`, wires: ['chat_completions' as const] },
+    { id: 'broken', baseUrl: `${broken.url}/v1`, wires: ['chat_completions' as const] },
+  ]
+  gateway = await startGateway([...providers, ...failing])
 })
 
 beforeEach(() => {
@@ -58,7 +71,7 @@ beforeEach(() => {
 
 afterAll(async () => {
   await gateway.close()
-  await Promise.all(played.map(({ upstream }) => upstream.close()))
+  await Promise.all([...played.map(({ upstream }) => upstream.close()), slow.close(), broken.close()])
 })
 
 /** Of models that it does not know, the AI SDK wants a schema's answer as the arguments of a tool of this name. */
@@ -306,20 +319,13 @@ describe('an SDK that gives up', () => {
   ]
 
   it.each(asks)('%s takes its upstream request with it', async (_name, ask) => {
-    const upstream = await startUpstream(({ json }) => ({
-      stream: ['stall'],
-      headers: { 'content-type': (json as { stream?: boolean }).stream === true ? 'text/event-stream' : 'application/json' },
-    }))
-    const alone = await startGateway([{ id: 'slow', baseUrl: `${upstream.url}/v1`, wires: ['chat_completions'] }])
     const abort = new AbortController()
-    const asked = ask(alone.url, 'slow:m', abort.signal)
-    const refused = expect(asked).rejects.toThrow()
-    await expect.poll(() => upstream.requests.length).toBe(1)
+    const before = slow.requests.length
+    const refused = expect(ask(gateway.url, 'slow:m', abort.signal)).rejects.toThrow()
+    await expect.poll(() => slow.requests.length).toBe(before + 1)
     abort.abort()
     await refused
-    await upstream.requests[0]?.closed
-    await alone.close()
-    await upstream.close()
+    await slow.requests[before]?.closed
   })
 })
 
@@ -338,11 +344,8 @@ describe('an SDK that retries', () => {
   ]
 
   it.each(asks)('%s does not ask again what the gateway has tried', async (_name, ask) => {
-    const upstream = await startUpstream({ status: 500, json: { error: { message: 'broken' } } })
-    const alone = await startGateway([{ id: 'broken', baseUrl: `${upstream.url}/v1`, wires: ['chat_completions'] }])
-    await expect(ask(alone.url, 'broken:m')).rejects.toMatchObject({ status: 502 })
-    expect(upstream.requests).toHaveLength(1)
-    await alone.close()
-    await upstream.close()
+    const before = broken.requests.length
+    await expect(ask(gateway.url, `broken:model-${before}`)).rejects.toMatchObject({ status: 502 })
+    expect(broken.requests).toHaveLength(before + 1)
   })
 })

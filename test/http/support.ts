@@ -221,6 +221,8 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     explain: never,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
     receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
+    invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
+    approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
     presets: { list: () => [], get: () => undefined, set: never },
     status: async () => ({
       version: '1',

@@ -5,6 +5,7 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import { MAX_KEPT_BYTES } from '../../src/ledger/ledger.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { code, endings, holds, intents, lists, paid, standing } from './contract-attempts.ts'
+import { approvals, invoices } from './contract-books.ts'
 import { atomic, holdOf, requestOf, settledOf, usd } from './sample.ts'
 
 export type ContractPlace = { open(startMs?: number): Promise<Ledger>; [Symbol.asyncDispose](): Promise<void> }
@@ -27,6 +28,8 @@ export function ledgerContract(engine: string, createPlace: () => ContractPlace)
     describe('lists', () => lists(opened))
     describe('orphans', () => orphans(opened, another))
     describe('requests', () => requests(opened, another))
+    describe('invoices', () => invoices(opened, another))
+    describe('approvals', () => approvals(opened, another))
     describe('idempotency keys', () => idempotency(opened, another))
     describe('health', () => health(opened, another))
     describe('the whole', () => whole(opened, another))

@@ -81,7 +81,7 @@ describe('versions', () => {
     await before.attempts.end('a', settledOf(7n))
     const row = await before.attempts.get('a')
     await before.close()
-    raw().exec('ALTER TABLE attempts DROP COLUMN proof; ALTER TABLE attempts DROP COLUMN particulars; PRAGMA user_version = 2')
+    raw().exec('ALTER TABLE attempts DROP COLUMN proof; ALTER TABLE attempts DROP COLUMN particulars; PRAGMA user_version = 3')
     const after = await place.open(2)
     expect(await after.attempts.get('a')).toEqual(row)
     expect(row?.payment?.proof).toBe('eip3009')

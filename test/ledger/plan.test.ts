@@ -1,14 +1,17 @@
 /** The cost of a hold does not grow with the ledger: every statement on its path finds its rows by index. */
 import Database from 'libsql'
 import { beforeAll, afterAll, expect, it } from 'vitest'
+import { approvalSql } from '../../src/ledger/sqlite/approvals.ts'
 import { attemptSql } from '../../src/ledger/sqlite/attempt-row.ts'
 import { listQuery } from '../../src/ledger/sqlite/attempts.ts'
 import { budgetSql } from '../../src/ledger/sqlite/budgets.ts'
 import { eventSql } from '../../src/ledger/sqlite/events.ts'
 import { healthSql } from '../../src/ledger/sqlite/health.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
+import { invoiceSql } from '../../src/ledger/sqlite/invoices.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
+import { saleSql } from '../../src/ledger/sqlite/sales.ts'
 import { openStates } from '../../src/ledger/rules.ts'
 import { createPlace } from './open.ts'
 import { holdOf, limitOf, released } from './sample.ts'
@@ -33,12 +36,15 @@ function planOf(sql: string): readonly string[] {
 
 const statements = Object.entries({
   ...attemptSql,
+  ...approvalSql,
+  ...invoiceSql,
   ...budgetSql,
   ...eventSql,
   ...processSql,
   ...idempotencySql,
   ...requestSql,
   ...healthSql,
+  ...saleSql,
 })
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {

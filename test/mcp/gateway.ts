@@ -62,13 +62,12 @@ async function* breakOff(): AsyncIterable<CompletionPart> {
   yield { type: 'error', error: new RouteplaneError('stream_incomplete', 'the upstream broke off', { money: 'settled' }) }
 }
 
-async function answer(call: GatewayCall): Promise<Completion> {
+async function answer(call: GatewayCall, print: () => void): Promise<Completion> {
   const { model } = call.read
   call.onProgress?.({ step: 'attempt', provider: 'acme', model, mode: 'x402', attempt: 1 })
   call.onProgress?.({ step: 'held', amountUsd: parseUsd('0.01') })
   call.onProgress?.({ step: 'signed', amountUsd: parseUsd('0.0005'), payee: '0x02' })
-  console.log('a dependency prints while it works')
-  process.stdout.write('and not even through the console\n')
+  print()
   switch (model) {
     case 'acme/hang':
       return completion(call, hang(call.signal), recorded(call.signal))
@@ -132,11 +131,24 @@ function tier(price: string): NonNullable<Endpoint['pricing']>['tiers'][0] {
 
 const MODELS = [listing('acme/b', '0.000002', 'x402'), listing('acme/a', '0.000001', 'byok'), listing('other/c', undefined, 'x402')]
 
-/** Its answers depend on the model's name alone; presets live in memory. */
-export function createGateway(): Routeplane {
+const RECEIPT: NonNullable<Awaited<ReturnType<Routeplane['receipts']['get']>>> = {
+  id: 'att_1',
+  requestId: 'req_1',
+  provider: 'acme',
+  model: 'acme/a',
+  mode: 'x402',
+  state: 'settled',
+  heldUsd: parseUsd('0.0004'),
+  owner: 'test',
+  createdAt: 0,
+  updatedAt: 0,
+}
+
+/** Its answers depend on the model's name alone; presets live in memory. `print` is called at every completion. */
+export function createGateway(print: () => void = () => {}): Routeplane {
   const presets = new Map<string, Preset>([['operator', { name: 'operator', model: 'acme/a', maxCostUsd: parseUsd('0.01') }]])
   return {
-    complete: answer,
+    complete: (call) => answer(call, print),
     explain: async (call) => ({
       requestId: call.id,
       requested: call.read.model,
@@ -148,11 +160,13 @@ export function createGateway(): Routeplane {
     }),
     catalog: { models: () => MODELS, model: (id) => MODELS.find((model) => model.id === id) },
     receipts: {
-      list: async () => [],
-      get: async () => undefined,
+      list: async () => [RECEIPT],
+      get: async (id) => (id === RECEIPT.id ? RECEIPT : undefined),
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
     },
+    invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
+    approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
     presets: {
       list: () => [...presets.values()],
       get: (name) => presets.get(name),

@@ -9,7 +9,10 @@ const { createLog } = await import('../../src/lib/log.ts')
 const { createGateway } = await import('./gateway.ts')
 
 const log = createLog('debug', (line) => void process.stderr.write(line), Date.now)
-const gateway = createGateway()
+const gateway = createGateway(() => {
+  console.log('a dependency prints while it works')
+  process.stdout.write('and not even through the console\n')
+})
 const code = await serveMcpStdio(async () => gateway, { stdout, version: '1.2.3', log, drainMs: 5_000 })
 await gateway.close()
 process.exit(code)

@@ -18,6 +18,7 @@ import { openStates } from '../../src/ledger/rules.ts'
 import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock, type Clock } from '../../src/lib/clock.ts'
 import { createLog, Secret, silentLog } from '../../src/lib/log.ts'
+import { createMcpHttp } from '../../src/mcp/http.ts'
 import type { Atomic } from '../../src/money.ts'
 import { protocols } from '../../src/protocol/index.ts'
 import { createRouteplane, type Routeplane } from '../../src/routeplane.ts'
@@ -155,7 +156,8 @@ export async function openEngine(world: Pick<World, 'file' | 'directory' | 'vari
     routeplane,
     logged,
     async serve() {
-      const options = { host: '127.0.0.1', port: 0, skipAuth: true, drainMs: 1_000, log, protocols, foldParts, version: 'test' }
+      const mcp = async () => createMcpHttp(routeplane, { log, clock, version: 'test', drainMs: 1_000 })
+      const options = { host: '127.0.0.1', port: 0, skipAuth: true, drainMs: 1_000, log, protocols, foldParts, version: 'test', mcp }
       const server = await serveHttp(routeplane, options)
       closers.push(() => server.close())
       return server.url

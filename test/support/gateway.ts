@@ -6,6 +6,7 @@ import { createEnvironment } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { serveHttp } from '../../src/http/serve.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { type McpHttpOptions, createMcpHttp } from '../../src/mcp/http.ts'
 import { createLog } from '../../src/lib/log.ts'
 import type { ProtocolId } from '../../src/protocol/protocol.ts'
 import { protocols } from '../../src/protocol/index.ts'
@@ -33,7 +34,11 @@ export type PlayedGateway = {
 }
 
 /** Starts a gateway by a config as a user would write it. `lines` are more of its top-level lines. */
-export async function startGateway(providers: readonly PlayedProvider[], lines: readonly string[] = []): Promise<PlayedGateway> {
+export async function startGateway(
+  providers: readonly PlayedProvider[],
+  lines: readonly string[] = [],
+  mcp: Partial<McpHttpOptions> = {},
+): Promise<PlayedGateway> {
   const folder = createFolder('gateway')
   const file = join(folder, 'routeplane.yaml')
   const blocks = providers.flatMap(({ id, baseUrl, wires, models, apiKey }) => [
@@ -59,6 +64,7 @@ export async function startGateway(providers: readonly PlayedProvider[], lines: 
     protocols,
     foldParts,
     version: 'test',
+    mcp: async () => createMcpHttp(routeplane, { log, version: 'test', ...mcp }),
   })
   return {
     url: server.url,

@@ -1,6 +1,7 @@
 /** The schema as a tuple of steps; a database is at the step its `user_version` names. */
 import { RouteplaneError } from '../../errors.ts'
 import { attemptStates, finalities } from '../rules.ts'
+import { saleStates } from '../sale.ts'
 import type { Connection } from './connection.ts'
 
 /** `RPLG`: tells our files from any other SQLite database. */
@@ -129,6 +130,85 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (claimed_at);
 `
 
+const invoicesAndApprovals = `
+CREATE INDEX attempts_owed ON attempts (provider, created_at) WHERE state = 'owed';
+
+CREATE TABLE invoices (
+  provider TEXT NOT NULL,
+  month TEXT NOT NULL,
+  number INTEGER NOT NULL CHECK (number > 0),
+  debts INTEGER NOT NULL,
+  total_usd TEXT NOT NULL ${amount('total_usd')},
+  closed_at INTEGER NOT NULL,
+  PRIMARY KEY (provider, month, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invoice_debts (
+  attempt TEXT PRIMARY KEY NOT NULL REFERENCES attempts (id),
+  provider TEXT NOT NULL,
+  month TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  FOREIGN KEY (provider, month, number) REFERENCES invoices (provider, month, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX invoice_debts_by_invoice ON invoice_debts (provider, month, number);
+
+CREATE TABLE approvals (
+  id TEXT PRIMARY KEY NOT NULL,
+  caller TEXT NOT NULL,
+  model TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  mode TEXT NOT NULL,
+  amount_usd TEXT NOT NULL ${amount('amount_usd')},
+  state TEXT NOT NULL ${oneOf('state', ['pending', 'allowed', 'denied', 'used'])},
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX approvals_by_shape ON approvals (caller, model, expires_at);
+CREATE INDEX approvals_by_expiry ON approvals (expires_at);
+`
+
+const sales = `
+CREATE TABLE sales (
+  id TEXT PRIMARY KEY NOT NULL,
+  payment_key TEXT NOT NULL UNIQUE,
+  request_id TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  model TEXT NOT NULL,
+  state TEXT NOT NULL ${oneOf('state', saleStates)},
+  busy INTEGER NOT NULL CHECK (busy IN (0, 1)),
+  owner TEXT NOT NULL,
+  tries INTEGER NOT NULL,
+  price_usd TEXT NOT NULL ${amount('price_usd')},
+  protocol TEXT NOT NULL,
+  scheme TEXT NOT NULL,
+  network TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  decimals INTEGER NOT NULL,
+  payer TEXT NOT NULL,
+  payee TEXT NOT NULL,
+  amount_offered TEXT NOT NULL ${amount('amount_offered')},
+  nonce TEXT NOT NULL,
+  valid_before TEXT NOT NULL ${amount('valid_before')},
+  credential TEXT,
+  amount_due TEXT ${amount('amount_due')},
+  amount_settled TEXT ${amount('amount_settled')},
+  settled_usd TEXT ${amount('settled_usd')},
+  transaction_hash TEXT,
+  reason TEXT,
+  status INTEGER,
+  headers TEXT,
+  body BLOB,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  CHECK ((state = 'settled') = (settled_usd IS NOT NULL AND amount_settled IS NOT NULL)),
+  CHECK (state NOT IN ('due', 'unknown') OR (amount_due IS NOT NULL AND credential IS NOT NULL)),
+  CHECK ((status IS NULL) = (headers IS NULL) AND (status IS NULL) = (body IS NULL))
+) STRICT;
+CREATE INDEX sales_by_request ON sales (request_id);
+CREATE INDEX sales_by_state ON sales (state);
+CREATE INDEX sales_by_age ON sales (updated_at) WHERE body IS NOT NULL;
+`
+
 const health = `
 CREATE TABLE health (
   owner TEXT NOT NULL,
@@ -147,7 +227,7 @@ ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, proofs] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { randomBytesOf } from '../../lib/id.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Ledger } from '../ledger.ts'
+import { createApprovalStore } from './approvals.ts'
 import { createAttemptStore, type Engine } from './attempts.ts'
 import { bytesOf, damaged } from './columns.ts'
 import { configure, connect, LOCK_WAIT_MS, storeError, whenFree, type Connection } from './connection.ts'
@@ -11,9 +12,11 @@ import { verifyEvents } from './events.ts'
 import { prepareFile } from './file.ts'
 import { createHealthStore } from './health.ts'
 import { createIdempotencyStore } from './idempotency.ts'
+import { createInvoiceStore } from './invoices.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
 import { openRequestStore } from './requests.ts'
+import { createSaleStore } from './sales.ts'
 import { createWriter } from './writer.ts'
 
 export type SqliteLedgerOptions = {
@@ -86,6 +89,9 @@ function assemble(engine: Engine, log: Log): Ledger {
     attempts: createAttemptStore(engine),
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
+    invoices: createInvoiceStore(engine),
+    approvals: createApprovalStore(engine),
+    sales: createSaleStore(engine),
     health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {

@@ -65,7 +65,11 @@ export const tempoCharge: Scheme = {
     const { asset, payTo, amount: value, terms } = plan.agreed
     const fee = particular(plan, 'fee')
     const transfer = {
-      ...{ network: asset.network, asset: asset.address, to: payTo, value, memo: plan.nonce },
+      network: asset.network,
+      asset: asset.address,
+      to: payTo,
+      value,
+      memo: plan.nonce,
       validBeforeSeconds: plan.validBeforeSeconds,
       gas: particular(plan, 'gas'),
       maxFeePerGas: particular(plan, 'max_fee_per_gas'),

@@ -45,9 +45,14 @@ function typeOf(status: number): string {
  * model is the upstream's, because another may take the same request. `details` has `status`, `upstreamCode`, `path`.
  */
 export function decodeError(status: number, body: string): RouteplaneError {
-  const parsed = tryParseJson(body)
-  const given = isRecord(parsed) ? (parsed['error'] ?? parsed['detail'] ?? parsed['message'] ?? parsed) : body
+  const parsed = firstOf(tryParseJson(body))
+  const given = isRecord(parsed) ? (parsed['error'] ?? parsed['detail'] ?? parsed['message'] ?? firstOf(parsed['errors']) ?? parsed) : body
   return toUpstreamError(given, status)
+}
+
+/** Some servers answer with a list of the one error there is. */
+function firstOf(value: unknown): unknown {
+  return Array.isArray(value) ? (value as readonly unknown[])[0] : value
 }
 
 /** Reads the error object of a 200 body or a stream's event, whose own `code` may be an HTTP status. */

@@ -7,6 +7,8 @@ const reasons: ReadonlyMap<string, FinishReason> = new Map<string, FinishReason>
   ['eos', 'stop'],
   ['eos_token', 'stop'],
   ['end_turn', 'stop'],
+  ['complete', 'stop'],
+  ['completed', 'stop'],
   ['stop_sequence', 'stop_sequence'],
   ['length', 'length'],
   ['max_tokens', 'length'],
@@ -18,10 +20,14 @@ const reasons: ReadonlyMap<string, FinishReason> = new Map<string, FinishReason>
   ['content_filter', 'content_filter'],
   ['safety', 'content_filter'],
   ['recitation', 'content_filter'],
+  ['prohibited_content', 'content_filter'],
+  ['sensitive', 'content_filter'],
   ['refusal', 'refusal'],
   ['malformed_function_call', 'malformed_tool_call'],
   ['error', 'error'],
   ['abort', 'error'],
+  ['network_error', 'error'],
+  ['insufficient_system_resource', 'error'],
 ])
 
 /** What an answer held, which some vendors' reasons contradict. */

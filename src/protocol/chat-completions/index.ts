@@ -30,6 +30,7 @@ export const chatCompletions = {
     encodeResult,
     encodeStream,
     encodeError,
+    endLine: /^data: ?\[DONE\]/m,
   },
   upstream: {
     encodeRequest,

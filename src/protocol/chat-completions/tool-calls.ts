@@ -63,6 +63,7 @@ export function createToolCalls(candidate: number, responseId: () => string, { e
   return {
     add: (raw) => {
       const piece = readPiece(raw)
+      if (isEmpty(piece)) return
       let call = findCall(calls, piece)
       if (call === undefined) {
         if (calls.length >= MAX_CALLS) throw new RouteplaneError('upstream_bad_stream', `the upstream called more than ${MAX_CALLS} tools`)
@@ -118,6 +119,11 @@ function readPiece(raw: Readonly<Record<string, unknown>>): Piece {
     text: textOf(custom === undefined ? given['arguments'] : given['input']),
     signature: isRecord(google) ? meant(google['thought_signature']) : undefined,
   }
+}
+
+/** Nulls in every place but the index say nothing, and begin no call. */
+function isEmpty({ id, name, text, signature }: Piece): boolean {
+  return id === undefined && name === undefined && text === '' && signature === undefined
 }
 
 /** Empty, and the word `null`, are how some servers write an absent id or name. */

@@ -28,6 +28,7 @@ export const messages = {
     encodeResult,
     encodeStream,
     encodeError,
+    endLine: /^event: ?message_stop/m,
   },
   upstream: {
     encodeRequest,

@@ -30,6 +30,7 @@ export const responses = {
     encodeResult,
     encodeStream,
     encodeError,
+    endLine: /^event: ?response\.(?:completed|incomplete)/m,
   },
   upstream: {
     encodeRequest,

@@ -68,6 +68,7 @@ describe('defaults', () => {
           "standard": 750n,
         },
         "payment": {
+          "accounts": {},
           "onUnknown": "fail",
           "prefer": [
             "byok",

@@ -83,7 +83,15 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
       budgets: async () => [],
     },
     requests: { record: () => {}, get: async () => undefined, list: async () => [], flush: async () => {} },
+    invoices: { list: async () => [], debts: async () => [], close: async () => undefined },
+    approvals: {
+      ask: async () => ({ outcome: 'pending', id: 'apr_1' }),
+      decide: () => Promise.reject(new Error('not here')),
+      list: async () => [],
+    },
     idempotency: { claim: async () => ({ kind: 'new' }), finish: async () => {} },
+    // Nothing is sold where payments are made.
+    sales: undefined as never,
     health: { save: async () => {}, others: async () => [] },
     nonceSalt: async () => new Uint8Array(32),
     verifyEvents: async () => ({ ok: true }),

@@ -21,6 +21,7 @@ function start(sent: (count: number) => HttpResponse, fate: Fate = 'open', chang
     settle: async (_, how) => (asked.push(how), fate),
     follow: (id) => void followed.push(id),
     giveBack: async (id) => void givenBack.push(id),
+    conclude: async () => {},
     recover: async () => ({ found: 0, ended: 0, following: 0 }),
     sweep: async () => 0,
     close: async () => {},

@@ -67,6 +67,13 @@ describe('decodeError', () => {
     expect(decodeError(500, body).code).toBe('upstream_error')
   })
 
+  it.each(['[{"error":{"message":"no such luck"}}]', '{"success":false,"errors":[{"code":7000,"message":"no such luck"}]}'])(
+    'finds the words in the list %s',
+    (body) => {
+      expect(decodeError(500, body).message).toContain('no such luck')
+    },
+  )
+
   it.each([
     '{"error":{"message":"Your input exceeds the context window","code":null}}',
     '{"error":{"message":"prompt is too long: 5 tokens > 4 maximum"}}',

@@ -1,4 +1,4 @@
-/** A model as `GET /v1/models` shows it: the aggregate of its endpoints, with prices as decimal strings. */
+/** A model as every surface shows it: the aggregate of its endpoints, with prices as decimal strings. */
 import { type Usd, formatUsd } from '../money.ts'
 import type { ModelListing } from '../routeplane.ts'
 

@@ -1,4 +1,4 @@
-/** A payment attempt as `GET /v1/receipts` shows it: amounts as strings, times as ISO 8601, unknown left out. */
+/** A payment attempt as every surface shows it: amounts as strings, times as ISO 8601, unknown left out. */
 import { formatUsd } from '../money.ts'
 import type { ReceiptView, Verification } from '../routeplane.ts'
 
@@ -15,6 +15,7 @@ export function receiptCard(receipt: Receipt): Readonly<Record<string, unknown>>
     payment_mode: receipt.mode,
     state: receipt.state,
     held_usd: formatUsd(receipt.heldUsd),
+    owed_usd: receipt.owedUsd === undefined ? undefined : formatUsd(receipt.owedUsd),
     reason: receipt.reason,
     payment: receipt.payment === undefined ? undefined : paymentCard(receipt.payment),
     created_at: new Date(receipt.createdAt).toISOString(),

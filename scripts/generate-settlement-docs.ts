@@ -1,0 +1,44 @@
+/** Writes docs/settlement.md from the function that decides what a caller is charged. */
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { everyOutcome, settlementOf, type Charging, type Outcome } from '../src/selling/settlement-matrix.ts'
+
+/** Where the page stands. */
+export const pagePath = fileURLToPath(new URL('../docs/settlement.md', import.meta.url))
+
+const head = `# What a paid call costs
+
+<!-- Written by scripts/generate-settlement-docs.ts from src/selling/settlement-matrix.ts; a test compares it. Do not edit. -->
+
+With \`charge:\` in the config, a caller without a key pays per call. He is asked with one 402, before any provider is; the price is
+the most that the request can cost, plus the margin, or the model's own price. What is then taken depends on how the answer ends.
+
+- **Whole or nothing** (\`exact\`): the quote is collected beside the answer, from its first part on; only the end waits for it.
+- **Metered** (\`upto\`): what was delivered is collected at the end, never more than the quote.
+
+"Again" is what the same request with the same payment gets: it is never charged twice. While the first is being answered, every
+copy gets 409 with \`retry-after\`. An answer is kept for a day, up to 1 MiB, and outlives the process. A payment whose settlement is
+not known yet is answered with 503 and no new challenge.
+`
+
+const titles: Readonly<Record<Charging, string>> = { quote: 'Whole or nothing', usage: 'Metered' }
+
+const words = {
+  delivery: { none: 'nothing', part: 'a part', all: 'all' },
+  closedBy: { end: 'the answer ended', caller: 'the caller left', provider: 'the provider failed', gateway: 'the gateway died' },
+} as const
+
+export function settlementPage(): string {
+  const sections = (['quote', 'usage'] as const).map((charging) => {
+    const rows = everyOutcome().filter((outcome) => outcome.charging === charging)
+    return `## ${titles[charging]}\n\n| delivered | ended because | usage | charged | again |\n|---|---|---|---|---|\n${rows.map(rowOf).join('\n')}\n`
+  })
+  return [head, ...sections].join('\n')
+}
+
+function rowOf(outcome: Outcome): string {
+  const { charge, again } = settlementOf(outcome)
+  return `| ${words.delivery[outcome.delivery]} | ${words.closedBy[outcome.closedBy]} | ${outcome.usage} | ${charge} | ${again} |`
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(pagePath, settlementPage())

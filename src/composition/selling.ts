@@ -1,0 +1,96 @@
+/** Opens the shop of a config: its prices, its tills with their facilitators, and the collecting of what is left open. */
+import { createHmac } from 'node:crypto'
+import type { Chain } from '../chain/chain.ts'
+import { findNetwork } from '../chain/networks.ts'
+import type { ChargeConfig, Config } from '../config/config.ts'
+import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import type { Completion, GatewayCall } from '../gateway/call.ts'
+import type { GatewayContext } from '../gateway/context.ts'
+import { Secret } from '../lib/log.ts'
+import { createCashier, type Cashier } from '../selling/cashier.ts'
+import type { ChargeTerms } from '../selling/charge.ts'
+import type { FacilitatorClient } from '../selling/facilitator/pool.ts'
+import { createX402Till } from '../selling/x402/till.ts'
+import { walletNetworks } from '../wallet/open.ts'
+import type { Wallet } from '../wallet/wallet.ts'
+
+export type SellingSources = {
+  readonly config: Config
+  readonly context: GatewayContext
+  readonly wallet: Wallet | undefined
+  readonly chainOf: (network: string) => Chain
+  complete(call: GatewayCall): Promise<Completion>
+}
+
+export type Selling = { readonly cashier: Cashier; close(): Promise<void> }
+
+/** Seconds an offer holds; payers refuse to sign for longer. */
+const OFFER_SECONDS = 300
+const SWEEP_MS = 30_000
+
+/** @returns `undefined` when the config does not charge. @throws RouteplaneError `config_invalid` when nobody could be paid. */
+export function openSelling({ config, context, wallet, chainOf, complete }: SellingSources): Selling | undefined {
+  const { charge } = config
+  if (charge === undefined) return undefined
+  const terms = termsOf(charge, config, wallet)
+  const { ledger, clock, log } = context
+  let key: Promise<Uint8Array> | undefined
+  const till = createX402Till({
+    terms,
+    openFacilitator: () => openFacilitator(charge, terms, config, context),
+    chainOf,
+    bindingKey: () => (key ??= ledger.nonceSalt().then((salt) => createHmac('sha256', salt).update('offers').digest())),
+    clock,
+  })
+  const cashier = createCashier({ terms, tills: [till], context, complete })
+  const collect = () =>
+    cashier.collectOpen().catch((error: unknown) => log.warn('sales cannot be collected now', { code: toRouteplaneError(error).code }))
+  void collect()
+  const sweep = setInterval(() => void collect(), SWEEP_MS).unref()
+  return {
+    cashier,
+    async close() {
+      clearInterval(sweep)
+      await cashier.close()
+    },
+  }
+}
+
+function termsOf(charge: ChargeConfig, config: Config, wallet: Wallet | undefined): ChargeTerms {
+  const payTo = charge.payTo ?? wallet?.address
+  if (payTo === undefined) {
+    throw new RouteplaneError('config_invalid', 'charge has nobody to be paid to', {
+      hint: 'Set charge.pay_to to your address, or make a wallet with "routeplane wallet create".',
+    })
+  }
+  const { margin, prices, schemes } = charge
+  return { margin, prices, schemes, payTo, networks: charge.networks ?? walletNetworks(config.wallet.network), offerSeconds: OFFER_SECONDS }
+}
+
+/** Our own key first: nobody else has to be up for a sale. */
+async function openFacilitator(
+  charge: ChargeConfig,
+  terms: ChargeTerms,
+  config: Config,
+  { clock, log }: GatewayContext,
+): Promise<FacilitatorClient> {
+  const { key, urls } = charge.facilitator
+  const [{ createPool }, { createLocalFacilitator }, { createRemoteFacilitator }] = await Promise.all([
+    import('../selling/facilitator/pool.ts'),
+    import('../selling/facilitator/local.ts'),
+    import('../selling/facilitator/remote.ts'),
+  ])
+  const nodes = new Map(terms.networks.map((network) => [network, nodeOf(network, config)]))
+  const own = key === undefined ? [] : [{ name: 'local', client: (await createLocalFacilitator({ nodes, key })).client }]
+  return createPool([...own, ...urls.map((url) => ({ name: new URL(url).host, client: createRemoteFacilitator(url) }))], clock, log)
+}
+
+function nodeOf(network: string, { wallet }: Config): Secret {
+  const rpcUrl = wallet.rpc[network] ?? findNetwork(network)?.rpcUrl
+  if (rpcUrl === undefined) {
+    throw new RouteplaneError('unknown_network', `no node is known for ${network}`, {
+      hint: `Set wallet.rpc["${network}"] in routeplane.yaml.`,
+    })
+  }
+  return typeof rpcUrl === 'string' ? new Secret(rpcUrl) : rpcUrl
+}

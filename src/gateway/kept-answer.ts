@@ -1,0 +1,132 @@
+/** Keeps a copy of an answer as it passes, and gives it again as if it came now. */
+import type { CompletionPart } from '../completion/part.ts'
+import { RouteplaneError } from '../errors.ts'
+import { isRecord, parseJson } from '../lib/json.ts'
+import { MAX_KEPT_BYTES, type KeptAnswer } from '../ledger/ledger.ts'
+import { formatUsd, parseUsd } from '../money.ts'
+import type { Completion, CompletionHead } from './call.ts'
+
+/** Told once when the answer has ended; `undefined` when it broke off, was left, or is too large to be kept. */
+export type Keep = (answer: KeptAnswer | undefined, failure?: unknown) => Promise<void>
+
+/** Lets the answer pass and keeps what passed. */
+export function recordAnswer(completion: Completion, keep: Keep): Completion {
+  const { answer, head } = completion
+  if (answer.lane === 'native' && answer.body instanceof Uint8Array) {
+    const { body, status, headers } = answer
+    const kept = body.byteLength > MAX_KEPT_BYTES ? undefined : keptAnswer(head, 'native', status, body, contentType(headers))
+    const closed = completion.closed.then(async (summary) => {
+      await keep(kept)
+      return summary
+    })
+    return { ...completion, closed }
+  }
+  const copy = createCopy()
+  if (answer.lane === 'native') {
+    const { status, headers } = answer
+    const whole = () => copy.whole((body) => keptAnswer(head, 'native', status, body, contentType(headers)))
+    const body = passing(answer.body as AsyncIterable<Uint8Array>, copy.add, (isWhole, failure) =>
+      keep(isWhole ? whole() : undefined, failure),
+    )
+    return { ...completion, answer: { ...answer, body } }
+  }
+  const line = (part: CompletionPart) => copy.add(Buffer.from(`${JSON.stringify(part)}\n`))
+  const whole = () => copy.whole((body) => keptAnswer(head, 'translate', 200, body, 'application/x-ndjson'))
+  const parts = passing(answer.parts, line, (isWhole, failure) => keep(isWhole ? whole() : undefined, failure))
+  return { ...completion, answer: { ...answer, parts } }
+}
+
+type Copy = { add(piece: Uint8Array): void; whole(make: (body: Uint8Array) => KeptAnswer): KeptAnswer | undefined }
+
+function createCopy(): Copy {
+  const pieces: Uint8Array[] = []
+  let size = 0
+  return {
+    add(piece) {
+      size += piece.length
+      if (size <= MAX_KEPT_BYTES) pieces.push(piece)
+    },
+    whole: (make) => (size > MAX_KEPT_BYTES ? undefined : make(Buffer.concat(pieces))),
+  }
+}
+
+/** Looks at each item that passes, and says once how it ended: whole, or left or broken off. */
+function passing<T>(
+  source: AsyncIterable<T>,
+  look: (item: T) => void,
+  end: (isWhole: boolean, failure: unknown) => Promise<void>,
+): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = source[Symbol.asyncIterator]()
+      let ended = false
+      const finish = async (isWhole: boolean, failure?: unknown) => {
+        if (ended) return
+        ended = true
+        await end(isWhole, failure)
+      }
+      return {
+        async next() {
+          try {
+            const step = await inner.next()
+            if (step.done === true) await finish(true)
+            else look(step.value)
+            return step
+          } catch (error) {
+            await finish(false, error)
+            throw error
+          }
+        },
+        async return(value?: unknown) {
+          await inner.return?.()
+          await finish(false)
+          return { done: true as const, value }
+        },
+      }
+    },
+  }
+}
+
+function contentType(headers: Readonly<Record<string, string | readonly string[] | undefined>>): string {
+  const value = headers['content-type']
+  return typeof value === 'string' ? value : 'application/json'
+}
+
+function keptAnswer(head: CompletionHead, lane: string, status: number, body: Uint8Array, type: string): KeptAnswer {
+  const { costUsd, ...plain } = head
+  const shown = JSON.stringify({ ...plain, ...(costUsd === undefined ? {} : { costUsd: formatUsd(costUsd) }) })
+  return { status, headers: { lane, head: shown, 'content-type': type }, body }
+}
+
+/** Gives a kept answer as if it came now; it costs nothing. */
+export function replayAnswer(kept: KeptAnswer): Completion {
+  const { lane, head: headText = '{}', 'content-type': type = 'application/json' } = kept.headers
+  const head = readHead(headText)
+  const summary = {
+    usage: undefined,
+    costUsd: undefined,
+    paidUsd: head.costUsd,
+    totalMs: 0,
+    ...(head.receiptId === undefined ? {} : { receiptId: head.receiptId }),
+  }
+  const closed = Promise.resolve(summary)
+  if (lane === 'translate') return { head, closed, answer: { lane, parts: readParts(kept.body) } }
+  const isStream = type.includes('event-stream')
+  const body = isStream ? once(kept.body) : kept.body
+  return { head, closed, answer: { lane: 'native', status: kept.status, headers: { 'content-type': type }, body } }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
+
+async function* readParts(body: Uint8Array): AsyncGenerator<CompletionPart> {
+  for (const line of Buffer.from(body).toString('utf8').split('\n')) if (line !== '') yield parseJson(line) as CompletionPart
+}
+
+function readHead(text: string): CompletionHead {
+  const value = parseJson(text)
+  if (!isRecord(value)) throw new RouteplaneError('internal', 'a kept answer has no head')
+  const { costUsd, ...head } = value
+  return { ...head, ...(typeof costUsd === 'string' ? { costUsd: parseUsd(costUsd) } : {}), replayed: true } as CompletionHead
+}

@@ -1,0 +1,120 @@
+/** The rows of what is sold: one payment of a caller, what it buys, and how far its settlement has come. */
+import type { Atomic, Usd } from '../money.ts'
+import type { KeptAnswer } from './ledger.ts'
+
+/**
+ * The life of a sale:
+ *
+ *     claimed ──► due ──► settled
+ *        │         ├────► unknown ──► settled | refused
+ *        │         └────► refused
+ *        └──► void
+ *
+ * `claimed` owes nothing yet; `due` has begun to be answered; `void` has cost its payer nothing, and the same payment begins a
+ * new sale; `refused` can never be collected any more.
+ */
+export type SaleState = 'claimed' | 'due' | 'unknown' | 'settled' | 'refused' | 'void'
+
+/** Where a sale may go from each state; a state that leads nowhere is the end of it. */
+export const saleMoves = {
+  claimed: ['due', 'void'],
+  due: ['settled', 'unknown', 'refused'],
+  unknown: ['settled', 'refused'],
+  void: [],
+  settled: [],
+  refused: [],
+} as const satisfies Record<SaleState, readonly SaleState[]>
+
+export const saleStates = Object.keys(saleMoves) as readonly SaleState[]
+
+/** What a payment says, as it was read off the wire; amounts are base units of the asset. */
+export type SalePayment = {
+  /** The payment and nothing else: of two spellings of one credential there is one key. */
+  readonly key: string
+  readonly protocol: 'x402-1' | 'x402-2' | 'mpp'
+  readonly scheme: string
+  readonly network: string
+  readonly asset: string
+  readonly decimals: number
+  readonly payer: string
+  readonly payee: string
+  /** The most that may be collected. */
+  readonly amountOffered: Atomic
+  readonly nonce: string
+  readonly validBeforeSeconds: bigint
+}
+
+export type SaleRow = SalePayment & {
+  readonly id: string
+  /** Of the request being answered; joins the sale to what was paid for it. */
+  readonly requestId: string
+  /** Of route and body: a payment buys this request and no other. */
+  readonly digest: string
+  readonly model: string
+  readonly state: SaleState
+  /** Whether its owner is answering it; means nothing once that process is dead. */
+  readonly isBusy: boolean
+  readonly owner: string
+  /** How often its answer was begun. */
+  readonly tries: number
+  readonly priceUsd: Usd
+  /** What is to be collected; known from `due` on. */
+  readonly amountDue?: Atomic
+  readonly amountSettled?: Atomic
+  readonly settledUsd?: Usd
+  readonly transaction?: string
+  readonly reason?: string
+  /** What a settlement needs, as the till wrote it; gone once nothing can be collected. */
+  readonly credential?: string
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export type SaleClaim = SalePayment & {
+  readonly id: string
+  readonly requestId: string
+  readonly digest: string
+  readonly model: string
+  readonly priceUsd: Usd
+  readonly credential: string
+  readonly now: number
+}
+
+export type SaleClaimed =
+  /** It is ours to verify and to answer. */
+  | { readonly kind: 'new'; readonly sale: SaleRow }
+  /** Something is owed or paid already and there is no answer: it is ours to answer, and not to be charged again. */
+  | { readonly kind: 'credit'; readonly sale: SaleRow }
+  | { readonly kind: 'running'; readonly sale: SaleRow }
+  /** The payment was made for another request. */
+  | { readonly kind: 'conflict'; readonly sale: SaleRow }
+  | { readonly kind: 'kept'; readonly sale: SaleRow; readonly answer: KeptAnswer }
+
+export type SaleEnding =
+  | { readonly state: 'settled'; readonly amount: Atomic; readonly amountUsd: Usd; readonly transaction?: string; readonly now: number }
+  | { readonly state: 'unknown' | 'refused' | 'void'; readonly reason: string; readonly now: number }
+
+export type SaleFilter = {
+  readonly states?: readonly SaleState[]
+  readonly requestId?: string
+  readonly limit?: number
+  /** Ids strictly before this one, newest first. */
+  readonly before?: string
+}
+
+/** Every change is one durable transaction, as in the rest of the ledger. @throws RouteplaneError `store_unavailable`. */
+export type SaleStore = {
+  /** Claims a payment for one request. Of many copies, in however many processes, exactly one is told `new` or `credit`. */
+  claim(claim: SaleClaim): Promise<SaleClaimed>
+  /** Says what will be collected: from here on a dead process's successor collects it. */
+  owe(id: string, amount: Atomic, now: number): Promise<void>
+  /** Moves a sale; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
+  end(id: string, ending: SaleEnding): Promise<void>
+  /** Ends the work on the answer, and keeps it when there is one. Larger ones than `MAX_KEPT_BYTES` are not kept. */
+  release(id: string, answer: KeptAnswer | undefined, now: number): Promise<void>
+  get(id: string): Promise<SaleRow | undefined>
+  byKey(key: string): Promise<SaleRow | undefined>
+  list(filter: SaleFilter): Promise<readonly SaleRow[]>
+  /** Sales that are due or unknown and nobody is at work on, oldest first. */
+  uncollected(now: number): Promise<readonly SaleRow[]>
+}

@@ -1,0 +1,229 @@
+/** The sales of the ledger on SQLite: claims that only one caller wins, and what became of each payment. */
+import { RouteplaneError } from '../../errors.ts'
+import { defined } from '../../lib/defined.ts'
+import { isRecord, parseJson } from '../../lib/json.ts'
+import { MAX_KEPT_BYTES, type KeptAnswer } from '../ledger.ts'
+import { checkTime, plainText } from '../rules.ts'
+import {
+  saleMoves,
+  saleStates,
+  type SaleClaim,
+  type SaleClaimed,
+  type SaleEnding,
+  type SaleFilter,
+  type SaleRow,
+  type SaleState,
+  type SaleStore,
+} from '../sale.ts'
+import type { Engine } from './attempts.ts'
+import { amountOf, bytesOf, damaged, numberOf, oneOf, optional, textOf } from './columns.ts'
+import type { Bound, Row } from './connection.ts'
+
+const columns = [
+  'id',
+  'payment_key',
+  'request_id',
+  'digest',
+  'model',
+  'state',
+  'busy',
+  'owner',
+  'tries',
+  'price_usd',
+  'protocol',
+  'scheme',
+  'network',
+  'asset',
+  'decimals',
+  'payer',
+  'payee',
+  'amount_offered',
+  'nonce',
+  'valid_before',
+  'credential',
+  'created_at',
+  'updated_at',
+] as const
+
+/** An answer is kept a day, as under an idempotency key: longer than any payment stays good. */
+const KEPT_MS = 24 * 60 * 60 * 1_000
+
+export const saleSql = {
+  insertSale: `INSERT INTO sales (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+  saleByKey: 'SELECT * FROM sales WHERE payment_key = ?',
+  saleById: 'SELECT * FROM sales WHERE id = ?',
+  dropSale: 'DELETE FROM sales WHERE id = ?',
+  resumeSale: 'UPDATE sales SET request_id = ?, busy = 1, owner = ?, tries = tries + 1, updated_at = ? WHERE id = ?',
+  oweSale: "UPDATE sales SET state = 'due', amount_due = ?, updated_at = ? WHERE id = ?",
+  endSale:
+    'UPDATE sales SET state = ?, reason = ?, amount_settled = ?, settled_usd = ?, transaction_hash = ?, ' +
+    "credential = CASE WHEN ? IN ('settled', 'refused') THEN NULL ELSE credential END, updated_at = ? WHERE id = ?",
+  releaseSale: 'UPDATE sales SET busy = 0, status = ?, headers = ?, body = ?, updated_at = ? WHERE id = ?',
+  openSales: "SELECT * FROM sales WHERE state IN ('due', 'unknown') ORDER BY +id",
+  // A few at a time: a claim must not pay for a whole day's answers.
+  forgetAnswers:
+    'UPDATE sales SET status = NULL, headers = NULL, body = NULL WHERE rowid IN ' +
+    '(SELECT rowid FROM sales WHERE body IS NOT NULL AND updated_at <= ? ORDER BY updated_at LIMIT 16)',
+} as const
+
+export function createSaleStore(engine: Engine): SaleStore {
+  const { connection, writer, read, processes } = engine
+  const find = (sql: string, value: string) => connection.all(sql, [plainText(value)])[0]
+  const readOne = (sql: string, value: string) =>
+    read(() => {
+      const row = find(sql, value)
+      return row === undefined ? undefined : readSale(row)
+    })
+  return {
+    claim: (request) => writer.write(() => claim(engine, request)),
+    owe: (id, amount, now) =>
+      writer.write(() => {
+        requireMove(find(saleSql.saleById, id), 'due')
+        connection.run(saleSql.oweSale, [amount.toString(), now, id])
+      }),
+    end: (id, ending) => writer.write(() => end(engine, id, ending)),
+    release: (id, answer, now) =>
+      writer.write(() => {
+        const kept = answer === undefined || answer.body.byteLength > MAX_KEPT_BYTES ? undefined : answer
+        const values = [kept?.status, kept === undefined ? undefined : JSON.stringify(kept.headers), kept?.body]
+        connection.run(saleSql.releaseSale, [...values, now, id])
+      }),
+    get: (id) => readOne(saleSql.saleById, id),
+    byKey: (key) => readOne(saleSql.saleByKey, key),
+    list: (filter) => read(() => connection.all(...saleQuery(filter)).map(readSale)),
+    uncollected: (now) =>
+      read(() =>
+        connection
+          .all(saleSql.openSales)
+          .map(readSale)
+          .filter(({ isBusy, owner }) => !isBusy || (owner !== processes.self && processes.isDead(owner, now))),
+      ),
+  }
+}
+
+function claim(engine: Engine, request: SaleClaim): SaleClaimed {
+  checkTime(request.now)
+  const { connection, processes } = engine
+  connection.run(saleSql.forgetAnswers, [request.now - KEPT_MS])
+  const row = connection.all(saleSql.saleByKey, [request.key])[0]
+  const sale = row === undefined ? undefined : readSale(row)
+  const isBusy = sale !== undefined && sale.isBusy && !processes.isDead(sale.owner, request.now)
+  // Nothing is owed for what nobody was seen to receive, whoever presented the payment: it begins anew.
+  const isFree = sale !== undefined && !isBusy && (sale.state === 'claimed' || sale.state === 'void')
+  if (row === undefined || sale === undefined || isFree) {
+    if (isFree) connection.run(saleSql.dropSale, [sale.id])
+    connection.run(saleSql.insertSale, valuesOf(request, processes.self))
+    return { kind: 'new', sale: requireSale(connection.all(saleSql.saleById, [request.id])[0]) }
+  }
+  if (sale.digest !== request.digest) return { kind: 'conflict', sale }
+  if (isBusy) return { kind: 'running', sale }
+  if (row['status'] !== null) return { kind: 'kept', sale, answer: readAnswer(row) }
+  connection.run(saleSql.resumeSale, [request.requestId, processes.self, request.now, sale.id])
+  return { kind: 'credit', sale: requireSale(connection.all(saleSql.saleById, [sale.id])[0]) }
+}
+
+function requireSale(row: Row | undefined): SaleRow {
+  if (row === undefined) throw new RouteplaneError('internal', 'there is no such sale')
+  return readSale(row)
+}
+
+function end({ connection }: Engine, id: string, ending: SaleEnding): void {
+  const row = connection.all(saleSql.saleById, [id])[0]
+  if (row !== undefined && row['state'] === ending.state) return
+  requireMove(row, ending.state)
+  const settled = ending.state === 'settled' ? ending : undefined
+  const reason = ending.state === 'settled' ? undefined : plainText(ending.reason).slice(0, 200)
+  const money = [settled?.amount.toString(), settled?.amountUsd.toString(), settled?.transaction]
+  connection.run(saleSql.endSale, [ending.state, reason, ...money, ending.state, ending.now, id])
+}
+
+function requireMove(row: Row | undefined, to: SaleState): void {
+  if (row === undefined) throw new RouteplaneError('internal', 'there is no such sale')
+  const from = oneOf(row, 'state', saleStates)
+  if (!(saleMoves[from] as readonly SaleState[]).includes(to))
+    throw new RouteplaneError('internal', `a sale cannot go from ${from} to ${to}`)
+}
+
+function valuesOf(request: SaleClaim, owner: string): readonly Bound[] {
+  return [
+    request.id,
+    request.key,
+    request.requestId,
+    request.digest,
+    plainText(request.model),
+    'claimed',
+    1,
+    owner,
+    1,
+    request.priceUsd.toString(),
+    request.protocol,
+    request.scheme,
+    request.network,
+    request.asset,
+    request.decimals,
+    request.payer,
+    request.payee,
+    request.amountOffered.toString(),
+    request.nonce,
+    request.validBeforeSeconds.toString(),
+    request.credential,
+    request.now,
+    request.now,
+  ]
+}
+
+/** Writes the query of a list. */
+export function saleQuery({ states, requestId, limit, before }: SaleFilter): readonly [sql: string, parameters: readonly Bound[]] {
+  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0))
+    throw new RouteplaneError('internal', 'a limit is not a whole number')
+  const named = saleStates.filter((state) => states?.includes(state))
+  const conditions: readonly (readonly [sql: string, ...Bound[]])[] = [
+    ['TRUE'],
+    ...(states === undefined ? [] : [[`state IN (${named.map((state) => `'${state}'`).join(', ')})`] as const]),
+    ...(requestId === undefined ? [] : [['request_id = ?', plainText(requestId)] as const]),
+    ...(before === undefined ? [] : [['id < ?', plainText(before)] as const]),
+  ]
+  const where = conditions.map(([condition]) => condition).join(' AND ')
+  return [`SELECT * FROM sales WHERE ${where} ORDER BY id DESC LIMIT ?`, [...conditions.flatMap(([, ...bound]) => bound), limit ?? -1]]
+}
+
+function readSale(row: Row): SaleRow {
+  return {
+    id: textOf(row, 'id'),
+    key: textOf(row, 'payment_key'),
+    requestId: textOf(row, 'request_id'),
+    digest: textOf(row, 'digest'),
+    model: textOf(row, 'model'),
+    state: oneOf(row, 'state', saleStates),
+    isBusy: numberOf(row, 'busy') === 1,
+    owner: textOf(row, 'owner'),
+    tries: numberOf(row, 'tries'),
+    priceUsd: amountOf(row, 'price_usd'),
+    protocol: oneOf(row, 'protocol', ['x402-1', 'x402-2', 'mpp'] as const),
+    scheme: textOf(row, 'scheme'),
+    network: textOf(row, 'network'),
+    asset: textOf(row, 'asset'),
+    decimals: numberOf(row, 'decimals'),
+    payer: textOf(row, 'payer'),
+    payee: textOf(row, 'payee'),
+    amountOffered: amountOf(row, 'amount_offered'),
+    nonce: textOf(row, 'nonce'),
+    validBeforeSeconds: amountOf(row, 'valid_before'),
+    ...(defined({
+      amountDue: optional(row, 'amount_due', amountOf),
+      amountSettled: optional(row, 'amount_settled', amountOf),
+      settledUsd: optional(row, 'settled_usd', amountOf),
+      transaction: optional(row, 'transaction_hash', textOf),
+      reason: optional(row, 'reason', textOf),
+      credential: optional(row, 'credential', textOf),
+    }) as Partial<SaleRow>),
+    createdAt: numberOf(row, 'created_at'),
+    updatedAt: numberOf(row, 'updated_at'),
+  }
+}
+
+function readAnswer(row: Row): KeptAnswer {
+  const headers = parseJson(textOf(row, 'headers'))
+  if (!isRecord(headers) || !Object.values(headers).every((value) => typeof value === 'string')) throw damaged('headers')
+  return { status: numberOf(row, 'status'), headers: headers as Record<string, string>, body: bytesOf(row, 'body') }
+}

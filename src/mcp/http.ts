@@ -1,0 +1,80 @@
+/** Serves MCP over Streamable HTTP: the 2026 revision request by request, the 2025 ones in sessions, both with the same servers. */
+import {
+  type McpServer,
+  createMcpHandler,
+  isInitializeRequest,
+  isLegacyRequest,
+  legacyStatelessFallback,
+} from '@modelcontextprotocol/server'
+import { systemClock } from '../lib/clock.ts'
+import type { Routeplane } from '../routeplane.ts'
+import { type McpOptions, createMcpServer } from './server.ts'
+import { createSessions } from './sessions.ts'
+import { within } from './within.ts'
+
+export type McpHttpOptions = Omit<McpOptions, 'onCall' | 'isForOneRequest'> & {
+  readonly maxSessions?: number
+  readonly idleMs?: number
+  /** How long calls under way may take to finish on close, and then again to record what they have paid; default 5,000 ms. */
+  readonly drainMs?: number
+  /** Adds what an embedder wants to offer besides our own tools. */
+  readonly extend?: (server: McpServer) => void
+}
+
+export type McpHttp = {
+  /**
+   * Answers one request whose address, origin, token, media type and size have been checked already.
+   *
+   * @param body - Its JSON; `undefined` for requests without one.
+   */
+  answer(request: Request, body: unknown): Promise<Response>
+  /** Takes no more requests, lets calls finish within the bound, then aborts the rest and lets payments be recorded. */
+  close(): Promise<void>
+}
+
+/** @see MCP specification 2025-11-25 and 2026-07-28, "Streamable HTTP" */
+export function createMcpHttp(routeplane: Routeplane, options: McpHttpOptions): McpHttp {
+  const { clock = systemClock, log, drainMs = 5_000, extend } = options
+  const running = new Set<Promise<unknown>>()
+  const onCall = (call: Promise<unknown>) => {
+    running.add(call)
+    void call.finally(() => running.delete(call))
+  }
+  const build = (isForOneRequest: boolean): McpServer => {
+    const server = createMcpServer(async () => routeplane, { ...options, onCall, isForOneRequest })
+    extend?.(server)
+    return server
+  }
+  const onerror = (error: Error) => log.debug('mcp request not handled', { message: error.message.slice(0, 300) })
+  const modern = createMcpHandler(() => build(true), { legacy: 'reject', onerror })
+  const single = legacyStatelessFallback(() => build(true), onerror)
+  const sessions = createSessions({ ...options, clock, build: () => build(false) })
+  const state = { isClosing: false }
+
+  const answerLegacy = async (request: Request, body: unknown): Promise<Response> => {
+    const id = request.headers.get('mcp-session-id')
+    if (id !== null)
+      return (await sessions.answer(id, request, body)) ?? refuse(404, -32001, 'there is no session of this id; initialize anew')
+    if (!isInitializeRequest(body)) return single(request, { parsedBody: body })
+    return (await sessions.open(request, body)) ?? refuse(429, -32000, 'too many sessions are open', { 'retry-after': '60' })
+  }
+  return {
+    async answer(request, body) {
+      if (state.isClosing) return refuse(503, -32000, 'the gateway is shutting down', { 'retry-after': '5' })
+      const isLegacy = await isLegacyRequest(request, body)
+      return isLegacy ? answerLegacy(request, body) : modern.fetch(request, { parsedBody: body })
+    },
+    async close() {
+      state.isClosing = true
+      sessions.stopListening()
+      const settled = () => Promise.allSettled(running)
+      await within(drainMs, settled(), clock)
+      await Promise.allSettled([modern.close(), sessions.close()])
+      if (!(await within(drainMs, settled(), clock))) log.warn('shutdown took too long; open payments are resolved at the next start')
+    },
+  }
+}
+
+function refuse(status: number, code: number, message: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return Response.json({ jsonrpc: '2.0', error: { code, message }, id: null }, { status, headers })
+}

@@ -1,0 +1,49 @@
+/** The resources of the catalog: all models in short, and one model with every provider of it. */
+import { modelCard, modelDetail } from '../card/model-card.ts'
+import type { Routeplane } from '../routeplane.ts'
+import type { Resource } from './resource.ts'
+
+export const modelsResource: Resource = {
+  name: 'models',
+  title: 'Models',
+  description: 'Every model that complete can call, with price, context length, features and ways to pay.',
+  uri: 'routeplane://models',
+  read: async (_id, { routeplane }) => {
+    await routeplane.ready()
+    return { object: 'list', data: routeplane.catalog.models().map(modelCard) }
+  },
+}
+
+export const modelResource: Resource = {
+  name: 'model',
+  title: 'One model',
+  description: 'A model with a row for each provider: price tiers, protocols, limits.',
+  uri: 'routeplane://models/{+id}',
+  suggest: async (value, { routeplane }) => suggestModels(routeplane, value),
+  read: async (id, { routeplane }) => {
+    await routeplane.ready()
+    const listing = routeplane.catalog.model(decode(id))
+    return listing === undefined ? undefined : modelDetail(listing)
+  },
+}
+
+/** Ids of models that begin like the text, then those that have it elsewhere. */
+export async function suggestModels(routeplane: Pick<Routeplane, 'catalog' | 'ready'>, value: string): Promise<readonly string[]> {
+  await routeplane.ready()
+  const typed = value.toLowerCase()
+  const ids = routeplane.catalog
+    .models()
+    .map(({ id }) => id)
+    .filter((id) => id.includes(typed))
+    .toSorted()
+  return [...ids.filter((id) => id.startsWith(typed)), ...ids.filter((id) => !id.startsWith(typed))]
+}
+
+/** Clients differ in whether they escape the slash of an id; what is no escape names nothing. */
+function decode(id: string): string {
+  try {
+    return decodeURIComponent(id)
+  } catch {
+    return ''
+  }
+}

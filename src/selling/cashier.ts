@@ -1,0 +1,232 @@
+/** Sells one answer: asks for payment, claims it, verifies it, has the request completed, and collects. Knows the order. */
+import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import type { Completion, GatewayCall } from '../gateway/call.ts'
+import type { GatewayContext } from '../gateway/context.ts'
+import { replayAnswer } from '../gateway/kept-answer.ts'
+import type { SaleClaimed, SaleRow } from '../ledger/sale.ts'
+import { createId } from '../lib/id.ts'
+import type { ChargeTerms } from './charge.ts'
+import { worthOf } from './charge.ts'
+import { createCollector, type Collector } from './collector.ts'
+import { deliver, type Delivering } from './deliver.ts'
+import { budgetOf, digestOf, priceOf, purchase } from './quote.ts'
+import type { Quote, RequestHeaders, Tender, Till } from './till.ts'
+
+/** What a request carries besides its wire: where it was sent, and the headers that may pay for it. */
+export type Carried = { readonly resource: string; readonly headers: RequestHeaders }
+
+export type Cashier = {
+  /**
+   * Answers a call that pays for itself.
+   *
+   * @throws RouteplaneError `payment_required` with the way to pay, `payment_in_progress`, `payment_already_used`,
+   *   `settlement_unknown`, and whatever the request itself is refused with; then nothing is collected.
+   */
+  sell(call: GatewayCall, carried: Carried): Promise<Completion>
+  /** Collects what dead processes and failed settlements have left. @returns how many are settled now. */
+  collectOpen(): Promise<number>
+  /** Waits until what is being collected is. */
+  close(): Promise<void>
+}
+
+export type CashierOptions = {
+  readonly terms: ChargeTerms
+  readonly tills: readonly Till[]
+  readonly context: GatewayContext
+  /** Answers a call on the operator's account. */
+  complete(call: GatewayCall): Promise<Completion>
+}
+
+/** Times that one payment may have its answer begun anew, when the provider broke off what was paid for. */
+const MAX_TRIES = 4
+const RUNNING_RETRY_MS = 1_000
+
+export function createCashier(options: CashierOptions): Cashier {
+  const { tills, context } = options
+  const collector = createCollector({ tills, ledger: context.ledger, clock: context.clock, log: context.log })
+  return {
+    async sell(call, carried) {
+      const quoting = { call, carried, digest: digestOf(call) }
+      const tender = await readTender(quoting, options)
+      if (tender === undefined) throw await required(quoting, 'payment is required for this request', options)
+      const known = await context.ledger.sales.byKey(tender.payment.key)
+      if (known === undefined || known.state === 'claimed' || known.state === 'void') await requireMatch(quoting, tender, options)
+      const claimed = await claim(quoting, tender, options)
+      return serve(claimed, { ...quoting, tender, collector }, options)
+    },
+    collectOpen: collector.sweep,
+    close: collector.close,
+  }
+}
+
+type Quoting = { readonly call: GatewayCall; readonly carried: Carried; readonly digest: string }
+type Serving = Quoting & { readonly tender: Tender; readonly collector: Collector }
+
+function quoteOf({ call, carried, digest }: Quoting, { terms, context }: CashierOptions): Quote {
+  return { digest, resource: carried.resource, model: call.read.model, priceUsd: priceOf(call, terms, context) }
+}
+
+/** Makes the one 402 that every till adds its own words to. */
+async function required(quoting: Quoting, reason: string, options: CashierOptions, failed?: Tender): Promise<RouteplaneError> {
+  const quote = quoteOf(quoting, options)
+  const asks = await Promise.all(options.tills.map((till) => till.ask(quote, reason, failed)))
+  return new RouteplaneError('payment_required', reason, {
+    hint: 'Pay as one of the offers says and send the same request with the payment, or use an API key.',
+    challenge: {
+      headers: Object.assign({}, ...asks.map(({ headers }) => headers)) as Record<string, string>,
+      body: Object.assign({}, ...asks.map(({ body }) => body)) as Record<string, unknown>,
+    },
+  })
+}
+
+async function readTender(quoting: Quoting, options: CashierOptions): Promise<Tender | undefined> {
+  try {
+    const read = await Promise.all(options.tills.map((till) => till.read(quoting.carried.headers)))
+    const [tender, ...others] = read.filter((each) => each !== undefined)
+    if (others.length > 0) throw new RouteplaneError('invalid_payment', 'the request carries two payments')
+    return tender
+  } catch (thrown) {
+    const error = toRouteplaneError(thrown)
+    throw error.code === 'payment_required' ? await required(quoting, error.message, options) : error
+  }
+}
+
+async function requireMatch(quoting: Quoting, tender: Tender, options: CashierOptions): Promise<void> {
+  const reason = tender.mismatch(quoteOf(quoting, options))
+  if (reason !== undefined) throw await required(quoting, reason, options)
+}
+
+function claim({ call, digest }: Quoting, tender: Tender, { context }: CashierOptions): Promise<SaleClaimed> {
+  const now = context.clock.now()
+  const { payment, credential } = tender
+  const priceUsd = worthOf(payment.amountOffered, payment.decimals)
+  const about = { id: createId('sale', now), requestId: call.id, digest, model: call.read.model, priceUsd, credential, now }
+  return context.ledger.sales.claim({ ...payment, ...about })
+}
+
+async function serve(claimed: SaleClaimed, serving: Serving, options: CashierOptions): Promise<Completion> {
+  const { sale, kind } = claimed
+  if (kind === 'conflict') {
+    throw new RouteplaneError('payment_already_used', 'this payment was made for another request', {
+      hint: 'Send the request that it was made for, or a new payment.',
+      details: { sale: sale.id },
+    })
+  }
+  if (kind === 'running') {
+    throw new RouteplaneError('payment_in_progress', 'the request of this payment is being answered', {
+      hint: 'Send the same request and payment again to get its answer.',
+      retryAfterMs: RUNNING_RETRY_MS,
+      details: { sale: sale.id },
+    })
+  }
+  if (kind === 'new') return serveNew(sale, serving, options)
+  const release = () => options.context.ledger.sales.release(sale.id, undefined, options.context.clock.now())
+  const { receipt } = await serving.collector.collected(sale, serving.tender).catch(async (thrown: unknown) => {
+    if (kind === 'credit') await release()
+    const error = toRouteplaneError(thrown)
+    throw error.code === 'payment_required' ? await required(serving, error.message, options) : error
+  })
+  if (kind === 'kept') return { ...replayAnswer(claimed.answer), sale: { id: sale.id, receipt: () => receipt } }
+  if (serving.tender.charging === 'usage') {
+    await release()
+    throw new RouteplaneError('payment_already_used', 'what was delivered for this payment is paid for, and the rest was left', {
+      hint: 'Pay for another request.',
+      details: { sale: sale.id },
+    })
+  }
+  if (sale.tries > MAX_TRIES) {
+    await release()
+    throw new RouteplaneError('answer_lost', 'the answer to this payment broke off too often', {
+      money: 'settled',
+      details: { sale: sale.id },
+    })
+  }
+  return serveOnCredit(sale, serving, options, receipt)
+}
+
+/** Everything that fails before the first part leaves the payment as it was: it may be sent again, or expire. */
+async function serveNew(sale: SaleRow, serving: Serving, options: CashierOptions): Promise<Completion> {
+  const { tender } = serving
+  const giveUp = async (reason: string) => {
+    const now = options.context.clock.now()
+    await tender.cancel()
+    await options.context.ledger.sales.end(sale.id, { state: 'void', reason, now })
+    await options.context.ledger.sales.release(sale.id, undefined, now)
+  }
+  try {
+    const verdict = await tender.verify()
+    if (!verdict.valid) throw await required(serving, verdict.reason, options, tender)
+    const completion = await begin(sale, serving, options)
+    // The answer to an earlier request of the same caller and key: he has paid for it already.
+    if (completion.head.replayed === true) {
+      await giveUp('replayed')
+      return completion
+    }
+    return await deliver(completion, delivering(sale, serving, options))
+  } catch (thrown) {
+    const error = toRouteplaneError(thrown)
+    const now = await options.context.ledger.sales.get(sale.id)
+    if (now?.state === 'claimed') await giveUp(error.code)
+    throw error
+  }
+}
+
+async function serveOnCredit(
+  sale: SaleRow,
+  serving: Serving,
+  options: CashierOptions,
+  receipt: Readonly<Record<string, string>>,
+): Promise<Completion> {
+  try {
+    const completion = await begin(sale, serving, options)
+    return await deliver(completion, { ...delivering(sale, serving, options), paidBefore: receipt })
+  } catch (thrown) {
+    await options.context.ledger.sales.release(sale.id, undefined, options.context.clock.now())
+    throw thrown
+  }
+}
+
+function delivering(sale: SaleRow, serving: Serving, options: CashierOptions): Delivering {
+  const { terms, context } = options
+  const { tender, collector, call } = serving
+  return {
+    sale,
+    tender,
+    collector,
+    terms,
+    ledger: context.ledger,
+    clock: context.clock,
+    endLine: context.protocols.find(({ id }) => id === call.wire?.protocol)?.caller.endLine,
+    refusal: (reason) => required(serving, reason, options, tender),
+  }
+}
+
+/** Seconds before a metered payment expires at which its answer is ended: it has to be collected yet. */
+const COLLECTING_SECONDS = 10
+
+/** A caller who leaves before the first part ends the work; after it, {@link deliver} decides. */
+async function begin(sale: SaleRow, { call, tender }: Serving, options: CashierOptions): Promise<Completion> {
+  const { terms, context } = options
+  const own = new AbortController()
+  const leave = () => own.abort(call.signal.reason)
+  call.signal.addEventListener('abort', leave, { once: true })
+  if (tender.charging === 'usage') endInTime(own, tender, context)
+  try {
+    const capUsd = budgetOf(call, sale.priceUsd, terms, context.rules.perRequestUsd)
+    const bought = purchase(call, terms, capUsd)
+    return await options.complete({ ...bought, caller: `payer:${tender.payment.payer.toLowerCase()}`, signal: own.signal })
+  } finally {
+    call.signal.removeEventListener('abort', leave)
+  }
+}
+
+/** What is delivered after a metered payment has expired could never be collected. */
+function endInTime(own: AbortController, { payment }: Tender, { clock }: GatewayContext): void {
+  const seconds = Number(payment.validBeforeSeconds) - Math.floor(clock.now() / 1000) - COLLECTING_SECONDS
+  if (seconds > MAX_ANSWER_SECONDS) return
+  const end = () => own.abort(new RouteplaneError('upstream_timeout', 'the payment is about to expire, so the answer ends here'))
+  AbortSignal.timeout(Math.max(0, seconds * 1_000)).addEventListener('abort', end, { once: true })
+}
+
+/** No answer takes longer; timers cannot wait for ever. */
+const MAX_ANSWER_SECONDS = 86_400

@@ -1,0 +1,106 @@
+/** Collects what is due: once a sale, whoever asks, and again after a crash or a facilitator that did not answer. */
+import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { SaleRow } from '../ledger/sale.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { fromAtomic, type Atomic } from '../money.ts'
+import type { Settlement, Tender, Till } from './till.ts'
+
+export type Collector = {
+  /** Writes down what is due, and begins to collect it. Resolves when both have been done. */
+  due(sale: SaleRow, tender: Tender, amount: Atomic): Promise<Settlement>
+  /** Sees to it that a sale is paid. @throws RouteplaneError `settlement_unknown`, or `payment_required` when it never will be. */
+  collected(sale: SaleRow, tender: Tender): Promise<{ readonly receipt: Readonly<Record<string, string>> }>
+  sweep(): Promise<number>
+  close(): Promise<void>
+}
+
+export type CollectorOptions = { readonly tills: readonly Till[]; readonly ledger: Ledger; readonly clock: Clock; readonly log: Log }
+
+const RETRY_MS = 2_000
+
+export function createCollector({ tills, ledger, clock, log }: CollectorOptions): Collector {
+  const running = new Map<string, Promise<Settlement>>()
+
+  const collect = (sale: Pick<SaleRow, 'id' | 'decimals'>, tender: Tender, amount: Atomic): Promise<Settlement> => {
+    const current = running.get(sale.id)
+    if (current !== undefined) return current
+    const work = settle(sale, tender, amount).finally(() => running.delete(sale.id))
+    running.set(sale.id, work)
+    return work
+  }
+  const settle = async ({ id, decimals }: Pick<SaleRow, 'id' | 'decimals'>, tender: Tender, amount: Atomic): Promise<Settlement> => {
+    const settlement = await tender.collect(amount)
+    const now = clock.now()
+    if (settlement.state === 'settled') {
+      const { amount: settled, transaction } = settlement
+      const amountUsd = fromAtomic(settled, decimals, 'down')
+      await ledger.sales.end(id, {
+        state: 'settled',
+        amount: settled,
+        amountUsd,
+        ...(transaction === undefined ? {} : { transaction }),
+        now,
+      })
+    } else {
+      log.warn('a sale is not collected', { sale: id, state: settlement.state, reason: settlement.reason })
+      await ledger.sales.end(id, { state: settlement.state, reason: settlement.reason, now })
+    }
+    return settlement
+  }
+  const receiptOf = (sale: SaleRow) => tills.map((till) => till.receipt(sale)).find((headers) => headers !== undefined) ?? {}
+
+  return {
+    async due(sale, tender, amount) {
+      await ledger.sales.owe(sale.id, amount, clock.now())
+      return collect(sale, tender, amount)
+    },
+    async collected(given, tender) {
+      const sale = (await ledger.sales.get(given.id)) ?? given
+      if (sale.state === 'settled') return { receipt: receiptOf(sale) }
+      if (sale.state === 'refused') throw refused(sale.reason ?? 'settlement_failed')
+      const live = sale.credential === undefined ? tender : ((await revive(tills, sale)) ?? tender)
+      const settlement = await collect(sale, live, sale.amountDue ?? sale.amountOffered)
+      if (settlement.state === 'settled') return { receipt: settlement.headers }
+      throw settlement.state === 'refused' ? refused(settlement.reason) : unknownSettlement(sale.id)
+    },
+    async sweep() {
+      let settled = 0
+      for (const sale of await ledger.sales.uncollected(clock.now())) {
+        const tender = await revive(tills, sale).catch((error: unknown) => {
+          log.warn('a sale cannot be collected now', { sale: sale.id, code: toRouteplaneError(error).code })
+          return undefined
+        })
+        if (tender === undefined || sale.amountDue === undefined) continue
+        const settlement = await collect(sale, tender, sale.amountDue)
+        if (settlement.state === 'settled') settled++
+      }
+      return settled
+    },
+    async close() {
+      await Promise.allSettled(running.values())
+    },
+  }
+}
+
+async function revive(tills: readonly Till[], sale: SaleRow): Promise<Tender | undefined> {
+  for (const till of tills) {
+    const tender = await till.revive(sale)
+    if (tender !== undefined) return tender
+  }
+  return undefined
+}
+
+function refused(reason: string): RouteplaneError {
+  return new RouteplaneError('payment_required', reason)
+}
+
+/** Never a new challenge: who paid once must not be asked to pay anew. */
+export function unknownSettlement(saleId: string): RouteplaneError {
+  return new RouteplaneError('settlement_unknown', 'it is not known yet whether the payment was settled', {
+    hint: 'Send the same request with the same payment again; it is not charged twice.',
+    retryAfterMs: RETRY_MS,
+    details: { sale: saleId },
+  })
+}

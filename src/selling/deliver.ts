@@ -1,0 +1,114 @@
+/** Hands a sold answer over: collects beside it or after it, holds its end until then, and keeps it for who comes again. */
+import type { CompletionPart } from '../completion/part.ts'
+import type { RouteplaneError } from '../errors.ts'
+import type { Completion, CompletionSummary } from '../gateway/call.ts'
+import { recordAnswer } from '../gateway/kept-answer.ts'
+import type { KeptAnswer, Ledger } from '../ledger/ledger.ts'
+import type { SaleRow } from '../ledger/sale.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Atomic } from '../money.ts'
+import { atMost, withMargin, type ChargeTerms } from './charge.ts'
+import { unknownSettlement, type Collector } from './collector.ts'
+import { drain, holdEnd, splitAt, splitPart } from './hold-end.ts'
+import { settlementOf, type Closer, type Knowledge, type Verdict } from './settlement-matrix.ts'
+import type { Settlement, Tender } from './till.ts'
+
+export type Delivering = {
+  readonly sale: SaleRow
+  readonly tender: Tender
+  readonly collector: Collector
+  readonly terms: ChargeTerms
+  readonly ledger: Ledger
+  readonly clock: Clock
+  /** The line with which the caller's wire ends a stream. */
+  readonly endLine: RegExp | undefined
+  /** What proves the payment that was collected for an answer that did not come; absent when nothing was collected yet. */
+  readonly paidBefore?: Readonly<Record<string, string>>
+  /** The error of a payment that moved nothing and never will. */
+  refusal(reason: string): Promise<RouteplaneError>
+}
+
+/**
+ * Gives the answer as it may be passed on. From here on its caller owes for it.
+ *
+ * @throws RouteplaneError for a whole answer that is not paid: `settlement_unknown`, or {@link Delivering.refusal}.
+ */
+export async function deliver(completion: Completion, delivering: Delivering): Promise<Completion> {
+  const bill = createBill(completion, delivering)
+  let isLeft = false
+  const recorded = recordAnswer(completion, async (kept, failure) => {
+    const { errorCode } = await completion.closed
+    const closedBy = failure !== undefined || errorCode !== undefined ? 'provider' : isLeft ? 'caller' : 'end'
+    await bill.close(closedBy, kept)
+  })
+  const left = async (rest: AsyncIterator<unknown>) => {
+    // What is paid whole is made whole, and stays to be fetched.
+    if (bill.isWhole) return void drain(rest).catch(() => {})
+    isLeft = true
+    await rest.return?.()
+  }
+  const sale = { id: delivering.sale.id, receipt: bill.receipt }
+  const { answer } = recorded
+  const { paid } = bill
+  if (answer.lane === 'translate') {
+    return { ...recorded, sale, answer: { ...answer, parts: holdEnd<CompletionPart>(answer.parts, { split: splitPart, paid, left }) } }
+  }
+  const { body } = answer
+  if (!(body instanceof Uint8Array)) {
+    return { ...recorded, sale, answer: { ...answer, body: holdEnd<Uint8Array>(body, { split: splitAt(delivering.endLine), paid, left }) } }
+  }
+  await recorded.closed
+  await paid()
+  return { ...recorded, sale }
+}
+
+type Bill = {
+  /** Whether all of it is paid whatever is delivered. */
+  readonly isWhole: boolean
+  /** Decides, collects, and lets go of the sale. */
+  close(closedBy: Closer, kept: KeptAnswer | undefined): Promise<void>
+  /** Resolves when the closed bill is paid. */
+  paid(): Promise<void>
+  receipt(): Readonly<Record<string, string>>
+}
+
+function createBill(completion: Completion, delivering: Delivering): Bill {
+  const { sale, tender, collector, ledger, clock, paidBefore } = delivering
+  let receipt = paidBefore ?? {}
+  let settlement: Settlement | undefined
+  const collect = async (amount: Atomic) => {
+    settlement = await collector.due(sale, tender, amount)
+    if (settlement.state === 'settled') receipt = settlement.headers
+  }
+  const beside = paidBefore === undefined && tender.charging === 'quote' ? collect(sale.amountOffered) : undefined
+  // Whoever waits for it hears of a failure; until then it is nobody's.
+  beside?.catch(() => {})
+
+  return {
+    isWhole: tender.charging === 'quote' || paidBefore !== undefined,
+    async close(closedBy, kept) {
+      const summary = await completion.closed
+      const usage = knowledgeOf(summary)
+      const delivery = closedBy === 'end' ? 'all' : 'part'
+      const verdict = settlementOf({ charging: tender.charging, delivery, closedBy, usage })
+      if (beside !== undefined) await beside
+      else if (paidBefore === undefined) await collect(dueOf(verdict, summary, delivering))
+      await ledger.sales.release(sale.id, verdict.again === 'the same answer' ? kept : undefined, clock.now())
+    },
+    async paid() {
+      if (settlement === undefined || settlement.state === 'settled') return
+      throw settlement.state === 'unknown' ? unknownSettlement(sale.id) : await delivering.refusal(settlement.reason)
+    },
+    receipt: () => receipt,
+  }
+}
+
+function knowledgeOf({ usage, costUsd }: CompletionSummary): Knowledge {
+  if (costUsd === undefined || usage === undefined) return 'unknown'
+  return usage.origin === 'provider' ? 'counted' : 'estimated'
+}
+
+function dueOf({ charge }: Verdict, { costUsd }: CompletionSummary, { sale, terms }: Delivering): Atomic {
+  if (charge === 'quote' || costUsd === undefined || terms.prices.has(sale.model)) return sale.amountOffered
+  return atMost(sale.amountOffered, withMargin(costUsd, terms), sale.decimals)
+}

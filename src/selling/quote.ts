@@ -1,0 +1,51 @@
+/** Prices one request before anybody is asked, and turns a payment back into what may be spent for it. */
+import { createHash } from 'node:crypto'
+import { decide } from '../gateway/decide.ts'
+import type { GatewayCall } from '../gateway/call.ts'
+import type { GatewayContext } from '../gateway/context.ts'
+import { RouteplaneError } from '../errors.ts'
+import { minUsd, type Usd } from '../money.ts'
+import type { Extensions } from '../protocol/extensions.ts'
+import { withMargin, withoutMargin, type ChargeTerms } from './charge.ts'
+
+/** Digest of what a payment is bound to: the route and every byte of the body. */
+export function digestOf({ wire, read, decode }: GatewayCall): string {
+  const hash = createHash('sha256')
+  if (wire === undefined) return hash.update(JSON.stringify(['parts', read.model, decode()])).digest('hex')
+  return hash.update(`${wire.protocol} POST ${wire.request.path}\n`).update(wire.request.body).digest('hex')
+}
+
+/**
+ * Gives what a caller is asked for: the model's own price, or the bound of the endpoint that would be tried first, with the
+ * margin. The ceiling, because `exact` payments cannot be corrected downwards later.
+ *
+ * @throws RouteplaneError what {@link decide} throws: a request that nobody can serve is refused before it is charged for.
+ */
+export function priceOf(call: GatewayCall, terms: ChargeTerms, context: GatewayContext): Usd {
+  const { attempts, call: decided } = decide(purchase(call, terms, context.rules.perRequestUsd), context)
+  const fixed = terms.prices.get(call.read.model) ?? terms.prices.get(attempts[0]?.candidate.endpoint.modelId ?? '')
+  const bound = attempts[0]?.candidate.boundUsd
+  const price = fixed ?? (bound === undefined ? undefined : withMargin(bound, terms))
+  if (price === undefined) throw new RouteplaneError('no_eligible_endpoint', `nobody states a price for ${decided.read.model}`)
+  const { maxCostUsd } = call.read.extensions
+  if (maxCostUsd === undefined || price <= maxCostUsd) return price
+  throw new RouteplaneError('price_above_cap', 'the price of this request is above its own max_cost_usd', {
+    hint: 'Set a smaller output limit, raise max_cost_usd, or pick a cheaper model.',
+  })
+}
+
+/** The most that may be spent on a request whose payer has agreed to `priceUsd`. */
+export function budgetOf(call: GatewayCall, priceUsd: Usd, terms: ChargeTerms, perRequestUsd: Usd): Usd {
+  return terms.prices.has(call.read.model) ? perRequestUsd : minUsd(withoutMargin(priceUsd, terms), perRequestUsd)
+}
+
+/**
+ * The call as it is made for a paying caller: within a cap, and without what only the operator may decide, such as paying a
+ * provider twice.
+ */
+export function purchase(call: GatewayCall, terms: ChargeTerms, capUsd: Usd): GatewayCall {
+  const { maxCostUsd, onUnknown: _onUnknown, paymentPrefer: _paymentPrefer, ...rest } = call.read.extensions
+  const own = maxCostUsd === undefined ? capUsd : minUsd(withoutMargin(maxCostUsd, terms), capUsd)
+  const extensions: Extensions = { ...rest, maxCostUsd: own }
+  return { ...call, read: { ...call.read, extensions } }
+}

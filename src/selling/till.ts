@@ -1,0 +1,70 @@
+/** The contract of a till: one family of payments, how it asks, reads what it is given, and collects. */
+import type { RouteplaneError } from '../errors.ts'
+import type { SalePayment, SaleRow } from '../ledger/sale.ts'
+import type { Atomic, Usd } from '../money.ts'
+import type { Charging } from './settlement-matrix.ts'
+
+/** A request with the price it is offered at. */
+export type Quote = {
+  /** Of route and body; see `digestOf`. */
+  readonly digest: string
+  /** The URL that was asked. */
+  readonly resource: string
+  readonly model: string
+  readonly priceUsd: Usd
+}
+
+/** What a till adds to the one 402 that all of them share. */
+export type Ask = {
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
+
+export type Till = {
+  readonly id: string
+  /** @throws RouteplaneError `facilitator_unavailable` when it cannot be paid here at the moment. */
+  ask(quote: Quote, reason: string, failed?: Tender): Promise<Ask>
+  /**
+   * Reads a credential; `undefined` when the request carries none of this till's. Nothing is believed yet.
+   *
+   * @throws RouteplaneError `invalid_payment` when it cannot be read, `payment_required` when it fits nothing that is offered.
+   */
+  read(headers: RequestHeaders): Promise<Tender | undefined>
+  /** Takes up a payment that the ledger holds; `undefined` when it is not one of this till's. */
+  revive(sale: SaleRow): Promise<Tender | undefined>
+  /** What tells the client of a sale that was settled before; `undefined` for another till's. */
+  receipt(sale: SaleRow): Readonly<Record<string, string>> | undefined
+}
+
+/** One payment as it was handed over. */
+export type Tender = {
+  readonly payment: SalePayment
+  readonly charging: Charging
+  /** All that is needed to collect it after a crash, as text; secret, for it is money. */
+  readonly credential: string
+  /** Why the payment does not fit the quote; `undefined` when it does. Asked only of payments that are not in the ledger. */
+  mismatch(quote: Quote): string | undefined
+  /** @throws RouteplaneError `facilitator_unavailable` when nobody can tell. */
+  verify(): Promise<{ readonly valid: true } | { readonly valid: false; readonly reason: string }>
+  /** Collects; never throws. The same payment may be collected again and again: it moves once. */
+  collect(amount: Atomic): Promise<Settlement>
+  /** Lets go of what `verify` has reserved, when nothing is to be collected. Never throws. */
+  cancel(): Promise<void>
+}
+
+/**
+ * - `settled`: `headers` say so to the client.
+ * - `refused`: nothing moved and nothing ever will.
+ * - `unknown`: it may or may not have moved; the payer must not be asked anew.
+ */
+export type Settlement =
+  | {
+      readonly state: 'settled'
+      readonly amount: Atomic
+      readonly transaction?: string
+      readonly headers: Readonly<Record<string, string>>
+    }
+  | { readonly state: 'refused'; readonly reason: string }
+  | { readonly state: 'unknown'; readonly reason: string; readonly error?: RouteplaneError }

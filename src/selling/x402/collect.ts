@@ -1,0 +1,56 @@
+/** Settles one x402 payment and, wherever the facilitator leaves it open, asks the chain. */
+import type { SettleResponse } from '@x402/core/types'
+import type { Chain } from '../../chain/chain.ts'
+import { toRouteplaneError } from '../../errors.ts'
+import type { SalePayment } from '../../ledger/sale.ts'
+import type { Atomic } from '../../money.ts'
+import type { SellingScheme } from './scheme/scheme.ts'
+
+export type Collecting = {
+  readonly scheme: SellingScheme
+  readonly payment: SalePayment
+  readonly amount: Atomic
+  readonly chainOf: (network: string) => Chain
+  /** Asks the facilitator. */
+  settle(): Promise<SettleResponse>
+}
+
+export type Collected =
+  | { readonly state: 'settled'; readonly receipt: SettleResponse }
+  | { readonly state: 'refused' | 'unknown'; readonly reason: string }
+
+/** What an earlier attempt may have done comes first: the chain knows, and asking it costs nothing. */
+export async function collectAgain(collecting: Collecting): Promise<Collected> {
+  const seen = await readFate(collecting)
+  return seen === 'open' ? collect(collecting) : seen
+}
+
+export async function collect(collecting: Collecting): Promise<Collected> {
+  let answer: SettleResponse
+  try {
+    answer = await collecting.settle()
+  } catch (thrown) {
+    // A facilitator that did not answer may have sent the transaction all the same.
+    const seen = await readFate(collecting)
+    return seen === 'open' ? { state: 'unknown', reason: toRouteplaneError(thrown).code } : seen
+  }
+  if (answer.success) return { state: 'settled', receipt: answer }
+  const seen = await readFate(collecting)
+  if (seen !== 'open') return seen
+  const reason = answer.errorReason ?? 'settlement_failed'
+  return { state: reason === 'settlement_pending' ? 'unknown' : 'refused', reason }
+}
+
+/** A chain that cannot be asked leaves the outcome unknown: it neither frees nor charges the payer. */
+async function readFate({ scheme, payment, amount, chainOf }: Collecting): Promise<Collected | 'open'> {
+  try {
+    const fate = await scheme.fateOf(chainOf(payment.network), payment)
+    if (fate === undefined || fate.fate === 'open') return 'open'
+    if (fate.fate !== 'transferred') return { state: 'refused', reason: `authorization_${fate.fate}` }
+    const { transaction } = fate.transfer
+    const network = payment.network as SettleResponse['network']
+    return { state: 'settled', receipt: { success: true, transaction, network, payer: payment.payer, amount: amount.toString() } }
+  } catch (thrown) {
+    return { state: 'unknown', reason: toRouteplaneError(thrown).code }
+  }
+}

@@ -1,0 +1,42 @@
+/** Offers that bind themselves: each carries a code over its terms and its request, so that no memory of it is needed. */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { PaymentRequirements } from '@x402/core/types'
+import { isRecord } from '../../lib/json.ts'
+
+/** The member of `extra` that carries the binding. */
+export const QUOTE = 'quote'
+
+/** What servers of a scheme add to an offer's `extra` to put a client right: no part of the terms. */
+const CORRECTIONS: ReadonlySet<string> = new Set([QUOTE, 'channelState', 'voucherState'])
+
+/** Adds the binding: until when the offer holds (Unix seconds), and a code that only we can make. */
+export function bindOffer(key: Uint8Array, terms: PaymentRequirements, digest: string, untilSeconds: number): PaymentRequirements {
+  return { ...terms, extra: { ...terms.extra, [QUOTE]: `${untilSeconds}.${codeOf(key, terms, digest, untilSeconds)}` } }
+}
+
+const BINDING = /^(\d{1,12})\.([A-Za-z0-9_-]{43})$/
+
+/** Says why an offer that came back is not one of ours for this request; `undefined` when it is. */
+export function offerFault(key: Uint8Array, offer: PaymentRequirements, digest: string, nowSeconds: number): string | undefined {
+  const binding = offer.extra[QUOTE]
+  const match = typeof binding === 'string' ? BINDING.exec(binding) : null
+  const [, until = '', code = ''] = match ?? []
+  const expected = codeOf(key, offer, digest, Number(until))
+  if (match === null || !timingSafeEqual(Buffer.from(code), Buffer.from(expected)))
+    return 'the payment does not match an offer for this request'
+  return Number(until) < nowSeconds ? 'the offer has expired' : undefined
+}
+
+function codeOf(key: Uint8Array, { extra, ...terms }: PaymentRequirements, digest: string, untilSeconds: number): string {
+  const own = Object.fromEntries(Object.entries(extra).filter(([name]) => !CORRECTIONS.has(name)))
+  return createHmac('sha256', key)
+    .update(stableText([digest, untilSeconds, { ...terms, extra: own }]))
+    .digest('base64url')
+}
+
+/** JSON with the members of every object in order: clients may write an offer back in another. */
+function stableText(value: unknown): string {
+  return JSON.stringify(value, (_name, member: unknown) =>
+    isRecord(member) ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1))) : member,
+  )
+}

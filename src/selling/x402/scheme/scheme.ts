@@ -1,0 +1,22 @@
+/** The contract of an x402 scheme as a seller meets it. */
+import type { SchemeNetworkServer } from '@x402/core/types'
+import type { Charging } from '../../settlement-matrix.ts'
+import type { Signed } from '../read.ts'
+import type { SalePayment } from '../../../ledger/sale.ts'
+import type { Chain } from '../../../chain/chain.ts'
+import type { Fate } from '../../../chain/confirm.ts'
+
+export type SellingScheme = {
+  readonly id: string
+  readonly charging: Charging
+  /** Whether x402 v1 has it. */
+  readonly inV1: boolean
+  /** Loads the official server half. */
+  open(options: SchemeOptions): Promise<SchemeNetworkServer>
+  /** Reads the signed part of a payload. @throws RouteplaneError `invalid_payment`. */
+  read(payload: Record<string, unknown>): Signed
+  /** What the chain says became of a payment; `undefined` where it cannot tell, or nothing of a single payment is on it. */
+  fateOf(chain: Chain, payment: SalePayment): Promise<Fate | undefined>
+}
+
+export type SchemeOptions = { readonly payTo: `0x${string}` }

@@ -1,0 +1,84 @@
+/** Callers without an account buy completions with official clients: paid once, answered once, whatever happens. */
+import { describe, expect, it } from 'vitest'
+import { decodePaymentRequiredHeader } from '@x402/core/http'
+import type { PaidProviderOptions } from '../../src/demo/paid-provider.ts'
+import { useDemoNetwork } from '../support/chain.ts'
+import { closedBooks, expectBalanced, paidOf } from '../support/engine.ts'
+import {
+  chatWire,
+  createBuyer,
+  openShop,
+  order,
+  payingFetch,
+  salesOf,
+  signFor,
+  wires,
+  writeShop,
+  type ShopOptions,
+} from '../support/shop.ts'
+
+const current = useDemoNetwork()
+const prices = { prompt: '0.00001', completion: '0.00005' }
+
+async function startShop(options: Partial<ShopOptions> = {}, seller: Partial<PaidProviderOptions> = {}) {
+  const provider = await current().startProvider({ id: 'thrift', prices, ...seller })
+  const world = await writeShop(current(), { sellers: [provider], charge: ['margin: "0.5"'], ...options })
+  return { ...(await openShop(world)), provider }
+}
+
+const balanceOf = (owner: `0x${string}`) => current().chain.balanceOf(current().asset.address, owner)
+
+describe('a caller without an account', () => {
+  it.each(wires.flatMap((wire) => [false, true].map((stream) => [wire.name, stream, wire] as const)))(
+    'pays for %s (stream: %s) with the official client',
+    async (_name, stream, wire) => {
+      const { url, world } = await startShop()
+      const buyer = await createBuyer(current())
+      const before = await balanceOf(buyer.address)
+      const answer = await order(payingFetch(buyer), url, wire, { stream })
+      expect([answer.status, wire.textOf(answer.text)]).toEqual([200, 'thrift heard: how are you?'])
+      const [sale, ...others] = await salesOf(world)
+      expect(others).toEqual([])
+      expect(sale).toMatchObject({ state: 'settled', scheme: 'exact', isBusy: false, payer: buyer.address, model: 'demo/echo' })
+      expect(await balanceOf(buyer.address)).toBe(before - (sale?.amountSettled ?? 0n))
+      expect(await balanceOf(world.payTo)).toBe(sale?.amountSettled)
+      expect(answer.receipt).toMatchObject({ success: true, transaction: sale?.transaction, payer: buyer.address })
+      expect(answer.headers.get('cache-control')).toBe('private, no-store')
+      const books = await closedBooks(world)
+      expectBalanced(books)
+      // What was earned covers what was spent, at the margin that was asked for.
+      expect((sale?.amountSettled ?? 0n) * 2n).toBeGreaterThanOrEqual(paidOf(books) * 3n)
+      expect(books.rows.map(({ requestId }) => requestId)).toEqual([sale?.requestId])
+    },
+  )
+
+  it('is asked once, before any provider is, in words that clients of both versions understand', async () => {
+    const { url, provider } = await startShop()
+    const response = await fetch(url + chatWire.path(false), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(chatWire.body(false, 'hello')),
+    })
+    expect(response.status).toBe(402)
+    const required = decodePaymentRequiredHeader(response.headers.get('payment-required') ?? '')
+    const body = (await response.json()) as { x402Version: number; accepts: { maxAmountRequired: string; network: string }[] }
+    expect(body.x402Version).toBe(1)
+    expect(body.accepts.map(({ network }) => network)).toEqual(['base-sepolia'])
+    expect(new Set([...required.accepts.map(({ amount }) => amount), ...body.accepts.map((offer) => offer.maxAmountRequired)]).size).toBe(1)
+    expect(response.headers.get('cache-control')).toContain('no-store')
+    expect(provider.counters.requests).toBe(0)
+  })
+
+  it('gets one answer for one payment, however many copies he sends', async () => {
+    const { url, world, provider } = await startShop()
+    const buyer = await createBuyer(current())
+    const { headers } = await signFor(buyer, url, chatWire)
+    const copies = await Promise.all([1, 2, 3, 4].map(() => order(fetch, url, chatWire, { headers })))
+    expect(copies.map(({ status }) => status).toSorted()).toEqual([200, 409, 409, 409])
+    expect(copies.find(({ status }) => status === 409)?.headers.get('retry-after')).toBe('1')
+    const again = await order(fetch, url, chatWire, { headers })
+    expect([again.status, again.text]).toEqual([200, copies.find(({ status }) => status === 200)?.text])
+    expect(again.receipt).toEqual(copies.find(({ status }) => status === 200)?.receipt)
+    expect([provider.counters.handlerRuns, (await salesOf(world)).length]).toEqual([1, 1])
+  })
+})
