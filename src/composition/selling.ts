@@ -27,6 +27,8 @@ export type Selling = { readonly cashier: Cashier; close(): Promise<void> }
 /** Seconds an offer holds; payers refuse to sign for longer. */
 const OFFER_SECONDS = 300
 const SWEEP_MS = 30_000
+/** Well within the time that a payer must wait to take his deposit back. */
+const PAY_OUT_MS = 600_000
 
 /** @returns `undefined` when the config does not charge. @throws RouteplaneError `config_invalid` when nobody could be paid. */
 export function openSelling({ config, context, wallet, chainOf, complete }: SellingSources): Selling | undefined {
@@ -39,6 +41,7 @@ export function openSelling({ config, context, wallet, chainOf, complete }: Sell
     terms,
     openFacilitator: () => openFacilitator(charge, terms, config, context),
     chainOf,
+    channels: ledger.sales.channels,
     bindingKey: () => (key ??= ledger.nonceSalt().then((salt) => createHmac('sha256', salt).update('offers').digest())),
     clock,
   })
@@ -47,10 +50,14 @@ export function openSelling({ config, context, wallet, chainOf, complete }: Sell
     cashier.collectOpen().catch((error: unknown) => log.warn('sales cannot be collected now', { code: toRouteplaneError(error).code }))
   void collect()
   const sweep = setInterval(() => void collect(), SWEEP_MS).unref()
+  const bringHome = () =>
+    cashier.payOut().catch((error: unknown) => log.warn('channels cannot be claimed now', { code: toRouteplaneError(error).code }))
+  const payOut = setInterval(() => void bringHome(), PAY_OUT_MS).unref()
   return {
     cashier,
     async close() {
       clearInterval(sweep)
+      clearInterval(payOut)
       await cashier.close()
     },
   }

@@ -1,4 +1,5 @@
 /** Settles x402 payments on a local chain with the official facilitator, in this process or over HTTP. */
+import type { HttpBindings } from '@hono/node-server'
 import { x402Facilitator } from '@x402/core/facilitator'
 import type { FacilitatorClient } from '@x402/core/server'
 import type { Network, PaymentPayload, PaymentRequirements } from '@x402/core/types'
@@ -60,8 +61,8 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<De
 }
 
 /** Serves a facilitator over HTTP: `GET /supported`, `POST /verify`, `POST /settle`. */
-export function createFacilitatorApp(client: FacilitatorClient): Hono {
-  const app = new Hono()
+export function createFacilitatorApp(client: FacilitatorClient): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>()
   app.get('/supported', async (context) => context.json(await client.getSupported()))
   app.post('/verify', async (context) => {
     const { payload, requirements } = readBody(await context.req.text())

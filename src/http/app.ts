@@ -22,6 +22,7 @@ import { type Guard, type Refusal, createGuard, notAllowed, pathOf } from './gua
 import { createKeepAlive } from './keep-alive.ts'
 import { MCP_PATH, type McpEndpoint, encodeRpcError, mountMcp } from './mcp-route.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
+import { mountRoute } from './route-route.ts'
 
 export type AppOptions = {
   readonly protocols: readonly Protocol[]
@@ -101,6 +102,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   mountCountTokens(app, deps, refuseMethod('POST'))
   mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
+  mountRoute(app, { ...deps, routeplane, protocols }, refuseMethod)
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
   const closeMcp = options.mcp === undefined ? undefined : mountMcp(app, { open: options.mcp, refuseMethod })
   app.notFound(({ env }) => {

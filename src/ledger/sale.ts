@@ -112,9 +112,23 @@ export type SaleStore = {
   end(id: string, ending: SaleEnding): Promise<void>
   /** Ends the work on the answer, and keeps it when there is one. Larger ones than `MAX_KEPT_BYTES` are not kept. */
   release(id: string, answer: KeptAnswer | undefined, now: number): Promise<void>
+  /** Forgets a claim whose payment turned out to be none. @throws RouteplaneError `internal` for a sale that owes something. */
+  forget(id: string): Promise<void>
   get(id: string): Promise<SaleRow | undefined>
   byKey(key: string): Promise<SaleRow | undefined>
   list(filter: SaleFilter): Promise<readonly SaleRow[]>
   /** Sales that are due or unknown and nobody is at work on, oldest first. */
   uncollected(now: number): Promise<readonly SaleRow[]>
+  readonly channels: SaleChannels
+}
+
+/** What the server of a channel scheme knows of each channel, as a text of its own. */
+export type SaleChannels = {
+  get(id: string): Promise<string | undefined>
+  list(): Promise<readonly string[]>
+  /** Changes one in a transaction of its own; `undefined` removes it. Nothing else comes between reading and writing. */
+  update(
+    id: string,
+    change: (current: string | undefined) => string | undefined,
+  ): Promise<{ readonly before: string | undefined; readonly after: string | undefined }>
 }

@@ -23,7 +23,7 @@ export const modelResource: Resource = {
   read: async (id, { routeplane }) => {
     await routeplane.ready()
     const listing = routeplane.catalog.model(decode(id))
-    return listing === undefined ? undefined : modelDetail(listing)
+    return listing === undefined ? undefined : modelDetail(listing, routeplane.providers.standing)
   },
 }
 

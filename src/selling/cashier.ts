@@ -25,6 +25,8 @@ export type Cashier = {
   sell(call: GatewayCall, carried: Carried): Promise<Completion>
   /** Collects what dead processes and failed settlements have left. @returns how many are settled now. */
   collectOpen(): Promise<number>
+  /** Brings home what lies in channels. @returns how many payers it came from. */
+  payOut(): Promise<number>
   /** Waits until what is being collected is. */
   close(): Promise<void>
 }
@@ -55,6 +57,11 @@ export function createCashier(options: CashierOptions): Cashier {
       return serve(claimed, { ...quoting, tender, collector }, options)
     },
     collectOpen: collector.sweep,
+    async payOut() {
+      let payers = 0
+      for (const till of tills) payers += (await till.payOut?.()) ?? 0
+      return payers
+    },
     close: collector.close,
   }
 }
@@ -155,7 +162,12 @@ async function serveNew(sale: SaleRow, serving: Serving, options: CashierOptions
   }
   try {
     const verdict = await tender.verify()
-    if (!verdict.valid) throw await required(serving, verdict.reason, options, tender)
+    if (!verdict.valid) {
+      // Nobody's payment: whoever sends junk leaves no trace in the books.
+      const refusal = await required(serving, verdict.reason, options, tender)
+      await options.context.ledger.sales.forget(sale.id)
+      throw refusal
+    }
     const completion = await begin(sale, serving, options)
     // The answer to an earlier request of the same caller and key: he has paid for it already.
     if (completion.head.replayed === true) {

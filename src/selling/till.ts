@@ -36,6 +36,8 @@ export type Till = {
   revive(sale: SaleRow): Promise<Tender | undefined>
   /** What tells the client of a sale that was settled before; `undefined` for another till's. */
   receipt(sale: SaleRow): Readonly<Record<string, string>> | undefined
+  /** Brings home what has been earned and does not lie with the payee yet. @returns how many payers it came from. */
+  payOut?(): Promise<number>
 }
 
 /** One payment as it was handed over. */

@@ -27,6 +27,9 @@ export type TempoTransfer = {
   readonly sponsored: boolean
 }
 
+/** A transfer that only the collector of channel deposits can fetch: the wallet knows its address. */
+export type DepositAuthorization = Omit<TransferAuthorization, 'to' | 'validAfterSeconds'>
+
 /** What was agreed before the wallet was asked; the policy repeats the comparison. */
 export type SigningGrant = {
   readonly attemptId: string
@@ -47,4 +50,10 @@ export type Wallet = {
    * @throws RouteplaneError `policy_refused` as above.
    */
   signTempoTransfer(transfer: TempoTransfer, grant: SigningGrant): Promise<`0x76${string}`>
+  /**
+   * Signs an EIP-3009 receipt by the collector that fills payment channels, and by nobody else; its nonce names the channel.
+   *
+   * @throws RouteplaneError `policy_refused` as {@link Wallet.signTransfer}.
+   */
+  signDeposit(deposit: DepositAuthorization, grant: Omit<SigningGrant, 'payee'>): Promise<`0x${string}`>
 }

@@ -1,10 +1,13 @@
 /** Callers without an account buy completions with official clients: paid once, answered once, whatever happens. */
 import { describe, expect, it } from 'vitest'
-import { decodePaymentRequiredHeader } from '@x402/core/http'
+import { x402Client } from '@x402/core/client'
+import { decodePaymentRequiredHeader, x402HTTPClient } from '@x402/core/http'
+import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/client'
 import type { PaidProviderOptions } from '../../src/demo/paid-provider.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { closedBooks, expectBalanced, paidOf } from '../support/engine.ts'
 import {
+  OPERATOR_TOKEN,
   chatWire,
   createBuyer,
   openShop,
@@ -67,6 +70,45 @@ describe('a caller without an account', () => {
     expect(new Set([...required.accepts.map(({ amount }) => amount), ...body.accepts.map((offer) => offer.maxAmountRequired)]).size).toBe(1)
     expect(response.headers.get('cache-control')).toContain('no-store')
     expect(provider.counters.requests).toBe(0)
+  })
+
+  it('pays by the body of the 402 when he knows version 1 alone', async () => {
+    const { url, world } = await startShop()
+    const buyer = await createBuyer(current())
+    const client = new x402HTTPClient(new x402Client().registerV1('base-sepolia', new ExactEvmSchemeV1(buyer)))
+    for (const stream of [false, true]) {
+      const asked = await fetch(url + chatWire.path(stream), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(chatWire.body(stream, 'how are you?')),
+      })
+      const required = client.getPaymentRequiredResponse(() => null, await asked.json())
+      const headers = client.encodePaymentSignatureHeader(await client.createPaymentPayload(required))
+      expect(Object.keys(headers)).toEqual(['X-PAYMENT'])
+      const answer = await order(fetch, url, chatWire, { stream, headers })
+      expect([answer.status, chatWire.textOf(answer.text)]).toEqual([200, 'thrift heard: how are you?'])
+      expect(answer.receipt).toMatchObject({ success: true, network: 'base-sepolia', payer: buyer.address })
+    }
+    const sales = await salesOf(world)
+    expect(sales.map(({ state, protocol }) => [state, protocol])).toEqual([
+      ['settled', 'x402-1'],
+      ['settled', 'x402-1'],
+    ])
+    expect(await balanceOf(world.payTo)).toBe(sales.reduce((sum, { amountSettled }) => sum + (amountSettled ?? 0n), 0n))
+  })
+
+  it('who is the operator pays nothing', async () => {
+    const { url, world } = await startShop()
+    const answer = await order(fetch, url, chatWire, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } })
+    expect([answer.status, await salesOf(world)]).toEqual([200, []])
+  })
+
+  it('reaches what is sold and nothing else', async () => {
+    const { url } = await startShop()
+    const statuses = await Promise.all(
+      ['/v1/models', '/v1/receipts', '/v1/status', '/v1/responses/resp_1'].map(async (path) => (await fetch(url + path)).status),
+    )
+    expect(statuses).toEqual([200, 401, 401, 401])
   })
 
   it('gets one answer for one payment, however many copies he sends', async () => {

@@ -7,6 +7,7 @@ import { checkTime, plainText } from '../rules.ts'
 import {
   saleMoves,
   saleStates,
+  type SaleChannels,
   type SaleClaim,
   type SaleClaimed,
   type SaleEnding,
@@ -60,11 +61,17 @@ export const saleSql = {
     "credential = CASE WHEN ? IN ('settled', 'refused') THEN NULL ELSE credential END, updated_at = ? WHERE id = ?",
   releaseSale: 'UPDATE sales SET busy = 0, status = ?, headers = ?, body = ?, updated_at = ? WHERE id = ?',
   openSales: "SELECT * FROM sales WHERE state IN ('due', 'unknown') ORDER BY +id",
+  channelById: 'SELECT state FROM sale_channels WHERE id = ?',
+  putChannel: 'INSERT OR REPLACE INTO sale_channels (id, state) VALUES (?, ?)',
+  dropChannel: 'DELETE FROM sale_channels WHERE id = ?',
   // A few at a time: a claim must not pay for a whole day's answers.
   forgetAnswers:
     'UPDATE sales SET status = NULL, headers = NULL, body = NULL WHERE rowid IN ' +
     '(SELECT rowid FROM sales WHERE body IS NOT NULL AND updated_at <= ? ORDER BY updated_at LIMIT 16)',
 } as const
+
+/** Read only to claim what all of them owe. */
+const EVERY_CHANNEL = 'SELECT state FROM sale_channels ORDER BY id'
 
 export function createSaleStore(engine: Engine): SaleStore {
   const { connection, writer, read, processes } = engine
@@ -88,9 +95,15 @@ export function createSaleStore(engine: Engine): SaleStore {
         const values = [kept?.status, kept === undefined ? undefined : JSON.stringify(kept.headers), kept?.body]
         connection.run(saleSql.releaseSale, [...values, now, id])
       }),
+    forget: (id) =>
+      writer.write(() => {
+        requireMove(find(saleSql.saleById, id), 'void')
+        connection.run(saleSql.dropSale, [id])
+      }),
     get: (id) => readOne(saleSql.saleById, id),
     byKey: (key) => readOne(saleSql.saleByKey, key),
     list: (filter) => read(() => connection.all(...saleQuery(filter)).map(readSale)),
+    channels: createSaleChannels(engine),
     uncollected: (now) =>
       read(() =>
         connection
@@ -98,6 +111,25 @@ export function createSaleStore(engine: Engine): SaleStore {
           .map(readSale)
           .filter(({ isBusy, owner }) => !isBusy || (owner !== processes.self && processes.isDead(owner, now))),
       ),
+  }
+}
+
+function createSaleChannels({ connection, writer, read }: Engine): SaleChannels {
+  const textIn = (id: string) => {
+    const row = connection.all(saleSql.channelById, [id])[0]
+    return row === undefined ? undefined : textOf(row, 'state')
+  }
+  return {
+    get: (id) => read(() => textIn(id)),
+    list: () => read(() => connection.all(EVERY_CHANNEL).map((row) => textOf(row, 'state'))),
+    update: (id, change) =>
+      writer.write(() => {
+        const before = textIn(id)
+        const after = change(before)
+        if (after === undefined) connection.run(saleSql.dropChannel, [id])
+        else if (after !== before) connection.run(saleSql.putChannel, [id, after])
+        return { before, after }
+      }),
   }
 }
 

@@ -3,6 +3,7 @@ import type { FacilitatorClient, x402ResourceServer } from '@x402/core/server'
 import type { Network, PaymentRequirements } from '@x402/core/types'
 import { findAssetBySymbol, findNetwork, DEFAULT_SYMBOL, type AssetRow } from '../../chain/networks.ts'
 import { RouteplaneError } from '../../errors.ts'
+import type { SaleChannels } from '../../ledger/sale.ts'
 import type { ChargeTerms } from '../charge.ts'
 import type { SellingScheme } from './scheme/scheme.ts'
 
@@ -19,6 +20,7 @@ export type Desk = { readonly server: x402ResourceServer; readonly client: Facil
 export type DeskOptions = {
   readonly terms: ChargeTerms
   readonly schemes: readonly SellingScheme[]
+  readonly channels: SaleChannels
   /** Opens the facilitators; loads packages, so only when somebody asks to pay. */
   openFacilitator(): Promise<FacilitatorClient>
 }
@@ -35,7 +37,7 @@ export function createDesk(options: DeskOptions): () => Promise<Desk> {
   }
 }
 
-async function open({ terms, schemes, openFacilitator }: DeskOptions): Promise<Desk> {
+async function open({ terms, schemes, channels, openFacilitator }: DeskOptions): Promise<Desk> {
   const [{ x402ResourceServer: Server }, client] = await Promise.all([import('@x402/core/server'), openFacilitator()])
   const supported = await client.getSupported()
   const wanted = terms.schemes.flatMap((id) => schemes.filter((scheme) => scheme.id === id))
@@ -54,7 +56,7 @@ async function open({ terms, schemes, openFacilitator }: DeskOptions): Promise<D
   // What it supports has been asked already: the server would write to the console when it cannot.
   const known: FacilitatorClient = { ...bound(client), getSupported: () => Promise.resolve(supported) }
   const server = new Server(known)
-  for (const { network, scheme } of ways) server.register(network, await scheme.open({ payTo: terms.payTo }))
+  for (const { network, scheme } of ways) server.register(network, await scheme.open({ payTo: terms.payTo, channels }))
   await server.initialize()
   return { server, client, ways }
 }

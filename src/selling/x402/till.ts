@@ -2,7 +2,7 @@
 import type { PaymentPayload, PaymentRequirements, SettleResponse } from '@x402/core/types'
 import type { Chain } from '../../chain/chain.ts'
 import { findNetwork } from '../../chain/networks.ts'
-import type { SalePayment, SaleRow } from '../../ledger/sale.ts'
+import type { SaleChannels, SalePayment, SaleRow } from '../../ledger/sale.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Atomic } from '../../money.ts'
@@ -20,6 +20,7 @@ export type X402TillOptions = {
   readonly chainOf: (network: string) => Chain
   /** Secret; binds offers to their requests, the same in every process of one ledger. */
   readonly bindingKey: () => Promise<Uint8Array>
+  readonly channels: SaleChannels
   readonly clock: Clock
 }
 
@@ -27,7 +28,8 @@ export type X402TillOptions = {
 const LEAST_SECONDS = 10n
 
 export function createX402Till(options: X402TillOptions): Till {
-  const desk = createDesk({ terms: options.terms, schemes: sellingSchemes, openFacilitator: options.openFacilitator })
+  const { terms, channels, openFacilitator } = options
+  const desk = createDesk({ terms, schemes: sellingSchemes, channels, openFacilitator })
   return {
     id: 'x402',
     ask: async (quote, reason, failed) => ask(await desk(), quote, reason, failed, options),
@@ -41,6 +43,14 @@ export function createX402Till(options: X402TillOptions): Till {
       return { ...toTender(await desk(), presented, await options.bindingKey(), options, true), payment: sale }
     },
     receipt: receiptOfSale,
+    async payOut() {
+      const { ways, client } = await desk()
+      let payers = 0
+      for (const { scheme, network, asset } of ways) {
+        payers += (await scheme.payOut?.({ payTo: terms.payTo, channels }, client, network, asset.address)) ?? 0
+      }
+      return payers
+    },
   }
 }
 
@@ -109,7 +119,7 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
     nonce: signed.nonce,
     validBeforeSeconds: signed.validBeforeSeconds,
   }
-  const settling = createSettling(desk, presented, way, payment)
+  const settling = createSettling(desk, presented, way, payment, isRevived)
   let isFirst = !isRevived
   const tender: Tender = {
     payment,
@@ -157,7 +167,7 @@ type Settling = {
   cancel(): Promise<void>
 }
 
-function createSettling({ server, client }: Desk, presented: Presented, way: Way, payment: SalePayment): Settling {
+function createSettling({ server, client }: Desk, presented: Presented, way: Way, payment: SalePayment, isRevived: boolean): Settling {
   if (presented.version === 1) {
     const payload = presented.payload as unknown as PaymentPayload
     const terms = termsV1(way, payment) as unknown as PaymentRequirements
@@ -167,10 +177,12 @@ function createSettling({ server, client }: Desk, presented: Presented, way: Way
   const terms = payload.accepted
   return {
     verify: () => server.verifyPayment(payload, terms),
-    settle: (amount) =>
-      way.scheme.charging === 'quote'
-        ? server.settlePayment(payload, terms)
-        : server.settlePayment(payload, terms, undefined, undefined, { amount: amount.toString() }),
+    async settle(amount) {
+      if (way.scheme.charging === 'quote') return server.settlePayment(payload, terms)
+      // What a metered scheme's server remembers of verifying ended with the process that verified.
+      if (isRevived) await server.verifyPayment(payload, terms)
+      return server.settlePayment(payload, terms, undefined, undefined, { amount: amount.toString() })
+    },
     async cancel() {
       await server
         .createPaymentCancellationDispatcher(payload, terms)

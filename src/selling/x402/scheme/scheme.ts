@@ -1,8 +1,9 @@
 /** The contract of an x402 scheme as a seller meets it. */
-import type { SchemeNetworkServer } from '@x402/core/types'
+import type { FacilitatorClient } from '@x402/core/server'
+import type { Network, SchemeNetworkServer } from '@x402/core/types'
 import type { Charging } from '../../settlement-matrix.ts'
 import type { Signed } from '../read.ts'
-import type { SalePayment } from '../../../ledger/sale.ts'
+import type { SaleChannels, SalePayment } from '../../../ledger/sale.ts'
 import type { Chain } from '../../../chain/chain.ts'
 import type { Fate } from '../../../chain/confirm.ts'
 
@@ -17,6 +18,8 @@ export type SellingScheme = {
   read(payload: Record<string, unknown>): Signed
   /** What the chain says became of a payment; `undefined` where it cannot tell, or nothing of a single payment is on it. */
   fateOf(chain: Chain, payment: SalePayment): Promise<Fate | undefined>
+  /** Brings home what has been earned and lies in contracts. @returns how many payers it came from. */
+  payOut?(options: SchemeOptions, client: FacilitatorClient, network: Network, token: `0x${string}`): Promise<number>
 }
 
-export type SchemeOptions = { readonly payTo: `0x${string}` }
+export type SchemeOptions = { readonly payTo: `0x${string}`; readonly channels: SaleChannels }

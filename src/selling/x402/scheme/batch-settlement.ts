@@ -1,0 +1,68 @@
+/** `batch-settlement`: the caller opens a channel with one deposit, then pays by vouchers, each call for what was delivered. */
+import type { ChannelStorage } from '@x402/evm/batch-settlement/server'
+import { isRecord, parseJson } from '../../../lib/json.ts'
+import type { SaleChannels } from '../../../ledger/sale.ts'
+import type { Atomic } from '../../../money.ts'
+import { invalid, member, type Signed } from '../read.ts'
+import type { SellingScheme } from './scheme.ts'
+
+/** Seconds that a caller who takes his deposit back on his own must wait: long enough to claim what he owes. */
+const WITHDRAW_DELAY_SECONDS = 3_600
+/** A voucher never expires; the year 9999, in Unix seconds. */
+const NEVER = 253_402_300_799n
+
+export const batchSettlement: SellingScheme = {
+  id: 'batch-settlement',
+  charging: 'usage',
+  inV1: false,
+  async open({ payTo, channels }) {
+    const { BatchSettlementEvmScheme } = await import('@x402/evm/batch-settlement/server')
+    return new BatchSettlementEvmScheme(payTo, { storage: storageOn(channels), withdrawDelay: WITHDRAW_DELAY_SECONDS })
+  },
+  read: readVoucher,
+  fateOf: () => Promise.resolve(undefined),
+  async payOut({ payTo, channels }, client, network, token) {
+    const { BatchSettlementEvmScheme } = await import('@x402/evm/batch-settlement/server')
+    const scheme = new BatchSettlementEvmScheme(payTo, { storage: storageOn(channels), withdrawDelay: WITHDRAW_DELAY_SECONDS })
+    const manager = scheme.createChannelManager(client, network, token)
+    if ((await manager.getClaimableVouchers()).length === 0) return 0
+    const { claims } = await manager.claimAndSettle()
+    return claims.reduce((sum, { vouchers }) => sum + vouchers, 0)
+  },
+}
+
+/** @see https://github.com/coinbase/x402, `specs/schemes/batch-settlement` */
+function readVoucher(payload: Record<string, unknown>): Signed {
+  if (payload['type'] !== 'deposit' && payload['type'] !== 'voucher') throw invalid('the payment is neither a deposit nor a voucher')
+  const voucher = member.record(payload, 'voucher')
+  const config = member.record(payload, 'channelConfig')
+  member.hex(voucher, 'signature')
+  const most = member.integer(voucher, 'maxClaimableAmount')
+  const nonce = `${member.bytes32(voucher, 'channelId')}:${most}`
+  return { payer: member.address(config, 'payer'), nonce, amount: most as Atomic, validBeforeSeconds: NEVER }
+}
+
+type Channel = NonNullable<Awaited<ReturnType<ChannelStorage['get']>>>
+
+/** What the official server keeps of a channel, in our ledger: one change at a time, in however many processes. */
+function storageOn(channels: SaleChannels): ChannelStorage {
+  return {
+    get: async (id) => read(await channels.get(id.toLowerCase())),
+    list: async () => (await channels.list()).flatMap((text) => read(text) ?? []),
+    async updateChannel(id, update) {
+      const { before, after } = await channels.update(id.toLowerCase(), (text) => {
+        const current = read(text)
+        const next = update(current)
+        return next === current ? text : next === undefined ? undefined : JSON.stringify(next)
+      })
+      const channel = read(after)
+      if (before === after) return { channel, status: 'unchanged' }
+      return { channel, status: after === undefined ? 'deleted' : 'updated' }
+    },
+  }
+}
+
+function read(text: string | undefined): Channel | undefined {
+  const value = text === undefined ? undefined : parseJson(text)
+  return isRecord(value) ? (value as unknown as Channel) : undefined
+}
