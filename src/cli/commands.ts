@@ -9,6 +9,9 @@ import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
 import { ledgerVerify } from './ledger-verify.ts'
 import { receiptsStatement } from './receipts-statement.ts'
+import { presetsDelete, presetsList, presetsSet, presetsShow } from './presets.ts'
+import { providersList, providersShow } from './providers.ts'
+import { reload } from './reload.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
 import { reconcile } from './reconcile.ts'
 import { canonicalAdd, canonicalList, canonicalRemove } from './registry-canonical.ts'
@@ -29,6 +32,13 @@ export const commands: readonly Command[] = [
   modelsList,
   modelsShow,
   route,
+  providersList,
+  providersShow,
+  presetsList,
+  presetsShow,
+  presetsSet,
+  presetsDelete,
+  reload,
   walletCreate,
   walletImport,
   walletStatus,

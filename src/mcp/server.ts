@@ -2,12 +2,14 @@
 import { type InputRequiredResult, McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
 import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import type { GatewayCall } from '../gateway/call.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { type Approvals, type Approver, createApprovals } from './approval.ts'
 import { icons } from './icon.ts'
 import { prompts, resources, tools } from './index.ts'
+import { sell } from './payment.ts'
 import { registerPrompts } from './prompt.ts'
 import { registerResources } from './resource.ts'
 import { toJsonSchema } from './schema.ts'
@@ -22,6 +24,8 @@ export type McpOptions = {
   readonly onCall?: (running: Promise<unknown>) => void
   /** Whether the server answers one request and is gone, so that nothing it is told can be remembered. */
   readonly isForOneRequest?: boolean
+  /** Whether the caller has no account: he pays for each call, and gets to see nothing of the operator's. */
+  readonly isStranger?: boolean
   /** Reads the state that a client brings back with the user's answers; rejects what this server has not sealed. */
   readonly requestState?: { verify(state: string, context: ServerContext): Promise<unknown> }
   /** Shared by servers that answer one request each: who brings an answer back finds another server than the one that asked. */
@@ -54,8 +58,10 @@ export function createMcpServer(open: Open, options: McpOptions): McpServer {
     },
   )
   const connection: Connection = { isForOneRequest: options.isForOneRequest === true }
-  for (const tool of tools as readonly Tool[]) registerTool(server, tool, connection, open, { ...options, approvals })
-  registerResources(server, resources, { open, log: options.log })
+  const mayUse = ({ isForStrangers }: { readonly isForStrangers: boolean }) => options.isStranger !== true || isForStrangers
+  const serving = { ...options, approvals }
+  for (const tool of (tools as readonly Tool[]).filter(mayUse)) registerTool(server, tool, connection, open, serving)
+  registerResources(server, resources.filter(mayUse), { open, log: options.log })
   registerPrompts(server, prompts, open)
   return server
 }
@@ -75,9 +81,13 @@ function registerTool(server: McpServer, tool: Tool, connection: Connection, ope
   }
   server.registerTool(name, config, (input: unknown, context: ServerContext) => {
     const approver = options.approvals.of(server, context, input)
-    const opened = async () =>
-      toToolContext(context, await open(), connection, { ...options, ...(approver === undefined ? {} : { approver }) })
-    const running = run(tool, input, opened, { log: options.log, approver })
+    const meta: Record<string, unknown> = {}
+    const addMeta = (members: object) => void Object.assign(meta, members)
+    const asking = { ...options, ...(approver === undefined ? {} : { approver }) }
+    const toContext = async () => ({ ...toToolContext(context, await open(), connection, asking), addMeta })
+    const running = run(tool, input, toContext, { log: options.log, approver }).then((result) =>
+      Object.keys(meta).length === 0 ? result : { ...result, _meta: meta },
+    )
     options.onCall?.(running)
     return running
   })
@@ -87,8 +97,8 @@ function toToolContext(
   { mcpReq }: ServerContext,
   routeplane: Routeplane,
   connection: Connection,
-  { clock = systemClock, log, approver }: McpOptions & { readonly approver?: Approver },
-): ToolContext {
+  { clock = systemClock, log, isStranger, approver }: McpOptions & { readonly approver?: Approver },
+): Omit<ToolContext, 'addMeta'> {
   const progressToken = mcpReq._meta?.progressToken
   let progress = 0
   const report = (message: string) => {
@@ -105,7 +115,13 @@ function toToolContext(
     signal: mcpReq.signal,
     ...(progressToken === undefined ? {} : { report }),
     ...(approver === undefined ? {} : { approve: approver.approve }),
+    ...(isStranger === true ? { sell: (call: GatewayCall) => sell(cashierOf(routeplane), call, mcpReq._meta) } : {}),
   }
+}
+
+function cashierOf({ cashier }: Routeplane): NonNullable<Routeplane['cashier']> {
+  if (cashier !== undefined) return cashier
+  throw new RouteplaneError('unauthorized', 'nothing is sold here')
 }
 
 /** Never rejects: an error of a tool is a result that the calling model reads. */

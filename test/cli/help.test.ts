@@ -24,6 +24,13 @@ describe('help', () => {
         models list                 List models with their prices.
         models show                 Show one model with each endpoint that serves it.
         route                       Show where a request would go and what it could cost. Sends nothing.
+        providers list              List providers with what they serve and how they are paid.
+        providers show              Show one provider: endpoints with their health, limits, and differences between its prices.
+        presets list                List the presets a request may name with @name.
+        presets show                Show one preset.
+        presets set                 Make a preset, or change the given fields of one.
+        presets delete              Delete a preset that was kept.
+        reload                      Have the running gateway take the config anew.
         wallet create               Make a new wallet in an encrypted key file.
         wallet import               Put a key you have into an encrypted key file.
         wallet status               Show the address, what it holds, and what may still be spent.
@@ -103,12 +110,14 @@ describe('help', () => {
     expect(await help('route', '--help')).toMatchInlineSnapshot(`
       "Show where a request would go and what it could cost. Sends nothing.
 
-      Usage: routeplane route <model> [options]
+      Usage: routeplane route [model] [options]
 
       <model> is anything a request may say: maker/name, provider:model, @preset, name:cost.
+      --replay shows the decision that was made for a request, by the id in its x-routeplane-request-id.
 
       Options
         --explain                   Also show every endpoint considered, and why others were not.
+        --replay <request id>       Show the decision of a request that was answered or failed.
         --prompt <text>             What would be asked; its length decides the price.
         --max-output-tokens <count>  The longest answer allowed.
         --max-cost <usd>            A cap below the configured ones, such as 0.01.
