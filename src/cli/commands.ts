@@ -8,6 +8,9 @@ import { init } from './init.ts'
 import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
+import { presetsDelete, presetsList, presetsSet, presetsShow } from './presets.ts'
+import { providersList, providersShow } from './providers.ts'
+import { reload } from './reload.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
 import { reconcile } from './reconcile.ts'
 import { canonicalAdd, canonicalList, canonicalRemove } from './registry-canonical.ts'
@@ -28,6 +31,13 @@ export const commands: readonly Command[] = [
   modelsList,
   modelsShow,
   route,
+  providersList,
+  providersShow,
+  presetsList,
+  presetsShow,
+  presetsSet,
+  presetsDelete,
+  reload,
   walletCreate,
   walletImport,
   walletStatus,

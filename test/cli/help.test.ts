@@ -24,6 +24,13 @@ describe('help', () => {
         models list                 List models with their prices.
         models show                 Show one model with each endpoint that serves it.
         route                       Show where a request would go and what it could cost. Sends nothing.
+        providers list              List providers with what they serve and how they are paid.
+        providers show              Show one provider: endpoints with their health, limits, and differences between its prices.
+        presets list                List the presets a request may name with @name.
+        presets show                Show one preset.
+        presets set                 Make a preset, or change the given fields of one.
+        presets delete              Delete a preset that was kept.
+        reload                      Have the running gateway take the config anew.
         wallet create               Make a new wallet in an encrypted key file.
         wallet import               Put a key you have into an encrypted key file.
         wallet status               Show the address, what it holds, and what may still be spent.

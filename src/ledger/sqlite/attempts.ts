@@ -150,6 +150,6 @@ function guardUnique(message: string, run: () => void): void {
   try {
     run()
   } catch (cause) {
-    throw isConstraint(cause) ? new RouteplaneError('internal', message, { cause }) : cause
+    throw isConstraint(cause) ? new RouteplaneError('internal', message, { cause, details: { reason: 'taken' } }) : cause
   }
 }
