@@ -4,6 +4,7 @@ import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import type { CatalogView } from './composition/catalog.ts'
+import { viewChannels, type ChannelView } from './composition/channels.ts'
 import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
 import { walletPassword } from './composition/password.ts'
 import type { PresetView } from './composition/preset-file.ts'
@@ -56,6 +57,7 @@ export type Routeplane = {
   readonly catalog: CatalogView
   readonly providers: ProviderView
   readonly receipts: ReceiptView
+  readonly channels: ChannelView
   readonly approvals: ApprovalView
   /** Reads the ledger's whole journal: an edit of any row of money shows. */
   verifyLedger(): Promise<EventVerdict>
@@ -127,6 +129,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     },
     ...routing.views,
     receipts: viewReceipts({ ...shared, resolver, asset, payer: wallet?.address, recovered: background.recovered }),
+    channels: viewChannels({ ...shared, resolver, transport: context.transport }),
     approvals: viewApprovals(ledger, clock),
     verifyLedger: () => ledger.verifyEvents(),
     invoices: viewInvoices(ledger, context.catalog, clock),
