@@ -1,5 +1,6 @@
 /** Reads the truth about payments from one network: balances, the state of authorizations, and transfers in logs. */
 import type { PublicClient } from 'viem'
+import { batchSettlementAbi, batchSettlementAddress } from '../../contracts-abi/batch-settlement.ts'
 import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import type { Atomic } from '../money.ts'
@@ -8,6 +9,8 @@ import { findPermitTransfer, permitState } from './permit2.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
 import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
 import { payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
+import { quoteTempo } from './tempo-quote.ts'
+import type { TempoCall, TempoQuote } from './tempo-quote.ts'
 
 export type { CancellationEvidence, TransferEvidence } from './evidence.ts'
 
@@ -38,8 +41,22 @@ export type Chain = {
   permitState(payer: Address, nonce: `0x${string}`, atBlock?: bigint): Promise<AuthorizationState>
   /** Finds the transfer of a Permit2 signature, of at most `amount`; `undefined` when the blocks searched do not have it. */
   findPermitTransfer(query: TransferQuery): Promise<TransferEvidence | undefined>
+  /** Finds the transfer with a memo, on networks whose tokens have one; its `nonce` is the memo. Up to `toBlock` when given. */
+  findMemoTransfer(query: MemoQuery): Promise<TransferEvidence | undefined>
+  /** What a Tempo transaction may cost its sender: the node's estimate of its work, and the price of it now. */
+  quoteTempo(call: TempoCall): Promise<TempoQuote>
   /** Every transfer that the payer made, by authorization or otherwise, in the chain's order; both ends inclusive. */
   transfersFrom(query: TransferRange): Promise<readonly TransferEvidence[]>
+  /** What lies in a payment channel of x402 `batch-settlement`; zeros for one that nobody has filled. */
+  channel(id: `0x${string}`): Promise<ChannelOnChain>
+}
+
+/** In base units. `balance` is all that was put in less what came back; `claimed` of it is the receiver's. */
+export type ChannelOnChain = {
+  readonly balance: Atomic
+  readonly claimed: Atomic
+  /** Of a withdrawal under way. */
+  readonly withdrawal?: { readonly amount: Atomic; readonly initiatedAtSeconds: number }
 }
 
 export type AuthorizationState = 'unused' | 'used'
@@ -59,6 +76,16 @@ export type TransferQuery = AuthorizationQuery & {
   /** Only a transfer of exactly this many base units. */
   readonly amount?: bigint
   /** Somebody's claim of where it is: looked at first, and alone when there is no `fromBlock`. */
+  readonly transaction?: `0x${string}`
+}
+
+export type MemoQuery = {
+  readonly asset: Address
+  readonly payer: Address
+  readonly payee: Address
+  readonly memo: `0x${string}`
+  readonly toBlock?: bigint
+  /** Somebody's claim of where it is: looked at first. */
   readonly transaction?: `0x${string}`
 }
 
@@ -102,13 +129,26 @@ export function createChain(options: ChainOptions): Chain {
     permitState: (payer, nonce, atBlock) => read('permit state', (client) => permitState(client, payer, nonce, atBlock)),
     findPermitTransfer: (query) =>
       read('permit transfer', async (client) => findPermitTransfer(client, query, await searchRange(client, query))),
+    findMemoTransfer: (query) => read('transfer', (client) => findMemoTransfer(client, query)),
+    quoteTempo: (call) => read('fee', (client) => quoteTempo(client, options.network, call)),
     transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
+    channel: (id) => read('channel', (client) => readChannel(client, id)),
   }
 }
 
 async function readBlock(client: PublicClient, blockTag: 'latest' | 'safe'): Promise<ChainBlock> {
   const block = await client.getBlock({ blockTag })
   return { number: block.number, timestampSeconds: block.timestamp }
+}
+
+async function readChannel(client: PublicClient, id: `0x${string}`): Promise<ChannelOnChain> {
+  const contract = { address: batchSettlementAddress, abi: batchSettlementAbi, args: [id] } as const
+  const [[balance, claimed], [amount, initiatedAt]] = await Promise.all([
+    client.readContract({ ...contract, functionName: 'channels' }),
+    client.readContract({ ...contract, functionName: 'pendingWithdrawals' }),
+  ])
+  const withdrawal = initiatedAt === 0 ? {} : { withdrawal: { amount: amount as Atomic, initiatedAtSeconds: initiatedAt } }
+  return { balance: balance as Atomic, claimed: claimed as Atomic, ...withdrawal }
 }
 
 async function findTransfer(client: PublicClient, query: TransferQuery): Promise<TransferEvidence | undefined> {
@@ -132,6 +172,23 @@ async function transferIn(client: PublicClient, query: TransferQuery, transactio
   )
 }
 
+async function findMemoTransfer(client: PublicClient, query: MemoQuery): Promise<TransferEvidence | undefined> {
+  const { asset, payer, payee, memo } = query
+  const within = async (transaction: `0x${string}`) => {
+    const logs = await payerLogsOf(client, { asset, payer }, transaction)
+    return readTransfers(payer, logs).find(({ nonce, payee: paid }) => nonce !== undefined && sameHex(nonce, memo) && sameHex(paid, payee))
+  }
+  const claimed = query.transaction === undefined ? undefined : await within(query.transaction)
+  if (claimed !== undefined) return claimed
+  const toBlock = query.toBlock ?? (await readBlock(client, 'latest')).number
+  const fromBlock = toBlock > LOOKBACK_BLOCKS ? toBlock - LOOKBACK_BLOCKS : 0n
+  for await (const logs of payerLogs(client, { asset, payer, memo }, { fromBlock, toBlock })) {
+    const [found] = logs
+    if (found !== undefined) return within(found.transaction)
+  }
+  return undefined
+}
+
 async function findCancellation(client: PublicClient, query: AuthorizationQuery): Promise<CancellationEvidence | undefined> {
   const log = await newestLog(client, query, 'canceled')
   return log === undefined ? undefined : readCancellation(query.payer, query.nonce, [log])
@@ -139,7 +196,7 @@ async function findCancellation(client: PublicClient, query: AuthorizationQuery)
 
 async function newestLog(client: PublicClient, query: AuthorizationQuery, kind: PayerLog['kind']): Promise<PayerLog | undefined> {
   for await (const logs of payerLogs(client, query, await searchRange(client, query))) {
-    const found = logs.find((log) => log.kind === kind && log.kind !== 'transfer' && sameHex(log.nonce, query.nonce))
+    const found = logs.find((log) => log.kind === kind && 'nonce' in log && sameHex(log.nonce, query.nonce))
     if (found !== undefined) return found
   }
   return undefined

@@ -16,7 +16,7 @@ export async function installPermitContracts(rpc: Rpc, anvilInstalledIn?: string
   const { permit2, multicall3, x402ExactPermit2Proxy, x402UptoPermit2Proxy } = canonicalContracts
   const genuine = await startAnvil({
     chainId: 1,
-    kind: 'tempo',
+    tempo: true,
     ...(anvilInstalledIn === undefined ? {} : { installedIn: anvilInstalledIn }),
   })
   try {

@@ -15,7 +15,9 @@ import { blameAnswer } from './blame.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { decide, tokensOf, type Decided } from './decide.ts'
+import { keptDecision } from './decision-card.ts'
 import { toUsage } from './estimate.ts'
+import { describe } from './explain.ts'
 import type { NativeLane, TranslateLane } from './lane.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
@@ -70,7 +72,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
     }
   }
   const error = summarise(failures, decided)
-  recordFailure({ call, failures, error, startedAt }, context)
+  recordFailure({ call, decided, failures, error, startedAt }, context)
   throw error
 }
 
@@ -139,10 +141,7 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     endpointKey(endpoint),
     error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error),
   )
-  const receipt =
-    started.payment.receiptId === undefined
-      ? undefined
-      : await context.ledger.attempts.get(started.payment.receiptId).catch(() => undefined)
+  const receipt = await receiptOf(started, context)
   const paidUsd = receipt?.payment?.settledUsd ?? started.payment.paidUsd
   const chargedUsd = paidUsd ?? costUsd
   record({ opened, status: 200, usage, chargedUsd, totalMs, ...(error === undefined ? {} : { errorCode: error.code }) }, context)
@@ -159,6 +158,11 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     ...(receipt?.payment?.transaction === undefined ? {} : { transaction: receipt.payment.transaction }),
     ...(receipt === undefined ? {} : { paymentStatus: receipt.payment?.finality ?? receipt.state }),
   }
+}
+
+/** What the ledger says of the payment by now; a ledger that cannot be read leaves it unsaid. */
+async function receiptOf({ payment: { receiptId } }: Started, { ledger }: GatewayContext) {
+  return receiptId === undefined ? undefined : ledger.attempts.get(receiptId).catch(() => undefined)
 }
 
 function success(started: Started, usage: Usage, totalMs: number): Outcome {
@@ -191,6 +195,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
     totalMs,
     attempts,
     startedAt: context.clock.now() - totalMs,
+    ...keptDecision(describe(opened.decided)),
     ...(chargedUsd === undefined ? {} : { costUsd: chargedUsd }),
     ...(errorCode === undefined ? {} : { errorCode }),
   })
@@ -199,6 +204,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
 function recordFailure(
   failed: {
     readonly call: GatewayCall
+    readonly decided: Decided
     readonly failures: readonly Failure[]
     readonly error: RouteplaneError
     readonly startedAt: number
@@ -215,6 +221,7 @@ function recordFailure(
     errorCode: failed.error.code,
     totalMs,
     attempts: failed.failures.length,
+    ...keptDecision(describe(failed.decided)),
     startedAt: context.clock.now() - totalMs,
   })
 }

@@ -2,6 +2,7 @@
 import { x402V1 } from './challenge/x402-v1.ts'
 import { x402V2 } from './challenge/x402-v2.ts'
 import type { PaymentProtocol } from './protocol.ts'
+import { batchSettlement } from './scheme/batch-settlement.ts'
 import { exact } from './scheme/exact.ts'
 import { exactPermit2, upto } from './scheme/permit2.ts'
 
@@ -9,6 +10,6 @@ import { exactPermit2, upto } from './scheme/permit2.ts'
 export const x402: PaymentProtocol = {
   id: 'x402',
   formats: [x402V2, x402V1],
-  schemes: [exact, exactPermit2, upto],
+  schemes: [exact, exactPermit2, upto, batchSettlement],
   termsOf: ({ x402: terms }) => terms,
 }

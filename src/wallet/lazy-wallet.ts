@@ -19,14 +19,18 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     if (key.address === address) return createLocalWallet({ key, policy })
     throw new RouteplaneError('keystore_invalid', `the key file names ${address}, but its key is ${key.address}`)
   }
-  const opened = () =>
-    (opening ??= open().catch((error: unknown) => {
+  const unlocked = async (): Promise<Wallet> => {
+    opening ??= open().catch((error: unknown) => {
       opening = undefined
       throw error
-    }))
+    })
+    return opening
+  }
   return {
     address,
-    signTransfer: async (authorization, grant) => (await opened()).signTransfer(authorization, grant),
-    signPermit: async (permit, grant) => (await opened()).signPermit(permit, grant),
+    signTransfer: async (authorization, grant) => (await unlocked()).signTransfer(authorization, grant),
+    signPermit: async (permit, grant) => (await unlocked()).signPermit(permit, grant),
+    signDeposit: async (deposit, grant) => (await unlocked()).signDeposit(deposit, grant),
+    signTempoTransfer: async (transfer, grant) => (await unlocked()).signTempoTransfer(transfer, grant),
   }
 }

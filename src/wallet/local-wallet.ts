@@ -1,43 +1,38 @@
 /** A wallet in this process: its policy judges, then its key signs typed data built from our own asset table. */
 import { canonicalContracts } from '../../contracts-abi/assets.ts'
+import { depositCollectorAddress } from '../../contracts-abi/batch-settlement.ts'
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { exactPermitTypes, permit2DomainName, uptoPermitTypes } from '../../contracts-abi/permit2.ts'
 import { chainIdOf } from '../chain/networks.ts'
 import type { WalletKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
-import type { PermitTransfer, Wallet } from './wallet.ts'
+import { serializeTempo } from './tempo-transfer.ts'
+import type { PermitTransfer, SigningGrant, TransferAuthorization, Wallet } from './wallet.ts'
 
 export type LocalWalletOptions = { readonly key: WalletKey; readonly policy: SigningPolicy }
 
 /**
- * Makes a wallet that signs EIP-3009 transfers and permits for x402's proxies, and nothing else. The same authorization gives the same signature
+ * Makes a wallet that signs payments and nothing else. The same authorization gives the same signature
  * (RFC 6979), so a lost one can be made again.
  *
  * @see https://eips.ethereum.org/EIPS/eip-3009
  */
-export function createLocalWallet({ key, policy }: LocalWalletOptions): Wallet {
+export function createLocalWallet(options: LocalWalletOptions): Wallet {
   return {
-    address: key.address,
-    async signTransfer(asked, grant) {
-      // A copy: what is judged and what is signed must be the same values, even of an object whose fields change.
-      const authorization = { ...asked }
-      const row = policy.approve(authorization, grant, key.address)
-      return key.signTypedData({
-        domain: { ...row.domain, chainId: chainIdOf(row.network), verifyingContract: row.address },
-        types: eip3009Types,
-        primaryType: 'TransferWithAuthorization',
-        message: {
-          from: key.address,
-          to: authorization.to.toLowerCase(),
-          value: authorization.value,
-          validAfter: authorization.validAfterSeconds,
-          validBefore: authorization.validBeforeSeconds,
-          nonce: authorization.nonce,
-        },
-      })
+    address: options.key.address,
+    signTransfer: (authorization, grant) => sign('TransferWithAuthorization', { ...authorization }, grant, options),
+    signDeposit(deposit, grant) {
+      const to = depositCollectorAddress
+      return sign('ReceiveWithAuthorization', { ...deposit, to, validAfterSeconds: 0n }, { ...grant, payee: to }, options)
+    },
+    async signTempoTransfer(asked, grant) {
+      const transfer = { ...asked }
+      const row = options.policy.approveTempo(transfer, grant, options.key.address)
+      return serializeTempo({ ...transfer, asset: row.address }, (hash) => options.key.signHash(hash))
     },
     async signPermit(asked, grant) {
       const permit = { ...asked }
+      const { key, policy } = options
       const row = policy.approvePermit(permit, grant, key.address)
       const proxy = proxies[permit.kind]
       const signature = await key.signTypedData({
@@ -48,6 +43,29 @@ export function createLocalWallet({ key, policy }: LocalWalletOptions): Wallet {
       return { signature, proxy }
     },
   }
+}
+
+/** @param authorization - A copy: what is judged and what is signed must be the same values, even of an object whose fields change. */
+async function sign(
+  primaryType: 'TransferWithAuthorization' | 'ReceiveWithAuthorization',
+  authorization: TransferAuthorization,
+  grant: SigningGrant,
+  { key, policy }: LocalWalletOptions,
+): Promise<`0x${string}`> {
+  const row = policy.approve(authorization, grant, key.address)
+  return key.signTypedData({
+    domain: { ...row.domain, chainId: chainIdOf(row.network), verifyingContract: row.address },
+    types: eip3009Types,
+    primaryType,
+    message: {
+      from: key.address,
+      to: authorization.to.toLowerCase(),
+      value: authorization.value,
+      validAfter: authorization.validAfterSeconds,
+      validBefore: authorization.validBeforeSeconds,
+      nonce: authorization.nonce,
+    },
+  })
 }
 
 /** The only contracts a permit is ever made for. */

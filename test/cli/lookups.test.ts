@@ -71,9 +71,9 @@ describe('models', () => {
       "id    acme/large
       name  Large
 
-      ENDPOINT      INPUT $/M  OUTPUT $/M  CONTEXT  SPEAKS            PAID BY     STATE
-      zeta:large-2  $3.00      unknown     unknown  chat_completions  byok, x402  ready
-      acme:large-2  $1.25      unknown     128000   chat_completions  byok, x402  ready
+      ENDPOINT      INPUT $/M  OUTPUT $/M  CONTEXT  SPEAKS            PAID BY     UPTIME      TTFT        TOKENS/S    STATE
+      zeta:large-2  $3.00      unknown     unknown  chat_completions  byok, x402  unmeasured  unmeasured  unmeasured  ready
+      acme:large-2  $1.25      unknown     128000   chat_completions  byok, x402  unmeasured  unmeasured  unmeasured  ready
       "
     `)
   })
@@ -133,7 +133,8 @@ describe('route', () => {
     )
     expect(code).toBe(0)
     expect(out).toMatchInlineSnapshot(`
-      "asked for  acme/large:cost
+      "request    req_1
+      asked for  acme/large:cost
       resolved   acme/large
       cap        $0.01
 
@@ -229,9 +230,9 @@ describe('receipts', () => {
   it('lists what was paid and what may still be', async () => {
     verifies('card.receipt.readable')
     expect((await world.run('receipts')).out).toMatchInlineSnapshot(`
-      "RECEIPT  TIME (UTC)           STATE    AMOUNT       NETWORK       PROVIDER  MODEL
-      att_2    2026-11-20 12:00:00  held     up to $0.01                acme      a, "b"
-      att_1    2026-11-20 12:00:00  settled  $0.0041      eip155:84532  acme      =HYPERLINK("http://x")
+      "RECEIPT  TIME (UTC)           STATUS     AMOUNT       NETWORK       PROVIDER  MODEL
+      att_2    2026-11-20 12:00:00  pending    up to $0.01                acme      a, "b"
+      att_1    2026-11-20 12:00:00  confirmed  $0.0041      eip155:84532  acme      =HYPERLINK("http://x")
       "
     `)
     expect((await createWorld().run('receipts')).out).toBe('Nothing has been paid yet.\n')

@@ -91,6 +91,7 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
       transfers.push({ ...place, amount: signed.value as Atomic, payer: signed.from, payee: signed.to, nonce: signed.nonce })
       return true
     },
+    channel: () => read(() => ({ balance: 0n as Atomic, claimed: 0n as Atomic })),
     balanceOf: () => read(() => (funds - transfers.reduce((sum, { amount }) => sum + amount, 0n)) as Atomic),
     authorizationState: (_, __, nonce) => read(() => (isUsed(nonce) ? 'used' : 'unused')),
     latestBlock: () => read(latest),
@@ -101,6 +102,8 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
     allowanceOf: async () => 0n as Atomic,
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,
+    findMemoTransfer: () => read(() => undefined),
+    quoteTempo: () => read(() => ({ gas: 0n, maxFeePerGas: 0n })),
     transfersFrom: () => read(() => transfers),
   }
   return chain

@@ -1,4 +1,5 @@
 /** A gateway for the MCP suites, scripted by the model's name; what a payment would do is told on stderr. */
+import { noProviders } from '../support/no-providers.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import type { Completion, CompletionSummary, GatewayCall } from '../../src/gateway/call.ts'
@@ -158,6 +159,9 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       refused: [{ endpoint: 'x:y', model: 'y', reason: 'payment', detail: 'no key' }],
       attempts: [{ endpoint: 'acme:a', mode: 'x402', boundUsd: parseUsd('0.002') }],
     }),
+    replay: async () => undefined,
+    reload: async () => {},
+    providers: noProviders,
     catalog: { models: () => MODELS, model: (id) => MODELS.find((model) => model.id === id) },
     receipts: {
       list: async () => [RECEIPT],
@@ -165,12 +169,19 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
     },
+    verifyLedger: async () => ({ ok: true }),
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
+    channels: {
+      list: async () => [],
+      close: () => Promise.reject(new Error('not here')),
+      withdraw: () => Promise.reject(new Error('not here')),
+    },
     presets: {
       list: () => [...presets.values()],
       get: (name) => presets.get(name),
       set: async (preset) => void presets.set(preset.name, preset),
+      delete: async (name) => presets.delete(name),
     },
     status: async () => ({
       version: '1',

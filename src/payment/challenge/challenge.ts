@@ -19,6 +19,12 @@ export type Terms = {
   readonly transferMethod: string
   /** `authorization` when absent: verify, serve, settle. */
   readonly paymentFlow: string
+  /** Milliseconds since 1970 after which the seller takes no payment for it. */
+  readonly expiresAt?: number
+  /** Base64 of the SHA-256 of the only request body that may be paid for. */
+  readonly bodyDigest?: string
+  /** What the seller says the asset has; ours are used, theirs must not differ. */
+  readonly decimals?: number
   /** Echoed to the seller exactly as it came. */
   readonly raw: unknown
 }
@@ -31,6 +37,8 @@ export type SettlementClaim = {
   readonly success: boolean
   readonly transaction?: `0x${string}`
   readonly errorReason?: string
+  /** What a channel's seller says it has charged for this call, and in all; base units, as written. */
+  readonly charge?: { readonly amount: string; readonly cumulative?: string }
 }
 
 export type ChallengeFormat = {

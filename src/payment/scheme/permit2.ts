@@ -63,7 +63,7 @@ async function assertAllowance({ asset, amount }: AgreedTerms, { wallet, chainOf
     'insufficient_funds',
     `Permit2 may take ${inUsd(allowance)} ${asset.symbol} of the wallet; this call needs ${inUsd(amount)}`,
     {
-      hint: 'Approve a sum you are ready to spend this way: "routeplane wallet approve <amount>".',
+      hint: `Let Permit2 (${canonicalContracts.permit2}) take a sum you are ready to spend this way: call "approve" of the token from the wallet's address, never without a limit.`,
       details: { network: asset.network, asset: asset.symbol, allowedUsd: inUsd(allowance), neededUsd: inUsd(amount) },
     },
   )

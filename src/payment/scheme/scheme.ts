@@ -4,10 +4,13 @@ import type { Clock } from '../../lib/clock.ts'
 import type { HttpResponse } from '../../lib/http-call.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import type { Atomic } from '../../money.ts'
+import type { Atomic, Usd } from '../../money.ts'
 import type { Wallet } from '../../wallet/wallet.ts'
 import type { Challenge, SettlementClaim, Terms } from '../challenge/challenge.ts'
+import type { Budgets } from '../budget.ts'
+import type { ChannelPolicy } from '../channel/offer.ts'
 import type { PaidCall } from '../mode.ts'
+import type { Resolver } from '../resolver.ts'
 import type { AgreedTerms } from '../terms.ts'
 
 /** What a scheme may ask and use. */
@@ -15,6 +18,10 @@ export type SchemeWorld = {
   readonly wallet: Wallet
   readonly ledger: Ledger
   chainOf(network: string): Chain
+  /** Ends attempts that a scheme makes beside the call's own. */
+  readonly resolver: Pick<Resolver, 'settle' | 'follow'>
+  readonly budgets: Budgets
+  readonly channels: ChannelPolicy
   readonly clock: Clock
   readonly log: Log
 }
@@ -24,6 +31,8 @@ export type PlanInput = {
   readonly agreed: AgreedTerms
   /** What the offer came in: some protocols bind the payment to it. */
   readonly challenge: Challenge
+  /** Held for this attempt, the room for the network's fee included. */
+  readonly heldUsd: Usd
   /** The longest a signature of this call may live, in Unix seconds. */
   readonly validBeforeSeconds: bigint
 }
@@ -36,7 +45,7 @@ export type SigningPlan = {
   readonly proof: string
   /** 32 bytes that no other attempt of this payer has: a function of the attempt. */
   readonly nonce: `0x${string}`
-  /** The most that this signature can move; never above what was agreed. Base units. */
+  /** The most that this signature can move, fees of the network included; never above what is held. Base units. */
   readonly amount: Atomic
   /** Unix seconds; nothing moves later. */
   readonly validBeforeSeconds: bigint
@@ -53,6 +62,14 @@ export type PaidAnswer = {
   readonly claim: SettlementClaim | 'invalid' | undefined
   /** Writes another payload as this call's credential headers. */
   attach(payload: unknown): Readonly<Record<string, string>>
+}
+
+/** A 402 in answer to a signed call. */
+export type Refusal = {
+  readonly call: PaidCall
+  readonly plan: SigningPlan
+  /** What it says; `undefined` when it cannot be read. */
+  readonly challenge: Challenge | undefined
 }
 
 export type Scheme = {
@@ -75,4 +92,10 @@ export type Scheme = {
    * and take its own events out of it. Without it the answer passes as it is.
    */
   receive?(answer: PaidAnswer, world: SchemeWorld): Promise<HttpResponse>
+  /**
+   * Reads a 402 that answered the signed call: a scheme whose books were behind the seller's brings them in step and gives the
+   * payload to send instead, which may move no more than the first; `'again'` asks for the same once more. Without it, and on
+   * `undefined`, the refusal stands.
+   */
+  correct?(refusal: Refusal, world: SchemeWorld): Promise<unknown>
 }

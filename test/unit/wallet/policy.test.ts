@@ -77,9 +77,9 @@ describe('the wallet policy', () => {
     expect(ruleOf(change, granted)).toBe(rule)
   })
 
-  it('has a refusal above for every rule, and nonce_reused below', () => {
-    const permitOnly = ['nonce_reused', 'facilitator_malformed']
-    expect(new Set([...refusals.map(([rule]) => rule), ...permitOnly])).toEqual(new Set(policyRules))
+  it('has a refusal above for every rule, and below for those of permits and fees', () => {
+    const elsewhere = ['nonce_reused', 'facilitator_malformed', 'fee_above_grant']
+    expect(new Set([...refusals.map(([rule]) => rule), ...elsewhere])).toEqual(new Set(policyRules))
   })
 
   it.each(refusals.filter(([rule]) => rule !== 'asset_not_signable'))('refuses a permit by %s too: %o', (rule, change, granted) => {
