@@ -1,7 +1,7 @@
 /** A key that lives elsewhere: a JSON-RPC endpoint signs typed data with it, after our own policy, and every answer is checked. */
 import { RouteplaneError } from '../errors.ts'
 import type { Secret } from '../lib/log.ts'
-import type { SignableTypedData, SigningKey } from './key.ts'
+import type { SigningKey } from './key.ts'
 
 export type RemoteKeyOptions = {
   /** Takes `eth_signTypedData_v4`. Secret, because such URLs often carry their password. */
@@ -26,16 +26,12 @@ export function createRemoteKey({ url, address }: RemoteKeyOptions): SigningKey 
     async signTypedData(typedData) {
       const { createWalletClient, http, recoverTypedDataAddress } = await import('viem')
       const client = createWalletClient({ transport: http(url.reveal(), { timeout: TIMEOUT_MS, retryCount: 0 }) })
-      const answer = await client
-        .signTypedData({ ...typedData, account: address } as Parameters<typeof client.signTypedData>[0])
-        .catch(() => {
-          // The signer's own words may quote its URL or what it was asked to sign.
-          throw unsigned('did not sign')
-        })
+      const answer = await client.signTypedData({ ...typedData, account: address }).catch(() => {
+        // The signer's own words may quote its URL or what it was asked to sign.
+        throw unsigned('did not sign')
+      })
       const signature = await normalise(answer)
-      const signer = await recoverTypedDataAddress({ ...typedData, signature } as SignableTypedData & { signature: `0x${string}` }).catch(
-        () => undefined,
-      )
+      const signer = await recoverTypedDataAddress({ ...typedData, signature }).catch(() => undefined)
       if (signer?.toLowerCase() === address.toLowerCase()) return signature
       throw unsigned(`answered with a signature that is not of ${address}`)
     },
