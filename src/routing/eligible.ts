@@ -139,7 +139,7 @@ function incapable(endpoint: Endpoint, sieve: Sieve): Verdict | undefined {
 
 function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict {
   const needs = sieve.needsAt?.(endpoint) ?? sieve.needs
-  const dear = aboveMaxPrice(endpoint, { ...sieve, needs })
+  const dear = aboveMaxPrice(endpoint, sieve.rules, needs)
   if (dear !== undefined) return dear
   const { pricing } = endpoint
   const mostOutput = needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
@@ -195,7 +195,7 @@ function withinCap(mode: PaymentModeName, boundUsd: Usd | undefined, overheadUsd
  *
  * @see https://openrouter.ai/docs/features/provider-routing, "Max Price"
  */
-function aboveMaxPrice({ pricing }: Endpoint, { rules: { maxPrice }, needs }: Sieve): Verdict | undefined {
+function aboveMaxPrice({ pricing }: Endpoint, { maxPrice }: ProviderRules, needs: Needs): Verdict | undefined {
   if (maxPrice === undefined) return undefined
   const reachable = pricing?.tiers.filter((tier, at) => at === 0 || tier.fromInputTokens <= needs.maxInputTokens) ?? []
   for (const unit of ['prompt', 'completion', 'request', 'image'] as const) {
