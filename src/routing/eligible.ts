@@ -146,7 +146,7 @@ function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict
   const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
   const ways = waysToPay(endpoint, boundUsd, sieve)
   if ('reason' in ways) return ways
-  const expected = pricing === undefined ? undefined : expectedCost(pricing, needs)
+  const expected = pricing === undefined ? undefined : expectedCost(pricing, needs, mostOutput)
   return {
     endpoint,
     expectedUsd: expected === undefined ? undefined : addUsd(expected, ways.overheadUsd),
