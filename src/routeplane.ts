@@ -4,6 +4,7 @@ import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import type { CatalogView } from './composition/catalog.ts'
+import { viewChannels, type ChannelView } from './composition/channels.ts'
 import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
 import { walletPassword } from './composition/password.ts'
 import type { PresetView } from './composition/preset-file.ts'
@@ -54,6 +55,7 @@ export type Routeplane = {
   readonly catalog: CatalogView
   readonly providers: ProviderView
   readonly receipts: ReceiptView
+  readonly channels: ChannelView
   readonly approvals: ApprovalView
   readonly invoices: InvoiceView
   readonly presets: PresetView
@@ -122,6 +124,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     },
     ...routing.views,
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    channels: viewChannels({ ...shared, resolver, transport: context.transport }),
     approvals: viewApprovals(ledger, clock),
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,

@@ -1,4 +1,5 @@
 /** The tuple of commands: help, dispatch and tests follow from it. */
+import { channelsClose, channelsList, channelsWithdraw } from './channels.ts'
 import type { Command } from './command.ts'
 import { approvalsAllow, approvalsDeny, approvalsList } from './approvals.ts'
 import { configCheck } from './config-check.ts'
@@ -45,6 +46,9 @@ export const commands: readonly Command[] = [
   receiptsVerify,
   receiptsExport,
   reconcile,
+  channelsList,
+  channelsClose,
+  channelsWithdraw,
   invoicesList,
   invoicesShow,
   invoicesExport,

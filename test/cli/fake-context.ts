@@ -126,6 +126,11 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
     presets: { list: () => [], get: () => undefined, set: async () => {}, delete: async () => false },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
+    channels: {
+      list: async () => [],
+      close: () => Promise.reject(new Error('not here')),
+      withdraw: () => Promise.reject(new Error('not here')),
+    },
     status: async () => emptyStatus,
     ready: async () => {},
     close: async () => {},

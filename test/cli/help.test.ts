@@ -39,6 +39,9 @@ describe('help', () => {
         receipts verify             Compare one payment with the chain.
         receipts export             Write all payments as CSV or JSON, oldest first.
         reconcile                   Compare the ledger with the chain and end what was left open.
+        channels list               List payment channels and what is left in them.
+        channels close              Ask the provider to give back what is left in a channel.
+        channels withdraw           Say how to take a channel’s money back without the provider.
         invoices list               List what is owed by invoice, and what was closed.
         invoices show               Show one invoice, call by call.
         invoices export             Write one invoice as CSV, JSON, or a page to print.

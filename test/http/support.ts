@@ -228,6 +228,11 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     presets: { list: () => [], get: () => undefined, set: never, delete: never },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
+    channels: {
+      list: async () => [],
+      close: () => Promise.reject(new Error('not here')),
+      withdraw: () => Promise.reject(new Error('not here')),
+    },
     status: async () => ({
       version: '1',
       network: 'eip155:84532',
