@@ -1,4 +1,5 @@
 /** The tuple of commands: help, dispatch and tests follow from it. */
+import { channelsClose, channelsList, channelsWithdraw } from './channels.ts'
 import type { Command } from './command.ts'
 import { approvalsAllow, approvalsDeny, approvalsList } from './approvals.ts'
 import { configCheck } from './config-check.ts'
@@ -7,6 +8,11 @@ import { init } from './init.ts'
 import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
+import { ledgerVerify } from './ledger-verify.ts'
+import { receiptsStatement } from './receipts-statement.ts'
+import { presetsDelete, presetsList, presetsSet, presetsShow } from './presets.ts'
+import { providersList, providersShow } from './providers.ts'
+import { reload } from './reload.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
 import { reconcile } from './reconcile.ts'
 import { canonicalAdd, canonicalList, canonicalRemove } from './registry-canonical.ts'
@@ -27,6 +33,13 @@ export const commands: readonly Command[] = [
   modelsList,
   modelsShow,
   route,
+  providersList,
+  providersShow,
+  presetsList,
+  presetsShow,
+  presetsSet,
+  presetsDelete,
+  reload,
   walletCreate,
   walletImport,
   walletStatus,
@@ -34,7 +47,12 @@ export const commands: readonly Command[] = [
   receiptsShow,
   receiptsVerify,
   receiptsExport,
+  receiptsStatement,
   reconcile,
+  ledgerVerify,
+  channelsList,
+  channelsClose,
+  channelsWithdraw,
   invoicesList,
   invoicesShow,
   invoicesExport,

@@ -1,12 +1,15 @@
 /** An MCP server over the gateway: what it offers, how that is announced, and how errors of tools are told. */
-import { McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
+import { type InputRequiredResult, McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
 import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import type { GatewayCall } from '../gateway/call.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
+import { type Approvals, type Approver, createApprovals } from './approval.ts'
 import { icons } from './icon.ts'
 import { prompts, resources, tools } from './index.ts'
+import { sell } from './payment.ts'
 import { registerPrompts } from './prompt.ts'
 import { registerResources } from './resource.ts'
 import { toJsonSchema } from './schema.ts'
@@ -21,8 +24,12 @@ export type McpOptions = {
   readonly onCall?: (running: Promise<unknown>) => void
   /** Whether the server answers one request and is gone, so that nothing it is told can be remembered. */
   readonly isForOneRequest?: boolean
+  /** Whether the caller has no account: he pays for each call, and gets to see nothing of the operator's. */
+  readonly isStranger?: boolean
   /** Reads the state that a client brings back with the user's answers; rejects what this server has not sealed. */
   readonly requestState?: { verify(state: string, context: ServerContext): Promise<unknown> }
+  /** Shared by servers that answer one request each: who brings an answer back finds another server than the one that asked. */
+  readonly approvals?: Approvals
 }
 
 const WEBSITE = 'https://routeplane.app'
@@ -39,25 +46,31 @@ When complete fails, read code, money and hint: with money "signed", "settled" o
  */
 export function createMcpServer(open: Open, options: McpOptions): McpServer {
   const unchanging = { listChanged: false }
-  const { requestState } = options
+  const { clock = systemClock } = options
+  const { approvals = createApprovals(clock) } = options
+  const requestState = options.requestState ?? approvals
   const server = new McpServer(
     { name: 'routeplane', title: 'Routeplane', version: options.version, websiteUrl: WEBSITE, icons: [...icons] },
     {
       instructions: INSTRUCTIONS,
       capabilities: { tools: unchanging, resources: unchanging, prompts: unchanging, completions: {} },
-      ...(requestState === undefined ? {} : { requestState }),
+      requestState: { verify: (state, context) => requestState.verify(state, context) },
     },
   )
   const connection: Connection = { isForOneRequest: options.isForOneRequest === true }
-  for (const tool of tools as readonly Tool[]) registerTool(server, tool, connection, open, options)
-  registerResources(server, resources, { open, log: options.log })
+  const mayUse = ({ isForStrangers }: { readonly isForStrangers: boolean }) => options.isStranger !== true || isForStrangers
+  const serving = { ...options, approvals }
+  for (const tool of (tools as readonly Tool[]).filter(mayUse)) registerTool(server, tool, connection, open, serving)
+  registerResources(server, resources.filter(mayUse), { open, log: options.log })
   registerPrompts(server, prompts, open)
   return server
 }
 
 type Open = () => Promise<Routeplane>
 
-function registerTool(server: McpServer, tool: Tool, connection: Connection, open: Open, options: McpOptions): void {
+type ServingOptions = McpOptions & { readonly approvals: Approvals }
+
+function registerTool(server: McpServer, tool: Tool, connection: Connection, open: Open, options: ServingOptions): void {
   const { name, title, description, annotations } = tool
   const config = {
     title,
@@ -67,7 +80,14 @@ function registerTool(server: McpServer, tool: Tool, connection: Connection, ope
     outputSchema: announce(tool.output, 'output'),
   }
   server.registerTool(name, config, (input: unknown, context: ServerContext) => {
-    const running = run(tool, input, async () => toToolContext(context, await open(), connection, options), options.log)
+    const approver = options.approvals.of(server, context, input)
+    const meta: Record<string, unknown> = {}
+    const addMeta = (members: object) => void Object.assign(meta, members)
+    const asking = { ...options, ...(approver === undefined ? {} : { approver }) }
+    const toContext = async () => ({ ...toToolContext(context, await open(), connection, asking), addMeta })
+    const running = run(tool, input, toContext, { log: options.log, approver }).then((result) =>
+      Object.keys(meta).length === 0 ? result : { ...result, _meta: meta },
+    )
     options.onCall?.(running)
     return running
   })
@@ -77,8 +97,8 @@ function toToolContext(
   { mcpReq }: ServerContext,
   routeplane: Routeplane,
   connection: Connection,
-  { clock = systemClock, log }: McpOptions,
-): ToolContext {
+  { clock = systemClock, log, isStranger, approver }: McpOptions & { readonly approver?: Approver },
+): Omit<ToolContext, 'addMeta'> {
   const progressToken = mcpReq._meta?.progressToken
   let progress = 0
   const report = (message: string) => {
@@ -87,17 +107,38 @@ function toToolContext(
       log.debug('progress was not sent', { message: error instanceof Error ? error.message : undefined })
     })
   }
-  return { routeplane, connection, clock, log, signal: mcpReq.signal, ...(progressToken === undefined ? {} : { report }) }
+  return {
+    routeplane,
+    connection,
+    clock,
+    log,
+    signal: mcpReq.signal,
+    ...(progressToken === undefined ? {} : { report }),
+    ...(approver === undefined ? {} : { approve: approver.approve }),
+    ...(isStranger === true ? { sell: (call: GatewayCall) => sell(cashierOf(routeplane), call, mcpReq._meta) } : {}),
+  }
+}
+
+function cashierOf({ cashier }: Routeplane): NonNullable<Routeplane['cashier']> {
+  if (cashier !== undefined) return cashier
+  throw new RouteplaneError('unauthorized', 'nothing is sold here')
 }
 
 /** Never rejects: an error of a tool is a result that the calling model reads. */
-async function run(tool: Tool, input: unknown, context: () => Promise<ToolContext>, log: Log): Promise<ToolResult> {
+async function run(
+  tool: Tool,
+  input: unknown,
+  context: () => Promise<ToolContext>,
+  { log, approver }: { readonly log: Log; readonly approver: Approver | undefined },
+): Promise<ToolResult | InputRequiredResult> {
   try {
     const parsed = parse(tool.input, input)
     const value = await tool.call(parsed, await context())
     return toolResult(value, tool.links?.(value))
   } catch (thrown) {
     const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)
+    const question = error.code === 'approval_required' ? await approver?.pending() : undefined
+    if (question !== undefined) return question
     if (error.fault === 'internal') {
       const { cause } = error
       log.error('tool failed', { tool: tool.name, code: error.code, cause: cause instanceof Error ? cause.stack : undefined })

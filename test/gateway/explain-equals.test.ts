@@ -51,6 +51,7 @@ describe('a decision', () => {
       clock: systemClock,
       log: silentLog,
       signal: AbortSignal.timeout(5_000),
+      addMeta: () => {},
     }
     const dry = await complete.call(
       { model: 'maker/m', prompt: 'hello', max_output_tokens: 4, max_cost_usd: '0.01', dry_run: true },
