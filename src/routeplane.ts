@@ -24,9 +24,11 @@ import { onlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
 import { randomBytesOf } from './lib/id.ts'
 import { silentLog, type Log } from './lib/log.ts'
+import type { EventVerdict } from './ledger/ledger.ts'
 import { formatOwner } from './ledger/owner.ts'
 import { openSqliteLedger } from './ledger/sqlite/open.ts'
 import { createPaymentModes } from './payment/index.ts'
+import { recheckSettled } from './payment/recheck.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
 import type { Cashier } from './selling/cashier.ts'
@@ -57,6 +59,8 @@ export type Routeplane = {
   readonly receipts: ReceiptView
   readonly channels: ChannelView
   readonly approvals: ApprovalView
+  /** Reads the ledger's whole journal: an edit of any row of money shows. */
+  verifyLedger(): Promise<EventVerdict>
   readonly invoices: InvoiceView
   readonly presets: PresetView
   /**
@@ -101,7 +105,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, budgets, resolver }
   const modes = createPaymentModes({ ...shared, ...paying })
   const context = routing.live({ modes, protocols, ledger, clock, log })
-  const background = startBackground({ poller, resolver, refreshRegistry, clock, log })
+  const recheck = () => recheckSettled({ ...shared, resolver })
+  const background = startBackground({ poller, resolver, recheck, refreshRegistry, clock, log })
 
   const completeOnce = async (call: GatewayCall) => {
     await background.ready
@@ -123,9 +128,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       return kept === undefined ? undefined : readKeptDecision(kept)
     },
     ...routing.views,
-    receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    receipts: viewReceipts({ ...shared, resolver, asset, payer: wallet?.address, recovered: background.recovered }),
     channels: viewChannels({ ...shared, resolver, transport: context.transport }),
     approvals: viewApprovals(ledger, clock),
+    verifyLedger: () => ledger.verifyEvents(),
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
     status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),

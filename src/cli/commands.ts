@@ -8,6 +8,8 @@ import { init } from './init.ts'
 import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
+import { ledgerVerify } from './ledger-verify.ts'
+import { receiptsStatement } from './receipts-statement.ts'
 import { presetsDelete, presetsList, presetsSet, presetsShow } from './presets.ts'
 import { providersList, providersShow } from './providers.ts'
 import { reload } from './reload.ts'
@@ -45,7 +47,9 @@ export const commands: readonly Command[] = [
   receiptsShow,
   receiptsVerify,
   receiptsExport,
+  receiptsStatement,
   reconcile,
+  ledgerVerify,
   channelsList,
   channelsClose,
   channelsWithdraw,

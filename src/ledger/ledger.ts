@@ -135,6 +135,8 @@ export type AttemptFilter = {
   readonly requestId?: string
   /** Only attempts that reached an intent: those are the receipts. */
   readonly withIntent?: boolean
+  /** Only settled ones that a reorganisation could still take back. */
+  readonly unfinal?: boolean
   readonly limit?: number
   /** Ids strictly before this one, newest first. */
   readonly before?: string

@@ -225,6 +225,7 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     providers: noProviders,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
     receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
+    verifyLedger: async () => ({ ok: true }),
     presets: { list: () => [], get: () => undefined, set: never, delete: never },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },

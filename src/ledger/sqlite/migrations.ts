@@ -222,11 +222,14 @@ ALTER TABLE attempts ADD COLUMN proof TEXT;
 ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
+/** Few at any time: every payment becomes final within minutes. */
+const unfinal = "CREATE INDEX attempts_unfinal ON attempts (id) WHERE state = 'settled' AND finality <> 'final';"
+
 /** Why a request went where it went. */
 const decisions = 'ALTER TABLE requests ADD COLUMN decision TEXT;'
 
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema, unfinal] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 
