@@ -145,7 +145,7 @@ describe('wallet status', () => {
     const { world } = createWalletWorld({
       routeplane: { status: async () => ({ ...emptyStatus, wallet: { ...wallet, balanceUsd: undefined } }) },
     })
-    expect((await world.run('wallet', 'status')).out).toContain('balance  unknown (USDC): the chain could not be asked')
+    expect((await world.run('wallet', 'status')).out).toContain('balance    unknown (USDC): the chain could not be asked')
     expect(JSON.parse((await world.run('wallet', 'status', '--format', 'json')).out)).toMatchObject({ balance_usd: null })
   })
 

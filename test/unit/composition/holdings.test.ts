@@ -8,7 +8,7 @@ import { parseUsd } from '../../../src/money.ts'
 import type { Wallet } from '../../../src/wallet/wallet.ts'
 
 const CELO = 'eip155:42220'
-const wallet = { address: '0x2c7536E3605D9C16a7a3D7b1898e529396a65c23' } as Wallet
+const wallet = { address: '0x2c7536E3605D9C16a7a3D7b1898e529396a65c23' } as unknown as Wallet
 const asset = findAssetBySymbol(DEFAULT_NETWORK, 'USDC')
 
 function read(configured: readonly string[], networks: readonly string[] = [DEFAULT_NETWORK]) {
