@@ -8,7 +8,7 @@ import { measureColdStart, median, type ColdStart } from './cold-start.ts'
 import { contestants, type Contestant } from './contestants.ts'
 import { cache, prepareInstruments, runLoad, startMock, type Instruments, type LoadReport } from './instruments.ts'
 import { canPin, costOf, stop, type Running } from './process.ts'
-import { scenarios, type Scenario } from './scenarios.ts'
+import { callerPaths, scenarios, type Caller, type Scenario } from './scenarios.ts'
 
 const usage = `npm run bench -- [options]
   --quick              one round of half a second a row: shows that everything runs, proves nothing
@@ -56,16 +56,22 @@ function keep(figures: Figures, scenario: string, contestant: string, value: num
   figures.set(scenario, row.set(contestant, [...(row.get(contestant) ?? []), value]))
 }
 
-type Target = { readonly who: string; readonly port: number; readonly headers: readonly string[] }
+type Target = {
+  readonly who: string
+  readonly port: number
+  readonly headers: readonly string[]
+  readonly caller: Caller
+  readonly model: string
+}
 
 /** One load against one port. @throws Error when answers were bad: a figure of errors is no figure. */
 async function load(instruments: Instruments, scenario: Scenario, target: Target): Promise<LoadReport> {
-  const bodyFile = join(bodies, `${scenario.id}.json`)
-  writeFileSync(bodyFile, scenario.body())
+  const bodyFile = join(bodies, `${scenario.id}-${target.who}.json`)
+  writeFileSync(bodyFile, scenario.body(target.model))
   const timing = { warmSeconds: plan.seconds / 3, seconds: plan.seconds }
   const report = await runLoad(instruments, {
     port: target.port,
-    path: '/v1/chat/completions',
+    path: callerPaths[target.caller],
     bodyFile,
     connections: scenario.connections,
     headers: target.headers,
@@ -86,11 +92,15 @@ function turned<T>(list: readonly T[], by: number): T[] {
 
 async function measureRound({ instruments, mockPort, entrants, figures }: Stage, round: number): Promise<void> {
   for (const scenario of scenarios.filter(({ id }) => plan.wants(values.scenarios, id))) {
-    const direct = await load(instruments, scenario, { who: 'direct', port: mockPort, headers: [] })
+    const { caller } = scenario
+    const direct = await load(instruments, scenario, { who: 'direct', port: mockPort, headers: [], caller: 'chat', model: 'bench-model' })
     keep(figures, scenario.id, 'direct', scenario.read(direct, { direct, cost: undefined }))
     for (const { contestant, running } of turned(entrants, round)) {
+      const model = contestant.models[caller]
+      if (model === undefined) continue
       const before = costOf(running.child.pid)
-      const report = await load(instruments, scenario, { who: contestant.id, port: running.port, headers: contestant.headers(mockPort) })
+      const target = { who: contestant.id, port: running.port, headers: contestant.headers(mockPort), caller, model }
+      const report = await load(instruments, scenario, target)
       const after = costOf(running.child.pid)
       const cost = before === undefined || after === undefined ? undefined : { ...after, cpuUs: after.cpuUs - before.cpuUs }
       keep(figures, scenario.id, contestant.id, scenario.read(report, { direct, cost }))
@@ -99,7 +109,7 @@ async function measureRound({ instruments, mockPort, entrants, figures }: Stage,
   }
 }
 
-/** Own ÷ nginx's in the same round, then the median: what moves both, cancels out. */
+/** Own ÷ the reference's in the same round, then the median: what moves both, cancels out. */
 function ratioTo(reference: readonly number[] | undefined, own: readonly number[]): string {
   if (reference === undefined || reference.length !== own.length) return ''
   return ` (${median(own.map((value, round) => value / (reference[round] ?? Number.NaN))).toFixed(2)})`
@@ -111,13 +121,15 @@ function rounded(value: number): string {
 
 function table(figures: Figures, ids: readonly string[]): string {
   const lines = [`| | unit | ${ids.join(' | ')} |`, `|---|---|${ids.map(() => '---|').join('')}`]
-  const rows = [...scenarios, { id: 'resident', name: 'resident memory at the end', unit: 'MiB' }]
-  for (const { id, name, unit } of rows) {
+  const rows = [...scenarios, { id: 'resident', name: 'resident memory at the end', unit: 'MiB', reference: 'nginx' }]
+  for (const { id, name, unit, reference } of rows) {
     const row = figures.get(id)
     if (row === undefined) continue
     const cells = ids.map((who) => {
       const own = row.get(who)
-      return own === undefined ? '–' : `${rounded(median(own))}${who === 'nginx' || who === 'direct' ? '' : ratioTo(row.get('nginx'), own)}`
+      return own === undefined
+        ? '–'
+        : `${rounded(median(own))}${who === reference || who === 'direct' ? '' : ratioTo(row.get(reference), own)}`
     })
     lines.push(`| ${name} | ${unit} | ${cells.join(' | ')} |`)
   }
@@ -161,7 +173,7 @@ async function main(): Promise<void> {
   const ids = ['direct', ...entrants.map(({ contestant }) => contestant.id)]
   if (figures.size > 0)
     process.stdout.write(
-      `${machine}\nmedians; in parentheses the median share of nginx's figure in the same round\n\n${table(figures, ids)}\n`,
+      `${machine}\nmedians; in parentheses the median share of nginx's figure in the same round, and in translated rows of llms'\n\n${table(figures, ids)}\n`,
     )
   if (start !== undefined) {
     process.stdout.write(

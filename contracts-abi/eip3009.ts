@@ -78,9 +78,10 @@ export const eip3009Abi = [
   },
 ] as const
 
-/** EIP-712 types of the two messages a payer signs. @see https://eips.ethereum.org/EIPS/eip-3009, "Specification" */
+/** EIP-712 types of the messages a payer signs. @see https://eips.ethereum.org/EIPS/eip-3009, "Specification" */
 export const eip3009Types = {
   TransferWithAuthorization: authorizationInputs,
+  ReceiveWithAuthorization: authorizationInputs,
   CancelAuthorization: [
     { name: 'authorizer', type: 'address' },
     { name: 'nonce', type: 'bytes32' },

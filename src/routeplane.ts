@@ -1,47 +1,43 @@
 /** Builds registry, health, wallet, payment, ledger and gateway from a config, and returns the one object surfaces use. */
 import { hostname } from 'node:os'
-import { createKeyring, type Keyring } from './access/keyring.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
-import { openCatalog, viewCatalog, type CatalogView } from './composition/catalog.ts'
-import { createGuardedTransport } from './composition/guarded-transport.ts'
+import type { CatalogView } from './composition/catalog.ts'
 import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
-import { startHealthSync } from './composition/health-sync.ts'
 import { walletPassword } from './composition/password.ts'
-import { loadPresets, viewPresets, type PresetView } from './composition/preset-file.ts'
+import type { PresetView } from './composition/preset-file.ts'
+import type { ProviderView } from './composition/provider-view.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
+import { openRouting } from './composition/routing.ts'
 import { openSelling } from './composition/selling.ts'
-import { budgetsOf, rulesOf } from './composition/rules.ts'
+import { budgetsOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
 import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
 import { complete } from './gateway/complete.ts'
-import type { GatewayContext } from './gateway/context.ts'
+import { readKeptDecision, type DecisionCard } from './gateway/decision-card.ts'
 import { explain } from './gateway/explain.ts'
 import { onlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
 import { randomBytesOf } from './lib/id.ts'
-import type { Transport } from './lib/http-call.ts'
-import { Secret, silentLog, type Log } from './lib/log.ts'
+import { silentLog, type Log } from './lib/log.ts'
 import { formatOwner } from './ledger/owner.ts'
 import { openSqliteLedger } from './ledger/sqlite/open.ts'
 import { createPaymentModes } from './payment/index.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
-import type { Catalog } from './registry/catalog.ts'
-import { createPoller, type Poller } from './registry/poll.ts'
-import { createPresetStore } from './routing/preset.ts'
-import { createRateLimits } from './routing/rate-limit.ts'
-import { createHealth } from './selection/health.ts'
 import type { Cashier } from './selling/cashier.ts'
 import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
 
 export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
+export { decisionCard } from './gateway/decision-card.ts'
+export type { DecisionCard } from './gateway/decision-card.ts'
 export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
+export type { EndpointStanding, ProviderView } from './composition/provider-view.ts'
 export type { ReceiptView } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
 export type { Preset } from './routing/preset.ts'
@@ -53,11 +49,20 @@ export type Routeplane = {
   /** Serves callers who pay per call; absent when the config does not charge. */
   readonly cashier?: Cashier
   explain(call: GatewayCall): Promise<Decision>
+  /** The decision that was made for a request, from its row; `undefined` when there is none, or it was too long to keep. */
+  replay(requestId: string): Promise<DecisionCard | undefined>
   readonly catalog: CatalogView
+  readonly providers: ProviderView
   readonly receipts: ReceiptView
   readonly approvals: ApprovalView
   readonly invoices: InvoiceView
   readonly presets: PresetView
+  /**
+   * Takes another config, whole or not at all; requests under way end as they began.
+   *
+   * @throws RouteplaneError `config_invalid` for one that cannot be used, or that changes what only a restart can.
+   */
+  reload(config: Config): Promise<void>
   /** For `wallet status`, MCP results and `GET /health`. */
   status(): Promise<Status>
   /** Resolves once every models document has been asked for; a slow provider does not hold it for more than seconds. */
@@ -75,9 +80,6 @@ export type Deps = { readonly log: Log; readonly clock: Clock; readonly version:
  */
 export async function createRouteplane(config: Config, deps: Partial<Deps> = {}): Promise<Routeplane> {
   const { log = silentLog, clock = systemClock, version = 'unknown' } = deps
-  const registry = await openCatalog(config, log)
-  const { catalog } = registry
-  const presets = createPresetStore([...config.presets, ...(await loadPresets(config.stateDirectory))])
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
   const ledger = await openSqliteLedger({ path: config.ledger.path, owner: nameOwner(), clock, log })
 
@@ -85,43 +87,25 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const chainOf = openChains(config.wallet.rpc)
   const asset = findAssetBySymbol(networks[0] ?? '', DEFAULT_SYMBOL)
   const budgets = budgetsOf(config)
-  const rules = rulesOf(config)
-  const transport = createGuardedTransport(config)
-  const health = createHealth(clock)
-  const healthSync = startHealthSync(health, ledger.health, { clock, log })
-  await healthSync.sync()
+  const routing = await openRouting(config, { ledger, clock, log }).catch(async (cause: unknown) => {
+    await ledger.close()
+    throw cause
+  })
   const shared = { ledger, chainOf, clock, log }
   const resolver = createResolver(shared)
-  const { schemes } = config.payment
-  const keyring = openKeyring(config)
+  const { schemes, channels } = config.payment
+  const { keyring, poller, refreshRegistry } = routing
   const accounts = new Map(Object.entries(config.payment.accounts))
-  const paying = { keyring, authorize, accounts, wallet, networks, schemes, budgets, resolver }
+  const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, budgets, resolver }
   const modes = createPaymentModes({ ...shared, ...paying })
-  const context: GatewayContext = {
-    catalog,
-    health,
-    rateLimits: createRateLimits(clock),
-    presets,
-    ...namesOf(config),
-    modes,
-    protocols,
-    transport: transport.send,
-    ledger,
-    clock,
-    log,
-    rules,
-  }
-  const background = startBackground({
-    poller: openPoller(config, { catalog, transport: transport.send, clock, log }),
-    resolver,
-    refreshRegistry: registry.refresh,
-    clock,
-    log,
-  })
+  const context = routing.live({ modes, protocols, ledger, clock, log })
+  const background = startBackground({ poller, resolver, refreshRegistry, clock, log })
 
   const completeOnce = async (call: GatewayCall) => {
     await background.ready
-    return onlyOnce(call, context, () => complete(call, context))
+    // A reload in the middle changes nothing for a request that has begun.
+    const now = { ...context }
+    return onlyOnce(call, now, () => complete(call, now))
   }
   const selling = openSelling({ config, context, wallet, chainOf, complete: completeOnce })
 
@@ -132,27 +116,23 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       await background.ready
       return explain(call, context)
     },
-    catalog: viewCatalog(catalog, health, { hideDeprecated: config.registry.hideDeprecated, clock }),
+    async replay(requestId) {
+      const kept = (await ledger.requests.get(requestId))?.decision
+      return kept === undefined ? undefined : readKeptDecision(kept)
+    },
+    ...routing.views,
     receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
     approvals: viewApprovals(ledger, clock),
-    invoices: viewInvoices(ledger, catalog, clock),
-    presets: viewPresets(presets, config.stateDirectory, clock),
-    status: () => readStatus({ version, network: config.wallet.network, ledger, budgets, rules, catalog, wallet, asset, chainOf, clock }),
+    invoices: viewInvoices(ledger, context.catalog, clock),
+    reload: routing.reload,
+    status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),
     ready: () => background.ready,
     async close() {
-      await Promise.all([background.stop(), healthSync.stop(), selling?.close()])
+      await Promise.all([background.stop(), selling?.close()])
       await resolver.close()
+      await routing.close()
       await ledger.close()
-      await Promise.all([transport.close(), registry.close()])
     },
-  }
-}
-
-/** Names that only the config knows: virtual models, and providers whose models nobody lists. */
-function namesOf(config: Config): Pick<GatewayContext, 'virtualModels' | 'openProviders'> {
-  return {
-    virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
-    openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
   }
 }
 
@@ -165,28 +145,4 @@ function nameOwner(): string {
 /** The headers that show a key on a wire. */
 function authorize(wire: WireId, key: string): Readonly<Record<string, string>> {
   return protocols.find(({ id }) => id === wire)?.upstream.authorize(key) ?? {}
-}
-
-function openKeyring(config: Config): Keyring {
-  return createKeyring({
-    configured: new Map(config.providers.map((each) => [each.provider.id, each])),
-    variable: (name) => {
-      const value = config.environment.get(name)
-      return value === undefined ? undefined : new Secret(value)
-    },
-  })
-}
-
-type PollSources = { readonly catalog: Catalog; readonly transport: Transport; readonly clock: Clock; readonly log: Log }
-
-function openPoller(config: Config, { catalog, transport, clock, log }: PollSources): Poller {
-  return createPoller({
-    definitions: () => catalog.definitions(),
-    onDocuments: (documents) => catalog.setDocuments(documents),
-    onDrift: (drift) => log.warn('a price differs', { provider: drift.provider, model: drift.model }),
-    transport,
-    clock,
-    log,
-    intervalMs: config.registry.pollSeconds * 1_000,
-  })
 }

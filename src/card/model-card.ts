@@ -1,6 +1,6 @@
 /** A model as every surface shows it: the aggregate of its endpoints, with prices as decimal strings. */
 import { type Usd, formatUsd } from '../money.ts'
-import type { ModelListing } from '../routeplane.ts'
+import type { EndpointStanding, ModelListing } from '../routeplane.ts'
 
 type Endpoint = ModelListing['endpoints'][number]
 type PriceTier = NonNullable<Endpoint['pricing']>['tiers'][number]
@@ -27,8 +27,10 @@ export function modelCard(listing: ModelListing): Readonly<Record<string, unknow
   }
 }
 
+export type StandingOf = (endpoint: Endpoint) => EndpointStanding
+
 /** One model with a row for each provider, so that a caller can see what the aggregate is made of. */
-export function modelDetail(listing: ModelListing): Readonly<Record<string, unknown>> {
+export function modelDetail(listing: ModelListing, standingOf: StandingOf): Readonly<Record<string, unknown>> {
   return {
     ...modelCard(listing),
     providers: listing.endpoints.map((endpoint) => ({
@@ -47,7 +49,69 @@ export function modelDetail(listing: ModelListing): Readonly<Record<string, unkn
       supported_features: endpoint.features,
       is_ready: endpoint.isReady,
       deprecation_date: endpoint.deprecationDate,
+      ...standingCard(standingOf(endpoint)),
     })),
+  }
+}
+
+/** What traffic has shown; what nobody has measured is left out. */
+function standingCard({ uptime, countedRequests, ttftMs, throughput, cooldown }: EndpointStanding): Readonly<Record<string, unknown>> {
+  return {
+    uptime,
+    counted_requests: Math.round(countedRequests * 10) / 10,
+    ttft_ms: ttftMs,
+    tokens_per_second: throughput,
+    cooldown: cooldown === undefined ? undefined : { kind: cooldown.kind, until: timeOf(cooldown.untilMs) },
+  }
+}
+
+/** A provider may ask us to stay away for longer than a date can say. */
+function timeOf(ms: number): string | undefined {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
+}
+
+/**
+ * The endpoints of one model in OpenRouter's shape, where it has a member for a fact; what is ours alone stands under `routeplane`.
+ *
+ * @see https://openrouter.ai/docs/api-reference/list-endpoints-for-a-model
+ */
+export function endpointsCard({ id, name, endpoints }: ModelListing, standingOf: StandingOf): Readonly<Record<string, unknown>> {
+  return {
+    data: {
+      id,
+      name,
+      created: least(endpoints.map(({ created }) => created)),
+      architecture: {
+        input_modalities: unique(endpoints.flatMap(({ inputModalities }) => inputModalities)),
+        output_modalities: unique(endpoints.flatMap(({ outputModalities }) => outputModalities)),
+      },
+      endpoints: endpoints.map((endpoint) => {
+        const standing = standingOf(endpoint)
+        const { uptime } = standing
+        const [base] = endpoint.pricing?.tiers ?? []
+        return {
+          name: `${endpoint.provider.name} | ${endpoint.upstreamModel}`,
+          provider_name: endpoint.provider.name,
+          tag: endpoint.provider.id,
+          context_length: endpoint.contextLength,
+          max_completion_tokens: endpoint.maxOutputTokens,
+          quantization: endpoint.quantization ?? 'unknown',
+          pricing: base === undefined ? undefined : priceStrings(base),
+          supported_parameters: unique([...(endpoint.samplingParameters ?? []), ...(endpoint.features ?? [])]),
+          // Zero is well; below it something keeps requests away.
+          status: endpoint.isReady && endpoint.provider.status === 'active' && standing.cooldown === undefined ? 0 : -1,
+          uptime_last_30m: uptime === undefined ? null : Math.round(uptime * 10_000) / 100,
+          routeplane: {
+            endpoint: `${endpoint.provider.id}:${endpoint.upstreamModel}`,
+            protocols: endpoint.protocols,
+            payment_modes: endpoint.provider.payment.modes,
+            deprecation_date: endpoint.deprecationDate,
+            ...standingCard(standing),
+          },
+        }
+      }),
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 /** Reads the truth about payments from one network: balances, the state of authorizations, and transfers in logs. */
 import type { PublicClient } from 'viem'
+import { batchSettlementAbi, batchSettlementAddress } from '../../contracts-abi/batch-settlement.ts'
 import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import type { Atomic } from '../money.ts'
@@ -33,6 +34,16 @@ export type Chain = {
   findCancellation(query: AuthorizationQuery): Promise<CancellationEvidence | undefined>
   /** Every transfer that the payer made, by authorization or otherwise, in the chain's order; both ends inclusive. */
   transfersFrom(query: TransferRange): Promise<readonly TransferEvidence[]>
+  /** What lies in a payment channel of x402 `batch-settlement`; zeros for one that nobody has filled. */
+  channel(id: `0x${string}`): Promise<ChannelOnChain>
+}
+
+/** In base units. `balance` is all that was put in less what came back; `claimed` of it is the receiver's. */
+export type ChannelOnChain = {
+  readonly balance: Atomic
+  readonly claimed: Atomic
+  /** Of a withdrawal under way. */
+  readonly withdrawal?: { readonly amount: Atomic; readonly initiatedAtSeconds: number }
 }
 
 export type AuthorizationState = 'unused' | 'used'
@@ -88,12 +99,23 @@ export function createChain(options: ChainOptions): Chain {
     findTransfer: (query) => read('transfer', (client) => findTransfer(client, query)),
     findCancellation: (query) => read('cancellation', (client) => findCancellation(client, query)),
     transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
+    channel: (id) => read('channel', (client) => readChannel(client, id)),
   }
 }
 
 async function readBlock(client: PublicClient, blockTag: 'latest' | 'safe'): Promise<ChainBlock> {
   const block = await client.getBlock({ blockTag })
   return { number: block.number, timestampSeconds: block.timestamp }
+}
+
+async function readChannel(client: PublicClient, id: `0x${string}`): Promise<ChannelOnChain> {
+  const contract = { address: batchSettlementAddress, abi: batchSettlementAbi, args: [id] } as const
+  const [[balance, claimed], [amount, initiatedAt]] = await Promise.all([
+    client.readContract({ ...contract, functionName: 'channels' }),
+    client.readContract({ ...contract, functionName: 'pendingWithdrawals' }),
+  ])
+  const withdrawal = initiatedAt === 0 ? {} : { withdrawal: { amount: amount as Atomic, initiatedAtSeconds: initiatedAt } }
+  return { balance: balance as Atomic, claimed: claimed as Atomic, ...withdrawal }
 }
 
 async function findTransfer(client: PublicClient, query: TransferQuery): Promise<TransferEvidence | undefined> {

@@ -3,7 +3,7 @@ import { RouteplaneError } from '../errors.ts'
 import type { PriceTier, Pricing } from '../registry/pricing.ts'
 import type { Endpoint } from '../registry/endpoint.ts'
 import type { Usd } from '../money.ts'
-import type { ModelListing } from '../routeplane.ts'
+import type { EndpointStanding, ModelListing, ProviderView } from '../routeplane.ts'
 import { nearest } from '../config/nearest.ts'
 import { plainCommand, type Command } from './command.ts'
 import { fields, perMillion, table, usdText } from './output.ts'
@@ -25,7 +25,7 @@ export const modelsList: Command = {
     const shown = models.filter(({ endpoints }) => only === undefined || endpoints.some(({ provider }) => provider.id === only))
     return {
       text: shown.length === 0 ? 'No models. Is a provider configured? See "routeplane config check".' : listText(shown),
-      value: { models: shown.map(toValue) },
+      value: { models: shown.map((model) => toValue(model)) },
     }
   },
 }
@@ -37,8 +37,10 @@ export const modelsShow: Command = {
   positionals: ['<id>'],
   async run(invocation, context) {
     const [id = ''] = invocation.positionals
-    const model = await withEngine(invocation, context, async ({ catalog }) => catalog.model(id) ?? unknownModel(id, catalog.models()))
-    return { text: showText(model), value: toValue(model) }
+    return withEngine(invocation, context, async ({ catalog, providers }) => {
+      const model = catalog.model(id) ?? unknownModel(id, catalog.models())
+      return { text: showText(model, providers.standing), value: toValue(model, providers.standing) }
+    })
   },
 }
 
@@ -63,7 +65,9 @@ function listText(models: readonly ModelListing[]): string {
   return table(['model', 'input $/M', 'output $/M', 'context', 'providers'], rows)
 }
 
-function showText({ id, name, endpoints }: ModelListing): string {
+type StandingOf = ProviderView['standing']
+
+function showText({ id, name, endpoints }: ModelListing, standingOf: StandingOf): string {
   const head = fields([
     ['id', id],
     ['name', name],
@@ -75,14 +79,26 @@ function showText({ id, name, endpoints }: ModelListing): string {
     endpoint.contextLength === undefined ? 'unknown' : String(endpoint.contextLength),
     endpoint.protocols.join(', '),
     endpoint.provider.payment.modes.join(', '),
-    stateOf(endpoint),
+    ...figures(standingOf(endpoint)),
+    stateOf(endpoint, standingOf(endpoint)),
   ])
-  return `${head}\n\n${table(['endpoint', 'input $/M', 'output $/M', 'context', 'speaks', 'paid by', 'state'], rows)}`
+  const measured = ['uptime', 'ttft', 'tokens/s']
+  return `${head}\n\n${table(['endpoint', 'input $/M', 'output $/M', 'context', 'speaks', 'paid by', ...measured, 'state'], rows)}`
 }
 
-function stateOf({ isReady, deprecationDate, provider }: Endpoint): string {
+function figures({ uptime, ttftMs, throughput }: EndpointStanding): readonly string[] {
+  const shown = (value: number | undefined, text: (known: number) => string) => (value === undefined ? 'unmeasured' : text(value))
+  return [
+    shown(uptime, (share) => `${Math.round(share * 1000) / 10} %`),
+    shown(ttftMs, (ms) => `${Math.round(ms)} ms`),
+    shown(throughput, (rate) => String(Math.round(rate * 10) / 10)),
+  ]
+}
+
+function stateOf({ isReady, deprecationDate, provider }: Endpoint, { cooldown }: EndpointStanding): string {
   if (provider.status !== 'active') return provider.status
   if (!isReady) return 'not ready'
+  if (cooldown !== undefined) return cooldown.kind
   return deprecationDate === undefined ? 'ready' : `ready, retires ${deprecationDate}`
 }
 
@@ -100,7 +116,7 @@ function lowest(endpoints: readonly Endpoint[], read: (tier: PriceTier) => Usd |
   return known.reduce<Usd | undefined>((least, price) => (least === undefined || price < least ? price : least), undefined)
 }
 
-function toValue({ id, name, endpoints }: ModelListing): unknown {
+function toValue({ id, name, endpoints }: ModelListing, standingOf?: StandingOf): unknown {
   return {
     id,
     name,
@@ -115,7 +131,18 @@ function toValue({ id, name, endpoints }: ModelListing): unknown {
       supported_features: endpoint.features ?? null,
       is_ready: endpoint.isReady,
       deprecation_date: endpoint.deprecationDate ?? null,
+      ...(standingOf === undefined ? {} : standingValue(standingOf(endpoint))),
     })),
+  }
+}
+
+function standingValue({ uptime, countedRequests, ttftMs, throughput, cooldown }: EndpointStanding): object {
+  return {
+    uptime: uptime ?? null,
+    counted_requests: Math.round(countedRequests * 10) / 10,
+    ttft_ms: ttftMs ?? null,
+    tokens_per_second: throughput ?? null,
+    cooldown: cooldown?.kind ?? null,
   }
 }
 

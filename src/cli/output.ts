@@ -38,7 +38,13 @@ export function counted(count: number, noun: string): string {
 /** `$0.50`, `$0.000123`: exact, with at least two places. `unknown` when it is not known. */
 export function money(usd: Usd | undefined): string {
   if (usd === undefined) return 'unknown'
-  const [whole, fraction = ''] = formatUsd(usd).split('.')
+  return dollars(formatUsd(usd))
+}
+
+/** The same of an amount that is decimal text already. */
+export function dollars(usd: string | null): string {
+  if (usd === null) return 'unknown'
+  const [whole = '', fraction = ''] = usd.split('.')
   return `$${whole}.${fraction.padEnd(2, '0')}`
 }
 

@@ -1,12 +1,13 @@
 /** `routeplane route`: where a request would go and what it could cost, without sending anything. */
 import { RouteplaneError } from '../errors.ts'
-import type { Decision } from '../gateway/call.ts'
+import { decisionCard, type DecisionCard } from '../gateway/decision-card.ts'
 import { createId } from '../lib/id.ts'
 import { parseUsd, type Usd } from '../money.ts'
 import { plainCommand, type Command } from './command.ts'
+import type { CommandContext } from './context.ts'
 import { exitCodes } from './exit-code.ts'
 import { usage, type Invocation } from './invocation.ts'
-import { fields, money, table, usdText } from './output.ts'
+import { dollars, fields, table } from './output.ts'
 import { withEngine } from './session.ts'
 import { textCall } from './text-call.ts'
 
@@ -14,31 +15,51 @@ export const route: Command = {
   ...plainCommand,
   name: 'route',
   summary: 'Show where a request would go and what it could cost. Sends nothing.',
-  details: ['<model> is anything a request may say: maker/name, provider:model, @preset, name:cost.'],
-  positionals: ['<model>'],
+  details: [
+    '<model> is anything a request may say: maker/name, provider:model, @preset, name:cost.',
+    '--replay shows the decision that was made for a request, by the id in its x-routeplane-request-id.',
+  ],
+  positionals: ['[model]'],
   options: {
     explain: { type: 'boolean', summary: 'Also show every endpoint considered, and why others were not.' },
+    replay: { type: 'string', value: '<request id>', summary: 'Show the decision of a request that was answered or failed.' },
     prompt: { type: 'string', value: '<text>', summary: 'What would be asked; its length decides the price.' },
     'max-output-tokens': { type: 'string', value: '<count>', summary: 'The longest answer allowed.' },
     'max-cost': { type: 'string', value: '<usd>', summary: 'A cap below the configured ones, such as 0.01.' },
   },
   async run(invocation, context) {
-    const [model = ''] = invocation.positionals
-    const maxOutputTokens = countOf(invocation, 'max-output-tokens')
-    const maxCostUsd = amountOf(invocation, 'max-cost')
-    const call = textCall({
-      id: createId('req', context.clock.now()),
-      model,
-      prompt: invocation.text('prompt') ?? 'Hello',
-      signal: context.interrupted,
-      ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-      ...(maxCostUsd === undefined ? {} : { maxCostUsd }),
-    })
-    const decision = await withEngine(invocation, context, async (routeplane) => routeplane.explain(call))
-    const text = [summary(decision), ...(invocation.flag('explain') ? [considered(decision), refused(decision)] : [])]
-    const exitCode = decision.attempts.length === 0 ? exitCodes.failed : exitCodes.ok
-    return { text: text.filter((part) => part !== '').join('\n\n'), value: toValue(decision), exitCode }
+    const replayed = invocation.text('replay')
+    const card = replayed === undefined ? await decideNow(invocation, context) : await readKept(replayed, invocation, context)
+    const isExplained = invocation.flag('explain') || replayed !== undefined
+    const text = [summary(card), ...(isExplained ? [considered(card), refused(card)] : [])]
+    const exitCode = card.attempts.length === 0 ? exitCodes.failed : exitCodes.ok
+    return { text: text.filter((part) => part !== '').join('\n\n'), value: card, exitCode }
   },
+}
+
+async function decideNow(invocation: Invocation, context: CommandContext): Promise<DecisionCard> {
+  const [model] = invocation.positionals
+  if (model === undefined) throw usage(route, 'missing_argument', '<model> is missing')
+  const maxOutputTokens = countOf(invocation, 'max-output-tokens')
+  const maxCostUsd = amountOf(invocation, 'max-cost')
+  const call = textCall({
+    id: createId('req', context.clock.now()),
+    model,
+    prompt: invocation.text('prompt') ?? 'Hello',
+    signal: context.interrupted,
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    ...(maxCostUsd === undefined ? {} : { maxCostUsd }),
+  })
+  return decisionCard(await withEngine(invocation, context, async (routeplane) => routeplane.explain(call)))
+}
+
+async function readKept(id: string, invocation: Invocation, context: CommandContext): Promise<DecisionCard> {
+  if (invocation.positionals.length > 0) throw usage(route, 'too_many_arguments', '--replay takes no <model>')
+  const card = /^[a-z0-9_]{1,64}$/.test(id) ? await withEngine(invocation, context, async (routeplane) => routeplane.replay(id)) : undefined
+  if (card !== undefined) return card
+  throw new RouteplaneError('not_found', `no decision is kept of a request ${JSON.stringify(id.slice(0, 64))}`, {
+    hint: 'Its id stands in x-routeplane-request-id; the row is written within a second of the answer.',
+  })
 }
 
 function countOf(invocation: Invocation, option: string): number | undefined {
@@ -59,30 +80,31 @@ function amountOf(invocation: Invocation, option: string): Usd | undefined {
   }
 }
 
-function summary(decision: Decision): string {
+function summary(card: DecisionCard): string {
   const head = fields([
-    ['asked for', decision.requested],
-    ['resolved', decision.resolved.join(', ') || 'nothing'],
-    ['cap', money(decision.capUsd)],
+    ['request', card.request_id],
+    ['asked for', card.requested],
+    ['resolved', card.resolved.join(', ') || 'nothing'],
+    ['cap', dollars(card.cap_usd)],
   ])
-  if (decision.attempts.length === 0)
-    return `${head}\n\nNothing can serve this request.${decision.refused.length === 0 ? '' : ' See why with --explain.'}`
-  const rows = decision.attempts.map((attempt, at) => [
+  if (card.attempts.length === 0)
+    return `${head}\n\nNothing can serve this request.${card.refused.length === 0 ? '' : ' See why with --explain.'}`
+  const rows = card.attempts.map((attempt, at) => [
     String(at + 1),
     attempt.endpoint,
     attempt.mode,
-    money(attempt.expectedUsd),
-    money(attempt.boundUsd),
+    dollars(attempt.expected_usd),
+    dollars(attempt.bound_usd),
   ])
   return `${head}\n\n${table(['try', 'endpoint', 'paid by', 'expected', 'at most'], rows)}`
 }
 
-function considered({ candidates }: Decision): string {
+function considered({ candidates }: DecisionCard): string {
   if (candidates.length === 0) return ''
   const axes = [...new Set(candidates.flatMap(({ terms }) => Object.keys(terms)))]
   const rows = candidates.map((each) => [
     String(each.rank),
-    each.endpoint,
+    each.explored === true ? `${each.endpoint} (explored)` : each.endpoint,
     score(each.score),
     ...axes.map((axis) => score(each.terms[axis])),
   ])
@@ -90,39 +112,14 @@ function considered({ candidates }: Decision): string {
 }
 
 /** Scores have no unit and never become money, so three places are plenty. */
-function score(value: number | undefined): string {
-  return value === undefined ? 'unmeasured' : String(Math.round(value * 1000) / 1000)
+function score(value: number | null | undefined): string {
+  return value === undefined || value === null ? 'unmeasured' : String(Math.round(value * 1000) / 1000)
 }
 
-function refused(decision: Decision): string {
-  if (decision.refused.length === 0) return ''
+function refused(card: DecisionCard): string {
+  if (card.refused.length === 0) return ''
   return `Left out\n${table(
     ['endpoint', 'reason', 'detail'],
-    decision.refused.map(({ endpoint, reason, detail }) => [endpoint, reason, detail]),
+    card.refused.map(({ endpoint, reason, detail }) => [endpoint, reason, detail]),
   )}`
-}
-
-function toValue(decision: Decision): unknown {
-  return {
-    request_id: decision.requestId,
-    requested: decision.requested,
-    resolved: decision.resolved,
-    cap_usd: usdText(decision.capUsd),
-    attempts: decision.attempts.map(({ endpoint, mode, expectedUsd, boundUsd }) => ({
-      endpoint,
-      mode,
-      expected_usd: usdText(expectedUsd),
-      bound_usd: usdText(boundUsd),
-    })),
-    candidates: decision.candidates.map(({ endpoint, model, rank, score: value, terms, expectedUsd, boundUsd }) => ({
-      endpoint,
-      model,
-      rank,
-      score: value ?? null,
-      terms,
-      expected_usd: usdText(expectedUsd),
-      bound_usd: usdText(boundUsd),
-    })),
-    refused: decision.refused,
-  }
 }

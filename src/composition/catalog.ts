@@ -27,21 +27,38 @@ export type OpenCatalog = {
   readonly catalog: Catalog
   /** Asks a published registry for a newer build and takes it. Never rejects. */
   refresh(signal: AbortSignal): Promise<void>
+  /** Reads all that another config names. @returns what takes it, and cannot fail. @throws RouteplaneError `config_invalid`. */
+  prepare(config: Config): Promise<() => void>
   close(): Promise<void>
 }
 
 /** @throws RouteplaneError `config_invalid` when a payee's checksum is wrong. */
-export async function openCatalog(config: Config, log: Log): Promise<OpenCatalog> {
-  await checkPayees(config)
-  const registry = openRegistrySource(config, log)
+export async function openCatalog(first: Config, log: Log): Promise<OpenCatalog> {
+  await checkPayees(first)
+  let config = first
+  let registry = openRegistrySource(config, log)
   const catalog = createCatalog(sourcesOf(config, await registry.load()))
   return {
     catalog,
     async refresh(signal) {
-      const fresh = await registry.refresh(signal)
-      if (fresh !== undefined) catalog.reload(sourcesOf(config, fresh))
+      const asked = registry
+      const fresh = await asked.refresh(signal)
+      // After a reload the answer is of a registry that is no longer ours.
+      if (fresh !== undefined && asked === registry) catalog.reload(sourcesOf(config, fresh))
     },
-    close: registry.close,
+    async prepare(next) {
+      await checkPayees(next)
+      const opened = openRegistrySource(next, log)
+      const sources = sourcesOf(next, await opened.load())
+      return () => {
+        const before = registry
+        config = next
+        registry = opened
+        catalog.reload(sources)
+        void before.close()
+      }
+    },
+    close: () => registry.close(),
   }
 }
 
@@ -67,14 +84,14 @@ async function checkPayees(config: Config): Promise<void> {
 
 export type ListingRules = {
   /** Whether a model leaves the list after the day it retires. */
-  readonly hideDeprecated: boolean
+  hideDeprecated(): boolean
   readonly clock: Pick<Clock, 'now'>
 }
 
 /** The catalog as surfaces list it: what a request without a pin could be routed to. */
 export function viewCatalog(catalog: Catalog, health: Health, { hideDeprecated, clock }: ListingRules): CatalogView {
   const isGone = ({ deprecationDate }: Endpoint) =>
-    hideDeprecated && deprecationDate !== undefined && deprecationDate < new Date(clock.now()).toISOString().slice(0, 10)
+    hideDeprecated() && deprecationDate !== undefined && deprecationDate < new Date(clock.now()).toISOString().slice(0, 10)
   const isListed = (endpoint: Endpoint) => endpoint.isReady && endpoint.provider.status === 'active' && !isGone(endpoint)
   const listing = (id: string, includeHidden: boolean): ModelListing | undefined => {
     const { models, aliases } = catalog.snapshot()

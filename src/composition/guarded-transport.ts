@@ -4,18 +4,31 @@ import { createTransport } from '../gateway/transport.ts'
 import type { Transport } from '../lib/http-call.ts'
 import { memoize } from '../lib/memo.ts'
 
+export type GuardedTransport = {
+  readonly send: Transport
+  /** Takes the loopback sources of another config. */
+  allow(config: Config): void
+  close(): Promise<void>
+}
+
 /**
  * Chooses by the origin of each call. A manifest that somebody else wrote cannot reach this machine, unless the config
  * says `upstream.allow_loopback`.
  */
-export function createGuardedTransport(config: Config): { readonly send: Transport; close(): Promise<void> } {
-  const own = new Set(config.providers.filter(({ isLoopback }) => isLoopback).map(({ provider }) => new URL(provider.baseUrl).origin))
+export function createGuardedTransport(config: Config): GuardedTransport {
   const { timeouts, allowLoopback } = config.upstream
   const guarded = createTransport({ allowLoopback, timeouts })
   const open = createTransport({ allowLoopback: true, timeouts })
-  const transportOf = memoize((url) => (own.has(originOf(url)) ? open : guarded))
+  const chooserOf = ({ providers }: Config) => {
+    const own = new Set(providers.filter(({ isLoopback }) => isLoopback).map(({ provider }) => new URL(provider.baseUrl).origin))
+    return memoize((url) => (own.has(originOf(url)) ? open : guarded))
+  }
+  let transportOf = chooserOf(config)
   return {
     send: (call, options) => transportOf(call.url)(call, options),
+    allow(next) {
+      transportOf = chooserOf(next)
+    },
     close: async () => {
       await Promise.all([guarded.close(), open.close()])
     },

@@ -57,6 +57,8 @@ export type PresetView = {
   get(name: string): Preset | undefined
   /** Creates or replaces; kept in memory unless `persist`. @throws RouteplaneError `invalid_request`. */
   set(preset: Preset, options: { readonly persist: boolean }): Promise<void>
+  /** Takes one out of the store, for good. @returns `false` when the store has none of that name: the config's own stay. */
+  delete(name: string): Promise<boolean>
 }
 
 export function viewPresets(presets: PresetStore, directory: string, clock: Clock): PresetView {
@@ -65,7 +67,17 @@ export function viewPresets(presets: PresetStore, directory: string, clock: Cloc
     get: (name) => presets.get(name),
     async set(preset, { persist }) {
       presets.set(preset)
-      if (persist) await savePresets(directory, presets.list(), clock.now())
+      if (!persist) return
+      const stored = (await loadPresets(directory)).filter(({ name }) => name !== preset.name)
+      await savePresets(directory, [...stored, preset], clock.now())
+    },
+    async delete(name) {
+      const stored = await loadPresets(directory)
+      const rest = stored.filter((preset) => preset.name !== name)
+      if (rest.length === stored.length) return false
+      await savePresets(directory, rest, clock.now())
+      presets.delete(name)
+      return true
     },
   }
 }

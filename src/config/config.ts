@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret, type LogLevel } from '../lib/log.ts'
 import type { Usd } from '../money.ts'
+import type { ChannelPolicy } from '../payment/channel/offer.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import type { ManagedShares } from '../registry/managed-pricing.ts'
 import { configureProvider, timeoutsOf, type ConfiguredProvider } from './configured-provider.ts'
@@ -40,6 +41,7 @@ export type Config = {
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
     /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
     readonly schemes?: readonly string[]
+    readonly channels: ChannelPolicy
   }
   readonly wallet: WalletConfig
   /** Present when callers without a key are charged per call. */
@@ -171,6 +173,11 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       accounts: fields.payment.accounts,
       onUnknown: fields.payment.on_unknown,
       ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
+      channels: {
+        maxDepositUsd: fields.payment.channels.max_deposit_usd,
+        perSeller: fields.payment.channels.per_provider,
+        maxWithdrawDelay: fields.payment.channels.max_withdraw_delay_seconds,
+      },
     },
     wallet: walletOf(fields.wallet, base, state, environment),
     ...(fields.charge === undefined ? {} : { charge: chargeOf(fields.charge, environment) }),

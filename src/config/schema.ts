@@ -74,6 +74,11 @@ const payment = block({
   accounts: z.record(providerId, secret).default({}),
   on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('fail'),
   schemes: z.array(z.enum(schemeNames)).min(1).optional(),
+  channels: block({
+    max_deposit_usd: amount.prefault('0.50'),
+    per_provider: count(1, 64).default(4),
+    max_withdraw_delay_seconds: count(900, 2_592_000).default(86_400),
+  }).prefault({}),
 })
 
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'is not the name of an environment variable')

@@ -120,6 +120,8 @@ export type Decision = {
   readonly candidates: readonly ExplainedCandidate[]
   readonly refused: readonly { readonly endpoint: string; readonly model: string; readonly reason: string; readonly detail: string }[]
   readonly attempts: readonly { readonly endpoint: string; readonly mode: string; readonly boundUsd?: Usd; readonly expectedUsd?: Usd }[]
+  /** What a real request would be told when nobody is left to ask. */
+  readonly error?: { readonly code: string; readonly message: string }
 }
 
 export type ExplainedCandidate = {
@@ -127,6 +129,8 @@ export type ExplainedCandidate = {
   readonly model: string
   readonly rank: number
   readonly score: number | undefined
+  /** Put first to learn about it, and not by its score. */
+  readonly explored?: true
   readonly boundUsd?: Usd
   readonly expectedUsd?: Usd
   readonly terms: Readonly<Record<string, number | undefined>>

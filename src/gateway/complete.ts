@@ -15,7 +15,9 @@ import { blameAnswer } from './blame.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { decide, tokensOf, type Decided } from './decide.ts'
+import { keptDecision } from './decision-card.ts'
 import { toUsage } from './estimate.ts'
+import { describe } from './explain.ts'
 import type { NativeLane, TranslateLane } from './lane.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
@@ -70,7 +72,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
     }
   }
   const error = summarise(failures, decided)
-  recordFailure({ call, failures, error, startedAt }, context)
+  recordFailure({ call, decided, failures, error, startedAt }, context)
   throw error
 }
 
@@ -190,6 +192,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
     totalMs,
     attempts,
     startedAt: context.clock.now() - totalMs,
+    ...keptDecision(describe(opened.decided)),
     ...(chargedUsd === undefined ? {} : { costUsd: chargedUsd }),
     ...(errorCode === undefined ? {} : { errorCode }),
   })
@@ -198,6 +201,7 @@ function record({ opened, status, usage, chargedUsd, totalMs, errorCode }: Recor
 function recordFailure(
   failed: {
     readonly call: GatewayCall
+    readonly decided: Decided
     readonly failures: readonly Failure[]
     readonly error: RouteplaneError
     readonly startedAt: number
@@ -214,6 +218,7 @@ function recordFailure(
     errorCode: failed.error.code,
     totalMs,
     attempts: failed.failures.length,
+    ...keptDecision(describe(failed.decided)),
     startedAt: context.clock.now() - totalMs,
   })
 }

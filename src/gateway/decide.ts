@@ -25,6 +25,8 @@ export type Decided = {
   readonly lanes: Lanes
   readonly targets: readonly Target[]
   readonly ranked: readonly (readonly Ranked[])[]
+  /** Whom curiosity has put first. */
+  readonly explored: ReadonlySet<Endpoint>
   readonly refused: readonly Refusal[]
   readonly attempts: readonly Attempt[]
   readonly capUsd: Usd
@@ -44,8 +46,13 @@ const MAX_MODELS = 8
  */
 export function decide(call: GatewayCall, context: GatewayContext): Decided {
   const decided = survey(call, context)
-  if (decided.attempts.length === 0) throw untranslatable(decided) ?? nobody(decided)
+  if (decided.attempts.length === 0) throw refusalOf(decided)
   return decided
+}
+
+/** Why nobody is left to ask. */
+export function refusalOf(decided: Decided): RouteplaneError {
+  return untranslatable(decided) ?? nobody(decided)
 }
 
 /** The same, without insisting that anybody is left: for explanations. */
@@ -63,13 +70,15 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
   const capAt = ({ provider }: Endpoint) => least(capUsd, rules.perRequestOfProvider(provider.id))
   const sieve = createSieve({ call, lanes, extensions, capUsd, capAt, capIsOwn: maxCostUsd !== undefined }, context)
   const sifted = targets.map((target) => sift(target, sieve))
-  const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], { call, extensions, lanes, context }))
+  const explored = new Set<Endpoint>()
+  const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], { call, extensions, lanes, context, explored }))
   const lists = ranked.map((list) => list.map(({ candidate }) => candidate as EligibleCandidate))
   return {
     call,
     lanes,
     targets,
     ranked,
+    explored,
     refused: sifted.flatMap(({ refused }) => refused),
     attempts: planAttempts(lists, context.rules.maxAttempts),
     capUsd,
@@ -170,7 +179,13 @@ function preferOf(extensions: Extensions, context: GatewayContext): readonly Pay
   return wanted === undefined ? prefer : wanted.flatMap((name) => prefer.filter((mode) => mode === name))
 }
 
-type OrderContext = { readonly call: GatewayCall; readonly extensions: Extensions; readonly lanes: Lanes; readonly context: GatewayContext }
+type OrderContext = {
+  readonly call: GatewayCall
+  readonly extensions: Extensions
+  readonly lanes: Lanes
+  readonly context: GatewayContext
+  readonly explored: Set<Endpoint>
+}
 
 /**
  * Orders who is eligible: as the target lists them, as the caller orders providers, as the variant or `sort` ranks them.
@@ -182,7 +197,7 @@ type OrderContext = { readonly call: GatewayCall; readonly extensions: Extension
 function order(
   target: Target,
   eligible: readonly EligibleCandidate[],
-  { call, extensions, lanes, context }: OrderContext,
+  { call, extensions, lanes, context, explored }: OrderContext,
 ): readonly Ranked[] {
   const { sort, order: wantedFirst = [] } = extensions.provider ?? {}
   const by =
@@ -201,7 +216,10 @@ function order(
     if (wantedFirst.length > 0) return kept.toSorted((a, b) => place(a) - place(b))
     // Who named a provider or an order gets what he named.
     const isFree = !target.pinned && target.variant === undefined && sort === undefined
-    return isFree ? explore(kept, context.rules.explorationShare, call.id) : kept
+    if (!isFree) return kept
+    const tried = explore(kept, context.rules.explorationShare, call.id)
+    if (tried[0] !== undefined && tried[0] !== kept[0]) explored.add(tried[0].candidate.endpoint)
+    return tried
   }
   return kept.toSorted((a, b) => target.endpoints.indexOf(a.candidate.endpoint) - target.endpoints.indexOf(b.candidate.endpoint))
 }

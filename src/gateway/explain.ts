@@ -3,12 +3,18 @@ import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import { BALANCED_VERSION } from '../selection/index.ts'
 import type { Decision, ExplainedCandidate, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
-import { survey } from './decide.ts'
+import { refusalOf, survey, type Decided } from './decide.ts'
 import type { Lanes } from './lane.ts'
 
 /** Makes the decision of a call without sending it; nothing is held and nothing is spent. */
 export function explain(call: GatewayCall, context: GatewayContext): Decision {
-  const decided = survey(call, context)
+  return describe(survey(call, context))
+}
+
+/** The same of a decision that has been made. */
+export function describe(decided: Decided): Decision {
+  const { call } = decided
+  const error = decided.attempts.length === 0 ? refusalOf(decided) : undefined
   return {
     requestId: call.id,
     requested: call.read.model,
@@ -22,6 +28,7 @@ export function explain(call: GatewayCall, context: GatewayContext): Decision {
         rank: at + 1,
         score,
         terms,
+        ...(decided.explored.has(candidate.endpoint) ? { explored: true as const } : {}),
         ...lossesAt(candidate.endpoint, decided.lanes),
         ...(candidate.boundUsd === undefined ? {} : { boundUsd: candidate.boundUsd }),
         ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
@@ -34,6 +41,7 @@ export function explain(call: GatewayCall, context: GatewayContext): Decision {
       ...(candidate.boundUsd === undefined ? {} : { boundUsd: candidate.boundUsd }),
       ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
     })),
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
   }
 }
 

@@ -22,6 +22,7 @@ import { type Guard, type Refusal, createGuard, notAllowed, pathOf } from './gua
 import { createKeepAlive } from './keep-alive.ts'
 import { MCP_PATH, type McpEndpoint, encodeRpcError, mountMcp } from './mcp-route.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
+import { mountRoute } from './route-route.ts'
 
 export type AppOptions = {
   readonly protocols: readonly Protocol[]
@@ -68,8 +69,8 @@ export type App = {
 export function createApp(routeplane: Routeplane, options: AppOptions): App {
   const { clock = systemClock, log, protocols } = options
   const { token } = tokenOf(options)
-  const isForSale =
-    routeplane.cashier === undefined ? undefined : createSalesPaths(protocols.flatMap(({ caller }) => caller.paths.flatMap(withBare)))
+  const sold = [...protocols.flatMap(({ caller }) => caller.paths.flatMap(withBare)), ...(options.mcp === undefined ? [] : [MCP_PATH])]
+  const isForSale = routeplane.cashier === undefined ? undefined : createSalesPaths(sold)
   const guard = createGuard({
     allowHosts: options.allowHosts ?? [],
     ...(token === undefined ? {} : { token }),
@@ -101,8 +102,9 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   mountCountTokens(app, deps, refuseMethod('POST'))
   mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
+  mountRoute(app, { ...deps, routeplane, protocols }, refuseMethod)
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
-  const closeMcp = options.mcp === undefined ? undefined : mountMcp(app, { open: options.mcp, refuseMethod })
+  const closeMcp = options.mcp === undefined ? undefined : mountMcp(app, { open: options.mcp, callerOf, refuseMethod })
   app.notFound(({ env }) => {
     const error = new RouteplaneError('not_found', 'there is nothing at this path')
     return send(env.incoming, env.outgoing, { error, status: 404 })

@@ -1,4 +1,4 @@
-/** Writes a streamed answer straight to the socket: one write a piece, at the caller's pace, with keep-alive comments. */
+/** Writes a streamed answer straight to the socket: one write a read, at the caller's pace, with keep-alive comments. */
 import type { ServerResponse } from 'node:http'
 import type { KeepAlive } from './keep-alive.ts'
 import type { ResponseHeaders } from './response-headers.ts'
@@ -8,7 +8,7 @@ export type EventWriter = {
   head(status: number, headers: ResponseHeaders, isEventStream: boolean): void
   /** Whether anything, a keep-alive comment included, has been written. */
   started(): boolean
-  /** Writes one piece at once. @returns `false`, now or after the wait for a slow caller, when nobody reads any more. */
+  /** Writes one piece at once, or at the end of the tick with others of the same read. @returns `false`, now or after the wait for a slow caller, when nobody reads any more. */
   write(piece: Uint8Array | string): boolean | Promise<boolean>
   /** Writes all there is and ends the answer; for an answer that is no stream. Waits, as `write` does, for a slow caller. */
   whole(body: Uint8Array): boolean | Promise<boolean>
@@ -27,6 +27,9 @@ export type EventWriterOptions = {
   readonly earlyHeaders?: ResponseHeaders
 }
 
+/** Events that wait for the tick's end never grow beyond this: what makes them may be faster than any network. */
+const MAX_GATHERED_CHARACTERS = 64 * 1024
+
 /** A comment is an event of its own, for parsers that drop an event with a comment glued to it. @see HTML, "Server-sent events", 9.2.5 */
 const COMMENT = ': keep-alive\n\n'
 
@@ -35,9 +38,21 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
   let headers = options.earlyHeaders
   let isEventStream = options.earlyHeaders !== undefined
   let tail: Uint8Array | string = ''
+  let gathered = ''
 
   const commit = () => {
     if (!outgoing.headersSent) outgoing.writeHead(status, headers)
+  }
+  /** Events that were made of one read leave in one write; none waits longer than for the end of the tick. */
+  const flush = (): void => {
+    const text = gathered
+    gathered = ''
+    if (text !== '' && !outgoing.destroyed) outgoing.write(text)
+  }
+  const gather = (text: string): void => {
+    if (gathered === '') process.nextTick(flush)
+    gathered += text
+    if (gathered.length >= MAX_GATHERED_CHARACTERS) flush()
   }
   const breakSilence = () => {
     if (!isEventStream || outgoing.destroyed || outgoing.writableNeedDrain || !endsEvent(tail)) return
@@ -60,7 +75,12 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
       watch?.touch()
       commit()
       tail = piece.length >= 4 ? piece : joinTail(tail, piece)
-      return outgoing.write(piece) || drained(outgoing, options.stallMs)
+      if (typeof piece === 'string') gather(piece)
+      else {
+        flush()
+        outgoing.write(piece)
+      }
+      return !outgoing.writableNeedDrain || drained(outgoing, options.stallMs)
     },
     whole: (body) => {
       watch?.stop()
@@ -72,6 +92,7 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
     fail: (event) => {
       watch?.stop()
       if (outgoing.destroyed) return
+      flush()
       // Ending the connection without the last chunk is the only way left to say that such an answer is not whole.
       if (!isEventStream) return outgoing.socket?.destroySoon()
       commit()
@@ -81,6 +102,7 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
       watch?.stop()
       if (outgoing.destroyed) return
       commit()
+      flush()
       outgoing.end()
     },
     stop: () => watch?.stop(),

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Hono } from 'hono'
 import { type RouteplaneError, answerStatus } from '../errors.ts'
 import { lazily } from '../lib/lazy.ts'
+import type { Caller } from './caller.ts'
 import { parseMessage, readBody } from './body.ts'
 import type { ErrorAnswer } from './error-response.ts'
 import type { AppEnv, Route } from './read-routes.ts'
@@ -16,13 +17,15 @@ export const MCP_METADATA_PATH = `/.well-known/oauth-protected-resource${MCP_PAT
 export const METADATA_PATHS: readonly string[] = [MCP_METADATA_PATH, '/.well-known/oauth-protected-resource']
 
 export type McpEndpoint = {
-  answer(request: Request, body: unknown): Promise<Response>
+  /** @param isStranger - Whether who asks has no account and pays for each call. */
+  answer(request: Request, body: unknown, isStranger: boolean): Promise<Response>
   close(): Promise<void>
 }
 
 export type McpRouteOptions = {
   /** Called at the first request. */
   open(): Promise<McpEndpoint>
+  callerOf(incoming: IncomingMessage): Caller
   refuseMethod(allow: string): Route
 }
 
@@ -30,12 +33,12 @@ export type McpRouteOptions = {
 const MAX_BODY_BYTES = 4 * 1024 * 1024
 
 /** @returns what ends the endpoint, if it was ever opened. */
-export function mountMcp(app: Hono<AppEnv>, { open, refuseMethod }: McpRouteOptions): () => Promise<void> {
+export function mountMcp(app: Hono<AppEnv>, { open, callerOf, refuseMethod }: McpRouteOptions): () => Promise<void> {
   const endpoint = lazily(open)
   app.on(['GET', 'POST', 'DELETE'], MCP_PATH, async ({ env: { incoming, outgoing } }) => {
     const body = incoming.method === 'POST' ? parseMessage(await readBody(incoming, MAX_BODY_BYTES)) : undefined
     const { answer } = await endpoint.get()
-    const response = await answer(toRequest(incoming, outgoing), body)
+    const response = await answer(toRequest(incoming, outgoing), body, callerOf(incoming).pays)
     if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store')
     response.headers.set('x-content-type-options', 'nosniff')
     return response

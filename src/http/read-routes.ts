@@ -5,11 +5,11 @@ import { RouteplaneError } from '../errors.ts'
 import { formatUsd } from '../money.ts'
 import type { Routeplane, Status } from '../routeplane.ts'
 import { jsonText } from './error-response.ts'
-import { anthropicModelCard, modelCard, modelDetail } from '../card/model-card.ts'
+import { anthropicModelCard, endpointsCard, modelCard, modelDetail } from '../card/model-card.ts'
 import { receiptCard, verificationCard } from '../card/receipt-card.ts'
 
 export type AppEnv = { Bindings: HttpBindings }
-type Reads = Pick<Routeplane, 'catalog' | 'ready' | 'receipts' | 'status'>
+type Reads = Pick<Routeplane, 'catalog' | 'providers' | 'ready' | 'receipts' | 'status'>
 
 /** A route, or the answer to methods that a path does not take. */
 export type Route = (context: Context<AppEnv>) => Response | Promise<Response>
@@ -33,7 +33,7 @@ export function mountReadRoutes(app: Hono<AppEnv>, routeplane: Reads, version: s
   mount('/', () => json({ name: 'routeplane', version }))
 }
 
-function json(value: unknown): Response {
+export function json(value: unknown): Response {
   const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
   return new Response(jsonText(value), { headers })
 }
@@ -69,12 +69,17 @@ function anthropicPage(cards: readonly Card[], query: Readonly<Record<string, st
   return { data, has_more: hasMore, first_id: data[0]?.['id'] ?? null, last_id: data.at(-1)?.['id'] ?? null }
 }
 
-async function showModel({ catalog, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
+const ENDPOINTS = '/endpoints'
+
+/** An id may hold slashes, so what follows it is told apart by whether such a model is known. */
+async function showModel({ catalog, providers, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
   await ready()
   const id = context.req.param('id') ?? ''
   const listing = catalog.model(id)
-  if (listing === undefined) throw new RouteplaneError('model_not_found', `there is no model ${JSON.stringify(id.slice(0, 100))}`)
-  return isAnthropic(context) ? anthropicModelCard(listing) : modelDetail(listing)
+  if (listing !== undefined) return isAnthropic(context) ? anthropicModelCard(listing) : modelDetail(listing, providers.standing)
+  const of = id.endsWith(ENDPOINTS) ? catalog.model(id.slice(0, -ENDPOINTS.length)) : undefined
+  if (of !== undefined) return endpointsCard(of, providers.standing)
+  throw new RouteplaneError('model_not_found', `there is no model ${JSON.stringify(id.slice(0, 100))}`)
 }
 
 const MAX_PAGE = 200

@@ -79,4 +79,6 @@ export type RequestRow = {
   readonly totalMs: number
   readonly attempts: number
   readonly startedAt: number
+  /** Why it went where it went, as JSON text of a bounded length. */
+  readonly decision?: string
 }

@@ -1,5 +1,6 @@
 /** The ledger port: holds against budgets, the states of each payment attempt, and what is known of requests. */
 import type { Atomic, Usd } from '../money.ts'
+import type { ChannelStore } from './channel.ts'
 import type { AttemptRow, RequestRow } from './entry.ts'
 import type { SaleStore } from './sale.ts'
 
@@ -12,6 +13,7 @@ export type Ledger = {
   readonly attempts: AttemptStore
   readonly requests: RequestStore
   readonly idempotency: IdempotencyStore
+  readonly channels: ChannelStore
   readonly invoices: InvoiceStore
   readonly approvals: ApprovalStore
   /** What callers pay us, on the other side of the same requests. */

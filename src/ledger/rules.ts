@@ -49,18 +49,30 @@ export function decideHold(amount: Usd, standings: readonly Standing[]): HoldOut
   return { granted: false, ...tightest }
 }
 
-/** What a row keeps from its budgets: the one reading of a state as money. */
-export function standingOf(row: Pick<AttemptRow, 'state' | 'heldUsd' | 'owedUsd' | 'payment'>): {
-  readonly reserved: Usd
-  readonly spent: Usd
-} {
+type Counted = Pick<AttemptRow, 'state' | 'heldUsd' | 'owedUsd' | 'payment'>
+
+/** The proof of a payment out of a channel: its money was counted when it was put in. */
+const VOUCHER = 'voucher'
+
+/**
+ * What a row keeps from a budget of a scope: the one reading of a state as money.
+ *
+ * A voucher draws on a deposit that `all` and its provider have counted in full; whose call it was is told by the voucher alone.
+ */
+export function standingIn(scope: string, row: Counted): { readonly reserved: Usd; readonly spent: Usd } {
+  const isCounted = row.payment?.proof === VOUCHER && (scope === 'all' || scope.startsWith('provider:'))
+  return isCounted ? { reserved: ZERO_USD, spent: ZERO_USD } : standingOf(row)
+}
+
+/** What a row has reserved or spent, whoever counts it. */
+export function standingOf(row: Counted): { readonly reserved: Usd; readonly spent: Usd } {
   if (row.state === 'released') return { reserved: ZERO_USD, spent: ZERO_USD }
   const spent = row.state === 'owed' ? row.owedUsd : row.payment?.settledUsd
   return spent === undefined ? { reserved: row.heldUsd, spent: ZERO_USD } : { reserved: ZERO_USD, spent }
 }
 
 /** What a row counts for in its request's cap: what was paid or is owed when that is known, else all that is reserved. */
-export function countedUsd(row: Parameters<typeof standingOf>[0]): Usd {
+export function countedUsd(row: Counted): Usd {
   const { reserved, spent } = standingOf(row)
   return addUsd(reserved, spent)
 }

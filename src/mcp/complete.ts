@@ -6,6 +6,7 @@ import type { Completion, CompletionSummary, Decision, GatewayCall } from '../ga
 import { type Usd, formatUsd } from '../money.ts'
 import type { Status } from '../routeplane.ts'
 import { completionInput, toGatewayCall } from './completion-call.ts'
+import { settlementMeta } from './payment.ts'
 import { watchText } from './progress.ts'
 import { receiptUri } from './receipts-resource.ts'
 import { type ToolContext, defineTool } from './tool.ts'
@@ -69,19 +70,26 @@ export const complete = defineTool({
   description:
     "Sends a prompt to a model and returns its answer. This spends money: the operator's caps hold, and max_cost_usd lowers them for one call. Use dry_run to see the price first. An error with money other than untouched or held must not be repeated blindly: look at its hint.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  isForStrangers: true,
   input: completionInput,
   output,
   call: async (input, context) => {
     const call = toGatewayCall(input, context)
+    const { sell } = context
+    if (sell !== undefined) return answerSold(call, await askToSell(sell, call, input.dry_run === true), context)
     if (input.dry_run === true) return showDecision(await context.routeplane.explain(call))
-    return answer(call, await context.routeplane.complete(call), context)
+    const completion = await context.routeplane.complete(call)
+    const { said, summary } = await hear(completion, context)
+    return showAnswer(call, completion, summary, said, await capsLeft(context))
   },
   links: ({ receipt_id: id }) => (id === undefined ? [] : [{ uri: receiptUri(id), name: id, description: 'The receipt of this payment.' }]),
 })
 
 type Answer = { text: string; refusal: string }
 
-async function answer(call: GatewayCall, completion: Completion, context: ToolContext): Promise<z.input<typeof output>> {
+type Heard = { readonly said: Answer; readonly summary: CompletionSummary }
+
+async function hear(completion: Completion, context: ToolContext): Promise<Heard> {
   const said: Answer = { text: '', refusal: '' }
   try {
     if (completion.answer.lane !== 'translate') throw new RouteplaneError('internal', 'the gateway answered in a wire nobody asked for')
@@ -92,7 +100,28 @@ async function answer(call: GatewayCall, completion: Completion, context: ToolCo
     // Until then the payment is not recorded, and a server that shuts down waits for its tools only.
     await completion.closed
   }
-  return showAnswer(call, completion, await completion.closed, said, await capsLeft(context))
+  return { said, summary: await completion.closed }
+}
+
+function askToSell(sell: NonNullable<ToolContext['sell']>, call: GatewayCall, isDryRun: boolean): Promise<Completion> {
+  if (!isDryRun) return sell(call)
+  throw new RouteplaneError('invalid_request', 'the plan of this gateway is for its operator', {
+    hint: 'Leave dry_run out and send no payment: the offers say the price, and nothing is spent.',
+  })
+}
+
+/** What our provider asks and is paid, and what is left of the operator's caps, is none of a stranger's business. */
+async function answerSold(call: GatewayCall, completion: Completion, context: ToolContext): Promise<z.input<typeof output>> {
+  const { said, summary } = await hear(completion, context)
+  context.addMeta(settlementMeta(completion) ?? {})
+  const { request_id, text, provider, model, attempts, warnings, refusal, finish_reason, model_served, usage } = showAnswer(
+    call,
+    completion,
+    summary,
+    said,
+    [],
+  )
+  return { request_id, text, provider, model, attempts, warnings, ...present({ refusal, finish_reason, model_served, usage }) }
 }
 
 /** Gathers the first candidate's text; `said` keeps what has come when the rest does not. */

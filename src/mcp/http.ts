@@ -12,7 +12,7 @@ import { type McpOptions, createMcpServer } from './server.ts'
 import { createSessions } from './sessions.ts'
 import { within } from './within.ts'
 
-export type McpHttpOptions = Omit<McpOptions, 'onCall' | 'isForOneRequest'> & {
+export type McpHttpOptions = Omit<McpOptions, 'onCall' | 'isForOneRequest' | 'isStranger'> & {
   readonly maxSessions?: number
   readonly idleMs?: number
   /** How long calls under way may take to finish on close, and then again to record what they have paid; default 5,000 ms. */
@@ -26,8 +26,9 @@ export type McpHttp = {
    * Answers one request whose address, origin, token, media type and size have been checked already.
    *
    * @param body - Its JSON; `undefined` for requests without one.
+   * @param isStranger - Whether who asks has shown no token and pays for each call; he is given no session.
    */
-  answer(request: Request, body: unknown): Promise<Response>
+  answer(request: Request, body: unknown, isStranger: boolean): Promise<Response>
   /** Takes no more requests, lets calls finish within the bound, then aborts the rest and lets payments be recorded. */
   close(): Promise<void>
 }
@@ -40,14 +41,16 @@ export function createMcpHttp(routeplane: Routeplane, options: McpHttpOptions): 
     running.add(call)
     void call.finally(() => running.delete(call))
   }
-  const build = (isForOneRequest: boolean): McpServer => {
-    const server = createMcpServer(async () => routeplane, { ...options, onCall, isForOneRequest })
+  const build = (isForOneRequest: boolean, isStranger = false): McpServer => {
+    const server = createMcpServer(async () => routeplane, { ...options, onCall, isForOneRequest, isStranger })
     extend?.(server)
     return server
   }
   const onerror = (error: Error) => log.debug('mcp request not handled', { message: error.message.slice(0, 300) })
   const modern = createMcpHandler(() => build(true), { legacy: 'reject', onerror })
   const single = legacyStatelessFallback(() => build(true), onerror)
+  // Nothing of a stranger outlives his request, so that no number of them fills the memory.
+  const shop = createMcpHandler(() => build(true, true), { legacy: 'stateless', onerror })
   const sessions = createSessions({ ...options, clock, build: () => build(false) })
   const state = { isClosing: false }
 
@@ -59,8 +62,9 @@ export function createMcpHttp(routeplane: Routeplane, options: McpHttpOptions): 
     return (await sessions.open(request, body)) ?? refuse(429, -32000, 'too many sessions are open', { 'retry-after': '60' })
   }
   return {
-    async answer(request, body) {
+    async answer(request, body, isStranger) {
       if (state.isClosing) return refuse(503, -32000, 'the gateway is shutting down', { 'retry-after': '5' })
+      if (isStranger) return shop.fetch(request, { parsedBody: body })
       const isLegacy = await isLegacyRequest(request, body)
       return isLegacy ? answerLegacy(request, body) : modern.fetch(request, { parsedBody: body })
     },
@@ -69,7 +73,7 @@ export function createMcpHttp(routeplane: Routeplane, options: McpHttpOptions): 
       sessions.stopListening()
       const settled = () => Promise.allSettled(running)
       await within(drainMs, settled(), clock)
-      await Promise.allSettled([modern.close(), sessions.close()])
+      await Promise.allSettled([modern.close(), shop.close(), sessions.close()])
       if (!(await within(drainMs, settled(), clock))) log.warn('shutdown took too long; open payments are resolved at the next start')
     },
   }

@@ -49,6 +49,7 @@ export const listModels = defineTool({
   description:
     'Lists the models that can be called with complete: price per token in US dollars, context length, capabilities, providers, ways to pay. Free, and reads nothing but the local catalog.',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  isForStrangers: true,
   input,
   output,
   call: async (filter, { routeplane }) => {

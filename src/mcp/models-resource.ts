@@ -7,6 +7,7 @@ export const modelsResource: Resource = {
   name: 'models',
   title: 'Models',
   description: 'Every model that complete can call, with price, context length, features and ways to pay.',
+  isForStrangers: true,
   uri: 'routeplane://models',
   read: async (_id, { routeplane }) => {
     await routeplane.ready()
@@ -18,12 +19,13 @@ export const modelResource: Resource = {
   name: 'model',
   title: 'One model',
   description: 'A model with a row for each provider: price tiers, protocols, limits.',
+  isForStrangers: true,
   uri: 'routeplane://models/{+id}',
   suggest: async (value, { routeplane }) => suggestModels(routeplane, value),
   read: async (id, { routeplane }) => {
     await routeplane.ready()
     const listing = routeplane.catalog.model(decode(id))
-    return listing === undefined ? undefined : modelDetail(listing)
+    return listing === undefined ? undefined : modelDetail(listing, routeplane.providers.standing)
   },
 }
 

@@ -7,6 +7,7 @@ export const presetsResource: Resource = {
   name: 'presets',
   title: 'Presets',
   description: 'The named routing configurations that complete takes as "@name".',
+  isForStrangers: false,
   uri: 'routeplane://presets',
   read: async (_id, { routeplane }) => ({ object: 'list', data: routeplane.presets.list().map(presetCard) }),
 }
@@ -15,6 +16,7 @@ export const presetResource: Resource = {
   name: 'preset',
   title: 'One preset',
   description: 'A named routing configuration: model, fallbacks, rules, parameters, cap.',
+  isForStrangers: false,
   uri: 'routeplane://presets/{id}',
   suggest: async (value, { routeplane }) =>
     routeplane.presets

@@ -9,6 +9,7 @@ export const receiptResource: Resource = {
   name: 'receipt',
   title: 'Receipt',
   description: 'One payment: provider, model, amount, network, payee, transaction and its state. The id is the receipt_id of complete.',
+  isForStrangers: false,
   uri: 'routeplane://receipts/{id}',
   suggest: async (value, { routeplane }) => {
     const rows = await routeplane.receipts.list({ limit: 100 })

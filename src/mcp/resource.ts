@@ -9,6 +9,8 @@ export type Resource = {
   readonly name: string
   readonly title: string
   readonly description: string
+  /** Whether callers without an account may read it. */
+  readonly isForStrangers: boolean
   /** Fixed, or with one variable at its end: `{id}` for a segment, `{+id}` for a path. */
   readonly uri: string
   /** Ids that begin like `value`, for clients that help their users type; at most a hundred are shown. */

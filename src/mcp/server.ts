@@ -2,11 +2,13 @@
 import { McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
 import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import type { GatewayCall } from '../gateway/call.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { icons } from './icon.ts'
 import { prompts, resources, tools } from './index.ts'
+import { sell } from './payment.ts'
 import { registerPrompts } from './prompt.ts'
 import { registerResources } from './resource.ts'
 import { toJsonSchema } from './schema.ts'
@@ -21,6 +23,8 @@ export type McpOptions = {
   readonly onCall?: (running: Promise<unknown>) => void
   /** Whether the server answers one request and is gone, so that nothing it is told can be remembered. */
   readonly isForOneRequest?: boolean
+  /** Whether the caller has no account: he pays for each call, and gets to see nothing of the operator's. */
+  readonly isStranger?: boolean
   /** Reads the state that a client brings back with the user's answers; rejects what this server has not sealed. */
   readonly requestState?: { verify(state: string, context: ServerContext): Promise<unknown> }
 }
@@ -49,8 +53,9 @@ export function createMcpServer(open: Open, options: McpOptions): McpServer {
     },
   )
   const connection: Connection = { isForOneRequest: options.isForOneRequest === true }
-  for (const tool of tools as readonly Tool[]) registerTool(server, tool, connection, open, options)
-  registerResources(server, resources, { open, log: options.log })
+  const mayUse = ({ isForStrangers }: { readonly isForStrangers: boolean }) => options.isStranger !== true || isForStrangers
+  for (const tool of (tools as readonly Tool[]).filter(mayUse)) registerTool(server, tool, connection, open, options)
+  registerResources(server, resources.filter(mayUse), { open, log: options.log })
   registerPrompts(server, prompts, open)
   return server
 }
@@ -67,7 +72,12 @@ function registerTool(server: McpServer, tool: Tool, connection: Connection, ope
     outputSchema: announce(tool.output, 'output'),
   }
   server.registerTool(name, config, (input: unknown, context: ServerContext) => {
-    const running = run(tool, input, async () => toToolContext(context, await open(), connection, options), options.log)
+    const meta: Record<string, unknown> = {}
+    const addMeta = (members: object) => void Object.assign(meta, members)
+    const toContext = async () => ({ ...toToolContext(context, await open(), connection, options), addMeta })
+    const running = run(tool, input, toContext, options.log).then((result) =>
+      Object.keys(meta).length === 0 ? result : { ...result, _meta: meta },
+    )
     options.onCall?.(running)
     return running
   })
@@ -77,8 +87,8 @@ function toToolContext(
   { mcpReq }: ServerContext,
   routeplane: Routeplane,
   connection: Connection,
-  { clock = systemClock, log }: McpOptions,
-): ToolContext {
+  { clock = systemClock, log, isStranger }: McpOptions,
+): Omit<ToolContext, 'addMeta'> {
   const progressToken = mcpReq._meta?.progressToken
   let progress = 0
   const report = (message: string) => {
@@ -87,7 +97,20 @@ function toToolContext(
       log.debug('progress was not sent', { message: error instanceof Error ? error.message : undefined })
     })
   }
-  return { routeplane, connection, clock, log, signal: mcpReq.signal, ...(progressToken === undefined ? {} : { report }) }
+  return {
+    routeplane,
+    connection,
+    clock,
+    log,
+    signal: mcpReq.signal,
+    ...(progressToken === undefined ? {} : { report }),
+    ...(isStranger === true ? { sell: (call: GatewayCall) => sell(cashierOf(routeplane), call, mcpReq._meta) } : {}),
+  }
+}
+
+function cashierOf({ cashier }: Routeplane): NonNullable<Routeplane['cashier']> {
+  if (cashier !== undefined) return cashier
+  throw new RouteplaneError('unauthorized', 'nothing is sold here')
 }
 
 /** Never rejects: an error of a tool is a result that the calling model reads. */

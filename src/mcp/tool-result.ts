@@ -1,6 +1,7 @@
 /** Results of tools: the structured value and the same JSON as text, for values and for errors. */
 import { type RouteplaneError, answerStatus, isCommitted, toRouteplaneError } from '../errors.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
+import { paymentRequired } from './payment.ts'
 import type { ResourceLink } from './tool.ts'
 
 type TextContent = { readonly type: 'text'; readonly text: string }
@@ -10,6 +11,7 @@ export type ToolResult = {
   readonly content: (TextContent | LinkContent)[]
   readonly structuredContent: Record<string, unknown>
   readonly isError?: true
+  readonly _meta?: Record<string, unknown>
 }
 
 /** An answer that failed after it had begun: the error, and the text that had come and may be paid for. */
@@ -36,6 +38,9 @@ export function toolResult(value: Readonly<Record<string, unknown>>, links: read
 /** An error that the calling model can act on. */
 export function errorResult(thrown: unknown): ToolResult {
   const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)
+  const required = error.challenge === undefined ? undefined : paymentRequired(error.challenge)
+  // In the very shape that paying clients look for, and without what came of an answer that is not paid.
+  if (required !== undefined) return { ...toolResult(required), isError: true }
   const partialText = thrown instanceof BrokenAnswer ? thrown.partialText : ''
   const value = {
     code: error.code,

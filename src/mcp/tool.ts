@@ -1,5 +1,6 @@
 /** The contract of an MCP tool: what it is called, what it takes and gives, and what it does. */
 import type * as z from 'zod'
+import type { Completion, GatewayCall } from '../gateway/call.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
@@ -11,6 +12,8 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   /** Written for a model that has to decide whether to call the tool. */
   readonly description: string
   readonly annotations: ToolAnnotations
+  /** Whether callers without an account may use it: it must show and change nothing of the operator's. */
+  readonly isForStrangers: boolean
   readonly input: Input
   /** Every field optional: an error result has other fields, and some clients hold it against the same schema. */
   readonly output: Output
@@ -37,6 +40,10 @@ export type ToolContext = {
   readonly log: Log
   /** Aborted when the client cancels the call or goes away. */
   readonly signal: AbortSignal
+  /** Completes a call for whoever pays for it himself; absent when it goes on the operator's account. */
+  readonly sell?: (call: GatewayCall) => Promise<Completion>
+  /** Puts members into the result's `_meta`, which is for clients and not for models. */
+  addMeta(members: Readonly<Record<string, unknown>>): void
   /** Shows a line of progress; absent when the client has not asked for any. */
   readonly report?: (message: string) => void
 }

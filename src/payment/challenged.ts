@@ -10,6 +10,7 @@ import { fromAtomic, ZERO_USD, type Usd } from '../money.ts'
 import type { Endpoint, X402Terms } from '../registry/endpoint.ts'
 import type { Wallet } from '../wallet/wallet.ts'
 import type { Budgets } from './budget.ts'
+import type { ChannelPolicy } from './channel/offer.ts'
 import type { Challenge, ChallengeFormat } from './challenge/challenge.ts'
 import { holdFor } from './hold.ts'
 import type { PaidCall, Payment, PaymentMode } from './mode.ts'
@@ -29,6 +30,7 @@ export type ChallengedDeps = {
   readonly schemes: readonly string[] | undefined
   chainOf(network: string): Chain
   readonly budgets: Budgets
+  readonly channels: ChannelPolicy
   readonly resolver: Resolver
   readonly clock: Clock
   readonly log: Log

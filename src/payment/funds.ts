@@ -3,6 +3,7 @@ import type { Chain } from '../chain/chain.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { formatUsd, fromAtomic, type Atomic } from '../money.ts'
+import { voucher } from './proof/voucher.ts'
 import type { AgreedTerms } from './terms.ts'
 
 export type FundsDeps = { readonly ledger: Ledger; chainOf(network: string): Chain }
@@ -15,7 +16,7 @@ export type FundsDeps = { readonly ledger: Ledger; chainOf(network: string): Cha
  * @throws RouteplaneError `insufficient_funds`; nothing has been signed.
  */
 export async function assertFunds(
-  wanted: { readonly agreed: AgreedTerms; readonly payer: `0x${string}`; readonly attemptId: string },
+  wanted: { readonly agreed: Pick<AgreedTerms, 'asset' | 'amount'>; readonly payer: `0x${string}`; readonly attemptId: string },
   deps: FundsDeps,
 ): Promise<void> {
   const { asset, amount } = wanted.agreed
@@ -26,7 +27,8 @@ export async function assertFunds(
   if (balance === undefined) return
   const open = await deps.ledger.attempts.list({ states: ['intent', 'unknown'], limit: 10_000 })
   const signedAway = open.reduce((sum, { id, payment }) => {
-    if (payment === undefined || id === wanted.attemptId) return sum
+    // A voucher takes nothing from the wallet: its channel has been filled by an attempt of its own.
+    if (payment === undefined || payment.proof === voucher.id || id === wanted.attemptId) return sum
     const same = payment.network === asset.network && payment.asset === asset.address && payment.payer === wanted.payer
     return same ? sum + payment.amountAuthorized : sum
   }, 0n)

@@ -44,6 +44,8 @@ export type ResolverDeps = {
 const FIRST_DELAY_MS = 150
 /** More than a wallet can have open while its money lasts. */
 const MAX_SWEPT = 10_000
+/** News that is so far off is not waited for by anybody who has only a few tries. */
+const LATER_MS = 30_000
 /** Before a following that failed begins anew. */
 const RETRY_MS = 10_000
 
@@ -163,7 +165,7 @@ async function settle(attemptId: string, how: SettleOptions, deps: ResolverDeps)
       deps.log.info('attempt ended', { attempt: attemptId, state: evidence.state })
       return evidence.state === 'settled' ? 'settled' : 'released'
     }
-    if (how.untilKnown !== true && tried >= (how.tries ?? 1)) return 'open'
+    if (how.untilKnown !== true && (tried >= (how.tries ?? 1) || evidence.retryAfterMs >= LATER_MS)) return 'open'
     const delay = Math.min(evidence.retryAfterMs, FIRST_DELAY_MS * 2 ** Math.min(tried, 10))
     const stopped = await deps.clock.sleep(delay, how.signal).then(
       () => false,

@@ -2,7 +2,7 @@
 import { RouteplaneError, toRouteplaneError, withMoney, type MoneyState } from '../errors.ts'
 import { headerOf, type HttpResponse } from '../lib/http-call.ts'
 import { formatUsd, fromAtomic, type Usd } from '../money.ts'
-import type { ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
+import type { Challenge, ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
 import type { PaidCall, PaidResponse, Payment } from './mode.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import type { Resolver } from './resolver.ts'
@@ -30,8 +30,8 @@ type Reply =
   | { readonly kind: 'answer'; readonly response: HttpResponse }
   /** Worth sending again: no answer, or one that says "not yet". */
   | { readonly kind: 'again'; readonly why: RouteplaneError; readonly retryAfterMs?: number }
-  /** The provider says no to the payment or to the request it has been paid for. */
-  | { readonly kind: 'refused'; readonly why: RouteplaneError }
+  /** The provider says no to the payment or to the request it has been paid for; a 402 says why, and asks anew. */
+  | { readonly kind: 'refused'; readonly why: RouteplaneError; readonly asks?: { readonly challenge: Challenge | undefined } }
   /** Provably not one byte left this machine. */
   | { readonly kind: 'unsent'; readonly why: RouteplaneError }
 
@@ -41,7 +41,8 @@ type Reply =
  * @throws RouteplaneError whose `money` tells the truth: `untouched` when nothing left, or when the authorization has
  *   been proven dead; `settled` when the chain shows the transfer but the answer is lost; else `unknown`.
  */
-export async function sendSigned(call: PaidCall, signed: SignedCall, deps: SendDeps): Promise<PaidResponse> {
+export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDeps): Promise<PaidResponse> {
+  let signed = first
   let left = false
   let last: Reply | undefined
   for (let send = 0; send <= RESEND_DELAYS_MS.length; send++) {
@@ -52,7 +53,12 @@ export async function sendSigned(call: PaidCall, signed: SignedCall, deps: SendD
     }
     if (last.kind === 'unsent' && !left) return endUnsent(call, last.why, deps)
     left ||= last.kind !== 'unsent'
-    if (last.kind === 'refused' || call.signal.aborted) break
+    const corrected = last.kind === 'refused' && !call.signal.aborted ? await correct(call, signed, last, deps) : undefined
+    if ((last.kind === 'refused' && corrected === undefined) || call.signal.aborted) break
+    if (corrected !== undefined && corrected !== 'again') {
+      signed = corrected
+      continue
+    }
     const delay = RESEND_DELAYS_MS[send]
     if (delay === undefined) break
     const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
@@ -73,6 +79,26 @@ async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
   }
 }
 
+/** Lets the scheme answer a 402 with what it has learned from it; what goes wrong there leaves the refusal as it is. */
+async function correct(
+  call: PaidCall,
+  signed: SignedCall,
+  { asks }: Extract<Reply, { kind: 'refused' }>,
+  deps: SendDeps,
+): Promise<SignedCall | 'again' | undefined> {
+  const { plan } = signed
+  const { scheme } = plan.agreed
+  if (scheme.correct === undefined || asks === undefined) return undefined
+  try {
+    const payload = await scheme.correct({ call, plan, challenge: asks.challenge }, deps)
+    if (payload === undefined || payload === 'again') return payload
+    return { ...signed, headers: signed.attach(payload) }
+  } catch (error) {
+    deps.log.warn('refusal could not be answered', { attempt: call.attemptId, message: toRouteplaneError(error).message })
+    return undefined
+  }
+}
+
 function readRefusal(response: HttpResponse, signed: SignedCall): Reply {
   const { status } = response
   // The connection is given back; what the body says of the payment is the seller's word and proves nothing.
@@ -85,6 +111,7 @@ function readRefusal(response: HttpResponse, signed: SignedCall): Reply {
     return {
       kind: 'refused',
       why: new RouteplaneError('payment_rejected', `the provider answered 402 again after it was paid${reasonOf(claim)}`),
+      asks: { challenge: challengeIn(response, signed) },
     }
   }
   const why = new RouteplaneError('upstream_error', `the provider answered ${status} after it was paid`, { details: { status } })
@@ -102,16 +129,18 @@ function reasonOf(claim: SettlementClaim | 'invalid' | undefined): string {
 
 /** A second 402 that asks for more than was signed is a moved price, and worth saying so. */
 function asksMore(response: HttpResponse, signed: SignedCall): RouteplaneError | undefined {
+  const { scheme, network, amount } = signed.plan.agreed.terms
+  const same = challengeIn(response, signed)?.terms.find((terms) => terms.scheme === scheme && terms.network === network)
+  if (same === undefined || same.amount === amount) return undefined
+  return new RouteplaneError(
+    'price_mismatch',
+    `the provider changed its price from ${amount} to ${same.amount.slice(0, 80)} base units after it was paid`,
+  )
+}
+
+function challengeIn(response: HttpResponse, { format }: SignedCall): Challenge | undefined {
   try {
-    const terms = signed.format.read(response, '')?.terms ?? []
-    const same = terms.find(
-      ({ scheme, network }) => scheme === signed.plan.agreed.terms.scheme && network === signed.plan.agreed.terms.network,
-    )
-    if (same === undefined || same.amount === signed.plan.agreed.terms.amount) return undefined
-    return new RouteplaneError(
-      'price_mismatch',
-      `the provider changed its price from ${signed.plan.agreed.terms.amount} to ${same.amount.slice(0, 80)} base units after it was paid`,
-    )
+    return format.read(response, '')
   } catch {
     return undefined
   }

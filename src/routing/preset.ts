@@ -27,7 +27,12 @@ export type PresetRouting = {
 export type PresetStore = {
   list(): readonly Preset[]
   get(name: string): Preset | undefined
+  /** @throws RouteplaneError `invalid_request`. */
   set(preset: Preset): void
+  /** @returns whether there was one of that name. */
+  delete(name: string): boolean
+  /** Exchanges those of config and store; what was set since stays. */
+  reload(presets: readonly Preset[]): void
 }
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/
@@ -37,12 +42,23 @@ const MAX_MODELS = 8
 /** Keeps presets in memory, by name. */
 export function createPresetStore(presets: readonly Preset[]): PresetStore {
   const byName = new Map(presets.map((preset) => [preset.name, preset]))
+  const ownNames = new Set<string>()
   return {
     list: () => [...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     get: (name) => byName.get(name),
     set(preset) {
       checkPreset(preset)
       byName.set(preset.name, preset)
+      ownNames.add(preset.name)
+    },
+    delete(name) {
+      ownNames.delete(name)
+      return byName.delete(name)
+    },
+    reload(next) {
+      const kept = [...ownNames].flatMap((name) => byName.get(name) ?? [])
+      byName.clear()
+      for (const preset of [...next, ...kept]) byName.set(preset.name, preset)
     },
   }
 }

@@ -1,6 +1,6 @@
 /** Keeps to the rate limits providers declare: a bucket for each rule, refilled as time goes by. */
 import type { Clock } from '../lib/clock.ts'
-import type { Endpoint, RateLimit } from '../registry/endpoint.ts'
+import type { Endpoint, Provider, RateLimit } from '../registry/endpoint.ts'
 import { globMatches } from '../registry/protocol-name.ts'
 
 const MINUTE_MS = 60_000
@@ -10,6 +10,16 @@ export type RateLimits = {
   limitedUntil(endpoint: Endpoint, tokens: number): number | undefined
   /** Takes a request that is about to be sent out of every bucket it belongs to. */
   take(endpoint: Endpoint, tokens: number): void
+  /** Every declared limit of a provider with what is left of it now. */
+  levels(provider: Provider): readonly LimitLevel[]
+}
+
+export type LimitLevel = {
+  readonly glob: string
+  readonly of: 'requests' | 'tokens'
+  readonly perMinute: number
+  /** May be below zero after a request larger than the limit. */
+  readonly left: number
 }
 
 type Bucket = { level: number; readonly capacity: number; at: number }
@@ -48,6 +58,15 @@ export function createRateLimits(clock: Pick<Clock, 'now'>): RateLimits {
       const longest = Math.max(0, ...waits)
       return longest > 0 ? clock.now() + Math.ceil(longest) : undefined
     },
+    levels: (provider) =>
+      provider.rateLimits.flatMap((rule) =>
+        demandsOf(provider.id, rule, 0).map(({ key, of, capacity }) => ({
+          glob: rule.glob,
+          of,
+          perMinute: capacity,
+          left: bucketOf(key, capacity).level,
+        })),
+      ),
     take(endpoint, tokens) {
       if (endpoint.provider.rateLimits.length === 0) return
       for (const { bucket, amount } of demandsOn(endpoint, tokens)) bucket.level -= amount
@@ -55,12 +74,11 @@ export function createRateLimits(clock: Pick<Clock, 'now'>): RateLimits {
   }
 }
 
-type Demand = { readonly key: string; readonly capacity: number; readonly amount: number }
+type Demand = { readonly key: string; readonly of: LimitLevel['of']; readonly capacity: number; readonly amount: number }
 
 function demandsOf(providerId: string, rule: RateLimit, tokens: number): readonly Demand[] {
   const { glob, requestsPerMinute, tokensPerMinute } = rule
-  return [
-    ...(requestsPerMinute === undefined ? [] : [{ key: `${providerId}\n${glob}\nrequests`, capacity: requestsPerMinute, amount: 1 }]),
-    ...(tokensPerMinute === undefined ? [] : [{ key: `${providerId}\n${glob}\ntokens`, capacity: tokensPerMinute, amount: tokens }]),
-  ]
+  const demand = (of: LimitLevel['of'], capacity: number | undefined, amount: number): readonly Demand[] =>
+    capacity === undefined ? [] : [{ key: `${providerId}\n${glob}\n${of}`, of, capacity, amount }]
+  return [...demand('requests', requestsPerMinute, 1), ...demand('tokens', tokensPerMinute, tokens)]
 }

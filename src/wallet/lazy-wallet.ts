@@ -19,14 +19,16 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     if (key.address === address) return createLocalWallet({ key, policy })
     throw new RouteplaneError('keystore_invalid', `the key file names ${address}, but its key is ${key.address}`)
   }
+  const unlocked = async (): Promise<Wallet> => {
+    opening ??= open().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
   return {
     address,
-    async signTransfer(authorization, grant) {
-      opening ??= open().catch((error: unknown) => {
-        opening = undefined
-        throw error
-      })
-      return (await opening).signTransfer(authorization, grant)
-    },
+    signTransfer: async (authorization, grant) => (await unlocked()).signTransfer(authorization, grant),
+    signDeposit: async (deposit, grant) => (await unlocked()).signDeposit(deposit, grant),
   }
 }

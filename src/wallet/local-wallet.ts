@@ -1,9 +1,10 @@
 /** A wallet in this process: its policy judges, then its key signs typed data built from our own asset table. */
+import { depositCollectorAddress } from '../../contracts-abi/batch-settlement.ts'
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { chainIdOf } from '../chain/networks.ts'
 import type { WalletKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
-import type { Wallet } from './wallet.ts'
+import type { SigningGrant, TransferAuthorization, Wallet } from './wallet.ts'
 
 export type LocalWalletOptions = { readonly key: WalletKey; readonly policy: SigningPolicy }
 
@@ -13,26 +14,36 @@ export type LocalWalletOptions = { readonly key: WalletKey; readonly policy: Sig
  *
  * @see https://eips.ethereum.org/EIPS/eip-3009
  */
-export function createLocalWallet({ key, policy }: LocalWalletOptions): Wallet {
+export function createLocalWallet(options: LocalWalletOptions): Wallet {
   return {
-    address: key.address,
-    async signTransfer(asked, grant) {
-      // A copy: what is judged and what is signed must be the same values, even of an object whose fields change.
-      const authorization = { ...asked }
-      const row = policy.approve(authorization, grant, key.address)
-      return key.signTypedData({
-        domain: { ...row.domain, chainId: chainIdOf(row.network), verifyingContract: row.address },
-        types: eip3009Types,
-        primaryType: 'TransferWithAuthorization',
-        message: {
-          from: key.address,
-          to: authorization.to.toLowerCase(),
-          value: authorization.value,
-          validAfter: authorization.validAfterSeconds,
-          validBefore: authorization.validBeforeSeconds,
-          nonce: authorization.nonce,
-        },
-      })
+    address: options.key.address,
+    signTransfer: (authorization, grant) => sign('TransferWithAuthorization', { ...authorization }, grant, options),
+    signDeposit(deposit, grant) {
+      const to = depositCollectorAddress
+      return sign('ReceiveWithAuthorization', { ...deposit, to, validAfterSeconds: 0n }, { ...grant, payee: to }, options)
     },
   }
+}
+
+/** @param authorization - A copy: what is judged and what is signed must be the same values, even of an object whose fields change. */
+async function sign(
+  primaryType: 'TransferWithAuthorization' | 'ReceiveWithAuthorization',
+  authorization: TransferAuthorization,
+  grant: SigningGrant,
+  { key, policy }: LocalWalletOptions,
+): Promise<`0x${string}`> {
+  const row = policy.approve(authorization, grant, key.address)
+  return key.signTypedData({
+    domain: { ...row.domain, chainId: chainIdOf(row.network), verifyingContract: row.address },
+    types: eip3009Types,
+    primaryType,
+    message: {
+      from: key.address,
+      to: authorization.to.toLowerCase(),
+      value: authorization.value,
+      validAfter: authorization.validAfterSeconds,
+      validBefore: authorization.validBeforeSeconds,
+      nonce: authorization.nonce,
+    },
+  })
 }

@@ -11,6 +11,9 @@ export type TransferAuthorization = {
   readonly nonce: `0x${string}`
 }
 
+/** A transfer that only the collector of channel deposits can fetch: the wallet knows its address. */
+export type DepositAuthorization = Omit<TransferAuthorization, 'to' | 'validAfterSeconds'>
+
 /** What was agreed before the wallet was asked; the policy repeats the comparison. */
 export type SigningGrant = {
   readonly attemptId: string
@@ -23,4 +26,10 @@ export type Wallet = {
   readonly address: `0x${string}`
   /** @throws RouteplaneError `policy_refused` when anything differs from the grant or the asset table. */
   signTransfer(authorization: TransferAuthorization, grant: SigningGrant): Promise<`0x${string}`>
+  /**
+   * Signs an EIP-3009 receipt by the collector that fills payment channels, and by nobody else; its nonce names the channel.
+   *
+   * @throws RouteplaneError `policy_refused` as {@link Wallet.signTransfer}.
+   */
+  signDeposit(deposit: DepositAuthorization, grant: Omit<SigningGrant, 'payee'>): Promise<`0x${string}`>
 }

@@ -1,4 +1,5 @@
 /** A command's world made of plain values: what was printed is kept, and the engine is one object in memory. */
+import { noProviders } from '../support/no-providers.ts'
 import { join } from 'node:path'
 import type { CommandContext, Engine, Interruption } from '../../src/cli/context.ts'
 import { main } from '../../src/cli/main.ts'
@@ -91,6 +92,9 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
       refused: [],
       attempts: [],
     }),
+    replay: async () => undefined,
+    reload: async () => {},
+    providers: noProviders,
     catalog: { models: () => [], model: () => undefined },
     receipts: {
       list: async () => [],
@@ -102,9 +106,9 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
         throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
       },
     },
+    presets: { list: () => [], get: () => undefined, set: async () => {}, delete: async () => false },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
-    presets: { list: () => [], get: () => undefined, set: async () => {} },
     status: async () => emptyStatus,
     ready: async () => {},
     close: async () => {},

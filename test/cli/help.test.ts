@@ -101,12 +101,14 @@ describe('help', () => {
     expect(await help('route', '--help')).toMatchInlineSnapshot(`
       "Show where a request would go and what it could cost. Sends nothing.
 
-      Usage: routeplane route <model> [options]
+      Usage: routeplane route [model] [options]
 
       <model> is anything a request may say: maker/name, provider:model, @preset, name:cost.
+      --replay shows the decision that was made for a request, by the id in its x-routeplane-request-id.
 
       Options
         --explain                   Also show every endpoint considered, and why others were not.
+        --replay <request id>       Show the decision of a request that was answered or failed.
         --prompt <text>             What would be asked; its length decides the price.
         --max-output-tokens <count>  The longest answer allowed.
         --max-cost <usd>            A cap below the configured ones, such as 0.01.

@@ -71,9 +71,9 @@ describe('models', () => {
       "id    acme/large
       name  Large
 
-      ENDPOINT      INPUT $/M  OUTPUT $/M  CONTEXT  SPEAKS            PAID BY     STATE
-      zeta:large-2  $3.00      unknown     unknown  chat_completions  byok, x402  ready
-      acme:large-2  $1.25      unknown     128000   chat_completions  byok, x402  ready
+      ENDPOINT      INPUT $/M  OUTPUT $/M  CONTEXT  SPEAKS            PAID BY     UPTIME      TTFT        TOKENS/S    STATE
+      zeta:large-2  $3.00      unknown     unknown  chat_completions  byok, x402  unmeasured  unmeasured  unmeasured  ready
+      acme:large-2  $1.25      unknown     128000   chat_completions  byok, x402  unmeasured  unmeasured  unmeasured  ready
       "
     `)
   })
@@ -133,7 +133,8 @@ describe('route', () => {
     )
     expect(code).toBe(0)
     expect(out).toMatchInlineSnapshot(`
-      "asked for  acme/large:cost
+      "request    req_1
+      asked for  acme/large:cost
       resolved   acme/large
       cap        $0.01
 

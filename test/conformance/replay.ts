@@ -3,7 +3,7 @@ import { foldAll } from '../../src/completion/fold.ts'
 import type { CompletionResult } from '../../src/completion/result.ts'
 import { toRouteplaneError } from '../../src/errors.ts'
 import type { Protocol, ProtocolId } from '../../src/protocol/protocol.ts'
-import { collect, cut, from, streamFixtures, type StreamFixture } from '../support/fixtures.ts'
+import { collect, corpusFiles, cut, from, streamFixtures, type StreamFixture } from '../support/fixtures.ts'
 import { startUpstream, type SeenRequest, type Upstream } from '../support/upstream.ts'
 
 /** What a wire's folders are called. */
@@ -19,9 +19,26 @@ export type Recording = StreamFixture & {
   readonly neutral: CompletionResult | undefined
 }
 
+/** What their folders are called beside the checkout. */
+const corpora: Readonly<Record<ProtocolId, string>> = {
+  chat_completions: 'openai-chat',
+  responses: 'openai-responses',
+  messages: 'anthropic-messages',
+  generate_content: 'google-generatecontent',
+}
+
+/** Streams beside the checkout: as they came, or one event a line. */
+function corpusStreams(id: ProtocolId): readonly StreamFixture[] {
+  return corpusFiles(corpora[id], 'stream').map(({ name, text }) => {
+    const lines = text.split('\n').filter((line) => line.trim() !== '')
+    const isFramed = lines.some((line) => /^(?:data|event):/.test(line))
+    return { name, bytes: Buffer.from(isFramed ? text : lines.map((line) => `data: ${line}\n\n`).join('')), expected: {} }
+  })
+}
+
 /** Every recorded stream of a wire, with what the wire's own decoder makes of it. */
 export async function recordingsOf({ id, upstream }: Protocol): Promise<readonly Recording[]> {
-  const fixtures = streamFixtures(folders[id])
+  const fixtures = [...streamFixtures(folders[id]), ...corpusStreams(id)]
   return Promise.all(fixtures.map(async (fixture) => ({ ...fixture, neutral: await readNeutral(upstream, fixture.bytes) })))
 }
 

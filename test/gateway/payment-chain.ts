@@ -91,6 +91,7 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
       transfers.push({ ...place, amount: signed.value as Atomic, payer: signed.from, payee: signed.to, nonce: signed.nonce })
       return true
     },
+    channel: () => read(() => ({ balance: 0n as Atomic, claimed: 0n as Atomic })),
     balanceOf: () => read(() => (funds - transfers.reduce((sum, { amount }) => sum + amount, 0n)) as Atomic),
     authorizationState: (_, __, nonce) => read(() => (isUsed(nonce) ? 'used' : 'unused')),
     latestBlock: () => read(latest),

@@ -105,6 +105,7 @@ export async function startProcess(world: PaymentWorld): Promise<Process> {
     budgets,
     networks: [NETWORK],
     schemes: undefined,
+    channels: { maxDepositUsd: DAY_CAP, perSeller: 1, maxWithdrawDelay: 86_400 },
     wallet: watched(world, ledger),
   })
   // The product tries again every half minute; here, whenever time passes.
@@ -129,6 +130,7 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
   const wallet = createLocalWallet({ key: world.key, policy: createPolicy({ clock: world.clock }) })
   return {
     address: wallet.address,
+    signDeposit: wallet.signDeposit,
     async signTransfer(authorization, grant) {
       const row = await ledger.attempts.get(grant.attemptId)
       const { nonce, validBeforeSeconds, to, value } = authorization

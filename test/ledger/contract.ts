@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { MAX_KEPT_BYTES } from '../../src/ledger/ledger.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { channels } from './contract-channels.ts'
 import { code, endings, holds, intents, lists, paid, standing } from './contract-attempts.ts'
 import { approvals, invoices } from './contract-books.ts'
 import { atomic, holdOf, requestOf, settledOf, usd } from './sample.ts'
@@ -31,6 +32,7 @@ export function ledgerContract(engine: string, createPlace: () => ContractPlace)
     describe('invoices', () => invoices(opened, another))
     describe('approvals', () => approvals(opened, another))
     describe('idempotency keys', () => idempotency(opened, another))
+    describe('channels', () => channels(opened, another))
     describe('health', () => health(opened, another))
     describe('the whole', () => whole(opened, another))
   })

@@ -74,6 +74,20 @@ describe('versions', () => {
     expect(SCHEMA_VERSION).toBe(migrations.length)
   })
 
+  /** Writes what the ledger holds into a file as its `version` had it. */
+  function writeAsOf(version: number, path: string): void {
+    const old = new Database(path)
+    for (const step of migrations.slice(0, version)) old.exec(step)
+    const { application_id } = raw().prepare('PRAGMA application_id').get() as { application_id: number }
+    old.exec(`PRAGMA application_id = ${application_id}; PRAGMA user_version = ${version}; ATTACH '${place.path}' AS later`)
+    for (const table of ['meta', 'budgets', 'attempts', 'attempt_budgets', 'events']) {
+      const columns = (old.prepare(`PRAGMA table_info(${table})`).all() as { name: string }[]).map(({ name }) => name).join(', ')
+      old.exec(`INSERT INTO ${table} (${columns}) SELECT ${columns} FROM later.${table}`)
+    }
+    old.close()
+    chmodSync(path, 0o600)
+  }
+
   it('reads what was written before attempts named their proof, and its journal still follows', async () => {
     const before = await place.open()
     await before.attempts.hold(holdOf('a', 9n, { budgets: [limitOf(50n)] }))
@@ -81,8 +95,9 @@ describe('versions', () => {
     await before.attempts.end('a', settledOf(7n))
     const row = await before.attempts.get('a')
     await before.close()
-    raw().exec('ALTER TABLE attempts DROP COLUMN proof; ALTER TABLE attempts DROP COLUMN particulars; PRAGMA user_version = 3')
-    const after = await place.open(2)
+    const path = `${place.path}.old`
+    writeAsOf(3, path)
+    const after = await place.open(2, { path })
     expect(await after.attempts.get('a')).toEqual(row)
     expect(row?.payment?.proof).toBe('eip3009')
     expect(await after.verifyEvents()).toEqual({ ok: true })

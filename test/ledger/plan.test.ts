@@ -5,6 +5,7 @@ import { approvalSql } from '../../src/ledger/sqlite/approvals.ts'
 import { attemptSql } from '../../src/ledger/sqlite/attempt-row.ts'
 import { listQuery } from '../../src/ledger/sqlite/attempts.ts'
 import { budgetSql } from '../../src/ledger/sqlite/budgets.ts'
+import { channelSql } from '../../src/ledger/sqlite/channels.ts'
 import { eventSql } from '../../src/ledger/sqlite/events.ts'
 import { healthSql } from '../../src/ledger/sqlite/health.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
@@ -43,6 +44,7 @@ const statements = Object.entries({
   ...processSql,
   ...idempotencySql,
   ...requestSql,
+  ...channelSql,
   ...healthSql,
   ...saleSql,
 })

@@ -1,4 +1,5 @@
 /** A gateway for the MCP suites, scripted by the model's name; what a payment would do is told on stderr. */
+import { noProviders } from '../support/no-providers.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import type { Completion, CompletionSummary, GatewayCall } from '../../src/gateway/call.ts'
@@ -158,6 +159,9 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       refused: [{ endpoint: 'x:y', model: 'y', reason: 'payment', detail: 'no key' }],
       attempts: [{ endpoint: 'acme:a', mode: 'x402', boundUsd: parseUsd('0.002') }],
     }),
+    replay: async () => undefined,
+    reload: async () => {},
+    providers: noProviders,
     catalog: { models: () => MODELS, model: (id) => MODELS.find((model) => model.id === id) },
     receipts: {
       list: async () => [RECEIPT],
@@ -171,6 +175,7 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       list: () => [...presets.values()],
       get: (name) => presets.get(name),
       set: async (preset) => void presets.set(preset.name, preset),
+      delete: async (name) => presets.delete(name),
     },
     status: async () => ({
       version: '1',

@@ -92,10 +92,9 @@ describe('tables', () => {
     }
     const { url } = await quickStart('x')
     for (const route of routes.filter((each) => each.startsWith('GET '))) {
-      const { status } = await fetch(
-        url + route.slice(4).replace('/receipts/{id}', '/receipts/pay_none').replace('{id}', 'openai/gpt-4o-mini'),
-      )
-      expect([route, status]).toEqual([route, route.startsWith('GET /v1/receipts/') ? 404 : 200])
+      const path = route.slice(4).replace('/receipts/{id}', '/receipts/pay_none').replace('/route/{id}', '/route/req_none')
+      const { status } = await fetch(url + path.replace('{id}', 'openai/gpt-4o-mini'))
+      expect([route, status]).toEqual([route, path.endsWith('_none') ? 404 : 200])
     }
     for (const route of routes.filter((each) => each.startsWith('POST '))) {
       const path = route.slice(5).replace('{model}', 'openai/gpt-4o-mini')

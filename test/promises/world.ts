@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createEngine } from '../../src/cli/engine.ts'
+import { createEnvironment } from '../../src/config/environment.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { systemClock, type Clock } from '../../src/lib/clock.ts'
 import { createWorld, type World as CommandWorld, type WorldOptions } from '../cli/fake-context.ts'
 import { openEngine, type TestEngine } from '../support/engine.ts'
@@ -53,7 +55,13 @@ export type Files = {
   readonly clock?: Clock
 }
 
-export type OpenWorld = TestEngine & { readonly directory: string; readonly file: string; readonly url: string }
+export type OpenWorld = TestEngine & {
+  readonly directory: string
+  readonly file: string
+  readonly url: string
+  /** Writes another config in the place of the first and has it taken. */
+  reload(config: Readonly<Record<string, unknown>>): Promise<void>
+}
 
 /** Writes the files and opens an engine on them; everything is gone when the test has finished. */
 export async function open(files: Files): Promise<OpenWorld> {
@@ -63,18 +71,22 @@ export async function open(files: Files): Promise<OpenWorld> {
     await mkdir(dirname(join(directory, 'registry', path)), { recursive: true })
     await writeFile(join(directory, 'registry', path), text)
   }
-  const config = {
+  const write = (own: Files['config']) => writeFile(file, JSON.stringify({ ...common, ...own }))
+  const common = {
     skip_auth: true,
     upstream: { allow_loopback: true },
     ledger: { path: './ledger.db' },
     ...(files.registry === undefined ? {} : { registry: { path: './registry' } }),
-    ...files.config,
   }
   const file = join(directory, 'routeplane.yaml')
-  await writeFile(file, JSON.stringify(config))
+  await write(files.config)
   const variables = { ROUTEPLANE_HOME: join(directory, 'home'), ...files.variables }
   const engine = await openEngine({ file, directory, variables }, files.clock ?? systemClock)
-  return { ...engine, directory, file, url: await engine.serve() }
+  const reload = async (next: Files['config']) => {
+    await write(next)
+    await engine.routeplane.reload(await loadConfig({ file, environment: createEnvironment(variables, directory, directory) }))
+  }
+  return { ...engine, directory, file, url: await engine.serve(), reload }
 }
 
 /** A clock that stands still until it is set, so that nothing fades by itself. */

@@ -14,6 +14,7 @@ import { formatOwner } from '../../src/ledger/owner.ts'
 import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createLog, Secret, silentLog } from '../../src/lib/log.ts'
+import { createMcpHttp } from '../../src/mcp/http.ts'
 import type { Atomic } from '../../src/money.ts'
 import { protocols } from '../../src/protocol/index.ts'
 import { onTestFinished } from 'vitest'
@@ -57,6 +58,7 @@ export async function openShop(world: ShopWorld): Promise<Shop> {
   const server = await serveHttp(engine.routeplane, {
     ...{ host: '127.0.0.1', port: 0, skipAuth: false, token: new Secret(OPERATOR_TOKEN), drainMs: 1_000 },
     ...{ log, protocols, foldParts, version: 'test' },
+    mcp: async () => createMcpHttp(engine.routeplane, { log, version: 'test' }),
   })
   onTestFinished(() => server.close())
   return { url: server.url, engine, world }

@@ -2,7 +2,7 @@
 import { addUsd, subtractUsd, ZERO_USD, type Usd } from '../../money.ts'
 import type { BudgetLimit, BudgetStanding } from '../ledger.ts'
 import type { AttemptRow } from '../entry.ts'
-import { standingOf } from '../rules.ts'
+import { standingIn } from '../rules.ts'
 import { readAttempt } from './attempt-row.ts'
 import { amountOf, textOf } from './columns.ts'
 import type { Connection } from './connection.ts'
@@ -22,7 +22,7 @@ export const budgetSql = {
 
 /** A budget is a row a window: windows that are over are never read again, and cost nothing. */
 export function readBudget(connection: Connection, limit: BudgetLimit): BudgetStanding {
-  return rowOf(connection, limit) ?? { limit, ...sumOf(earlier(connection, limit)) }
+  return rowOf(connection, limit) ?? { limit, ...sumOf(limit.scope, earlier(connection, limit)) }
 }
 
 function rowOf(connection: Connection, limit: BudgetLimit): BudgetStanding | undefined {
@@ -43,7 +43,7 @@ export function reserve(connection: Connection, attempt: string, amount: Usd, li
 /** A cap may be set in the middle of its window: what was held and spent before it counts, and moves on with its attempts. */
 function begin(connection: Connection, attempt: string, limit: BudgetLimit): { readonly reserved: Usd; readonly spent: Usd } {
   const rows = earlier(connection, limit).filter(({ id, state }) => id !== attempt && state !== 'released')
-  const standing = sumOf(rows)
+  const standing = sumOf(limit.scope, rows)
   put(connection, limit.scope, limit.window, standing.reserved, standing.spent)
   for (const { id } of rows) connection.run(budgetSql.joinBudget, [id, limit.scope, limit.window])
   return standing
@@ -65,17 +65,17 @@ function splitOnce(scope: string): readonly [kind: string, name: string] {
   return at === -1 ? [scope, ''] : [scope.slice(0, at), scope.slice(at + 1)]
 }
 
-function sumOf(rows: readonly AttemptRow[]): { readonly reserved: Usd; readonly spent: Usd } {
-  const standings = rows.map(standingOf)
+function sumOf(scope: string, rows: readonly AttemptRow[]): { readonly reserved: Usd; readonly spent: Usd } {
+  const standings = rows.map((row) => standingIn(scope, row))
   return { reserved: addUsd(...standings.map(({ reserved }) => reserved)), spent: addUsd(...standings.map(({ spent }) => spent)) }
 }
 
 /** Moves the budgets of an attempt from what it was to what it is: those of the window in which it began. */
 export function applyMove(connection: Connection, before: AttemptRow, after: AttemptRow): void {
-  const [was, is] = [standingOf(before), standingOf(after)]
-  if (was.reserved === is.reserved && was.spent === is.spent) return
   for (const row of connection.all(budgetSql.budgetsOfAttempt, [after.id])) {
     const [scope, window] = [textOf(row, 'scope'), textOf(row, 'period')]
+    const [was, is] = [standingIn(scope, before), standingIn(scope, after)]
+    if (was.reserved === is.reserved && was.spent === is.spent) continue
     const { reserved, spent } = readBudget(connection, { scope, window, cap: ZERO_USD })
     put(
       connection,
@@ -84,6 +84,15 @@ export function applyMove(connection: Connection, before: AttemptRow, after: Att
       subtractUsd(addUsd(reserved, is.reserved), was.reserved),
       subtractUsd(addUsd(spent, is.spent), was.spent),
     )
+  }
+}
+
+/** Takes money that came back out of what the attempt's budgets count as spent. */
+export function creditBudgets(connection: Connection, attempt: string, amount: Usd): void {
+  for (const row of connection.all(budgetSql.budgetsOfAttempt, [attempt])) {
+    const [scope, window] = [textOf(row, 'scope'), textOf(row, 'period')]
+    const { reserved, spent } = readBudget(connection, { scope, window, cap: ZERO_USD })
+    put(connection, scope, window, reserved, subtractUsd(spent, amount))
   }
 }
 

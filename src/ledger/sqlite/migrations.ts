@@ -1,18 +1,13 @@
 /** The schema as a tuple of steps; a database is at the step its `user_version` names. */
 import { RouteplaneError } from '../../errors.ts'
 import { attemptStates, finalities } from '../rules.ts'
+import { channelSchema } from './channel-schema.ts'
+import { amount, oneOf } from './column-checks.ts'
 import { saleStates } from '../sale.ts'
 import type { Connection } from './connection.ts'
 
 /** `RPLG`: tells our files from any other SQLite database. */
 const APPLICATION_ID = 0x52504c47
-
-/**
- * A whole number of zero or more. Amounts are text because 10⁻¹⁸ US dollars overflow SQLite's 64-bit integers at nine dollars;
- * having no place for a minus sign, the file itself refuses money below zero.
- */
-const amount = (column: string) => `CHECK (${column} <> '' AND ${column} NOT GLOB '*[^0-9]*')`
-const oneOf = (column: string, names: readonly string[]) => `CHECK (${column} IN (${names.map((name) => `'${name}'`).join(', ')}))`
 
 const first = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -227,8 +222,11 @@ ALTER TABLE attempts ADD COLUMN proof TEXT;
 ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
+/** Why a request went where it went. */
+const decisions = 'ALTER TABLE requests ADD COLUMN decision TEXT;'
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

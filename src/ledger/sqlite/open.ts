@@ -6,6 +6,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Ledger } from '../ledger.ts'
 import { createApprovalStore } from './approvals.ts'
 import { createAttemptStore, type Engine } from './attempts.ts'
+import { createChannelStore } from './channels.ts'
 import { bytesOf, damaged } from './columns.ts'
 import { configure, connect, LOCK_WAIT_MS, storeError, whenFree, type Connection } from './connection.ts'
 import { verifyEvents } from './events.ts'
@@ -89,6 +90,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     attempts: createAttemptStore(engine),
     requests: requests.store,
     idempotency: createIdempotencyStore(engine),
+    channels: createChannelStore(engine),
     invoices: createInvoiceStore(engine),
     approvals: createApprovalStore(engine),
     sales: createSaleStore(engine),

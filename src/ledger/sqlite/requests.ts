@@ -42,6 +42,7 @@ const columns = [
   'total_ms',
   'attempts',
   'started_at',
+  'decision',
 ] as const
 
 /** Rows in one statement: each costs less than in one of its own. */
@@ -179,6 +180,7 @@ function valuesOf(row: RequestRow): readonly Bound[] {
     row.totalMs,
     row.attempts,
     row.startedAt,
+    plainOrNone(row.decision),
   ]
 }
 
@@ -219,6 +221,7 @@ function readRequest(row: Row): RequestRow {
       usage: optional(row, 'usage', readUsage),
       costUsd: optional(row, 'cost_usd', amountOf),
       ttftMs: optional(row, 'ttft_ms', numberOf),
+      decision: optional(row, 'decision', textOf),
     }) as Partial<RequestRow>),
     status: numberOf(row, 'status'),
     totalMs: numberOf(row, 'total_ms'),

@@ -31,6 +31,8 @@ export type SettlementClaim = {
   readonly success: boolean
   readonly transaction?: `0x${string}`
   readonly errorReason?: string
+  /** What a channel's seller says it has charged for this call, and in all; base units, as written. */
+  readonly charge?: { readonly amount: string; readonly cumulative?: string }
 }
 
 export type ChallengeFormat = {

@@ -103,7 +103,20 @@ function toClaim(value: Record<string, unknown>): SettlementClaim | 'invalid' {
     success: value.success,
     ...(typeof transaction === 'string' && /^0x[0-9a-fA-F]{64}$/.test(transaction) ? { transaction: transaction as `0x${string}` } : {}),
     ...(typeof value.errorReason === 'string' ? { errorReason: value.errorReason.slice(0, 120) } : {}),
+    ...chargeOf(value['extra']),
   }
+}
+
+/** A channel's seller says what it charged; a sum that is no text is handed on as one, for the judge to refuse. */
+function chargeOf(extra: unknown): Pick<SettlementClaim, 'charge'> {
+  if (!isRecord(extra) || extra['chargedAmount'] === undefined) return {}
+  const state = isRecord(extra['channelState']) ? extra['channelState'] : {}
+  const { chargedCumulativeAmount: cumulative } = state
+  return { charge: { amount: textOf(extra['chargedAmount']), ...(cumulative === undefined ? {} : { cumulative: textOf(cumulative) }) } }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function badChallenge(what: string, cause?: unknown): RouteplaneError {

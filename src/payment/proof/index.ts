@@ -2,9 +2,10 @@
 import { RouteplaneError } from '../../errors.ts'
 import type { AttemptPayment } from '../../ledger/entry.ts'
 import { eip3009 } from './eip3009.ts'
+import { voucher } from './voucher.ts'
 import type { Evidence, Proof, ProofSources } from './proof.ts'
 
-const proofs: readonly Proof[] = [eip3009]
+const proofs: readonly Proof[] = [eip3009, voucher]
 
 /** @throws RouteplaneError `internal` for a kind that this version does not know: its money stays held. */
 export function proofOf({ proof }: Pick<AttemptPayment, 'proof'>): Proof {

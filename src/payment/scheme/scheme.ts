@@ -7,7 +7,10 @@ import type { Ledger } from '../../ledger/ledger.ts'
 import type { Atomic } from '../../money.ts'
 import type { Wallet } from '../../wallet/wallet.ts'
 import type { Challenge, SettlementClaim, Terms } from '../challenge/challenge.ts'
+import type { Budgets } from '../budget.ts'
+import type { ChannelPolicy } from '../channel/offer.ts'
 import type { PaidCall } from '../mode.ts'
+import type { Resolver } from '../resolver.ts'
 import type { AgreedTerms } from '../terms.ts'
 
 /** What a scheme may ask and use. */
@@ -15,6 +18,10 @@ export type SchemeWorld = {
   readonly wallet: Wallet
   readonly ledger: Ledger
   chainOf(network: string): Chain
+  /** Ends attempts that a scheme makes beside the call's own. */
+  readonly resolver: Pick<Resolver, 'settle' | 'follow'>
+  readonly budgets: Budgets
+  readonly channels: ChannelPolicy
   readonly clock: Clock
   readonly log: Log
 }
@@ -55,6 +62,14 @@ export type PaidAnswer = {
   attach(payload: unknown): Readonly<Record<string, string>>
 }
 
+/** A 402 in answer to a signed call. */
+export type Refusal = {
+  readonly call: PaidCall
+  readonly plan: SigningPlan
+  /** What it says; `undefined` when it cannot be read. */
+  readonly challenge: Challenge | undefined
+}
+
 export type Scheme = {
   /** As the wire, manifests and `payment.schemes` name it; several may share a name and differ in what they match. */
   readonly id: string
@@ -75,4 +90,10 @@ export type Scheme = {
    * and take its own events out of it. Without it the answer passes as it is.
    */
   receive?(answer: PaidAnswer, world: SchemeWorld): Promise<HttpResponse>
+  /**
+   * Reads a 402 that answered the signed call: a scheme whose books were behind the seller's brings them in step and gives the
+   * payload to send instead, which may move no more than the first; `'again'` asks for the same once more. Without it, and on
+   * `undefined`, the refusal stands.
+   */
+  correct?(refusal: Refusal, world: SchemeWorld): Promise<unknown>
 }

@@ -69,6 +69,11 @@ describe('defaults', () => {
         },
         "payment": {
           "accounts": {},
+          "channels": {
+            "maxDepositUsd": 500000000000000000n,
+            "maxWithdrawDelay": 86400,
+            "perSeller": 4,
+          },
           "onUnknown": "fail",
           "prefer": [
             "byok",

@@ -90,6 +90,8 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
       list: async () => [],
     },
     idempotency: { claim: async () => ({ kind: 'new' }), finish: async () => {} },
+    // Nothing here pays over a channel: whoever would ask fails loudly.
+    channels: {} as Ledger['channels'],
     // Nothing is sold where payments are made.
     sales: undefined as never,
     health: { save: async () => {}, others: async () => [] },

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { RouteplaneError } from '../../../src/errors.ts'
 import type { HttpResponse } from '../../../src/lib/http-call.ts'
 import { silentLog } from '../../../src/lib/log.ts'
+import { ZERO_USD } from '../../../src/money.ts'
 import type { PaidCall } from '../../../src/payment/mode.ts'
 import type { Resolver, SettleOptions } from '../../../src/payment/resolver.ts'
 import { sendSigned } from '../../../src/payment/send-signed.ts'
@@ -31,7 +32,8 @@ function start(sent: (count: number) => HttpResponse, fate: Fate = 'open', chang
   const chainOf = () => {
     throw new Error('only the resolver asks the chain')
   }
-  const result = sendSigned(call, signedOf(), { ledger, resolver, clock, chainOf, wallet, log: silentLog })
+  const channels = { maxDepositUsd: ZERO_USD, perSeller: 1, maxWithdrawDelay: 900 }
+  const result = sendSigned(call, signedOf(), { ledger, resolver, clock, chainOf, wallet, budgets: {}, channels, log: silentLog })
   result.catch(() => {})
   return { result, call, ledger, slept, asked, followed, givenBack }
 }

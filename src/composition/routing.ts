@@ -1,0 +1,152 @@
+/** What decides where a request goes: catalog, presets, health, limits and the operator's rules; a reload exchanges it whole. */
+import { isDeepStrictEqual } from 'node:util'
+import { createKeyring, type Keyring } from '../access/keyring.ts'
+import type { Config } from '../config/config.ts'
+import { RouteplaneError } from '../errors.ts'
+import type { GatewayContext } from '../gateway/context.ts'
+import type { Clock } from '../lib/clock.ts'
+import { Secret, type Log } from '../lib/log.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { createPoller, type Poller } from '../registry/poll.ts'
+import { createPresetStore } from '../routing/preset.ts'
+import { createRateLimits } from '../routing/rate-limit.ts'
+import { createHealth } from '../selection/health.ts'
+import { openCatalog, viewCatalog, type CatalogView } from './catalog.ts'
+import { createGuardedTransport } from './guarded-transport.ts'
+import { startHealthSync } from './health-sync.ts'
+import { loadPresets, viewPresets, type PresetView } from './preset-file.ts'
+import { createDriftLog, viewProviders, type ProviderView } from './provider-view.ts'
+import { budgetsOf, rulesOf } from './rules.ts'
+
+/** The parts of a gateway's context that a config writes. */
+type Ruled = Pick<GatewayContext, 'virtualModels' | 'openProviders' | 'rules'>
+
+/** Its other parts, that come from elsewhere. */
+export type Elsewhere = Omit<GatewayContext, keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'presets' | 'transport'>
+
+export type Routing = {
+  /** Makes a context whose rules are always those of the last config; a copy of it keeps those of its moment. */
+  live(elsewhere: Elsewhere): GatewayContext
+  readonly keyring: Keyring
+  readonly poller: Poller
+  readonly views: { readonly catalog: CatalogView; readonly providers: ProviderView; readonly presets: PresetView }
+  /** Asks a published registry for a newer build and takes it. Never rejects. */
+  refreshRegistry(signal: AbortSignal): Promise<void>
+  /**
+   * Takes another config, whole or not at all: requests under way go on with what they began with.
+   *
+   * @throws RouteplaneError `config_invalid` when it is not usable, or changes what only a restart can change.
+   */
+  reload(config: Config): Promise<void>
+  close(): Promise<void>
+}
+
+export type RoutingDeps = { readonly ledger: Ledger; readonly clock: Clock; readonly log: Log }
+
+/** @throws RouteplaneError `config_invalid` when a payee's checksum is wrong. */
+export async function openRouting(first: Config, { ledger, clock, log }: RoutingDeps): Promise<Routing> {
+  const registry = await openCatalog(first, log)
+  const { catalog } = registry
+  const transport = createGuardedTransport(first)
+  const presets = createPresetStore([...first.presets, ...(await loadPresets(first.stateDirectory))])
+  const rateLimits = createRateLimits(clock)
+  const health = createHealth(clock)
+  const healthSync = startHealthSync(health, ledger.health, { clock, log })
+  await healthSync.sync()
+  const drifts = createDriftLog()
+  const fixed = { catalog, health, rateLimits, presets, transport: transport.send }
+  let config = first
+  let keyring = keyringOf(config)
+  let ruled = ruledBy(config)
+  const poller = createPoller({
+    definitions: () => catalog.definitions(),
+    onDocuments: (documents) => catalog.setDocuments(documents),
+    onDrift(drift) {
+      drifts.add(drift)
+      log.warn('a price differs', { provider: drift.provider, model: drift.model, against: drift.against })
+    },
+    transport: transport.send,
+    clock,
+    log,
+    intervalMs: first.registry.pollSeconds * 1_000,
+  })
+  return {
+    live: (elsewhere) => ({
+      ...elsewhere,
+      ...fixed,
+      get virtualModels() {
+        return ruled.virtualModels
+      },
+      get openProviders() {
+        return ruled.openProviders
+      },
+      get rules() {
+        return ruled.rules
+      },
+    }),
+    keyring: { keyOf: (provider) => keyring.keyOf(provider), headersOf: (provider) => keyring.headersOf(provider) },
+    poller,
+    views: {
+      catalog: viewCatalog(catalog, health, { hideDeprecated: () => ruled.rules.hideDeprecated, clock }),
+      providers: viewProviders({ catalog, health, rateLimits, poller, drifts }),
+      presets: viewPresets(presets, first.stateDirectory, clock),
+    },
+    refreshRegistry: registry.refresh,
+    async reload(next) {
+      refuseRestart(config, next)
+      const stored = await loadPresets(next.stateDirectory)
+      const take = await registry.prepare(next)
+      // Nothing below can fail: from here on it is the new one.
+      take()
+      presets.reload([...next.presets, ...stored])
+      transport.allow(next)
+      config = next
+      keyring = keyringOf(next)
+      ruled = ruledBy(next)
+      void poller.refresh()
+    },
+    async close() {
+      await healthSync.stop()
+      await Promise.all([transport.close(), registry.close()])
+    },
+  }
+}
+
+function ruledBy(config: Config): Ruled {
+  return {
+    virtualModels: new Map(config.virtualModels.map((each) => [each.name, each])),
+    openProviders: new Set(config.providers.flatMap((each) => (each.passesAnyModel ? [each.provider.id] : []))),
+    rules: rulesOf(config),
+  }
+}
+
+function keyringOf(config: Config): Keyring {
+  return createKeyring({
+    configured: new Map(config.providers.map((each) => [each.provider.id, each])),
+    variable: (name) => {
+      const value = config.environment.get(name)
+      return value === undefined ? undefined : new Secret(value)
+    },
+  })
+}
+
+/** What is opened once: sockets, files, and the wallet; the caps over time that guard it are compared beside these. */
+const untilRestart = ['listen', 'skipAuth', 'stateDirectory', 'wallet', 'ledger', 'upstream', 'charge'] as const
+
+function refuseRestart(before: Config, next: Config): void {
+  const changed: string[] = untilRestart.filter((name) => !isDeepStrictEqual(plain(before[name]), plain(next[name])))
+  if (before.authToken?.reveal() !== next.authToken?.reveal()) changed.push('authToken')
+  if (!isDeepStrictEqual(budgetsOf(before), budgetsOf(next))) changed.push('budget')
+  if (before.registry.pollSeconds !== next.registry.pollSeconds) changed.push('registry.pollSeconds')
+  if (changed.length === 0) return
+  throw new RouteplaneError('config_invalid', `only a restart can change ${changed.join(', ')}; nothing was changed`, {
+    details: { changed },
+  })
+}
+
+/** Secrets are compared by what they hide. */
+function plain(value: unknown): unknown {
+  if (value instanceof Secret) return value.reveal()
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each)]))
+}

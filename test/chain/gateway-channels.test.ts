@@ -1,0 +1,152 @@
+/** Paying over channels with the whole gateway: the seller is the official packages', and the chain is the judge. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { batchSettlementAddress } from '../../contracts-abi/batch-settlement.ts'
+import type { ChannelProvider } from '../../src/demo/channel-provider.ts'
+import { formatOwner } from '../../src/ledger/owner.ts'
+import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
+import type { ChannelRow } from '../../src/ledger/channel.ts'
+import { addUsd, parseUsd } from '../../src/money.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { useChannelMarket } from '../support/channel-market.ts'
+import {
+  ask,
+  closedBooks,
+  expectBalanced,
+  openEngine,
+  question,
+  readBooks,
+  writeWorld,
+  type World,
+  type WorldOptions,
+} from '../support/engine.ts'
+import { verifies } from '../support/verifies.ts'
+
+const market = useChannelMarket()
+
+const channelQuestion = { ...question, max_tokens: 20 }
+
+async function worldOf(sellers: readonly ChannelProvider[], options: Partial<WorldOptions> = {}): Promise<World> {
+  return writeWorld(market().network, {
+    sellers: sellers.map((seller) => ({ ...seller, schemes: ['batch-settlement'] })),
+    ...options,
+  })
+}
+
+async function channelsOf(world: World): Promise<readonly ChannelRow[]> {
+  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
+  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
+  try {
+    return await ledger.channels.list({})
+  } finally {
+    await ledger.close()
+  }
+}
+
+const vouchersIn = (rows: Awaited<ReturnType<typeof readBooks>>['rows']) => rows.filter(({ payment }) => payment?.proof === 'voucher')
+const depositsIn = (rows: Awaited<ReturnType<typeof readBooks>>['rows']) => rows.filter(({ payment }) => payment?.proof === 'eip3009')
+
+it('pays ten calls with one deposit, each at what was delivered, and the budget counts the deposit', async () => {
+  verifies('card.pay.once')
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  for (let call = 0; call < 10; call++) expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
+  await engine.close()
+
+  const books = await readBooks(world)
+  expectBalanced(books)
+  expect(books.transfers).toHaveLength(1)
+  const [channel] = await channelsOf(world)
+  const charged = vouchersIn(books.rows).map(({ state, payment }) => [state, payment?.amountSettled ?? 0n] as const)
+  expect(charged).toHaveLength(10)
+  expect(charged.every(([state]) => state === 'settled')).toBe(true)
+  expect(channel?.charged).toBe(charged.reduce((sum, [, amount]) => sum + amount, 0n))
+  expect(channel?.deposited).toBe(books.transfers[0]?.amount)
+
+  await seller.claims.claimAndSettle()
+  const { chain, asset } = market().network
+  expect(await chain.balanceOf(asset.address, seller.payTo)).toBe(channel?.charged)
+  const { deposited } = channel as ChannelRow
+  expect(await spentOf(world)).toBe(addUsd(...depositsIn(books.rows).map(({ heldUsd }) => heldUsd)))
+  expect(await chain.balanceOf(asset.address, batchSettlementAddress)).toBeGreaterThanOrEqual(deposited - (channel?.charged ?? 0n))
+})
+
+/** What the day's budget of everybody has spent. */
+async function spentOf(world: World): Promise<bigint> {
+  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
+  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
+  try {
+    const day = new Date(systemClock.now()).toISOString().slice(0, 10)
+    const [standing] = await ledger.attempts.budgets([{ scope: 'all', window: `day:${day}`, cap: parseUsd('1') }])
+    return standing?.spent ?? 0n
+  } finally {
+    await ledger.close()
+  }
+}
+
+it('learns by sending the same voucher again that a lost answer was charged, and does not pay for it twice', async () => {
+  verifies('card.pay.unknown_outcome')
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  await ask(url, channelQuestion)
+  seller.faults.afterSettle = 'drop-connection'
+  const lost = await ask(url, channelQuestion)
+  expect(lost.error).toMatchObject({ code: 'answer_lost', money: 'settled' })
+  delete seller.faults.afterSettle
+  expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
+  await engine.close()
+  const books = await readBooks(world)
+  expectBalanced(books)
+  const [channel] = await channelsOf(world)
+  expect(books.open.filter(({ payment }) => payment?.proof === 'voucher')).toEqual([])
+  expect(vouchersIn(books.rows)).toHaveLength(3)
+  expect(vouchersIn(books.rows).reduce((sum, { payment }) => sum + (payment?.amountSettled ?? 0n), 0n)).toBe(channel?.charged)
+  await seller.claims.claimAndSettle()
+  expect(await market().network.chain.balanceOf(market().network.asset.address, seller.payTo)).toBe(channel?.charged)
+})
+
+it('pays on when the seller has forgotten the channel', async () => {
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  await ask(url, channelQuestion)
+  seller.forget()
+  await sleep(10)
+  expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
+  await engine.close()
+  expect((await readBooks(world)).transfers).toHaveLength(1)
+})
+
+it('counts a charge above the promise in full and signs nothing more for that channel', async () => {
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  seller.faults.mutateReceipt = (receipt) => ({ ...receipt, extra: { ...receipt.extra, chargedAmount: '999999999' } })
+  expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
+  delete seller.faults.mutateReceipt
+  const [channel] = await channelsOf(world)
+  expect(channel).toMatchObject({ state: 'distrusted', charged: channel?.signed })
+  await engine.close()
+})
+
+it('lets callers who come together pay over channels of their own, as many as the config allows', async () => {
+  const seller = await market().startSeller()
+  const world = await worldOf([seller], { lines: [] })
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  const replies = await Promise.all(Array.from({ length: 6 }, () => ask(url, channelQuestion)))
+  expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200])
+  const books = await closedBooks(world)
+  await engine.close()
+  expectBalanced(books)
+  const channels = await channelsOf(world)
+  expect(channels.length).toBeLessThanOrEqual(4)
+  expect(books.transfers).toHaveLength(channels.length)
+})
