@@ -5,6 +5,7 @@ import { configCheck } from './config-check.ts'
 import { demo } from './demo.ts'
 import { init } from './init.ts'
 import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
+import { keysCreate, keysList, keysRevoke, keysStatement } from './keys.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
@@ -15,6 +16,7 @@ import { registryBuild, registryList, registryShow } from './registry-list.ts'
 import { registryAdd, registryAddModel, registryDelete, registryNew, registryRemoveModel } from './registry-providers.ts'
 import { registryValidate } from './registry-validate.ts'
 import { route } from './route.ts'
+import { salesCollect, salesList, salesShow } from './sales.ts'
 import { serve } from './serve.ts'
 import { walletCreate, walletImport, walletStatus } from './wallet.ts'
 
@@ -35,6 +37,13 @@ export const commands: readonly Command[] = [
   receiptsVerify,
   receiptsExport,
   reconcile,
+  keysCreate,
+  keysList,
+  keysRevoke,
+  keysStatement,
+  salesList,
+  salesShow,
+  salesCollect,
   invoicesList,
   invoicesShow,
   invoicesExport,

@@ -32,6 +32,13 @@ describe('help', () => {
         receipts verify             Compare one payment with the chain.
         receipts export             Write all payments as CSV or JSON, oldest first.
         reconcile                   Compare the ledger with the chain and end what was left open.
+        keys create                 Make a key for a caller; it is shown once.
+        keys list                   List the keys of callers.
+        keys revoke                 End a key at once.
+        keys statement              What a caller has used in a month.
+        sales list                  List what callers paid, newest first.
+        sales show                  Show one sale in full.
+        sales collect               Collect what is open, and bring home what lies in channels.
         invoices list               List what is owed by invoice, and what was closed.
         invoices show               Show one invoice, call by call.
         invoices export             Write one invoice as CSV, JSON, or a page to print.
