@@ -2,8 +2,8 @@
 import { networkRows } from './networks.ts'
 import type { NetworkRow } from './networks.ts'
 
-/** How a token can be moved by a signature: its own EIP-3009, or Permit2 after an approval. */
-export type TransferMethod = 'eip3009' | 'permit2'
+/** How a token can be moved by a signature: its own EIP-3009, Permit2 after an approval, or a signed Tempo transaction. */
+export type TransferMethod = 'eip3009' | 'permit2' | 'tip20'
 
 export type AssetRow = NetworkRow & {
   readonly symbol: string
@@ -20,13 +20,14 @@ export type AssetRow = NetworkRow & {
 }
 
 const X402_EVM = '@x402/evm 2.27.0 DEFAULT_ASSETS'
+/** Such a token is never signed over as EIP-712: a payment is a transaction of the network. */
+const TEMPO = 'mppx 0.11.0 tempo defaults; https://docs.tempo.xyz/protocol/tip20/spec'
 const CROSS_CHECKED = '@x402/evm 2.27.0 DEFAULT_ASSETS; https://developers.circle.com/stablecoins/usdc-contract-addresses'
 
 /**
  * The asset table. A row is a claim of its source; only the two Base rows were compared with the issuer's list too.
  *
- * Absent on purpose: Optimism, Avalanche Fuji and Polygon Amoy, for which no source above gives a token; Tempo, whose
- * tokens know neither EIP-3009 nor an allowance for Permit2 by default.
+ * Absent on purpose: Optimism, Avalanche Fuji and Polygon Amoy, for which no source above gives a token.
  */
 export const assets: readonly AssetRow[] = [
   asset('eip155:8453', 'USDC', '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', 6, ['USD Coin', '2'], 'eip3009', CROSS_CHECKED),
@@ -56,6 +57,9 @@ export const assets: readonly AssetRow[] = [
   asset('eip155:42220', 'USAT', '0xD2ab3C9A02DBBAB236BfEC45D1d755DF4267F771', 6, ['Tether America USD', '1'], 'eip3009', X402_EVM),
   asset('eip155:11142220', 'USDC', '0x01C5C0122039549AD1493B8220cABEdD739BC44E', 6, ['USDC', '2'], 'eip3009', X402_EVM),
   asset('eip155:1329', 'USDC', '0xe15fC38F6D8c56aF07bbCBe3BAf5708A2Bf42392', 6, ['USDC', '2'], 'eip3009', X402_EVM),
+  asset('eip155:4217', 'USDC.e', '0x20C000000000000000000000b9537d11c60E8b50', 6, ['Bridged USDC', '1'], 'tip20', TEMPO),
+  asset('eip155:4217', 'pathUSD', '0x20C0000000000000000000000000000000000000', 6, ['pathUSD', '1'], 'tip20', TEMPO),
+  asset('eip155:42431', 'pathUSD', '0x20C0000000000000000000000000000000000000', 6, ['pathUSD', '1'], 'tip20', TEMPO),
   asset('eip155:1328', 'USDC', '0x4fCF1784B31630811181f670Aea7A7bEF803eaED', 6, ['USDC', '2'], 'eip3009', X402_EVM),
 ]
 
@@ -98,7 +102,7 @@ export const canonicalContracts = {
 export const tempo = {
   mainnet: 'eip155:4217',
   testnet: 'eip155:42431',
-  pathUsd: '0x20c0000000000000000000000000000000000000',
-  usdcE: '0x20C000000000000000000000b9537d11c60E8b50',
   channelReserve: '0x4d50500000000000000000000000000000000000',
+  /** Takes the fee of every transaction, in a token. */
+  feeManager: '0xfeEC000000000000000000000000000000000000',
 } as const

@@ -51,6 +51,8 @@ export const networkRows: readonly NetworkRow[] = [
   ),
   mainnet('eip155:1329', 'Sei Network', 'sei', 'https://evm-rpc.sei-apis.com', 'https://seiscan.io'),
   testnet('eip155:1328', 'Sei Testnet', 'sei-testnet', 'https://evm-rpc-testnet.sei-apis.com', 'https://testnet.seiscan.io'),
+  mainnet('eip155:4217', 'Tempo', undefined, 'https://rpc.tempo.xyz', 'https://explore.tempo.xyz'),
+  testnet('eip155:42431', 'Tempo Testnet', undefined, 'https://rpc.moderato.tempo.xyz', 'https://explore.testnet.tempo.xyz'),
 ]
 
 function mainnet(network: string, chainName: string, v1Name: string | undefined, rpcUrl: string, explorer: string): NetworkRow {

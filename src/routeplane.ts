@@ -4,6 +4,7 @@ import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import type { CatalogView } from './composition/catalog.ts'
+import { viewChannels, type ChannelView } from './composition/channels.ts'
 import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
 import { walletPassword } from './composition/password.ts'
 import type { PresetView } from './composition/preset-file.ts'
@@ -25,9 +26,11 @@ import { onlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
 import { randomBytesOf } from './lib/id.ts'
 import { silentLog, type Log } from './lib/log.ts'
+import type { EventVerdict } from './ledger/ledger.ts'
 import { formatOwner } from './ledger/owner.ts'
 import { openSqliteLedger } from './ledger/sqlite/open.ts'
 import { createPaymentModes } from './payment/index.ts'
+import { recheckSettled } from './payment/recheck.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
 import type { Cashier } from './selling/cashier.ts'
@@ -39,9 +42,9 @@ export { decisionCard } from './gateway/decision-card.ts'
 export type { DecisionCard } from './gateway/decision-card.ts'
 export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
-export type { EndpointStanding, ProviderView } from './composition/provider-view.ts'
 export type { KeyView, KeyWishes, Statement } from './composition/caller-keys.ts'
 export type { SalesView, SoldRequest } from './composition/sales.ts'
+export type { EndpointStanding, ProviderStanding, ProviderView } from './composition/provider-view.ts'
 export type { ReceiptView } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
 export type { Preset } from './routing/preset.ts'
@@ -60,7 +63,10 @@ export type Routeplane = {
   readonly catalog: CatalogView
   readonly providers: ProviderView
   readonly receipts: ReceiptView
+  readonly channels: ChannelView
   readonly approvals: ApprovalView
+  /** Reads the ledger's whole journal: an edit of any row of money shows. */
+  verifyLedger(): Promise<EventVerdict>
   readonly invoices: InvoiceView
   readonly presets: PresetView
   /**
@@ -107,7 +113,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, budgets, resolver }
   const modes = createPaymentModes({ ...shared, ...paying })
   const context = routing.live({ modes, protocols, ledger, clock, log })
-  const background = startBackground({ poller, resolver, refreshRegistry, clock, log })
+  const recheck = () => recheckSettled({ ...shared, resolver })
+  const background = startBackground({ poller, resolver, recheck, refreshRegistry, clock, log })
 
   const completeOnce = async (call: GatewayCall) => {
     await background.ready
@@ -131,8 +138,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       return kept === undefined ? undefined : readKeptDecision(kept)
     },
     ...routing.views,
-    receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    receipts: viewReceipts({ ...shared, resolver, asset, payer: wallet?.address, recovered: background.recovered }),
+    channels: viewChannels({ ...shared, resolver, transport: context.transport }),
     approvals: viewApprovals(ledger, clock),
+    verifyLedger: () => ledger.verifyEvents(),
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
     status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),

@@ -8,6 +8,8 @@ import { connect } from './client.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
 import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
 import { payerLogs, payerLogsOf } from './logs.ts'
+import { quoteTempo } from './tempo-quote.ts'
+import type { TempoCall, TempoQuote } from './tempo-quote.ts'
 
 export type { CancellationEvidence, TransferEvidence } from './evidence.ts'
 
@@ -32,6 +34,10 @@ export type Chain = {
   /** Finds the transfer of one authorization; `undefined` when the blocks searched do not have it. */
   findTransfer(query: TransferQuery): Promise<TransferEvidence | undefined>
   findCancellation(query: AuthorizationQuery): Promise<CancellationEvidence | undefined>
+  /** Finds the transfer with a memo, on networks whose tokens have one; its `nonce` is the memo. Up to `toBlock` when given. */
+  findMemoTransfer(query: MemoQuery): Promise<TransferEvidence | undefined>
+  /** What a Tempo transaction may cost its sender: the node's estimate of its work, and the price of it now. */
+  quoteTempo(call: TempoCall): Promise<TempoQuote>
   /** Every transfer that the payer made, by authorization or otherwise, in the chain's order; both ends inclusive. */
   transfersFrom(query: TransferRange): Promise<readonly TransferEvidence[]>
   /** What lies in a payment channel of x402 `batch-settlement`; zeros for one that nobody has filled. */
@@ -63,6 +69,16 @@ export type TransferQuery = AuthorizationQuery & {
   /** Only a transfer of exactly this many base units. */
   readonly amount?: bigint
   /** Somebody's claim of where it is: looked at first, and alone when there is no `fromBlock`. */
+  readonly transaction?: `0x${string}`
+}
+
+export type MemoQuery = {
+  readonly asset: Address
+  readonly payer: Address
+  readonly payee: Address
+  readonly memo: `0x${string}`
+  readonly toBlock?: bigint
+  /** Somebody's claim of where it is: looked at first. */
   readonly transaction?: `0x${string}`
 }
 
@@ -98,6 +114,8 @@ export function createChain(options: ChainOptions): Chain {
     safeBlock: () => read('safe block', (client) => readBlock(client, 'safe')),
     findTransfer: (query) => read('transfer', (client) => findTransfer(client, query)),
     findCancellation: (query) => read('cancellation', (client) => findCancellation(client, query)),
+    findMemoTransfer: (query) => read('transfer', (client) => findMemoTransfer(client, query)),
+    quoteTempo: (call) => read('fee', (client) => quoteTempo(client, options.network, call)),
     transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
     channel: (id) => read('channel', (client) => readChannel(client, id)),
   }
@@ -139,6 +157,23 @@ async function transferIn(client: PublicClient, query: TransferQuery, transactio
   )
 }
 
+async function findMemoTransfer(client: PublicClient, query: MemoQuery): Promise<TransferEvidence | undefined> {
+  const { asset, payer, payee, memo } = query
+  const within = async (transaction: `0x${string}`) => {
+    const logs = await payerLogsOf(client, { asset, payer }, transaction)
+    return readTransfers(payer, logs).find(({ nonce, payee: paid }) => nonce !== undefined && sameHex(nonce, memo) && sameHex(paid, payee))
+  }
+  const claimed = query.transaction === undefined ? undefined : await within(query.transaction)
+  if (claimed !== undefined) return claimed
+  const toBlock = query.toBlock ?? (await readBlock(client, 'latest')).number
+  const fromBlock = toBlock > LOOKBACK_BLOCKS ? toBlock - LOOKBACK_BLOCKS : 0n
+  for await (const logs of payerLogs(client, { asset, payer, memo }, { fromBlock, toBlock })) {
+    const [found] = logs
+    if (found !== undefined) return within(found.transaction)
+  }
+  return undefined
+}
+
 async function findCancellation(client: PublicClient, query: AuthorizationQuery): Promise<CancellationEvidence | undefined> {
   const log = await newestLog(client, query, 'canceled')
   return log === undefined ? undefined : readCancellation(query.payer, query.nonce, [log])
@@ -148,7 +183,7 @@ async function newestLog(client: PublicClient, query: AuthorizationQuery, kind: 
   const { number: toBlock } = await readBlock(client, 'latest')
   const fromBlock = query.fromBlock ?? (toBlock > LOOKBACK_BLOCKS ? toBlock - LOOKBACK_BLOCKS : 0n)
   for await (const logs of payerLogs(client, query, { fromBlock, toBlock })) {
-    const found = logs.find((log) => log.kind === kind && log.kind !== 'transfer' && sameHex(log.nonce, query.nonce))
+    const found = logs.find((log) => log.kind === kind && 'nonce' in log && sameHex(log.nonce, query.nonce))
     if (found !== undefined) return found
   }
   return undefined

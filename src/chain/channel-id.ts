@@ -1,5 +1,10 @@
 /** Names payment channels of x402 `batch-settlement` as their contract does, and the authorizations that fill them. */
-import { batchSettlementAddress, batchSettlementDomain, batchSettlementTypes } from '../../contracts-abi/batch-settlement.ts'
+import {
+  batchSettlementAbi,
+  batchSettlementAddress,
+  batchSettlementDomain,
+  batchSettlementTypes,
+} from '../../contracts-abi/batch-settlement.ts'
 export { depositCollectorAddress, withdrawDelayBounds } from '../../contracts-abi/batch-settlement.ts'
 import { chainIdOf } from './networks.ts'
 
@@ -36,4 +41,19 @@ export async function channelIdOf(config: ChannelConfig, network: string): Promi
 export async function depositNonceOf(channelId: `0x${string}`, salt: `0x${string}`): Promise<`0x${string}`> {
   const { encodeAbiParameters, keccak256 } = await import('viem')
   return keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'uint256' }], [channelId, BigInt(salt)]))
+}
+
+/** A transaction's target and what is called on it. */
+export type ContractCall = { readonly to: `0x${string}`; readonly data: `0x${string}` }
+
+/** The calls by which a payer takes `amount` out of a channel: the second is accepted `withdrawDelay` after the first. */
+export async function withdrawalCalls(
+  config: ChannelConfig,
+  amount: bigint,
+): Promise<{ readonly begin: ContractCall; readonly finish: ContractCall }> {
+  const { encodeFunctionData } = await import('viem')
+  const call = { abi: batchSettlementAbi } as const
+  const begin = encodeFunctionData({ ...call, functionName: 'initiateWithdraw', args: [config, amount] })
+  const finish = encodeFunctionData({ ...call, functionName: 'finalizeWithdraw', args: [config] })
+  return { begin: { to: batchSettlementAddress, data: begin }, finish: { to: batchSettlementAddress, data: finish } }
 }

@@ -1,4 +1,5 @@
 /** What a token's logs prove about payments: which transfer belongs to which authorization. */
+import { tempo } from '../../contracts-abi/assets.ts'
 import type { Atomic } from '../money.ts'
 
 /** A transfer that lies on the chain. Several payments may share a transaction: `logIndex` tells them apart. */
@@ -10,8 +11,10 @@ export type TransferEvidence = {
   readonly amount: Atomic
   readonly payer: `0x${string}`
   readonly payee: `0x${string}`
-  /** Of the authorization that moved it; absent for a plain transfer. */
+  /** Of the authorization that moved it, or its memo on Tempo; absent for a plain transfer. */
   readonly nonce?: `0x${string}`
+  /** Base units of the same token that the payer gave the network for it, besides the amount. */
+  readonly fee?: Atomic
 }
 
 /** An authorization that its payer has cancelled: it can never move anything. */
@@ -29,12 +32,15 @@ type Place = { readonly transaction: `0x${string}`; readonly blockNumber: bigint
 export type PayerLog =
   | (Place & { readonly kind: 'used' | 'canceled'; readonly nonce: `0x${string}` })
   | (Place & { readonly kind: 'transfer'; readonly payee: `0x${string}`; readonly amount: bigint })
+  | (Place & { readonly kind: 'memo'; readonly payee: `0x${string}`; readonly amount: bigint; readonly memo: `0x${string}` })
 
 type UsedLog = PayerLog & { readonly kind: 'used' }
 type TransferLog = PayerLog & { readonly kind: 'transfer' }
+type MemoLog = PayerLog & { readonly kind: 'memo' }
 
 /**
- * Joins one payer's `AuthorizationUsed` logs with his `Transfer` logs, transaction by transaction, in the chain's order.
+ * Joins one payer's `AuthorizationUsed` and `TransferWithMemo` logs with his `Transfer` logs, transaction by transaction, in
+ * the chain's order. The fee of a Tempo transaction is a transfer too: it belongs to the one with the memo.
  *
  * EIP-3009 does not say which log comes first. USDC writes the authorization first; a token that writes it last is read
  * the other way round, which shows in every authorization of the transaction having its transfer on that side.
@@ -65,6 +71,8 @@ export function sameHex(left: string, right: string): boolean {
 
 function transfersOf(payer: `0x${string}`, unsorted: readonly PayerLog[]): readonly TransferEvidence[] {
   const logs = [...unsorted].sort(byPlace)
+  const memos = logs.filter(isMemo)
+  if (memos.length > 0) return memoTransfersOf(payer, logs.filter(isTransfer), memos)
   const nonces = pair(logs, 1) ?? pair(logs, -1) ?? new Map<PayerLog, `0x${string}`>()
   return logs.filter(isTransfer).flatMap((log) => {
     const nonce = nonces.get(log)
@@ -73,6 +81,20 @@ function transfersOf(payer: `0x${string}`, unsorted: readonly PayerLog[]): reado
     const { transaction, blockNumber, logIndex, payee } = log
     return [{ transaction, blockNumber, logIndex, amount: log.amount as Atomic, payer, payee, ...(nonce === undefined ? {} : { nonce }) }]
   })
+}
+
+/** The token writes a memo right behind its transfer, and the fee last. */
+function memoTransfersOf(payer: `0x${string}`, transfers: readonly TransferLog[], memos: readonly MemoLog[]): readonly TransferEvidence[] {
+  const [first] = memos
+  const isFee = ({ payee }: TransferLog) => sameHex(payee, tempo.feeManager)
+  const fee = transfers.filter(isFee).reduce((sum, { amount }) => sum + amount, 0n) as Atomic
+  return transfers
+    .filter((log) => !isFee(log))
+    .map(({ transaction, blockNumber, logIndex, payee, amount }) => {
+      const memo = memos.find((own) => own.logIndex === logIndex + 1 && sameHex(own.payee, payee) && own.amount === amount)
+      const place = { transaction, blockNumber, logIndex, amount: amount as Atomic, payer, payee }
+      return { ...place, ...(memo === undefined ? {} : { nonce: memo.memo }), ...(memo === undefined || memo !== first ? {} : { fee }) }
+    })
 }
 
 /** Looks for the transfer of each authorization one step to one side; `undefined` unless every one has its own. */
@@ -88,6 +110,7 @@ function pair(logs: readonly PayerLog[], step: 1 | -1): Map<PayerLog, `0x${strin
 }
 
 const isUsed = (log: PayerLog): log is UsedLog => log.kind === 'used'
+const isMemo = (log: PayerLog): log is MemoLog => log.kind === 'memo'
 const isTransfer = (log: PayerLog): log is TransferLog => log.kind === 'transfer'
 
 function byPlace(left: Place, right: Place): number {

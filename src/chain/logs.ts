@@ -1,6 +1,7 @@
 /** Reads one payer's logs of one token, from a transaction or from a range of blocks in pieces that public nodes accept. */
 import type { PublicClient } from 'viem'
 import { eventTopics } from '../../contracts-abi/eip3009.ts'
+import { transferWithMemoTopic } from '../../contracts-abi/tip20.ts'
 import { isRecord } from '../lib/json.ts'
 import { errorNames } from './client.ts'
 import { sameHex } from './evidence.ts'
@@ -11,6 +12,8 @@ export type LogFilter = {
   readonly payer: `0x${string}`
   /** Only what names this authorization: its transfer does not, and must be read from its transaction. */
   readonly nonce?: `0x${string}`
+  /** Only transfers with this memo. */
+  readonly memo?: `0x${string}`
 }
 
 export type BlockRange = { readonly fromBlock: bigint; readonly toBlock: bigint }
@@ -44,13 +47,20 @@ export async function payerLogsOf(client: PublicClient, filter: LogFilter, trans
 }
 
 async function requestLogs(client: PublicClient, filter: LogFilter, range: BlockRange): Promise<readonly PayerLog[]> {
-  const topics = [Object.values(eventTopics), wordOf(filter.payer), ...(filter.nonce === undefined ? [] : [filter.nonce])]
+  const topics = topicsOf(filter)
   const logs: unknown = await client.request({
     method: 'eth_getLogs',
     params: [{ address: filter.asset, topics, fromBlock: hexOf(range.fromBlock), toBlock: hexOf(range.toBlock) }],
   })
   if (!Array.isArray(logs)) throw new TypeError('the node answered no list of logs')
   return logs.flatMap((log: unknown) => decodeLog(log, filter) ?? [])
+}
+
+type Topic = `0x${string}` | `0x${string}`[] | null
+
+function topicsOf({ payer, nonce, memo }: LogFilter): Topic[] {
+  if (memo !== undefined) return [transferWithMemoTopic, wordOf(payer), null, memo]
+  return [[...Object.values(eventTopics), transferWithMemoTopic], wordOf(payer), ...(nonce === undefined ? [] : [nonce])]
 }
 
 /** A silent or unreachable node will not get better with fewer blocks. */
@@ -72,14 +82,17 @@ export function decodeLog(log: unknown, filter: LogFilter): PayerLog | undefined
   const { address, transactionHash, blockNumber, logIndex, data } = log
   if (typeof address !== 'string' || !sameHex(address, filter.asset)) return undefined
   if (!matches(HASH, transactionHash) || !matches(QUANTITY, blockNumber) || !matches(QUANTITY, logIndex)) return undefined
-  const [signature, payer, subject]: readonly unknown[] = log['topics']
+  const [signature, payer, subject, memo]: readonly unknown[] = log['topics']
   if (!matches(HASH, signature) || !matches(HASH, payer) || !matches(HASH, subject)) return undefined
   if (!sameHex(payer, wordOf(filter.payer))) return undefined
   const place = { transaction: transactionHash, blockNumber: BigInt(blockNumber), logIndex: Number(logIndex) }
   if (sameHex(signature, eventTopics.AuthorizationUsed)) return { ...place, kind: 'used', nonce: subject }
   if (sameHex(signature, eventTopics.AuthorizationCanceled)) return { ...place, kind: 'canceled', nonce: subject }
-  if (!sameHex(signature, eventTopics.Transfer) || !matches(QUANTITY, data)) return undefined
-  return { ...place, kind: 'transfer', payee: `0x${subject.slice(-40)}`, amount: BigInt(data) }
+  if (!matches(QUANTITY, data)) return undefined
+  const transfer = { payee: `0x${subject.slice(-40)}`, amount: BigInt(data) } as const
+  if (sameHex(signature, eventTopics.Transfer)) return { ...place, kind: 'transfer', ...transfer }
+  if (!sameHex(signature, transferWithMemoTopic) || !matches(HASH, memo)) return undefined
+  return { ...place, kind: 'memo', ...transfer, memo }
 }
 
 function matches(shape: RegExp, value: unknown): value is `0x${string}` {

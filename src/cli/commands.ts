@@ -1,4 +1,5 @@
 /** The tuple of commands: help, dispatch and tests follow from it. */
+import { channelsClose, channelsList, channelsWithdraw } from './channels.ts'
 import type { Command } from './command.ts'
 import { approvalsAllow, approvalsDeny, approvalsList } from './approvals.ts'
 import { configCheck } from './config-check.ts'
@@ -8,6 +9,11 @@ import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './inv
 import { keysCreate, keysList, keysRevoke, keysStatement } from './keys.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
+import { ledgerVerify } from './ledger-verify.ts'
+import { receiptsStatement } from './receipts-statement.ts'
+import { presetsDelete, presetsList, presetsSet, presetsShow } from './presets.ts'
+import { providersList, providersShow } from './providers.ts'
+import { reload } from './reload.ts'
 import { receiptsExport, receiptsList, receiptsShow, receiptsVerify } from './receipts.ts'
 import { reconcile } from './reconcile.ts'
 import { canonicalAdd, canonicalList, canonicalRemove } from './registry-canonical.ts'
@@ -29,6 +35,13 @@ export const commands: readonly Command[] = [
   modelsList,
   modelsShow,
   route,
+  providersList,
+  providersShow,
+  presetsList,
+  presetsShow,
+  presetsSet,
+  presetsDelete,
+  reload,
   walletCreate,
   walletImport,
   walletStatus,
@@ -36,6 +49,7 @@ export const commands: readonly Command[] = [
   receiptsShow,
   receiptsVerify,
   receiptsExport,
+  receiptsStatement,
   reconcile,
   keysCreate,
   keysList,
@@ -44,6 +58,10 @@ export const commands: readonly Command[] = [
   salesList,
   salesShow,
   salesCollect,
+  ledgerVerify,
+  channelsList,
+  channelsClose,
+  channelsWithdraw,
   invoicesList,
   invoicesShow,
   invoicesExport,

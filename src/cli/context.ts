@@ -12,6 +12,8 @@ export type CommandContext = {
   readonly clock: Clock
   /** Aborts at the first interrupt; its reason is an {@link Interruption}. */
   readonly interrupted: AbortSignal
+  /** Runs something at every SIGHUP, which otherwise ends the process. @returns what ends that. */
+  onHangUp(run: () => void): () => void
   readonly engine: Engine
 }
 
@@ -51,6 +53,8 @@ export type HttpOptions = {
   readonly token?: Secret
   readonly skipAuth: boolean
   readonly log: Log
+  /** Takes the config anew. @throws RouteplaneError `config_invalid`, with nothing taken. */
+  reload(): Promise<void>
 }
 
 export type McpOptions = { readonly stdout: Writable; readonly log: Log; readonly signal: AbortSignal }

@@ -79,14 +79,15 @@ function showText({ id, name, endpoints }: ModelListing, standingOf: StandingOf)
     endpoint.contextLength === undefined ? 'unknown' : String(endpoint.contextLength),
     endpoint.protocols.join(', '),
     endpoint.provider.payment.modes.join(', '),
-    ...figures(standingOf(endpoint)),
+    ...standingColumns(standingOf(endpoint)),
     stateOf(endpoint, standingOf(endpoint)),
   ])
   const measured = ['uptime', 'ttft', 'tokens/s']
   return `${head}\n\n${table(['endpoint', 'input $/M', 'output $/M', 'context', 'speaks', 'paid by', ...measured, 'state'], rows)}`
 }
 
-function figures({ uptime, ttftMs, throughput }: EndpointStanding): readonly string[] {
+/** Uptime, time to the first token and tokens a second, as columns. */
+export function standingColumns({ uptime, ttftMs, throughput }: EndpointStanding): readonly string[] {
   const shown = (value: number | undefined, text: (known: number) => string) => (value === undefined ? 'unmeasured' : text(value))
   return [
     shown(uptime, (share) => `${Math.round(share * 1000) / 10} %`),
@@ -136,7 +137,8 @@ function toValue({ id, name, endpoints }: ModelListing, standingOf?: StandingOf)
   }
 }
 
-function standingValue({ uptime, countedRequests, ttftMs, throughput, cooldown }: EndpointStanding): object {
+/** The same for machines; `null` is unmeasured. */
+export function standingValue({ uptime, countedRequests, ttftMs, throughput, cooldown }: EndpointStanding): object {
   return {
     uptime: uptime ?? null,
     counted_requests: Math.round(countedRequests * 10) / 10,

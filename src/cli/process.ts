@@ -17,6 +17,10 @@ export async function runProcess(args: readonly string[]): Promise<void> {
     terminal: createTerminal(process.stdin, process.stdout, process.stderr),
     clock: systemClock,
     interrupted: interruption.signal,
+    onHangUp(run) {
+      process.on('SIGHUP', run)
+      return () => void process.off('SIGHUP', run)
+    },
     engine: createEngine(),
   })
   // A pipe takes its time on some systems: the process may end only when the last line is out.

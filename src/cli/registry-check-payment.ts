@@ -6,6 +6,7 @@ import { foldParts } from '../completion/fold.ts'
 import type { Config } from '../config/config.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Completion, GatewayCall } from '../gateway/call.ts'
+import { systemClock } from '../lib/clock.ts'
 import { createId } from '../lib/id.ts'
 import { fromAtomic, parseAtomic, scaleUsd, type Usd } from '../money.ts'
 import { findAsset } from '../chain/networks.ts'
@@ -55,6 +56,8 @@ async function readOffersOf(answer: OfferedAnswer, manifest: X402Terms): Promise
     payer: NOBODY,
     heldUsd: boundUsd === undefined ? NO_CAP : scaleUsd(boundUsd, manifest.maxPriceSlackPermille, 1000n, 'up'),
     capUsd: NO_CAP,
+    now: systemClock.now(),
+    bodyDigest: '',
   } as const
   return Promise.all(
     challenge.terms.map(async (terms): Promise<OfferReading> => {

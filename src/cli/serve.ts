@@ -1,5 +1,6 @@
 /** `routeplane serve`: the HTTP gateway, until it is told to stop. */
 import type { Config } from '../config/config.ts'
+import { toRouteplaneError } from '../errors.ts'
 import { plainCommand, type Command } from './command.ts'
 import type { CommandContext } from './context.ts'
 import { usage, type Invocation } from './invocation.ts'
@@ -25,11 +26,19 @@ export const serve: Command = {
     try {
       const { token } = local
       const { host } = config.listen
-      const options = { host, port, skipAuth: config.skipAuth, log, ...(token === undefined ? {} : { token }) }
+      const reload = async () => {
+        await routeplane.reload(await loadFor(invocation, context))
+        log.info('config taken')
+      }
+      const options = { reload, host, port, skipAuth: config.skipAuth, log, ...(token === undefined ? {} : { token }) }
       const server = await context.engine.serveHttp(routeplane, options)
       try {
         announce({ url: server.url, local, config, routeplane }, invocation, context)
+        const forget = context.onHangUp(() => {
+          reload().catch((error: unknown) => log.error('config kept as it was', { message: toRouteplaneError(error).message }))
+        })
         await aborted(context.interrupted)
+        forget()
       } finally {
         await server.close()
       }

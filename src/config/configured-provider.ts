@@ -5,6 +5,7 @@ import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret } from '../lib/log.ts'
 import type { Provider, ProviderAccess, ProviderPayment, X402Terms } from '../registry/endpoint.ts'
 import type { Quantization } from '../registry/model-row.ts'
+import { mppTermsOf } from '../registry/mpp-terms.ts'
 import type { PriceTier, Pricing } from '../registry/pricing.ts'
 import type { Environment } from './environment.ts'
 import { isLoopbackHost } from './fields.ts'
@@ -100,7 +101,8 @@ function accessOf(id: string, fields: ProviderBlock, apiKey: Secret | undefined,
 function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'): ProviderPayment {
   const { payment } = fields
   if (payment === undefined) return { modes: ['byok'] }
-  const { x402_address: payTo, x402: terms, invoice } = payment
+  const { x402_address: payTo, x402: terms, mpp, invoice } = payment
+  const takesMpp = mpp !== undefined || payment.modes.includes('mpp')
   const x402: X402Terms | undefined =
     payTo === undefined
       ? undefined
@@ -109,21 +111,23 @@ function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'):
           networks: terms?.networks ?? [DEFAULT_NETWORK[walletNetwork]],
           assets: terms?.assets ?? ['USDC'],
           schemes: terms?.schemes ?? schemeNames,
-          maxPriceSlackPermille: BigInt(Math.round((terms?.max_price_slack ?? 1.05) * 1000)),
+          maxPriceSlackPermille: slackOf(terms?.max_price_slack),
         }
   return {
     modes: payment.modes,
     ...(x402 === undefined ? {} : { x402 }),
-    ...(payment.modes.includes('invoice')
-      ? {
-          invoice: {
-            termsDays: invoice?.terms_days ?? 30,
-            ...(invoice?.email === undefined ? {} : { email: invoice.email }),
-            ...(invoice?.account_header === undefined ? {} : { accountHeader: invoice.account_header }),
-          },
-        }
-      : {}),
+    ...(takesMpp && payTo !== undefined ? { mpp: mppTermsOf(mpp ?? {}, payTo, slackOf(mpp?.max_price_slack)) } : {}),
+    ...(payment.modes.includes('invoice') ? { invoice: invoiceTermsOf(invoice) } : {}),
   }
+}
+
+function slackOf(ratio: number | undefined): bigint {
+  return BigInt(Math.round((ratio ?? 1.05) * 1000))
+}
+
+function invoiceTermsOf(fields: NonNullable<ProviderBlock['payment']>['invoice']): NonNullable<ProviderPayment['invoice']> {
+  const { terms_days: termsDays = 30, email, account_header: accountHeader } = fields ?? {}
+  return { termsDays, ...(email === undefined ? {} : { email }), ...(accountHeader === undefined ? {} : { accountHeader }) }
 }
 
 /** Milliseconds by phase; what is not written is left to the gateway. */

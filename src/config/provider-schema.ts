@@ -38,7 +38,13 @@ export const providerPayment = block({
     max_price_slack: ratio(1, 10).optional(),
     facilitator: baseUrl.optional(),
   }).optional(),
-  mpp: block({ methods: z.array(line(32)).min(1).optional(), intents: z.array(line(32)).min(1).optional() }).optional(),
+  mpp: block({
+    methods: z.array(line(32)).min(1).max(8).optional(),
+    intents: z.array(line(32)).min(1).max(8).optional(),
+    networks: z.array(caip2).min(1).max(16).optional(),
+    assets: z.array(line(16)).min(1).max(16).optional(),
+    max_price_slack: ratio(1, 10).optional(),
+  }).optional(),
   invoice: block({
     terms_days: count(0, 365).optional(),
     currency: z.literal('USD').optional(),
@@ -46,8 +52,9 @@ export const providerPayment = block({
     account_header: accountHeader.optional(),
   }).optional(),
 }).superRefine((payment, context) => {
-  if (payment.modes.includes('x402') && payment.x402_address === undefined) {
-    complain(context, 'address_required', 'x402 needs x402_address: without it no payment would ever be signed', ['modes'])
+  const paidByAddress = payment.modes.find((mode) => mode === 'x402' || mode === 'mpp')
+  if (paidByAddress !== undefined && payment.x402_address === undefined) {
+    complain(context, 'address_required', `${paidByAddress} needs x402_address: without it no payment would ever be signed`, ['modes'])
   }
 })
 
@@ -107,7 +114,8 @@ export const timeouts = block({
 })
 
 /** Headers that belong to the exchange itself or to payment: the gateway alone writes those. */
-const RESERVED = /^(?:host|content-length|transfer-encoding|connection|content-type|accept-encoding|payment-signature|x-payment)$/
+const RESERVED =
+  /^(?:host|content-length|transfer-encoding|connection|content-type|accept-encoding|payment-signature|payment-authorization|x-payment)$/
 
 const headers = z.record(
   z

@@ -17,6 +17,7 @@ import {
   secret,
 } from './fields.ts'
 import { presetMap } from './preset-schema.ts'
+import { mppSchemes } from '../registry/mpp-terms.ts'
 import { caip2, paymentModeNames, providerBlock, schemeNames, timeouts } from './provider-schema.ts'
 
 export const DEFAULT_PORT = 4356
@@ -73,7 +74,10 @@ const payment = block({
   prefer: z.array(z.enum(paymentModeNames)).min(1).default(['byok', 'x402', 'mpp', 'invoice']),
   accounts: z.record(providerId, secret).default({}),
   on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('fail'),
-  schemes: z.array(z.enum(schemeNames)).min(1).optional(),
+  schemes: z
+    .array(z.enum([...schemeNames, ...mppSchemes]))
+    .min(1)
+    .optional(),
   channels: block({
     max_deposit_usd: amount.prefault('0.50'),
     per_provider: count(1, 64).default(4),
@@ -101,7 +105,7 @@ function baseUrlWithQuery() {
 }
 
 /** Schemes that callers may pay by; the order is the order of the offers. */
-const sellingSchemeNames = ['batch-settlement', 'upto', 'exact'] as const
+const sellingSchemeNames = ['batch-settlement', 'upto', 'exact', 'evm/charge'] as const
 
 const evmAddress = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address of 0x and 40 hex digits')
 

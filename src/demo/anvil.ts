@@ -13,6 +13,8 @@ export type AnvilOptions = {
   readonly chainId: number
   /** Mines on a clock instead of with each transaction. */
   readonly blockTimeSeconds?: number
+  /** Plays the Tempo network, with its transactions, its tokens and Permit2, instead of an Ethereum one. */
+  readonly tempo?: boolean
 }
 
 export type Anvil = {
@@ -22,6 +24,9 @@ export type Anvil = {
   /** Resolves when the process is gone. */
   stop(): Promise<void>
 }
+
+/** Earlier rules of the network lose every second transaction whose nonce expires. Work is as cheap as on a quiet day. */
+const TEMPO = ['--network', 'tempo', '--hardfork', 't4', '--block-base-fee-per-gas', '1000000000'] as const
 
 /** npm's names of the platforms that anvil is published for. */
 const platformPackages: Readonly<Record<string, string>> = {
@@ -61,6 +66,7 @@ export function findAnvil(installedIn?: string): string {
 export async function startAnvil(options: AnvilOptions): Promise<Anvil> {
   const settings = ['--host', '127.0.0.1', '--port', '0', '--chain-id', String(options.chainId), '--accounts', '1']
   if (options.blockTimeSeconds !== undefined) settings.push('--block-time', String(options.blockTimeSeconds))
+  if (options.tempo === true) settings.push(...TEMPO)
   const child = spawnGuarded(findAnvil(options.installedIn), settings)
   const gone = new Promise<void>((resolve) => {
     child.once('close', () => resolve())

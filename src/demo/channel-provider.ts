@@ -39,6 +39,8 @@ export type ChannelFaults = {
   mutateReceipt?: (receipt: SettleResponse) => SettleResponse
   /** Awaited after the payment is verified and before the answer is made. */
   beforeAnswer?: () => Promise<void> | void
+  /** Answers every payment by this word of the protocol, without looking at it. */
+  refuse?: string
   /** Takes the money and hangs up. */
   afterSettle?: 'drop-connection'
   /** Verifies the payment, then answers this status without taking it. */
@@ -114,6 +116,7 @@ async function sell(context: ShopContext, shop: Shop): Promise<Response> {
   const header = context.req.header('payment-signature')
   if (header === undefined) return challenge(context, shop, offers, 'payment required')
   const payload = readPaymentHeader(header)
+  if (shop.faults.refuse !== undefined) return challenge(context, shop, offers, shop.faults.refuse)
   const requirements = shop.payments.findMatchingRequirements(offers, payload)
   if (requirements === undefined) return challenge(context, shop, offers, 'no offer matches the payment')
   const verdict = await shop.payments.verifyPayment(payload, requirements)

@@ -48,7 +48,7 @@ export type Faults = {
 export type Counters = { requests: number; paid: number; handlerRuns: number }
 
 /** The most tokens that a request may be answered with. */
-export function answerLimit(seller: Seller, request: ChatRequest): number {
+export function answerLimit(seller: Pick<Seller, 'maxOutputTokens'>, request: ChatRequest): number {
   return Math.min(request.maxTokens ?? seller.maxOutputTokens, seller.maxOutputTokens)
 }
 

@@ -2,7 +2,8 @@
 import { RouteplaneError } from '../errors.ts'
 import { createId } from '../lib/id.ts'
 import { formatUsd, ZERO_USD, type Usd } from '../money.ts'
-import { mostOf } from '../payment/hold.ts'
+import { mostOf, type Allowance } from '../payment/hold.ts'
+import type { Endpoint, PaymentModeName } from '../registry/endpoint.ts'
 import type { Attempt } from '../routing/plan.ts'
 import type { ApprovalQuestion } from './call.ts'
 import type { GatewayContext } from './context.ts'
@@ -26,11 +27,20 @@ export function createApprovals({ call, capAt }: Decided, context: GatewayContex
       // The caller's own key is his own money; a call without a bound is never held, and so never sent.
       if (thresholdUsd === undefined || mode === 'byok' || boundUsd === undefined) return
       const { provider } = endpoint
-      const amountUsd = mostOf(boundUsd, provider.payment.x402?.maxPriceSlackPermille ?? 1000n, capAt(endpoint))
+      const amountUsd = mostOf(boundUsd, allowanceOf(endpoint, mode, context), capAt(endpoint))
       if (amountUsd <= thresholdUsd || amountUsd <= approvedUsd) return
       const question: ApprovalQuestion = { model: call.read.model, provider: provider.id, mode, amountUsd, thresholdUsd }
       approvedUsd = call.approve === undefined ? await lookUp(question, call.caller, context) : await ask(question, call.approve)
     },
+  }
+}
+
+function allowanceOf(endpoint: Endpoint, mode: PaymentModeName, { modes }: GatewayContext): Omit<Allowance, 'mode'> {
+  const { x402, mpp } = endpoint.provider.payment
+  const offer = modes.find(({ id }) => id === mode)?.offer(endpoint)
+  return {
+    slackPermille: (mode === 'mpp' ? mpp : x402)?.maxPriceSlackPermille ?? 1000n,
+    overheadUsd: offer?.available === true ? offer.overheadUsd : ZERO_USD,
   }
 }
 

@@ -22,6 +22,7 @@ import { type Guard, type Refusal, createGuard, notAllowed, pathOf } from './gua
 import { createKeepAlive } from './keep-alive.ts'
 import { MCP_PATH, type McpEndpoint, encodeRpcError, mountMcp } from './mcp-route.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
+import { mountReload } from './reload-route.ts'
 import { mountRoute } from './route-route.ts'
 
 export type AppOptions = {
@@ -34,6 +35,8 @@ export type AppOptions = {
   /** Host names besides the loopback ones under which callers reach the gateway. */
   readonly allowHosts?: readonly string[]
   readonly version?: string
+  /** Takes the operator's config anew; absent where there is none to take. */
+  reload?(): Promise<void>
   /** Where answers of the Responses wire are kept for those who go on from them; in memory unless given. */
   readonly responses?: ResponseStore
   /** Opens the MCP server at its first request; without it there is none at `/mcp`. */
@@ -107,6 +110,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
   mountRoute(app, { ...deps, routeplane, protocols }, refuseMethod)
+  mountReload(app, options.reload, refuseMethod('POST'))
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
   const closeMcp = options.mcp === undefined ? undefined : mountMcp(app, { open: options.mcp, callerOf, refuseMethod })
   app.notFound(({ env }) => {

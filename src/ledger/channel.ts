@@ -25,8 +25,10 @@ export type ChannelTerms = {
   readonly withdrawDelay: number
   readonly salt: `0x${string}`
   readonly provider: string
-  /** URL that was paid for first: there a refund is asked. */
+  /** URL, wire and model that were paid for first: there, and in these words, a refund is asked. */
   readonly resource: string
+  readonly wire: string
+  readonly model: string
 }
 
 /** All amounts in base units of the asset. */

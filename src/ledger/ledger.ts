@@ -31,7 +31,11 @@ export type Ledger = {
 export type AttemptStore = {
   /** Reserves `amount` in every budget or in none. The one place where a cap is decided. */
   hold(hold: HoldRequest): Promise<HoldOutcome>
-  /** Records what is about to be signed; shrinks the reservation to it. Only from `held`. */
+  /**
+   * Records what is about to be signed; shrinks the reservation to it. Only from `held`.
+   *
+   * @throws RouteplaneError `internal` with `details.reason` `taken` when another attempt has that nonce.
+   */
   intend(id: string, intent: Intent): Promise<void>
   /** Moves to `unknown`, `settled`, `owed` or `released`; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
   end(id: string, ending: Ending): Promise<void>
@@ -133,6 +137,8 @@ export type AttemptFilter = {
   readonly requestId?: string
   /** Only attempts that reached an intent: those are the receipts. */
   readonly withIntent?: boolean
+  /** Only settled ones that a reorganisation could still take back. */
+  readonly unfinal?: boolean
   readonly limit?: number
   /** Ids strictly before this one, newest first. */
   readonly before?: string

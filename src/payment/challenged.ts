@@ -12,7 +12,7 @@ import type { Wallet } from '../wallet/wallet.ts'
 import type { Budgets } from './budget.ts'
 import type { ChannelPolicy } from './channel/offer.ts'
 import type { Challenge, ChallengeFormat } from './challenge/challenge.ts'
-import { holdFor } from './hold.ts'
+import { holdFor, type Held } from './hold.ts'
 import type { PaidCall, Payment, PaymentMode } from './mode.ts'
 import type { PaymentProtocol } from './protocol.ts'
 import type { Resolver } from './resolver.ts'
@@ -53,7 +53,7 @@ export function createChallenged(protocol: PaymentProtocol, deps: ChallengedDeps
 
     offer(endpoint) {
       const reason = declineReason(protocol, endpoint, deps)
-      return reason === undefined ? { available: true, overheadUsd: ZERO_USD } : { available: false, reason }
+      return reason === undefined ? { available: true, overheadUsd: overheadOf(protocol, endpoint, deps) } : { available: false, reason }
     },
 
     async send(call) {
@@ -62,9 +62,10 @@ export function createChallenged(protocol: PaymentProtocol, deps: ChallengedDeps
       if (wallet === undefined || manifest === undefined)
         throw new RouteplaneError('internal', `${id} was planned without wallet or manifest terms`)
       const funded: Funded = { ...deps, wallet }
-      const heldUsd = await holdFor(call, id, manifest.maxPriceSlackPermille, deps)
+      const overheadUsd = overheadOf(protocol, call.endpoint, deps)
+      const held = await holdFor(call, { mode: id, slackPermille: manifest.maxPriceSlackPermille, overheadUsd }, deps)
       const release = (reason: string) => deps.resolver.giveBack(call.attemptId, reason)
-      const signed = await prepare({ call, protocol, manifest, heldUsd }, funded).catch(async (error: unknown) => {
+      const signed = await prepare({ call, protocol, manifest, held }, funded).catch(async (error: unknown) => {
         await release(error instanceof RouteplaneError ? error.code : 'failed before signing')
         throw error
       })
@@ -75,6 +76,11 @@ export function createChallenged(protocol: PaymentProtocol, deps: ChallengedDeps
       return sendSigned(call, signed, funded)
     },
   }
+}
+
+function overheadOf(protocol: PaymentProtocol, { provider }: Endpoint, { networks }: ChallengedDeps): Usd {
+  const terms = protocol.termsOf(provider.payment)
+  return terms === undefined ? ZERO_USD : (protocol.overheadOf?.(terms, networks) ?? ZERO_USD)
 }
 
 function declineReason(
@@ -99,12 +105,31 @@ type Order = {
   readonly call: PaidCall
   readonly protocol: PaymentProtocol
   readonly manifest: X402Terms
-  readonly heldUsd: Usd
+  readonly held: Held
+}
+
+const PAID_ALREADY = 'the provider asks to be paid for a challenge that stands under another payment of ours'
+
+/** Some protocols bind a payment to its challenge, and a seller may give two calls of one moment the same. */
+const CHALLENGES_TRIED = 3
+
+function isTaken(error: unknown): boolean {
+  return error instanceof RouteplaneError && error.details.reason === 'taken'
 }
 
 /** Everything up to the signature. When this throws, nothing has been signed. */
 async function prepare(order: Order, deps: Funded): Promise<SignedCall | { readonly unpaid: HttpResponse }> {
-  const { call, protocol, manifest, heldUsd } = order
+  for (let tried = 1; ; tried++) {
+    try {
+      return await prepareOnce(order, deps)
+    } catch (error) {
+      if (!(error instanceof RouteplaneError) || !isTaken(error.cause) || tried === CHALLENGES_TRIED) throw error
+    }
+  }
+}
+
+async function prepareOnce(order: Order, deps: Funded): Promise<SignedCall | { readonly unpaid: HttpResponse }> {
+  const { call, protocol, manifest, held } = order
   const first = await call.transport(call.http)
   if (first.status !== 402) return { unpaid: first }
   const { format, challenge } = readChallenge(protocol, first, await readBody(first, MAX_CHALLENGE_BYTES))
@@ -114,11 +139,13 @@ async function prepare(order: Order, deps: Funded): Promise<SignedCall | { reado
     schemes: protocol.schemes,
     ...(deps.schemes === undefined ? {} : { allowed: deps.schemes }),
     payer: deps.wallet.address,
-    heldUsd,
+    heldUsd: held.priceUsd,
     capUsd: call.capUsd,
+    now: deps.clock.now(),
+    bodyDigest: bodyDigest(call, 'base64'),
   })
   call.onProgress?.({ step: 'challenged', amountUsd: agreed.amountUsd, network: agreed.asset.network })
-  return signOnce({ call, agreed, format, challenge, mode: protocol.id }, deps)
+  return signOnce({ call, agreed, format, challenge, mode: protocol.id, heldUsd: held.heldUsd }, deps)
 }
 
 type Agreed = {
@@ -127,17 +154,20 @@ type Agreed = {
   readonly format: ChallengeFormat
   readonly challenge: Challenge
   readonly mode: PaymentProtocol['id']
+  readonly heldUsd: Usd
 }
 
 /** Plans, writes the plan down, and only then signs it. */
-async function signOnce({ call, agreed, format, challenge, mode }: Agreed, deps: Funded): Promise<SignedCall> {
+async function signOnce({ call, agreed, format, challenge, mode, heldUsd }: Agreed, deps: Funded): Promise<SignedCall> {
   const { scheme } = agreed
   const validBeforeSeconds = validBefore(agreed, call, deps.clock.now())
-  const plan = await scheme.plan({ call, agreed, challenge, validBeforeSeconds }, deps)
-  if (plan.amount > agreed.amount || plan.validBeforeSeconds > validBeforeSeconds)
-    throw new RouteplaneError('internal', `scheme ${scheme.id} planned more than was agreed`)
+  const plan = await scheme.plan({ call, agreed, challenge, heldUsd, validBeforeSeconds }, deps)
+  if (fromAtomic(plan.amount, agreed.asset.decimals, 'up') > heldUsd || plan.validBeforeSeconds > validBeforeSeconds)
+    throw new RouteplaneError('internal', `scheme ${scheme.id} planned more than is held`)
   if (call.signal.aborted) throw asCancelled(call.signal.reason)
-  await writeIntent(call, plan, format, deps)
+  await writeIntent(call, plan, format, deps).catch((error: unknown) => {
+    throw isTaken(error) ? new RouteplaneError('bad_challenge', PAID_ALREADY, { cause: error }) : error
+  })
   const payload = await scheme.sign(plan, deps)
   call.onProgress?.({ step: 'signed', amountUsd: agreed.amountUsd, payee: agreed.payTo })
   const attach = (written: unknown) => format.attach(written, agreed.terms, challenge)
@@ -166,9 +196,7 @@ async function writeIntent(call: PaidCall, plan: SigningPlan, format: ChallengeF
     proof: plan.proof,
     ...(plan.particulars === undefined ? {} : { particulars: plan.particulars }),
     resource: call.http.url,
-    bodyDigest: createHash('sha256')
-      .update(call.http.body ?? '')
-      .digest('hex'),
+    bodyDigest: bodyDigest(call, 'hex'),
     now: deps.clock.now(),
   })
 }
@@ -187,9 +215,16 @@ function readChallenge(
   })
 }
 
+function bodyDigest({ http }: PaidCall, encoding: 'hex' | 'base64'): string {
+  return createHash('sha256')
+    .update(http.body ?? '')
+    .digest(encoding)
+}
+
 /** Short, because a signature is money until it expires; longer only when the answer itself will take longer. */
 function validBefore(agreed: AgreedTerms, call: PaidCall, nowMs: number): bigint {
   const wanted = Math.max(QUICK_VALIDITY_SECONDS, Math.ceil(call.answerSeconds) + 30)
   const seconds = Math.min(agreed.terms.maxTimeoutSeconds, wanted, MAX_VALIDITY_SECONDS)
-  return BigInt(Math.floor(nowMs / 1000) + seconds)
+  const { expiresAt = Infinity } = agreed.terms
+  return BigInt(Math.min(Math.floor(nowMs / 1000) + seconds, Math.floor(expiresAt / 1000)))
 }

@@ -34,7 +34,7 @@ export function createInvoice(deps: InvoiceDeps): PaymentMode {
     },
 
     async send(call) {
-      const heldUsd = await holdFor(call, 'invoice', 1000n, deps)
+      const { heldUsd } = await holdFor(call, { mode: 'invoice', slackPermille: 1000n, overheadUsd: ZERO_USD }, deps)
       const { headers, secrets } = credentialsOf(call, deps)
       try {
         const sent = await call.transport({ ...call.http, headers: { ...call.http.headers, ...headers } })

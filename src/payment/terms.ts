@@ -21,6 +21,10 @@ export type Agreement = {
   readonly heldUsd: Usd
   /** The cap of the whole request. */
   readonly capUsd: Usd
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** Base64 of the SHA-256 of the body that is being paid for. */
+  readonly bodyDigest: string
 }
 
 /** Terms that were found acceptable, in our own types and from our own tables. */
@@ -65,7 +69,7 @@ export async function agree(offers: readonly Terms[], agreement: Agreement): Pro
 /** Judges one offer; the order of the checks is the depth of the refusal. */
 export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedTerms | TermsRefusal> {
   const { manifest } = agreement
-  const refuse = (depth: number, code: ErrorCode, message: string): TermsRefusal => ({ code, message, depth })
+  const refuse: Refuse = (depth, code, message) => ({ code, message, depth })
 
   const named = agreement.schemes.filter(({ id }) => id === terms.scheme)
   if (named.length === 0) return refuse(1, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not supported`)
@@ -91,18 +95,32 @@ export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedT
   if (sameAddress(payTo, ZERO_ADDRESS)) return refuse(7, 'bad_payee', 'the payee is the zero address')
   if (sameAddress(payTo, agreement.payer)) return refuse(7, 'bad_payee', 'the payee is our own wallet')
   if (!sameAddress(payTo, manifest.payTo)) return refuse(8, 'payee_mismatch', `payee ${payTo} is not the manifest's ${manifest.payTo}`)
-  if (!Number.isInteger(terms.maxTimeoutSeconds)) return refuse(9, 'bad_challenge', 'maxTimeoutSeconds is not a whole number')
-  if (terms.maxTimeoutSeconds < 1) return refuse(9, 'challenge_expired', 'the offer expires before it could be paid')
+  const refusal = judgeBounds(terms, agreement, refuse)
+  if (refusal !== undefined) return refusal
   const sum = judgeAmount(terms, asset, agreement, refuse)
   return 'code' in sum ? sum : { terms, scheme, asset, payTo, ...sum }
+}
+
+type Refuse = (depth: number, code: ErrorCode, message: string) => TermsRefusal
+
+/** How long the offer holds, and for what. */
+function judgeBounds(terms: Terms, agreement: Agreement, refuse: Refuse): TermsRefusal | undefined {
+  const { maxTimeoutSeconds, expiresAt = Infinity, bodyDigest = agreement.bodyDigest } = terms
+  if (!Number.isInteger(maxTimeoutSeconds)) return refuse(9, 'bad_challenge', 'maxTimeoutSeconds is not a whole number')
+  if (maxTimeoutSeconds < 1 || expiresAt < agreement.now + 1_000)
+    return refuse(9, 'challenge_expired', 'the offer expires before it could be paid')
+  if (bodyDigest !== agreement.bodyDigest) return refuse(9, 'bad_challenge', 'the offer is for another request body')
+  return undefined
 }
 
 function judgeAmount(
   terms: Terms,
   asset: AssetRow,
   agreement: Agreement,
-  refuse: (depth: number, code: ErrorCode, message: string) => TermsRefusal,
+  refuse: Refuse,
 ): Pick<AgreedTerms, 'amount' | 'amountUsd'> | TermsRefusal {
+  if (terms.decimals !== undefined && terms.decimals !== asset.decimals)
+    return refuse(10, 'bad_challenge', `the provider counts ${asset.symbol} with ${terms.decimals} decimals; it has ${asset.decimals}`)
   const amount = readAmount(terms.amount)
   if (amount === undefined)
     return refuse(10, 'bad_challenge', `amount ${show(terms.amount)} is not a whole number of base units above zero`)

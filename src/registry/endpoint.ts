@@ -37,8 +37,8 @@ export type RateLimit = { readonly glob: string; readonly requestsPerMinute?: nu
 export type ProviderPayment = {
   readonly modes: readonly PaymentModeName[]
   readonly x402?: X402Terms
-  /** Informative: which methods and intents the provider's own 402 may offer. */
-  readonly mpp?: { readonly methods: readonly string[]; readonly intents: readonly string[] }
+  /** Its schemes are methods with their intents: `evm/charge`. */
+  readonly mpp?: X402Terms
   /** `accountHeader` carries our account with the provider, in lower case. */
   readonly invoice?: { readonly termsDays: number; readonly email?: string; readonly accountHeader?: string }
 }

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { defined } from '../lib/defined.ts'
 import type { PaymentModeName, ProviderPayment, X402Terms } from './endpoint.ts'
+import { mppTermsOf } from './mpp-terms.ts'
 import { complain } from './problem.ts'
 import { block, count, email, line, listOrOne, oneOf, permille, quoted } from './scalar.ts'
 import { link } from './source-url.ts'
@@ -64,6 +65,9 @@ export const paymentSchema = block({
   mpp: block({
     methods: listOrOne(line(32), 8).optional(),
     intents: listOrOne(oneOf(['charge', 'session']), 2).optional(),
+    networks: listOrOne(network, 16).optional(),
+    assets: listOrOne(asset, 16).optional(),
+    max_price_slack: permille(1000n, 2000n).optional(),
   }).optional(),
   invoice: block({
     terms_days: count(0, 365).optional(),
@@ -87,11 +91,12 @@ const DEFAULT_INVOICE_DAYS = 30
 export function paymentOf(fields: PaymentFields | undefined, payTo: `0x${string}` | undefined): ProviderPayment {
   if (fields === undefined) return { modes: ['byok'] }
   const { modes, mpp, invoice } = fields
+  const takesMpp = mpp !== undefined || modes.includes('mpp')
   return {
     modes,
     ...defined({
       x402: payTo === undefined ? undefined : x402TermsOf(fields.x402, payTo),
-      mpp: mpp === undefined ? undefined : { methods: mpp.methods ?? [], intents: mpp.intents ?? [] },
+      mpp: takesMpp && payTo !== undefined ? mppTermsOf(mpp ?? {}, payTo, mpp?.max_price_slack ?? DEFAULT_SLACK_PERMILLE) : undefined,
       invoice: modes.includes('invoice')
         ? {
             termsDays: invoice?.terms_days ?? DEFAULT_INVOICE_DAYS,

@@ -23,6 +23,11 @@ export class WalletKey {
     return this.#account.signTypedData(typedData)
   }
 
+  /** Signs the hash of a Tempo transaction. Only `local-wallet.ts` may call it, after its policy, with what it has built itself. */
+  signHash(hash: `0x${string}`): Promise<`0x${string}`> {
+    return this.#account.sign({ hash })
+  }
+
   toString(): string {
     return `[wallet ${this.address}]`
   }

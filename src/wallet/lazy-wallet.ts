@@ -30,5 +30,6 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     address,
     signTransfer: async (authorization, grant) => (await unlocked()).signTransfer(authorization, grant),
     signDeposit: async (deposit, grant) => (await unlocked()).signDeposit(deposit, grant),
+    signTempoTransfer: async (transfer, grant) => (await unlocked()).signTempoTransfer(transfer, grant),
   }
 }

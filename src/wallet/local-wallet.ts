@@ -4,12 +4,13 @@ import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { chainIdOf } from '../chain/networks.ts'
 import type { WalletKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
+import { serializeTempo } from './tempo-transfer.ts'
 import type { SigningGrant, TransferAuthorization, Wallet } from './wallet.ts'
 
 export type LocalWalletOptions = { readonly key: WalletKey; readonly policy: SigningPolicy }
 
 /**
- * Makes a wallet that signs EIP-3009 transfers and nothing else. The same authorization gives the same signature
+ * Makes a wallet that signs payments and nothing else. The same authorization gives the same signature
  * (RFC 6979), so a lost one can be made again.
  *
  * @see https://eips.ethereum.org/EIPS/eip-3009
@@ -21,6 +22,11 @@ export function createLocalWallet(options: LocalWalletOptions): Wallet {
     signDeposit(deposit, grant) {
       const to = depositCollectorAddress
       return sign('ReceiveWithAuthorization', { ...deposit, to, validAfterSeconds: 0n }, { ...grant, payee: to }, options)
+    },
+    async signTempoTransfer(asked, grant) {
+      const transfer = { ...asked }
+      const row = options.policy.approveTempo(transfer, grant, options.key.address)
+      return serializeTempo({ ...transfer, asset: row.address }, (hash) => options.key.signHash(hash))
     },
   }
 }

@@ -1,6 +1,7 @@
 /** Opens what a config says of wallet and networks: which key signs, on which networks, asked through which nodes. */
 import { createChain, type Chain } from '../chain/chain.ts'
-import { DEFAULT_MAINNET, DEFAULT_NETWORK, findNetwork } from '../chain/networks.ts'
+import { tempo } from '../../contracts-abi/assets.ts'
+import { DEFAULT_NETWORK, findNetwork } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Secret } from '../lib/log.ts'
@@ -8,7 +9,7 @@ import { readPrivateKey } from './key.ts'
 import { openKeystore, readKeystoreAddress } from './keystore.ts'
 import { createLazyWallet } from './lazy-wallet.ts'
 import { createLocalWallet } from './local-wallet.ts'
-import { createPolicy } from './policy.ts'
+import { createPolicy, MAINNETS } from './policy.ts'
 import type { Wallet } from './wallet.ts'
 
 export type WalletSources = {
@@ -24,7 +25,7 @@ export type WalletSources = {
 
 /** @returns `undefined` when there is neither a key nor a key file: everything but paying works without. */
 export async function openWallet(sources: WalletSources): Promise<Wallet | undefined> {
-  const policy = createPolicy({ clock: sources.clock, ...(sources.network === 'mainnet' ? { mainnets: [DEFAULT_MAINNET] } : {}) })
+  const policy = createPolicy({ clock: sources.clock, ...(sources.network === 'mainnet' ? { mainnets: MAINNETS } : {}) })
   if (sources.key !== undefined) return createLocalWallet({ key: await readPrivateKey(sources.key.reveal()), policy })
   const address = await addressIn(sources.keystore)
   if (address === undefined) return undefined
@@ -46,9 +47,9 @@ async function unlock({ keystore, password }: WalletSources) {
   })
 }
 
-/** The networks a wallet pays on: play money unless the config says otherwise. */
+/** The networks a wallet pays on, its own first: play money unless the config says otherwise. */
 export function walletNetworks(network: 'testnet' | 'mainnet'): readonly string[] {
-  return [network === 'mainnet' ? DEFAULT_MAINNET : DEFAULT_NETWORK]
+  return network === 'mainnet' ? MAINNETS : [DEFAULT_NETWORK, tempo.testnet]
 }
 
 /** Gives one chain per network, opened at first use; the config's node outranks the public one. */

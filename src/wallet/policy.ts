@@ -1,9 +1,11 @@
 /** The wallet's own lock: what it will sign, decided from its own table and the grant, whatever the payment code believes. */
+import { tempo } from '../../contracts-abi/assets.ts'
 import { DEFAULT_MAINNET, findAsset, findNetwork } from '../chain/networks.ts'
 import type { AssetRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { SigningGrant, TransferAuthorization } from './wallet.ts'
+import type { SigningGrant, TempoTransfer, TransferAuthorization } from './wallet.ts'
+import { feeUnits } from './tempo-transfer.ts'
 
 /** Why a signature was refused; in `details.rule` of `policy_refused`. */
 export const policyRules = [
@@ -18,6 +20,7 @@ export const policyRules = [
   'payee_token',
   'value_not_positive',
   'value_above_grant',
+  'fee_above_grant',
   'nonce_malformed',
   'nonce_reused',
   'already_expired',
@@ -41,13 +44,15 @@ export type SigningPolicy = {
    * @throws {@link RouteplaneError} `policy_refused`
    */
   approve(authorization: TransferAuthorization, grant: SigningGrant, payer: `0x${string}`): AssetRow
+  /** The same for a Tempo transfer, whose memo is its nonce and whose fee is money too. */
+  approveTempo(transfer: TempoTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
 }
 
 /** The longest an authorization may live, whatever was asked: a payee cannot keep it and cash it next year. */
 export const MAX_VALIDITY_SECONDS = 300n
 
 /** What `wallet.network: mainnet` opens. */
-export const MAINNETS: readonly string[] = [DEFAULT_MAINNET]
+export const MAINNETS: readonly string[] = [DEFAULT_MAINNET, tempo.mainnet]
 
 /** How long after an authorization's end its nonce is still remembered; on no chain can it be cashed by then. */
 const MEMORY_SECONDS = 86_400n
@@ -58,22 +63,41 @@ const ZERO_ADDRESS = `0x${'0'.repeat(40)}`
 
 export function createPolicy(options: PolicyOptions): SigningPolicy {
   const mainnets = options.mainnets ?? []
-  const signed = new Map<string, { readonly message: string; readonly validBefore: bigint }>()
+  const signed: Signed = new Map()
+
+  function judge(asked: Judged, grant: SigningGrant, payer: `0x${string}`, method: AssetRow['transferMethod']): AssetRow {
+    const nowSeconds = BigInt(Math.floor(options.clock.now() / 1000))
+    const row = requireSignableAsset(asked, mainnets, method)
+    checkPayee(asked.to, grant, payer, row)
+    checkValue(asked.value, grant)
+    checkTimes(asked, nowSeconds)
+    forgetDead(signed, nowSeconds)
+    return row
+  }
+
   return {
     approve(authorization, grant, payer) {
-      const nowSeconds = BigInt(Math.floor(options.clock.now() / 1000))
-      const row = requireSignableAsset(authorization, mainnets)
-      checkPayee(authorization.to, grant, payer, row)
-      checkValue(authorization.value, grant)
-      checkTimes(authorization, nowSeconds)
-      forgetDead(signed, nowSeconds)
-      claimNonce(signed, authorization)
+      const row = judge(authorization, grant, payer, 'eip3009')
+      claimNonce(signed, authorization.nonce, messageOf(authorization), authorization.validBeforeSeconds)
+      return row
+    },
+    approveTempo(transfer, grant, payer) {
+      const row = judge({ ...transfer, validAfterSeconds: 0n }, grant, payer, 'tip20')
+      const { sponsored, gas, maxFeePerGas, value, memo, to } = transfer
+      if (gas < 0n || maxFeePerGas < 0n || (!sponsored && feeUnits(transfer, row.decimals) > (grant.maxFee ?? 0n))) {
+        throw refusal('fee_above_grant', 'the fee of the network may be above what was agreed')
+      }
+      const message = [transfer.network, transfer.asset, to, value, transfer.validBeforeSeconds, gas, maxFeePerGas, sponsored]
+      claimNonce(signed, memo, message.join(' ').toLowerCase(), transfer.validBeforeSeconds)
       return row
     },
   }
 }
 
-function requireSignableAsset(authorization: TransferAuthorization, mainnets: readonly string[]): AssetRow {
+/** What every payment has, whatever it is signed as. */
+type Judged = Omit<TransferAuthorization, 'nonce'>
+
+function requireSignableAsset(authorization: Judged, mainnets: readonly string[], method: AssetRow['transferMethod']): AssetRow {
   const network = findNetwork(authorization.network)
   if (network === undefined) throw refusal('network_unknown', 'the network is not in our table')
   if (!network.testnet && !mainnets.includes(network.network)) {
@@ -81,7 +105,7 @@ function requireSignableAsset(authorization: TransferAuthorization, mainnets: re
   }
   const row = findAsset(authorization.network, authorization.asset)
   if (row === undefined) throw refusal('asset_unknown', `the token is not in our table for ${network.chainName}`)
-  if (row.transferMethod !== 'eip3009') throw refusal('asset_not_signable', `${row.symbol} on ${network.chainName} has no EIP-3009`)
+  if (row.transferMethod !== method) throw refusal('asset_not_signable', `${row.symbol} on ${network.chainName} is not paid by ${method}`)
   return row
 }
 
@@ -99,7 +123,7 @@ function checkValue(value: bigint, grant: SigningGrant): void {
   if (value > grant.maxValue) throw refusal('value_above_grant', 'the amount is above what was agreed')
 }
 
-function checkTimes(authorization: TransferAuthorization, nowSeconds: bigint): void {
+function checkTimes(authorization: Judged, nowSeconds: bigint): void {
   if (authorization.validBeforeSeconds <= nowSeconds) throw refusal('already_expired', 'the authorization would be dead already')
   if (authorization.validBeforeSeconds > nowSeconds + MAX_VALIDITY_SECONDS) {
     throw refusal('valid_too_long', `the authorization would live longer than ${MAX_VALIDITY_SECONDS} seconds`)
@@ -111,15 +135,14 @@ function checkTimes(authorization: TransferAuthorization, nowSeconds: bigint): v
 type Signed = Map<string, { readonly message: string; readonly validBefore: bigint }>
 
 /** The same message may be signed again, which gives nobody anything new; another one under its nonce may not. */
-function claimNonce(signed: Signed, authorization: TransferAuthorization): void {
-  if (!NONCE.test(authorization.nonce)) throw refusal('nonce_malformed', 'the nonce is not 32 bytes')
-  const nonce = authorization.nonce.toLowerCase()
-  const message = messageOf(authorization)
+function claimNonce(signed: Signed, asked: string, message: string, validBefore: bigint): void {
+  if (!NONCE.test(asked)) throw refusal('nonce_malformed', 'the nonce is not 32 bytes')
+  const nonce = asked.toLowerCase()
   const earlier = signed.get(nonce)
   if (earlier !== undefined && earlier.message !== message) {
     throw refusal('nonce_reused', 'the nonce already stands under another authorization')
   }
-  signed.set(nonce, { message, validBefore: authorization.validBeforeSeconds })
+  signed.set(nonce, { message, validBefore })
 }
 
 function messageOf(authorization: TransferAuthorization): string {

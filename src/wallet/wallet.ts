@@ -11,6 +11,22 @@ export type TransferAuthorization = {
   readonly nonce: `0x${string}`
 }
 
+/** A transfer with a memo on Tempo, as a whole transaction of that network: the wallet builds it, from its own asset table. */
+export type TempoTransfer = {
+  readonly network: string
+  readonly asset: `0x${string}`
+  readonly to: `0x${string}`
+  readonly value: bigint
+  /** Tells this transfer from every other: the token writes it into its logs. */
+  readonly memo: `0x${string}`
+  readonly validBeforeSeconds: bigint
+  readonly gas: bigint
+  /** In 10⁻¹⁸ US dollars. */
+  readonly maxFeePerGas: bigint
+  /** Somebody else signs for the fee; else it is taken from the wallet, in the same token. */
+  readonly sponsored: boolean
+}
+
 /** A transfer that only the collector of channel deposits can fetch: the wallet knows its address. */
 export type DepositAuthorization = Omit<TransferAuthorization, 'to' | 'validAfterSeconds'>
 
@@ -20,12 +36,20 @@ export type SigningGrant = {
   /** The provider's manifest address. */
   readonly payee: `0x${string}`
   readonly maxValue: bigint
+  /** Base units that the network may take besides; none when absent. */
+  readonly maxFee?: bigint
 }
 
 export type Wallet = {
   readonly address: `0x${string}`
   /** @throws RouteplaneError `policy_refused` when anything differs from the grant or the asset table. */
   signTransfer(authorization: TransferAuthorization, grant: SigningGrant): Promise<`0x${string}`>
+  /**
+   * Signs a Tempo transaction and gives it serialized. The same transfer gives the same transaction.
+   *
+   * @throws RouteplaneError `policy_refused` as above.
+   */
+  signTempoTransfer(transfer: TempoTransfer, grant: SigningGrant): Promise<`0x76${string}`>
   /**
    * Signs an EIP-3009 receipt by the collector that fills payment channels, and by nobody else; its nonce names the channel.
    *

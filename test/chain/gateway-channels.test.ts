@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { batchSettlementAddress } from '../../contracts-abi/batch-settlement.ts'
 import type { ChannelProvider } from '../../src/demo/channel-provider.ts'
+import { transact } from '../../src/demo/install-contract.ts'
 import { formatOwner } from '../../src/ledger/owner.ts'
 import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import type { ChannelRow } from '../../src/ledger/channel.ts'
@@ -14,7 +15,9 @@ import {
   ask,
   closedBooks,
   expectBalanced,
+  expectUntouched,
   openEngine,
+  passTime,
   question,
   readBooks,
   writeWorld,
@@ -150,3 +153,105 @@ it('lets callers who come together pay over channels of their own, as many as th
   expect(channels.length).toBeLessThanOrEqual(4)
   expect(books.transfers).toHaveLength(channels.length)
 })
+
+it('gives back by refund what was not charged, to the chain, the channel and the budget', async () => {
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  for (let call = 0; call < 3; call++) await ask(url, channelQuestion)
+  // Of the last answer we never learn what it cost: closing brings it to light.
+  seller.faults.mutateReceipt = (receipt) => ({ ...receipt, extra: {} })
+  expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
+  delete seller.faults.mutateReceipt
+  const [before] = await engine.routeplane.channels.list()
+  const closed = await engine.routeplane.channels.close(before?.id ?? '')
+  expect(closed).toMatchObject({ state: 'closed', returned: closed.deposited - closed.charged })
+  await seller.claims.settle()
+  const { chain, asset } = market().network
+  expect(await chain.balanceOf(asset.address, seller.payTo)).toBe(closed.charged)
+  expect(await chain.balanceOf(asset.address, world.payer)).toBe(10_000_000n - closed.charged)
+  const books = await closedBooks(world)
+  expect(vouchersIn(books.rows).reduce((sum, { payment }) => sum + (payment?.amountSettled ?? 0n), 0n)).toBe(closed.charged)
+  expect(await spentOf(world)).toBe(closed.charged * 10n ** 12n)
+  expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
+  await engine.close()
+})
+
+it('refuses channels that nobody should fill, before anything is signed', async () => {
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  const bad: readonly (readonly [Record<string, unknown>, string])[] = [
+    [{ receiverAuthorizer: undefined }, 'bad_challenge'],
+    [{ receiverAuthorizer: `0x${'0'.repeat(40)}` }, 'bad_challenge'],
+    [{ withdrawDelay: 60 }, 'bad_challenge'],
+    [{ withdrawDelay: 2_592_000 }, 'bad_challenge'],
+    [{ withdrawDelay: '900' }, 'bad_challenge'],
+  ]
+  for (const [extra, code] of bad) {
+    seller.faults.mutateChallenge = (offers) => offers.map((offer) => ({ ...offer, extra: { ...offer.extra, ...extra } }))
+    expect((await ask(url, channelQuestion)).error).toMatchObject({ code, money: 'untouched' })
+  }
+  await engine.close()
+  const books = await readBooks(world)
+  expectUntouched(books)
+  expect(await channelsOf(world)).toEqual([])
+})
+
+it('believes no charge that our own voucher does not allow', async () => {
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  await ask(url, channelQuestion)
+  const [before] = await channelsOf(world)
+  seller.faults.refuse = 'invalid_batch_settlement_evm_cumulative_amount_mismatch'
+  seller.faults.mutateChallenge = (offers) =>
+    offers.map((offer) => ({
+      ...offer,
+      extra: {
+        ...offer.extra,
+        channelState: { channelId: before?.id, chargedCumulativeAmount: '1000' },
+        voucherState: { signedMaxClaimable: '1100', signature: `0x${'11'.repeat(65)}` },
+      },
+    }))
+  expect((await ask(url, channelQuestion)).error).toMatchObject({ money: 'unknown' })
+  expect(await channelsOf(world)).toMatchObject([{ state: 'distrusted', charged: before?.charged }])
+  await engine.close()
+})
+
+// Last, because it lets the chain's clock run ahead of ours.
+it('says how to take the money back alone, and sees it come', async () => {
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  await ask(url, channelQuestion)
+  const [channel] = await engine.routeplane.channels.list()
+  const id = channel?.id ?? ''
+  await seller.claims.claimAndSettle()
+  await seller.stop()
+  await expect(engine.routeplane.channels.close(id)).rejects.toMatchObject({ code: 'upstream_unreachable' })
+
+  const { withdrawal } = await engine.routeplane.channels.withdraw(id)
+  await sendAs(world, withdrawal.begin)
+  const begun = await engine.routeplane.channels.withdraw(id)
+  expect(begun.channel).toMatchObject({ state: 'withdrawing' })
+  await passTime(market().network, 901)
+  await sendAs(world, begun.withdrawal.finish)
+  const after = await engine.routeplane.channels.withdraw(id)
+  expect(after.channel).toMatchObject({ state: 'closed', returned: after.channel.deposited - after.channel.charged })
+  const { chain, asset } = market().network
+  expect(await chain.balanceOf(asset.address, world.payer)).toBe(10_000_000n - after.channel.charged)
+  await engine.close()
+})
+
+/** Sends a transaction from the payer's account, as its owner would with any wallet. */
+async function sendAs({ network, payer }: World, call: { readonly to: string; readonly data: string }): Promise<void> {
+  const { rpc } = network.anvil
+  await rpc('anvil_setBalance', [payer, '0xde0b6b3a7640000'])
+  await rpc('anvil_impersonateAccount', [payer])
+  await transact(rpc, { from: payer, to: call.to, data: call.data, gas: '0x100000' })
+}

@@ -1,6 +1,7 @@
 /** A command's world made of plain values: what was printed is kept, and the engine is one object in memory. */
 import { noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import type { CommandContext, Engine, Interruption } from '../../src/cli/context.ts'
 import { main } from '../../src/cli/main.ts'
 import { createEnvironment } from '../../src/config/environment.ts'
@@ -15,6 +16,8 @@ export type World = {
   readonly interrupt: (signal: Interruption['signal']) => void
   /** Runs one command line. */
   run(...args: string[]): Promise<{ code: number; out: string; error: string }>
+  /** What a pattern's first group has found in anything printed by a command that still runs. */
+  said(pattern: RegExp): Promise<string>
 }
 
 export type WorldOptions = {
@@ -24,6 +27,7 @@ export type WorldOptions = {
   /** Answers to questions; their presence makes the terminal interactive. */
   readonly answers?: readonly string[]
   readonly input?: string
+  readonly onHangUp?: (run: () => void) => void
 }
 
 export const emptyStatus: Status = { version: '0.0.0', network: 'eip155:84532', caps: [], openAttempts: 0, providers: 0, models: 0 }
@@ -31,8 +35,14 @@ export const emptyStatus: Status = { version: '0.0.0', network: 'eip155:84532', 
 export function createWorld(options: WorldOptions = {}): World {
   const directory = createFolder('cli')
   const interruption = new AbortController()
+  let said = ''
   return {
     directory,
+    said: (pattern) =>
+      expect
+        .poll(() => pattern.exec(said)?.[1])
+        .toBeTypeOf('string')
+        .then(() => pattern.exec(said)?.[1] ?? ''),
     interrupt: (signal) => interruption.abort({ signal } satisfies Interruption),
     async run(...args) {
       const printed = { out: '', error: '' }
@@ -40,7 +50,10 @@ export function createWorld(options: WorldOptions = {}): World {
       const context: CommandContext = {
         environment: createEnvironment(options.variables ?? {}, join(directory, 'home'), directory),
         terminal: {
-          out: (text) => void (printed.out += text),
+          out: (text) => {
+            printed.out += text
+            said += text
+          },
           error: (text) => void (printed.error += text),
           isInteractive: options.answers !== undefined,
           ask: async (question) => {
@@ -55,6 +68,10 @@ export function createWorld(options: WorldOptions = {}): World {
         },
         clock: systemClock,
         interrupted: interruption.signal,
+        onHangUp: (run) => {
+          options.onHangUp?.(run)
+          return () => {}
+        },
         engine: createFakeEngine(options),
       }
       const code = await main(args, context)
@@ -108,9 +125,15 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
         throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
       },
     },
+    verifyLedger: async () => ({ ok: true }),
     presets: { list: () => [], get: () => undefined, set: async () => {}, delete: async () => false },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
+    channels: {
+      list: async () => [],
+      close: () => Promise.reject(new Error('not here')),
+      withdraw: () => Promise.reject(new Error('not here')),
+    },
     status: async () => emptyStatus,
     ready: async () => {},
     close: async () => {},

@@ -24,6 +24,13 @@ describe('help', () => {
         models list                 List models with their prices.
         models show                 Show one model with each endpoint that serves it.
         route                       Show where a request would go and what it could cost. Sends nothing.
+        providers list              List providers with what they serve and how they are paid.
+        providers show              Show one provider: endpoints with their health, limits, and differences between its prices.
+        presets list                List the presets a request may name with @name.
+        presets show                Show one preset.
+        presets set                 Make a preset, or change the given fields of one.
+        presets delete              Delete a preset that was kept.
+        reload                      Have the running gateway take the config anew.
         wallet create               Make a new wallet in an encrypted key file.
         wallet import               Put a key you have into an encrypted key file.
         wallet status               Show the address, what it holds, and what may still be spent.
@@ -31,6 +38,7 @@ describe('help', () => {
         receipts show               Show one payment in full.
         receipts verify             Compare one payment with the chain.
         receipts export             Write all payments as CSV or JSON, oldest first.
+        receipts statement          Show what a provider was paid in a month, with its totals.
         reconcile                   Compare the ledger with the chain and end what was left open.
         keys create                 Make a key for a caller; it is shown once.
         keys list                   List the keys of callers.
@@ -39,6 +47,10 @@ describe('help', () => {
         sales list                  List what callers paid, newest first.
         sales show                  Show one sale in full.
         sales collect               Collect what is open, and bring home what lies in channels.
+        ledger verify               Check that no row of the ledger was edited, added or removed.
+        channels list               List payment channels and what is left in them.
+        channels close              Ask the provider to give back what is left in a channel.
+        channels withdraw           Say how to take a channel’s money back without the provider.
         invoices list               List what is owed by invoice, and what was closed.
         invoices show               Show one invoice, call by call.
         invoices export             Write one invoice as CSV, JSON, or a page to print.

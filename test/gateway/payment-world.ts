@@ -130,6 +130,7 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
   const wallet = createLocalWallet({ key: world.key, policy: createPolicy({ clock: world.clock }) })
   return {
     address: wallet.address,
+    signTempoTransfer: (transfer, grant) => wallet.signTempoTransfer(transfer, grant),
     signDeposit: wallet.signDeposit,
     async signTransfer(authorization, grant) {
       const row = await ledger.attempts.get(grant.attemptId)

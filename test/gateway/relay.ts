@@ -1,7 +1,6 @@
 /** Stands before a seller on a port of its own, sees what passes, and may change or lose the answers. */
 import { request as send } from 'undici'
 import { onTestFinished } from 'vitest'
-import type { PaidProvider } from '../../src/demo/paid-provider.ts'
 import { readPaymentHeader } from '../../src/demo/sale.ts'
 import type { Signed } from '../support/authorization.ts'
 import type { SellerEntry } from '../support/engine.ts'
@@ -17,7 +16,7 @@ export type Passed = {
 export type Tamper = (answer: Passed, request: SeenRequest, paid: number) => Answer
 
 export type Relay = SellerEntry & {
-  /** The `PAYMENT-SIGNATURE` of each request that had one, as it came. */
+  /** The `PAYMENT-SIGNATURE` or the `Authorization: Payment` of each request that had one, as it came. */
   readonly credentials: readonly string[]
   readonly requests: readonly SeenRequest[]
 }
@@ -30,10 +29,10 @@ export type RelayOptions = {
 }
 
 /** Starts a relay, which ends when the test has finished. Models documents pass as they are. */
-export async function startRelay(seller: PaidProvider, { instead, tamper = (answer) => answer }: RelayOptions = {}): Promise<Relay> {
+export async function startRelay(seller: SellerEntry, { instead, tamper = (answer) => answer }: RelayOptions = {}): Promise<Relay> {
   const credentials: string[] = []
   const upstream = await startUpstream(async (request) => {
-    const credential = request.headers['payment-signature']
+    const credential = credentialIn(request)
     if (typeof credential === 'string') credentials.push(credential)
     const paid = typeof credential === 'string' ? credentials.length : 0
     if (request.method === 'GET') return pass(seller, request)
@@ -45,14 +44,21 @@ export async function startRelay(seller: PaidProvider, { instead, tamper = (answ
     baseUrl: `${upstream.url}/v1`,
     modelsUrl: `${upstream.url}/v1/models`,
     payTo: seller.payTo,
+    ...(seller.mode === undefined ? {} : { mode: seller.mode }),
     credentials,
     requests: upstream.requests,
   }
 }
 
+function credentialIn({ headers }: SeenRequest): string | undefined {
+  const signature = headers['payment-signature']
+  if (typeof signature === 'string') return signature
+  return headers.authorization?.startsWith('Payment ') === true ? headers.authorization : undefined
+}
+
 const HOP_HEADERS = ['host', 'connection', 'content-length', 'transfer-encoding', 'keep-alive', 'date']
 
-async function pass(seller: PaidProvider, request: SeenRequest): Promise<Passed> {
+async function pass(seller: SellerEntry, request: SeenRequest): Promise<Passed> {
   const { origin } = new URL(seller.baseUrl)
   const isPost = request.method === 'POST'
   const answer = await send(`${origin}${request.path}`, {

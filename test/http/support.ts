@@ -227,9 +227,15 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     keys: noKeys,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
     receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
+    verifyLedger: async () => ({ ok: true }),
     presets: { list: () => [], get: () => undefined, set: never, delete: never },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
+    channels: {
+      list: async () => [],
+      close: () => Promise.reject(new Error('not here')),
+      withdraw: () => Promise.reject(new Error('not here')),
+    },
     status: async () => ({
       version: '1',
       network: 'eip155:84532',

@@ -10,7 +10,7 @@ const id = `0x${'c1'.repeat(32)}` as const
 export const channelTerms: ChannelTerms = {
   ...{ id, network: 'eip155:84532', asset: '0xAsset', decimals: 6, payer: '0xPayer', payerAuthorizer: '0xVoucherKey' },
   ...{ receiver: '0xSeller', receiverAuthorizer: '0xClaimer', withdrawDelay: 900, salt: '0x01', provider: 'acme' },
-  resource: 'https://acme.example/v1/chat/completions',
+  ...{ resource: 'https://acme.example/v1/chat/completions', wire: 'chat-completions', model: 'maker/model' },
 }
 
 /** A request's attempt that is held and may promise. */

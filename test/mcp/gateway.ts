@@ -171,8 +171,14 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
     },
+    verifyLedger: async () => ({ ok: true }),
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
+    channels: {
+      list: async () => [],
+      close: () => Promise.reject(new Error('not here')),
+      withdraw: () => Promise.reject(new Error('not here')),
+    },
     presets: {
       list: () => [...presets.values()],
       get: (name) => presets.get(name),

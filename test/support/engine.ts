@@ -32,7 +32,12 @@ export type SellerEntry = {
   readonly payTo: string
   /** Written under `x402:`, besides the networks. */
   readonly schemes?: readonly string[]
+  /** How it is paid; `x402` unless given. */
+  readonly mode?: 'x402' | 'mpp'
 }
+
+/** What a world needs of the network its wallet pays on. */
+export type WorldNetwork = Pick<DemoNetwork, 'network' | 'rpcUrl' | 'asset' | 'anvil' | 'chain' | 'mint'>
 
 export type WorldOptions = {
   readonly sellers: readonly SellerEntry[]
@@ -50,7 +55,7 @@ export type WorldOptions = {
 
 /** A directory with config, registry and ledger, and a wallet that nobody else pays from. */
 export type World = {
-  readonly network: DemoNetwork
+  readonly network: WorldNetwork
   readonly directory: string
   readonly file: string
   readonly ledgerPath: string
@@ -63,7 +68,7 @@ export type World = {
 const KEY_VARIABLE = 'TEST_WALLET_KEY'
 
 /** Writes the files and funds the wallet; everything is removed when the test has finished. */
-export async function writeWorld(network: DemoNetwork, options: WorldOptions): Promise<World> {
+export async function writeWorld(network: WorldNetwork, options: WorldOptions): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), 'routeplane-world-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
   const key = new Secret(randomHex(32))
@@ -86,7 +91,8 @@ export async function writeWorld(network: DemoNetwork, options: WorldOptions): P
   }
 }
 
-function manifestOf(seller: SellerEntry, network: DemoNetwork): string {
+function manifestOf(seller: SellerEntry, network: WorldNetwork): string {
+  const mode = seller.mode ?? 'x402'
   return [
     `id: ${seller.id}`,
     `name: ${seller.id}`,
@@ -94,14 +100,14 @@ function manifestOf(seller: SellerEntry, network: DemoNetwork): string {
     'protocol: openai',
     `models_url: ${seller.modelsUrl}`,
     'payment:',
-    '  modes: [x402]',
+    `  modes: [${mode}]`,
     `  x402_address: "${seller.payTo}"`,
-    `  x402: { networks: ["${network.network}"]${seller.schemes === undefined ? '' : `, schemes: [${seller.schemes.join(', ')}]`} }`,
+    `  ${mode}: { networks: ["${network.network}"]${seller.schemes === undefined ? '' : `, schemes: [${seller.schemes.join(', ')}]`} }`,
     '',
   ].join('\n')
 }
 
-function configOf(network: DemoNetwork, options: WorldOptions): string {
+function configOf(network: WorldNetwork, options: WorldOptions): string {
   const rpc = `rpc: { "${network.network}": "${network.rpcUrl}" }`
   return [
     options.auth ?? 'skip_auth: true',
@@ -228,12 +234,17 @@ export async function closedBooks(world: World, seconds = 20): Promise<Books> {
   }
 }
 
+/** What left the wallet with a transfer, the network's fee included. */
+function leftBy({ amount, fee = 0n as Atomic }: TransferEvidence): bigint {
+  return amount + fee
+}
+
 /** The ledger equals the chain, payment by payment and to the unit, and its journal is whole. */
 export function expectBalanced({ rows, transfers, journal }: Books): void {
   // A voucher is paid out of a channel: what filled that has an attempt and a transfer of its own.
   const settled = rows.filter(({ state }) => state === 'settled').flatMap(({ payment }) => (payment?.proof === 'voucher' ? [] : [payment]))
   const inLedger = settled.map((payment) => `${payment?.nonce} ${payment?.amountSettled} ${payment?.transaction} ${payment?.logIndex}`)
-  const onChain = transfers.map(({ nonce, amount, transaction, logIndex }) => `${nonce} ${amount} ${transaction} ${logIndex}`)
+  const onChain = transfers.map((transfer) => `${transfer.nonce} ${leftBy(transfer)} ${transfer.transaction} ${transfer.logIndex}`)
   expect(inLedger.toSorted()).toEqual(onChain.toSorted())
   expect(new Set(onChain).size).toBe(onChain.length)
   expect(journal).toEqual({ ok: true })
@@ -241,7 +252,7 @@ export function expectBalanced({ rows, transfers, journal }: Books): void {
 
 /** Base units the wallet has paid. */
 export function paidOf({ transfers }: Books): bigint {
-  return transfers.reduce((sum, { amount }) => sum + amount, 0n)
+  return transfers.reduce((sum, transfer) => sum + leftBy(transfer), 0n)
 }
 
 /** Nothing was signed: every hold was given back, no intent was ever written, and the chain is as it was. */
@@ -251,7 +262,7 @@ export function expectUntouched({ rows, transfers }: Books): void {
 }
 
 /** Lets the chain's clock run ahead, so that what may be cashed no longer can. */
-export async function passTime(network: DemoNetwork, seconds: number): Promise<void> {
+export async function passTime(network: Pick<WorldNetwork, 'anvil'>, seconds: number): Promise<void> {
   await network.anvil.rpc('evm_increaseTime', [seconds])
   await network.anvil.rpc('evm_mine')
 }

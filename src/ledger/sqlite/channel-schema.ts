@@ -16,6 +16,8 @@ CREATE TABLE channels (
   salt TEXT NOT NULL,
   provider TEXT NOT NULL,
   resource TEXT NOT NULL,
+  wire TEXT NOT NULL,
+  model TEXT NOT NULL,
   state TEXT NOT NULL ${oneOf('state', channelStates)},
   reason TEXT,
   charged TEXT NOT NULL ${amount('charged')},

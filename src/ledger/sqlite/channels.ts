@@ -22,6 +22,8 @@ const termColumns = [
   ['salt', 'salt'],
   ['provider', 'provider'],
   ['resource', 'resource'],
+  ['wire', 'wire'],
+  ['model', 'model'],
 ] as const satisfies readonly (readonly [keyof ChannelTerms, string])[]
 
 export const channelSql = {
@@ -196,6 +198,8 @@ function readChannel(connection: Connection, row: Row): ChannelRow {
     salt: hexOf(row, 'salt'),
     provider: textOf(row, 'provider'),
     resource: textOf(row, 'resource'),
+    wire: textOf(row, 'wire'),
+    model: textOf(row, 'model'),
     state: oneOf(row, 'state', channelStates),
     deposited: sum(['settled'], 'amount_settled'),
     depositing: sum(['intent', 'unknown'], 'amount_authorized'),

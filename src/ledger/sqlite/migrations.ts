@@ -222,6 +222,9 @@ ALTER TABLE attempts ADD COLUMN proof TEXT;
 ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
+/** Few at any time: every payment becomes final within minutes. */
+const unfinal = "CREATE INDEX attempts_unfinal ON attempts (id) WHERE state = 'settled' AND finality <> 'final';"
+
 /** Why a request went where it went. */
 const decisions = 'ALTER TABLE requests ADD COLUMN decision TEXT;'
 
@@ -242,7 +245,7 @@ CREATE TABLE caller_keys (
 `
 
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema, callerKeys] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema, unfinal, callerKeys] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

@@ -19,6 +19,12 @@ export type Terms = {
   readonly transferMethod: string
   /** `authorization` when absent: verify, serve, settle. */
   readonly paymentFlow: string
+  /** Milliseconds since 1970 after which the seller takes no payment for it. */
+  readonly expiresAt?: number
+  /** Base64 of the SHA-256 of the only request body that may be paid for. */
+  readonly bodyDigest?: string
+  /** What the seller says the asset has; ours are used, theirs must not differ. */
+  readonly decimals?: number
   /** Echoed to the seller exactly as it came. */
   readonly raw: unknown
 }

@@ -17,6 +17,11 @@ export async function signPromise(channel: ChannelRow, voucher: VoucherRow, worl
   return { type: 'deposit', channelConfig, voucher: signed, deposit: await signDeposit(voucher.deposit, world) }
 }
 
+/** Asks the seller to give back what it has not charged; it costs nothing and promises nothing new. */
+export async function signRefund(channel: ChannelRow, world: Pick<SchemeWorld, 'ledger'>): Promise<unknown> {
+  return { type: 'refund', channelConfig: configOf(channel), voucher: await signVoucher(channel, channel.charged, world) }
+}
+
 async function signVoucher(channel: ChannelRow, maxClaimable: bigint, { ledger }: Pick<SchemeWorld, 'ledger'>) {
   return {
     channelId: channel.id,

@@ -69,6 +69,8 @@ function partiesOf({ call, agreed }: Promised, offer: ChannelOffer, world: Schem
     withdrawDelay: offer.withdrawDelay,
     provider: call.endpoint.provider.id,
     resource: call.http.url,
+    wire: call.wire,
+    model: call.endpoint.upstreamModel,
   }
 }
 

@@ -4,8 +4,9 @@ import type { AttemptPayment } from '../../ledger/entry.ts'
 import { eip3009 } from './eip3009.ts'
 import { voucher } from './voucher.ts'
 import type { Evidence, Proof, ProofSources } from './proof.ts'
+import { tempo } from './tempo.ts'
 
-const proofs: readonly Proof[] = [eip3009, voucher]
+const proofs: readonly Proof[] = [eip3009, voucher, tempo]
 
 /** @throws RouteplaneError `internal` for a kind that this version does not know: its money stays held. */
 export function proofOf({ proof }: Pick<AttemptPayment, 'proof'>): Proof {

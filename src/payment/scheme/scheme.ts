@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { HttpResponse } from '../../lib/http-call.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import type { Atomic } from '../../money.ts'
+import type { Atomic, Usd } from '../../money.ts'
 import type { Wallet } from '../../wallet/wallet.ts'
 import type { Challenge, SettlementClaim, Terms } from '../challenge/challenge.ts'
 import type { Budgets } from '../budget.ts'
@@ -31,6 +31,8 @@ export type PlanInput = {
   readonly agreed: AgreedTerms
   /** What the offer came in: some protocols bind the payment to it. */
   readonly challenge: Challenge
+  /** Held for this attempt, the room for the network's fee included. */
+  readonly heldUsd: Usd
   /** The longest a signature of this call may live, in Unix seconds. */
   readonly validBeforeSeconds: bigint
 }
@@ -43,7 +45,7 @@ export type SigningPlan = {
   readonly proof: string
   /** 32 bytes that no other attempt of this payer has: a function of the attempt. */
   readonly nonce: `0x${string}`
-  /** The most that this signature can move; never above what was agreed. Base units. */
+  /** The most that this signature can move, fees of the network included; never above what is held. Base units. */
   readonly amount: Atomic
   /** Unix seconds; nothing moves later. */
   readonly validBeforeSeconds: bigint

@@ -25,6 +25,8 @@ const agreement: Agreement = {
   payer: PAYER,
   heldUsd: parseUsd('0.01'),
   capUsd: parseUsd('0.05'),
+  now: 1_800_000_000_000,
+  bodyDigest: 'ours',
 }
 
 const good: Terms = {
@@ -70,6 +72,9 @@ describe('agree', () => {
     ['a dead offer', { maxTimeoutSeconds: 0 }, 'challenge_expired'],
     ['an offer that died before', { maxTimeoutSeconds: -5 }, 'challenge_expired'],
     ['half a second', { maxTimeoutSeconds: 0.5 }, 'bad_challenge'],
+    ['an end that is over', { expiresAt: 1_800_000_000_000 }, 'challenge_expired'],
+    ['a body that is not ours', { bodyDigest: 'theirs' }, 'bad_challenge'],
+    ['decimals that are not the token’s', { decimals: 18 }, 'bad_challenge'],
     ['a negative amount', { amount: '-1' }, 'bad_challenge'],
     ['an exponent', { amount: '1e6' }, 'bad_challenge'],
     ['a fraction', { amount: '1000.5' }, 'bad_challenge'],

@@ -122,7 +122,7 @@ payment:
     schemes: [batch-settlement, upto, exact]
     max_price_slack: 1.2
     facilitator: https://facilitator.example.ai
-  mpp: { methods: [evm, tempo], intents: [charge, session] }
+  mpp: { methods: [evm, stripe, tempo], intents: [charge, session], max_price_slack: 1.1 }
   invoice: { terms_days: 14, currency: USD, email: billing@acme.dev }
 `)
     expect(provider.payment).toEqual({
@@ -134,7 +134,13 @@ payment:
         schemes: ['batch-settlement', 'upto', 'exact'],
         maxPriceSlackPermille: 1200n,
       },
-      mpp: { methods: ['evm', 'tempo'], intents: ['charge', 'session'] },
+      mpp: {
+        payTo: PAYEE,
+        networks: ['eip155:8453', 'eip155:84532', 'eip155:4217', 'eip155:42431'],
+        assets: ['USDC', 'USDC.e', 'pathUSD'],
+        schemes: ['evm/charge', 'tempo/charge'],
+        maxPriceSlackPermille: 1100n,
+      },
       invoice: { termsDays: 14, email: 'billing@acme.dev' },
     })
   })

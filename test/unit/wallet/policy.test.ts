@@ -67,8 +67,8 @@ describe('the wallet policy', () => {
     expect(ruleOf(change, granted)).toBe(rule)
   })
 
-  it('has a refusal above for every rule, and nonce_reused below', () => {
-    expect(new Set([...refusals.map(([rule]) => rule), 'nonce_reused'])).toEqual(new Set(policyRules))
+  it('has a refusal above for every rule, nonce_reused below, and fees where there are some', () => {
+    expect(new Set([...refusals.map(([rule]) => rule), 'nonce_reused', 'fee_above_grant'])).toEqual(new Set(policyRules))
   })
 
   it('agrees up to the last unit and the last second', () => {

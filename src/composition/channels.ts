@@ -1,0 +1,79 @@
+/** Payment channels as surfaces read them: what lies where, and the two ways to get it back. */
+import type { CompletionRequest } from '../completion/request.ts'
+import { RouteplaneError } from '../errors.ts'
+import type { ChannelRow } from '../ledger/channel.ts'
+import type { Transport } from '../lib/http-call.ts'
+import { planWithdrawal, refundChannel, type Withdrawal } from '../payment/channel/close.ts'
+import { syncChannel, type ChannelWorld } from '../payment/channel/sync.ts'
+import { x402V2 } from '../payment/challenge/x402-v2.ts'
+import { protocols } from '../protocol/index.ts'
+
+export type ChannelView = {
+  /** Oldest first; brought in step with the chain where it can be asked. */
+  list(): Promise<readonly ChannelRow[]>
+  /** Asks the seller to give back what it has not charged. @throws RouteplaneError `not_found`, `upstream_error`. */
+  close(id: string): Promise<ChannelRow>
+  /** Says which calls take the money back without the seller, and records what has happened of them. */
+  withdraw(id: string): Promise<{ readonly channel: ChannelRow; readonly withdrawal: Withdrawal }>
+}
+
+/** A refund is a transaction, which the seller may wait for. */
+const PATIENCE_MS = 60_000
+
+export function viewChannels(world: ChannelWorld & { readonly transport: Transport }): ChannelView {
+  const find = async (id: string): Promise<ChannelRow> => {
+    const channel = await world.ledger.channels.get(id.toLowerCase())
+    if (channel === undefined) throw new RouteplaneError('not_found', `there is no channel ${JSON.stringify(id.slice(0, 80))}`)
+    return channel
+  }
+  return {
+    async list() {
+      const channels = await world.ledger.channels.list({})
+      const open = channels.filter(({ state }) => state !== 'closed')
+      const current = await Promise.all(open.map((channel) => syncChannel(channel, world).catch(() => channel)))
+      return channels.map((channel) => current.find(({ id }) => id === channel.id) ?? channel)
+    },
+    async close(id) {
+      const channel = await find(id)
+      return refundChannel(
+        channel,
+        (headers) => world.transport(questionTo(channel, headers), { signal: AbortSignal.timeout(PATIENCE_MS) }),
+        x402V2,
+        world,
+      )
+    },
+    withdraw: async (id) => planWithdrawal(await find(id), world),
+  }
+}
+
+/** The smallest call of what was bought over the channel: sellers price a request before they look at a refund. */
+function questionTo({ resource, wire, model }: ChannelRow, headers: Readonly<Record<string, string>>): Parameters<Transport>[0] {
+  const protocol = protocols.find(({ id }) => id === wire)
+  if (protocol === undefined) throw new RouteplaneError('internal', `there is no wire ${wire}`)
+  const { body, headers: own } = protocol.upstream.encodeRequest(question(model), { model, stream: false })
+  return {
+    method: 'POST',
+    url: resource,
+    headers: { 'content-type': 'application/json', ...own, ...headers },
+    body: new TextEncoder().encode(JSON.stringify(body)),
+  }
+}
+
+function question(model: string): CompletionRequest {
+  return {
+    model,
+    system: [],
+    turns: [{ role: 'user', parts: [{ type: 'text', text: '.' }] }],
+    tools: [],
+    sampling: {},
+    stop: [],
+    candidates: 1,
+    output: { kind: 'text' },
+    outputModalities: ['text'],
+    state: {},
+    account: {},
+    unknown: [],
+    maxOutputTokens: 1,
+    stream: false,
+  }
+}

@@ -1,0 +1,64 @@
+/** What the chain shows of a Tempo payment, and the ending that follows: the memo alone proves, time alone releases. */
+import { describe, expect, it } from 'vitest'
+import type { Chain, TransferEvidence } from '../../../../src/chain/chain.ts'
+import { RouteplaneError } from '../../../../src/errors.ts'
+import { parseUsd } from '../../../../src/money.ts'
+import { tempo } from '../../../../src/payment/proof/tempo.ts'
+import { atomic, NETWORK, NONCE, PAYEE, PAYER, paymentOf, TRANSACTION, VALID_BEFORE } from '../fixture.ts'
+
+const transfer: TransferEvidence = {
+  ...{ transaction: TRANSACTION, blockNumber: 7n, logIndex: 3, amount: atomic(900n), payer: PAYER, payee: PAYEE, nonce: NONCE },
+}
+
+type Facts = { seconds?: bigint; transfer?: TransferEvidence; safe?: bigint; down?: boolean }
+
+function gather({ seconds = VALID_BEFORE - 1n, transfer: found, safe = 0n, down = false }: Facts) {
+  const asked: unknown[] = []
+  const chain = {
+    network: NETWORK,
+    latestBlock: async () => {
+      if (down) throw new RouteplaneError('upstream_unreachable', 'the node does not answer')
+      return { number: 9n, timestampSeconds: seconds }
+    },
+    safeBlock: async () => ({ number: safe, timestampSeconds: seconds }),
+    findMemoTransfer: async (query: unknown) => {
+      asked.push(query)
+      return found
+    },
+  } as unknown as Chain
+  const sources = { ledger: undefined as never, chainOf: () => chain, now: 5 }
+  return tempo.gather(paymentOf(), sources).then((evidence) => ({ evidence, asked }))
+}
+
+const settled = {
+  state: 'settled',
+  amount: 900n,
+  amountUsd: parseUsd('0.0009'),
+  transaction: TRANSACTION,
+  blockNumber: 7n,
+  logIndex: 3,
+  now: 5,
+}
+
+describe('a Tempo payment', () => {
+  it.each<[string, Facts, object]>([
+    ['a transfer with its memo', { transfer }, { ...settled, finality: 'confirmed' }],
+    ['a transfer, however late', { transfer, seconds: VALID_BEFORE + 900n }, { ...settled, finality: 'confirmed' }],
+    ['a transfer below the safe head', { transfer, safe: 7n }, { ...settled, finality: 'final' }],
+    [
+      'a transfer and its fee',
+      { transfer: { ...transfer, fee: atomic(50n) } },
+      { ...settled, amount: 950n, amountUsd: parseUsd('0.00095'), finality: 'confirmed' },
+    ],
+    ['nothing, within its time', {}, { state: 'open', reason: 'not settled yet' }],
+    ['nothing, at its very end', { seconds: VALID_BEFORE }, { state: 'released', reason: 'expired unused on chain', now: 5 }],
+    ['a node that fails', { down: true, seconds: VALID_BEFORE }, { state: 'open' }],
+  ])('of which the chain shows %s', async (_, facts, expected) => {
+    expect((await gather(facts)).evidence).toMatchObject(expected)
+  })
+
+  it('is looked for by its memo, up to the block whose time is compared', async () => {
+    const { asked } = await gather({})
+    expect(asked).toEqual([{ asset: paymentOf().asset, payer: PAYER, payee: PAYEE, memo: NONCE, toBlock: 9n }])
+  })
+})
