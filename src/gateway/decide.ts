@@ -207,7 +207,9 @@ function order(
   const byokFirst = by === 'balanced' && prefer[0] === 'byok'
   const ranked = rank(eligible, { by, weights: context.rules.weights, byokFirst })
   if (ranked.length < 2) return ranked
-  const kept = byLosses(ranked, lanes, { byokFirst, isBalanced: by === 'balanced' })
+  // Mostly everybody speaks the caller's own wire: then there is nothing to weigh.
+  const isLossless = ranked.every((each) => lossesOf(each, lanes).length === 0)
+  const kept = isLossless ? ranked : byLosses(ranked, lanes, { byokFirst, isBalanced: by === 'balanced' })
   const place = ({ candidate }: Ranked) => {
     const at = wantedFirst.indexOf(candidate.endpoint.provider.id)
     return at === -1 ? wantedFirst.length : at

@@ -15,6 +15,7 @@ import { createTokenCheck } from './auth.ts'
 import { LOCAL_CALLER, createCallerCheck, createSalesPaths } from './caller.ts'
 import { type CompletionDeps, serveCompletion } from './completion-route.ts'
 import { mountCountTokens } from './count-tokens-route.ts'
+import { mountDiscovery } from './discovery.ts'
 import { mountGoogleRoutes } from './google-routes.ts'
 import { mountResponses } from './mount-responses.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
@@ -109,6 +110,12 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   mountReload(app, options.reload, refuseMethod('POST'))
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
   const closeMcp = options.mcp === undefined ? undefined : mountMcp(app, { open: options.mcp, callerOf, refuseMethod })
+  mountDiscovery(app, {
+    version: options.version ?? 'unknown',
+    sells: routeplane.cashier !== undefined && token !== undefined,
+    asksForToken: token !== undefined,
+    refuseMethod,
+  })
   app.notFound(({ env }) => {
     const error = new RouteplaneError('not_found', 'there is nothing at this path')
     return send(env.incoming, env.outgoing, { error, status: 404 })

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { RouteplaneError, answerStatus } from '../errors.ts'
 import type { TokenCheck } from './auth.ts'
+import { DISCOVERY_PATHS } from './discovery.ts'
 import { MCP_METADATA_PATH, MCP_PATH, METADATA_PATHS, originOf } from './mcp-route.ts'
 
 /** A refusal with the status it is answered with; most statuses follow from the code. */
@@ -25,7 +26,7 @@ export const MAX_HEADERS = 100
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]']
 const HOST = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/
 /** Answered without a token: they say that somebody is here, and what to show him. */
-const OPEN_PATHS: readonly string[] = ['/', '/health', '/api/hello', ...METADATA_PATHS]
+const OPEN_PATHS: readonly string[] = ['/', '/health', '/api/hello', ...METADATA_PATHS, ...DISCOVERY_PATHS]
 
 /** Builds the guard for routed requests: address, then origin, then token, then media type. */
 export function createGuard(options: GuardOptions): Guard {

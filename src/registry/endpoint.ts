@@ -80,5 +80,12 @@ export type Endpoint = {
 
 /** Names an endpoint in logs, health tables and explanations: `provider:upstream model`. */
 export function endpointKey(endpoint: Endpoint): string {
-  return `${endpoint.provider.id}:${endpoint.upstreamModel}`
+  const known = keys.get(endpoint)
+  if (known !== undefined) return known
+  const key = `${endpoint.provider.id}:${endpoint.upstreamModel}`
+  keys.set(endpoint, key)
+  return key
 }
+
+/** A decision asks for the same keys many times, and a text put together anew costs more each time than all the rest of a look-up. */
+const keys = new WeakMap<Endpoint, string>()
