@@ -9,6 +9,9 @@ import { payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
 
 type Address = `0x${string}`
 
+/** Permit2 itself, the same on every network: whom a token must allow before a permit is worth anything. */
+export const permit2Address = canonicalContracts.permit2
+
 /** Permit2 keeps one bit a nonce: the upper 248 bits name a word, the lower 8 the bit. */
 export async function permitState(
   client: PublicClient,
@@ -18,7 +21,7 @@ export async function permitState(
 ): Promise<AuthorizationState> {
   const value = BigInt(nonce)
   const call = {
-    address: canonicalContracts.permit2,
+    address: permit2Address,
     abi: permit2Abi,
     functionName: 'nonceBitmap',
     args: [payer, value >> 8n],

@@ -1,5 +1,5 @@
 /** x402 schemes over Permit2: `exact` moves the whole amount, `upto` what was used of a ceiling; both through the x402 proxies. */
-import { canonicalContracts } from '../../../contracts-abi/assets.ts'
+import { permit2Address } from '../../chain/permit2.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { isRecord } from '../../lib/json.ts'
 import { formatUsd, fromAtomic } from '../../money.ts'
@@ -55,7 +55,7 @@ async function planPermit({ call, agreed, validBeforeSeconds }: PlanInput, world
 /** Without an allowance the signature would be worth nothing to the seller, and stay a risk to us until it expires. */
 async function assertAllowance({ asset, amount }: AgreedTerms, { wallet, chainOf }: SchemeWorld): Promise<void> {
   const allowance = await chainOf(asset.network)
-    .allowanceOf(asset.address, wallet.address, canonicalContracts.permit2)
+    .allowanceOf(asset.address, wallet.address, permit2Address)
     .catch(() => undefined)
   if (allowance === undefined || allowance >= amount) return
   const inUsd = (value: typeof amount) => formatUsd(fromAtomic(value, asset.decimals, 'up'))
@@ -63,7 +63,7 @@ async function assertAllowance({ asset, amount }: AgreedTerms, { wallet, chainOf
     'insufficient_funds',
     `Permit2 may take ${inUsd(allowance)} ${asset.symbol} of the wallet; this call needs ${inUsd(amount)}`,
     {
-      hint: `Let Permit2 (${canonicalContracts.permit2}) take a sum you are ready to spend this way: call "approve" of the token from the wallet's address, never without a limit.`,
+      hint: `Let Permit2 (${permit2Address}) take a sum you are ready to spend this way: call "approve" of the token from the wallet's address, never without a limit.`,
       details: { network: asset.network, asset: asset.symbol, allowedUsd: inUsd(allowance), neededUsd: inUsd(amount) },
     },
   )
