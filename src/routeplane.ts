@@ -11,6 +11,8 @@ import type { PresetView } from './composition/preset-file.ts'
 import type { ProviderView } from './composition/provider-view.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { openRouting } from './composition/routing.ts'
+import { viewCallerKeys, type KeyView } from './composition/caller-keys.ts'
+import { viewSales, type SalesView } from './composition/sales.ts'
 import { openSelling } from './composition/selling.ts'
 import { budgetsOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
@@ -40,6 +42,8 @@ export { decisionCard } from './gateway/decision-card.ts'
 export type { DecisionCard } from './gateway/decision-card.ts'
 export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
+export type { KeyView, KeyWishes, Statement } from './composition/caller-keys.ts'
+export type { SalesView, SoldRequest } from './composition/sales.ts'
 export type { EndpointStanding, ProviderStanding, ProviderView } from './composition/provider-view.ts'
 export type { ReceiptView } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
@@ -51,6 +55,8 @@ export type Routeplane = {
   complete(call: GatewayCall): Promise<Completion>
   /** Serves callers who pay per call; absent when the config does not charge. */
   readonly cashier?: Cashier
+  readonly sales: SalesView
+  readonly keys: KeyView
   explain(call: GatewayCall): Promise<Decision>
   /** The decision that was made for a request, from its row; `undefined` when there is none, or it was too long to keep. */
   replay(requestId: string): Promise<DecisionCard | undefined>
@@ -92,7 +98,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
   const asset = findAssetBySymbol(networks[0] ?? '', DEFAULT_SYMBOL)
-  const budgets = budgetsOf(config)
+  const { keys: configuredKeys = [], ...otherBudgets } = budgetsOf(config)
+  const keyCaps = new Map(configuredKeys)
+  const budgets = { ...otherBudgets, keys: keyCaps }
   const routing = await openRouting(config, { ledger, clock, log }).catch(async (cause: unknown) => {
     await ledger.close()
     throw cause
@@ -118,6 +126,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
 
   return {
     complete: completeOnce,
+    sales: viewSales(ledger),
+    keys: viewCallerKeys({ ledger, clock, caps: keyCaps }),
     ...(selling === undefined ? {} : { cashier: selling.cashier }),
     async explain(call) {
       await background.ready
