@@ -11,6 +11,8 @@ import type { PresetView } from './composition/preset-file.ts'
 import type { ProviderView } from './composition/provider-view.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { openRouting } from './composition/routing.ts'
+import { viewCallerKeys, type KeyView } from './composition/caller-keys.ts'
+import { viewSales, type SalesView } from './composition/sales.ts'
 import { openSelling } from './composition/selling.ts'
 import { budgetsOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
@@ -24,9 +26,11 @@ import { onlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
 import { randomBytesOf } from './lib/id.ts'
 import { silentLog, type Log } from './lib/log.ts'
+import type { EventVerdict } from './ledger/ledger.ts'
 import { formatOwner } from './ledger/owner.ts'
 import { openSqliteLedger } from './ledger/sqlite/open.ts'
 import { createPaymentModes } from './payment/index.ts'
+import { recheckSettled } from './payment/recheck.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
 import type { Cashier } from './selling/cashier.ts'
@@ -38,6 +42,8 @@ export { decisionCard } from './gateway/decision-card.ts'
 export type { DecisionCard } from './gateway/decision-card.ts'
 export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
+export type { KeyView, KeyWishes, Statement } from './composition/caller-keys.ts'
+export type { SalesView, SoldRequest } from './composition/sales.ts'
 export type { EndpointStanding, ProviderStanding, ProviderView } from './composition/provider-view.ts'
 export type { ReceiptView } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
@@ -49,6 +55,8 @@ export type Routeplane = {
   complete(call: GatewayCall): Promise<Completion>
   /** Serves callers who pay per call; absent when the config does not charge. */
   readonly cashier?: Cashier
+  readonly sales: SalesView
+  readonly keys: KeyView
   explain(call: GatewayCall): Promise<Decision>
   /** The decision that was made for a request, from its row; `undefined` when there is none, or it was too long to keep. */
   replay(requestId: string): Promise<DecisionCard | undefined>
@@ -57,6 +65,8 @@ export type Routeplane = {
   readonly receipts: ReceiptView
   readonly channels: ChannelView
   readonly approvals: ApprovalView
+  /** Reads the ledger's whole journal: an edit of any row of money shows. */
+  verifyLedger(): Promise<EventVerdict>
   readonly invoices: InvoiceView
   readonly presets: PresetView
   /**
@@ -88,7 +98,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
   const asset = findAssetBySymbol(networks[0] ?? '', DEFAULT_SYMBOL)
-  const budgets = budgetsOf(config)
+  const { keys: configuredKeys = [], ...otherBudgets } = budgetsOf(config)
+  const keyCaps = new Map(configuredKeys)
+  const budgets = { ...otherBudgets, keys: keyCaps }
   const routing = await openRouting(config, { ledger, clock, log }).catch(async (cause: unknown) => {
     await ledger.close()
     throw cause
@@ -101,7 +113,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, budgets, resolver }
   const modes = createPaymentModes({ ...shared, ...paying })
   const context = routing.live({ modes, protocols, ledger, clock, log })
-  const background = startBackground({ poller, resolver, refreshRegistry, clock, log })
+  const recheck = () => recheckSettled({ ...shared, resolver })
+  const background = startBackground({ poller, resolver, recheck, refreshRegistry, clock, log })
 
   const completeOnce = async (call: GatewayCall) => {
     await background.ready
@@ -113,6 +126,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
 
   return {
     complete: completeOnce,
+    sales: viewSales(ledger),
+    keys: viewCallerKeys({ ledger, clock, caps: keyCaps }),
     ...(selling === undefined ? {} : { cashier: selling.cashier }),
     async explain(call) {
       await background.ready
@@ -123,9 +138,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       return kept === undefined ? undefined : readKeptDecision(kept)
     },
     ...routing.views,
-    receipts: viewReceipts({ ledger, chainOf, resolver, clock, asset, payer: wallet?.address, recovered: background.recovered }),
+    receipts: viewReceipts({ ...shared, resolver, asset, payer: wallet?.address, recovered: background.recovered }),
     channels: viewChannels({ ...shared, resolver, transport: context.transport }),
     approvals: viewApprovals(ledger, clock),
+    verifyLedger: () => ledger.verifyEvents(),
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
     status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),

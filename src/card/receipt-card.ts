@@ -1,4 +1,5 @@
 /** A payment attempt as every surface shows it: amounts as strings, times as ISO 8601, unknown left out. */
+import { receiptStatus } from '../ledger/rules.ts'
 import { formatUsd } from '../money.ts'
 import type { ReceiptView, Verification } from '../routeplane.ts'
 
@@ -14,6 +15,7 @@ export function receiptCard(receipt: Receipt): Readonly<Record<string, unknown>>
     model: receipt.model,
     payment_mode: receipt.mode,
     state: receipt.state,
+    status: receiptStatus(receipt),
     held_usd: formatUsd(receipt.heldUsd),
     owed_usd: receipt.owedUsd === undefined ? undefined : formatUsd(receipt.owedUsd),
     reason: receipt.reason,

@@ -27,7 +27,9 @@ const PRICE_ROOM_PERCENT = 130n
  */
 export async function quoteTempo(client: PublicClient, network: string, call: TempoCall): Promise<TempoQuote> {
   const { from, to, input, feeToken } = call
-  const shape = { from, type: '0x76', chainId: `0x${chainIdOf(network).toString(16)}`, calls: [{ to, value: '0x0', input }], feeToken }
+  const chainId = `0x${chainIdOf(network).toString(16)}`
+  const calls = [{ to, value: '0x0', data: input }]
+  const shape = { from, type: '0x76', chainId, calls, feeToken }
   const ask = client.request as (call: { readonly method: string; readonly params?: readonly unknown[] }) => Promise<unknown>
   const [gas, price] = await Promise.all([
     ask({ method: 'eth_estimateGas', params: [shape] }).then(readQuantity),

@@ -6,8 +6,11 @@ import { configCheck } from './config-check.ts'
 import { demo } from './demo.ts'
 import { init } from './init.ts'
 import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
+import { keysCreate, keysList, keysRevoke, keysStatement } from './keys.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
+import { ledgerVerify } from './ledger-verify.ts'
+import { receiptsStatement } from './receipts-statement.ts'
 import { presetsDelete, presetsList, presetsSet, presetsShow } from './presets.ts'
 import { providersList, providersShow } from './providers.ts'
 import { reload } from './reload.ts'
@@ -19,6 +22,7 @@ import { registryBuild, registryList, registryShow } from './registry-list.ts'
 import { registryAdd, registryAddModel, registryDelete, registryNew, registryRemoveModel } from './registry-providers.ts'
 import { registryValidate } from './registry-validate.ts'
 import { route } from './route.ts'
+import { salesCollect, salesList, salesShow } from './sales.ts'
 import { serve } from './serve.ts'
 import { walletCreate, walletImport, walletStatus } from './wallet.ts'
 
@@ -45,7 +49,16 @@ export const commands: readonly Command[] = [
   receiptsShow,
   receiptsVerify,
   receiptsExport,
+  receiptsStatement,
   reconcile,
+  keysCreate,
+  keysList,
+  keysRevoke,
+  keysStatement,
+  salesList,
+  salesShow,
+  salesCollect,
+  ledgerVerify,
   channelsList,
   channelsClose,
   channelsWithdraw,

@@ -1,5 +1,6 @@
 /** One payment as flat text columns, the same in CSV, JSON and on the screen. */
 import type { AttemptRow } from '../ledger/entry.ts'
+import { receiptStatus } from '../ledger/rules.ts'
 import { usdText } from './output.ts'
 
 export const receiptColumns = [
@@ -8,11 +9,13 @@ export const receiptColumns = [
   'created_at',
   'updated_at',
   'state',
+  'status',
   'reason',
   'provider',
   'model',
   'mode',
   'held_usd',
+  'owed_usd',
   'settled_usd',
   'protocol',
   'scheme',
@@ -42,11 +45,13 @@ export function receiptValue(row: AttemptRow): ReceiptValue {
     created_at: new Date(row.createdAt).toISOString(),
     updated_at: new Date(row.updatedAt).toISOString(),
     state: row.state,
+    status: receiptStatus(row),
     reason: row.reason ?? null,
     provider: row.provider,
     model: row.model,
     mode: row.mode,
     held_usd: usdText(row.heldUsd),
+    owed_usd: usdText(row.owedUsd),
     settled_usd: usdText(payment?.settledUsd),
     protocol: payment?.protocol ?? null,
     scheme: payment?.scheme ?? null,

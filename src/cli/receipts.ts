@@ -1,6 +1,7 @@
 /** `routeplane receipts`: what was paid, to whom, and whether the chain agrees. */
 import { RouteplaneError } from '../errors.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
+import { receiptStatus } from '../ledger/rules.ts'
 import type { ReceiptView } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
 import { csv } from './csv.ts'
@@ -69,14 +70,14 @@ export const receiptsExport: Command = {
   summary: 'Write all payments as CSV or JSON, oldest first.',
   formats: ['csv', 'json'],
   async run(invocation, context) {
-    const rows = await withEngine(invocation, context, async ({ receipts }) => all(receipts))
+    const rows = await withEngine(invocation, context, async ({ receipts }) => everyReceipt(receipts))
     const values = rows.toReversed().map(receiptValue)
     return { text: csv(receiptColumns, values), value: { receipts: values } }
   },
 }
 
 /** Pages through everything: one long list would hold the ledger's file for as long as it takes. */
-async function all(receipts: ReceiptView): Promise<readonly AttemptRow[]> {
+export async function everyReceipt(receipts: Pick<ReceiptView, 'list'>): Promise<readonly AttemptRow[]> {
   const rows: AttemptRow[] = []
   for (let page = await receipts.list({ limit: PAGE }); page.length > 0;) {
     rows.push(...page)
@@ -101,11 +102,11 @@ function noReceipt(id: string): never {
 
 function listText(rows: readonly AttemptRow[]): string {
   return table(
-    ['receipt', 'time (UTC)', 'state', 'amount', 'network', 'provider', 'model'],
+    ['receipt', 'time (UTC)', 'status', 'amount', 'network', 'provider', 'model'],
     rows.map((row) => [
       row.id,
       new Date(row.createdAt).toISOString().slice(0, 19).replace('T', ' '),
-      row.state,
+      receiptStatus(row),
       amountText(row),
       row.payment?.network ?? '',
       row.provider,

@@ -11,6 +11,8 @@ import { createId } from '../lib/id.ts'
 import { fromAtomic, parseAtomic, scaleUsd, type Usd } from '../money.ts'
 import { findAsset } from '../chain/networks.ts'
 import type { Terms } from '../payment/challenge/challenge.ts'
+import { mpp } from '../payment/mpp.ts'
+import type { PaymentProtocol } from '../payment/protocol.ts'
 import { judge } from '../payment/terms.ts'
 import { x402 } from '../payment/x402.ts'
 import type { Provider, X402Terms } from '../registry/endpoint.ts'
@@ -31,12 +33,17 @@ export type PaymentPortOptions = {
 
 /** Paying is only there with `--pay`, so nothing else can buy anything. */
 export async function createPaymentPort(options: PaymentPortOptions): Promise<PaymentPort> {
-  const terms = options.provider.payment.x402
-  const readOffers = async (answer: OfferedAnswer) => (terms === undefined ? [] : readOffersOf(answer, terms))
+  const { payment } = options.provider
+  const protocol = payment.modes.includes('x402') ? x402 : mpp
+  const terms = protocol.termsOf(payment)
+  const readOffers = async (answer: OfferedAnswer) => (terms === undefined ? [] : readOffersOf(answer, terms, protocol))
   if (!options.invocation.flag('pay')) return { readOffers }
   const config = await loadFor(options.invocation, options.context)
   return { readOffers, pay: (asked) => pay(asked, config, options) }
 }
+
+/** What a 402 is missing when nothing in it can be read, by the mode that the manifest names. */
+const CHALLENGE_HEADERS: Readonly<Record<string, string>> = { x402: 'PAYMENT-REQUIRED', mpp: 'WWW-Authenticate: Payment' }
 
 /** Nobody's address: the judge only compares it with the payee. */
 const NOBODY = '0x0000000000000000000000000000000000000001'
@@ -44,15 +51,19 @@ const NOBODY = '0x0000000000000000000000000000000000000001'
 /** Above any amount a 402 could name, so that the price list alone decides. */
 const NO_CAP = (10n ** 60n) as Usd
 
-async function readOffersOf(answer: OfferedAnswer, manifest: X402Terms): Promise<readonly OfferReading[]> {
-  const challenge = x402.formats.map((format) => format.read(answer, answer.body)).find((each) => each !== undefined)
+async function readOffersOf(
+  answer: OfferedAnswer,
+  manifest: X402Terms,
+  { id, formats, schemes }: PaymentProtocol,
+): Promise<readonly OfferReading[]> {
+  const challenge = formats.map((format) => format.read(answer, answer.body)).find((each) => each !== undefined)
   if (challenge === undefined)
-    throw new RouteplaneError('bad_challenge', 'the 402 is of no format that is understood: it needs a PAYMENT-REQUIRED header')
+    throw new RouteplaneError('bad_challenge', `the 402 is of no format that is understood: it needs a ${CHALLENGE_HEADERS[id]} header`)
   const { boundUsd } = answer
   const agreement = {
     manifest,
     networks: manifest.networks,
-    schemes: x402.schemes,
+    schemes,
     payer: NOBODY,
     heldUsd: boundUsd === undefined ? NO_CAP : scaleUsd(boundUsd, manifest.maxPriceSlackPermille, 1000n, 'up'),
     capUsd: NO_CAP,
@@ -130,7 +141,7 @@ function callOf({ model, question, maxOutputTokens, capUsd }: PaidQuestion, prov
   const id = createId('req', context.clock.now())
   const pinned = `${provider}:${model}`
   const call = textCall({ id, model: pinned, prompt: question, maxOutputTokens, maxCostUsd: capUsd, signal: context.interrupted })
-  return { ...call, read: { ...call.read, extensions: { ...call.read.extensions, paymentPrefer: ['x402'] } } }
+  return { ...call, read: { ...call.read, extensions: { ...call.read.extensions, paymentPrefer: ['x402', 'mpp'] } } }
 }
 
 async function readPaid({ answer, closed }: Completion): Promise<PaidReading> {

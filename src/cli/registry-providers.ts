@@ -129,9 +129,20 @@ export const registryNew: Command = {
     }
     const answers = await askMissing(registryNew, invocation, context, [...questions, ...moreQuestions])
     const { text, value } = await commit(directory, file, createProviderFile(id, newFields(answers)), invocation)
-    const next = [`  routeplane registry add-model ${id} <maker/name> <its own id>`, `  routeplane registry check ${file}`]
-    return { text: [text, '', 'Next:', ...next].join('\n'), value }
+    return { text: [text, '', 'Next:', ...nextSteps(id, newFields(answers), invocation)].join('\n'), value }
   },
+}
+
+/** What is still to be done, in lines that can be pasted. */
+function nextSteps(id: string, { modelsUrl, modes }: ProviderFields, invocation: Invocation): readonly string[] {
+  const here = invocation.flag('allow-loopback') ? ' --allow-loopback' : ''
+  const takesKeys = modes === undefined || modes.includes('byok')
+  return [
+    ...(modelsUrl === undefined ? [`  routeplane registry add-model ${id} <maker/name> <its own id>`] : []),
+    ...(takesKeys ? [`  export ${id.toUpperCase().replaceAll('-', '_')}_API_KEY=<your key>`] : []),
+    `  routeplane registry check ${id}${here}`,
+    '  and in routeplane.yaml: registry: { path: . }',
+  ]
 }
 
 const ID_QUESTION: Question = { option: 'id', question: 'Id (lower-case letters, digits and "-")', isRequired: true }

@@ -2,6 +2,7 @@
 import { toRouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { RecheckReport } from '../payment/recheck.ts'
 import type { RecoveryReport, Resolver } from '../payment/resolver.ts'
 import type { Poller } from '../registry/poll.ts'
 
@@ -16,6 +17,8 @@ export type Background = {
 export type BackgroundDeps = {
   readonly poller: Poller
   readonly resolver: Resolver
+  /** Looks at settled payments again. */
+  readonly recheck: () => Promise<RecheckReport>
   /** Asks a published registry for a newer build, and takes it; what it lists is polled after it. */
   readonly refreshRegistry: (signal: AbortSignal) => Promise<void>
   readonly clock: Clock
@@ -29,7 +32,7 @@ const SWEEP_MS = 30_000
 /** A registry changes by people's hands. */
 const REGISTRY_MS = 15 * 60_000
 
-export function startBackground({ poller, resolver, refreshRegistry, clock, log }: BackgroundDeps): Background {
+export function startBackground({ poller, resolver, recheck, refreshRegistry, clock, log }: BackgroundDeps): Background {
   const stopping = new AbortController()
   const askAll = async () => {
     await refreshRegistry(stopping.signal)
@@ -51,7 +54,16 @@ export function startBackground({ poller, resolver, refreshRegistry, clock, log 
     }
   }
   const recovered = recover()
-  const sweep = setInterval(() => void recover(), SWEEP_MS)
+  const lookAgain = async () => {
+    await recover()
+    await recheck().catch((error: unknown) =>
+      log.error('settled payments cannot be looked at again', { message: toRouteplaneError(error).message }),
+    )
+  }
+  let round: Promise<void> = Promise.resolve()
+  const sweep = setInterval(() => {
+    round = round.then(lookAgain)
+  }, SWEEP_MS)
   sweep.unref()
   const registry = setInterval(() => void refreshRegistry(stopping.signal), REGISTRY_MS)
   registry.unref()
@@ -63,7 +75,7 @@ export function startBackground({ poller, resolver, refreshRegistry, clock, log 
       clearInterval(registry)
       stopping.abort(new Error('closing'))
       poller.stop()
-      await recovered
+      await Promise.all([recovered, round])
     },
   }
 }

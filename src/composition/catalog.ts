@@ -2,6 +2,7 @@
 import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
 import type { Config } from '../config/config.ts'
 import { RouteplaneError } from '../errors.ts'
+import { defined } from '../lib/defined.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { createCatalog, type Catalog, type CatalogSources } from '../registry/catalog.ts'
@@ -21,6 +22,10 @@ export type ModelListing = {
   readonly endpoints: readonly Endpoint[]
   /** Share of counted requests that its best endpoint answered, 0 to 1; `undefined` until measured. */
   readonly uptime?: number
+  /** The least median time to the first token among its endpoints, in milliseconds. */
+  readonly ttftMs?: number
+  /** The most output tokens a second among its endpoints. */
+  readonly throughput?: number
 }
 
 export type OpenCatalog = {
@@ -98,8 +103,13 @@ export function viewCatalog(catalog: Catalog, health: Health, { hideDeprecated, 
     const model = models.get(id) ?? models.get(aliases.get(id) ?? '')
     if (model === undefined) return undefined
     const endpoints = model.endpoints.filter((endpoint) => includeHidden || isListed(endpoint))
-    const uptimes = endpoints.flatMap((endpoint) => health.view(endpointKey(endpoint)).uptime ?? [])
-    return { id: model.id, name: model.name, endpoints, ...(uptimes.length === 0 ? {} : { uptime: Math.max(...uptimes) }) }
+    const views = endpoints.map((endpoint) => health.view(endpointKey(endpoint)))
+    const best = defined({
+      uptime: greatest(views.map(({ uptime }) => uptime)),
+      ttftMs: least(views.map(({ ttftMs }) => ttftMs)),
+      throughput: greatest(views.map(({ throughput }) => throughput)),
+    })
+    return { id: model.id, name: model.name, endpoints, ...best }
   }
   return {
     models: ({ includeHidden = false } = {}) =>
@@ -109,4 +119,14 @@ export function viewCatalog(catalog: Catalog, health: Health, { hideDeprecated, 
       }),
     model: (id) => listing(id, true),
   }
+}
+
+function greatest(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined)
+  return known.length === 0 ? undefined : Math.max(...known)
+}
+
+function least(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined)
+  return known.length === 0 ? undefined : Math.min(...known)
 }

@@ -3,10 +3,12 @@ import type { Chain } from '../chain/chain.ts'
 import type { AssetRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { reconcile, type Reconciliation } from '../payment/reconcile.ts'
 import type { RecoveryReport, Resolver } from '../payment/resolver.ts'
+import { recheckSettled } from '../payment/recheck.ts'
 import { verifyReceipt, type Verification } from '../payment/verify.ts'
 
 export type ReceiptView = {
@@ -23,6 +25,7 @@ export type ReceiptSources = {
   readonly chainOf: (network: string) => Chain
   readonly resolver: Resolver
   readonly clock: Clock
+  readonly log: Log
   /** The default token of the wallet's network. */
   readonly asset: AssetRow | undefined
   readonly payer: `0x${string}` | undefined
@@ -31,7 +34,7 @@ export type ReceiptSources = {
 
 const DEFAULT_PAGE = 50
 
-export function viewReceipts({ ledger, chainOf, resolver, clock, asset, payer, recovered }: ReceiptSources): ReceiptView {
+export function viewReceipts({ ledger, chainOf, resolver, clock, log, asset, payer, recovered }: ReceiptSources): ReceiptView {
   return {
     list: (filter) => ledger.attempts.list({ ...filter, withIntent: true, limit: filter.limit ?? DEFAULT_PAGE }),
     get: (id) => ledger.attempts.get(id),
@@ -42,6 +45,7 @@ export function viewReceipts({ ledger, chainOf, resolver, clock, asset, payer, r
     },
     async reconcile(range) {
       if (payer === undefined || asset === undefined) throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
+      await recheckSettled({ ledger, chainOf, resolver, clock, log })
       const resolved = (await recovered).ended + (await resolver.sweep())
       return reconcile({ ledger, chain: chainOf(asset.network), asset, payer, resolved, ...range })
     },

@@ -10,6 +10,8 @@ import { Secret } from '../lib/log.ts'
 import { createCashier, type Cashier } from '../selling/cashier.ts'
 import type { ChargeTerms } from '../selling/charge.ts'
 import type { FacilitatorClient } from '../selling/facilitator/pool.ts'
+import { createMppTill } from '../selling/mpp/till.ts'
+import { sellingSchemes } from '../selling/x402/scheme/index.ts'
 import { createX402Till } from '../selling/x402/till.ts'
 import { walletNetworks } from '../wallet/open.ts'
 import type { Wallet } from '../wallet/wallet.ts'
@@ -37,15 +39,16 @@ export function openSelling({ config, context, wallet, chainOf, complete }: Sell
   const terms = termsOf(charge, config, wallet)
   const { ledger, clock, log } = context
   let key: Promise<Uint8Array> | undefined
-  const till = createX402Till({
+  const shared = {
     terms,
-    openFacilitator: () => openFacilitator(charge, terms, config, context),
+    openFacilitator: once(() => openFacilitator(charge, terms, config, context)),
     chainOf,
-    channels: ledger.sales.channels,
     bindingKey: () => (key ??= ledger.nonceSalt().then((salt) => createHmac('sha256', salt).update('offers').digest())),
     clock,
-  })
-  const cashier = createCashier({ terms, tills: [till], context, complete })
+  }
+  const isX402 = sellingSchemes.some(({ id }) => terms.schemes.includes(id))
+  const tills = [...(isX402 ? [createX402Till({ ...shared, channels: ledger.sales.channels })] : []), createMppTill(shared)]
+  const cashier = createCashier({ terms, tills, context, complete })
   const collect = () =>
     cashier.collectOpen().catch((error: unknown) => log.warn('sales cannot be collected now', { code: toRouteplaneError(error).code }))
   void collect()
@@ -61,6 +64,16 @@ export function openSelling({ config, context, wallet, chainOf, complete }: Sell
       await cashier.close()
     },
   }
+}
+
+/** Opened at the first need by whoever has it, and anew after it could not be opened. */
+function once<T>(open: () => Promise<T>): () => Promise<T> {
+  let opening: Promise<T> | undefined
+  return () =>
+    (opening ??= open().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    }))
 }
 
 function termsOf(charge: ChargeConfig, config: Config, wallet: Wallet | undefined): ChargeTerms {

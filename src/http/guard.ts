@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { RouteplaneError, answerStatus } from '../errors.ts'
 import type { TokenCheck } from './auth.ts'
+import { DISCOVERY_PATHS } from './discovery.ts'
 import { MCP_METADATA_PATH, MCP_PATH, METADATA_PATHS, originOf } from './mcp-route.ts'
 
 /** A refusal with the status it is answered with; most statuses follow from the code. */
@@ -15,8 +16,8 @@ export type GuardOptions = {
   readonly allowHosts: readonly string[]
   /** Absent when the operator has turned authentication off. */
   readonly token?: TokenCheck
-  /** Where callers without a token may go, because they pay there. */
-  readonly isForSale?: (incoming: IncomingMessage) => boolean
+  /** Where callers without the token may go, because they pay there or have a key. */
+  readonly isPublic?: (incoming: IncomingMessage) => boolean
 }
 
 /** Node drops what comes after its own limit, so the server's limit must be above this one for the check to see it. */
@@ -25,7 +26,7 @@ export const MAX_HEADERS = 100
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]']
 const HOST = /^([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/
 /** Answered without a token: they say that somebody is here, and what to show him. */
-const OPEN_PATHS: readonly string[] = ['/', '/health', '/api/hello', ...METADATA_PATHS]
+const OPEN_PATHS: readonly string[] = ['/', '/health', '/api/hello', ...METADATA_PATHS, ...DISCOVERY_PATHS]
 
 /** Builds the guard for routed requests: address, then origin, then token, then media type. */
 export function createGuard(options: GuardOptions): Guard {
@@ -153,11 +154,11 @@ function checkMedia(incoming: IncomingMessage): Refusal | undefined {
   return undefined
 }
 
-function checkToken(incoming: IncomingMessage, { token, isForSale }: GuardOptions): Refusal | undefined {
+function checkToken(incoming: IncomingMessage, { token, isPublic }: GuardOptions): Refusal | undefined {
   if (
     token === undefined ||
     token(incoming) ||
-    isForSale?.(incoming) === true ||
+    isPublic?.(incoming) === true ||
     (incoming.method !== 'POST' && OPEN_PATHS.includes(pathOf(incoming.url ?? '')))
   ) {
     return undefined

@@ -49,6 +49,16 @@ export function decideHold(amount: Usd, standings: readonly Standing[]): HoldOut
   return { granted: false, ...tightest }
 }
 
+/** How sure a receipt is, in the words its reader needs. */
+export type ReceiptStatus = Finality | 'owed' | 'void'
+
+/** A signature that is at large is pending, however little is known of it; one that can never be cashed is void. */
+export function receiptStatus({ state, payment }: Pick<AttemptRow, 'state' | 'payment'>): ReceiptStatus {
+  if (state === 'owed') return 'owed'
+  if (state === 'released') return 'void'
+  return state === 'settled' && payment?.finality !== undefined ? payment.finality : 'pending'
+}
+
 type Counted = Pick<AttemptRow, 'state' | 'heldUsd' | 'owedUsd' | 'payment'>
 
 /** The proof of a payment out of a channel: its money was counted when it was put in. */

@@ -41,7 +41,7 @@ export const completionInput = z.strictObject({
 type Arguments = z.output<typeof completionInput>
 
 /** @throws RouteplaneError `invalid_request`, `invalid_max_cost`, `invalid_idempotency_key`. */
-export function toGatewayCall(input: Arguments, { connection, clock, signal, report, sell }: ToolContext): GatewayCall {
+export function toGatewayCall(input: Arguments, { connection, clock, signal, report, approve, sell }: ToolContext): GatewayCall {
   const model = input.model ?? activeModel(connection.activePreset)
   const request = toRequest(input, model)
   const preset = model.startsWith('@') ? undefined : connection.activePreset
@@ -60,7 +60,8 @@ export function toGatewayCall(input: Arguments, { connection, clock, signal, rep
     },
     decode: () => request,
     signal,
-    // The steps tell of our own payments.
+    // The steps tell of our own payments, and our own approvals are no business of a caller who pays.
+    ...(approve === undefined || sell !== undefined ? {} : { approve }),
     ...(report === undefined || sell !== undefined ? {} : { onProgress: (step) => report(describeStep(step)) }),
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '@modelcontextprotocol/server'
 import { systemClock } from '../lib/clock.ts'
 import type { Routeplane } from '../routeplane.ts'
+import { createApprovals } from './approval.ts'
 import { type McpOptions, createMcpServer } from './server.ts'
 import { createSessions } from './sessions.ts'
 import { within } from './within.ts'
@@ -41,8 +42,9 @@ export function createMcpHttp(routeplane: Routeplane, options: McpHttpOptions): 
     running.add(call)
     void call.finally(() => running.delete(call))
   }
+  const approvals = createApprovals(clock)
   const build = (isForOneRequest: boolean, isStranger = false): McpServer => {
-    const server = createMcpServer(async () => routeplane, { ...options, onCall, isForOneRequest, isStranger })
+    const server = createMcpServer(async () => routeplane, { approvals, ...options, onCall, isForOneRequest, isStranger })
     extend?.(server)
     return server
   }

@@ -34,6 +34,8 @@ const row = z.object({
   providers: z.array(z.string()),
   payment_modes: z.array(z.string()),
   uptime: z.number().optional(),
+  ttft_ms: z.number().optional(),
+  tokens_per_second: z.number().optional(),
   deprecation_date: z.string().optional(),
 })
 
@@ -114,7 +116,7 @@ function priceOf(endpoint: Endpoint): { readonly prompt: Usd; readonly completio
   return prompt === undefined || completion === undefined ? undefined : { prompt, completion }
 }
 
-function toRow({ id, name, endpoints, uptime }: ModelListing): z.input<typeof row> {
+function toRow({ id, name, endpoints, uptime, ttftMs, throughput }: ModelListing): z.input<typeof row> {
   const [price] = endpoints
     .map(priceOf)
     .filter((known) => known !== undefined)
@@ -134,6 +136,8 @@ function toRow({ id, name, endpoints, uptime }: ModelListing): z.input<typeof ro
     providers: endpoints.map((endpoint) => endpoint.provider.id),
     payment_modes: [...new Set(endpoints.flatMap((endpoint) => endpoint.provider.payment.modes))],
     ...(uptime === undefined ? {} : { uptime }),
+    ...(ttftMs === undefined ? {} : { ttft_ms: Math.round(ttftMs) }),
+    ...(throughput === undefined ? {} : { tokens_per_second: Math.round(throughput) }),
     ...(retires === undefined ? {} : { deprecation_date: retires }),
   }
 }

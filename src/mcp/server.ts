@@ -1,11 +1,12 @@
 /** An MCP server over the gateway: what it offers, how that is announced, and how errors of tools are told. */
-import { McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
+import { type InputRequiredResult, McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
 import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { GatewayCall } from '../gateway/call.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
+import { type Approvals, type Approver, createApprovals } from './approval.ts'
 import { icons } from './icon.ts'
 import { prompts, resources, tools } from './index.ts'
 import { sell } from './payment.ts'
@@ -27,6 +28,8 @@ export type McpOptions = {
   readonly isStranger?: boolean
   /** Reads the state that a client brings back with the user's answers; rejects what this server has not sealed. */
   readonly requestState?: { verify(state: string, context: ServerContext): Promise<unknown> }
+  /** Shared by servers that answer one request each: who brings an answer back finds another server than the one that asked. */
+  readonly approvals?: Approvals
 }
 
 const WEBSITE = 'https://routeplane.app'
@@ -43,18 +46,21 @@ When complete fails, read code, money and hint: with money "signed", "settled" o
  */
 export function createMcpServer(open: Open, options: McpOptions): McpServer {
   const unchanging = { listChanged: false }
-  const { requestState } = options
+  const { clock = systemClock } = options
+  const { approvals = createApprovals(clock) } = options
+  const requestState = options.requestState ?? approvals
   const server = new McpServer(
     { name: 'routeplane', title: 'Routeplane', version: options.version, websiteUrl: WEBSITE, icons: [...icons] },
     {
       instructions: INSTRUCTIONS,
       capabilities: { tools: unchanging, resources: unchanging, prompts: unchanging, completions: {} },
-      ...(requestState === undefined ? {} : { requestState }),
+      requestState: { verify: (state, context) => requestState.verify(state, context) },
     },
   )
   const connection: Connection = { isForOneRequest: options.isForOneRequest === true }
   const mayUse = ({ isForStrangers }: { readonly isForStrangers: boolean }) => options.isStranger !== true || isForStrangers
-  for (const tool of (tools as readonly Tool[]).filter(mayUse)) registerTool(server, tool, connection, open, options)
+  const serving = { ...options, approvals }
+  for (const tool of (tools as readonly Tool[]).filter(mayUse)) registerTool(server, tool, connection, open, serving)
   registerResources(server, resources.filter(mayUse), { open, log: options.log })
   registerPrompts(server, prompts, open)
   return server
@@ -62,7 +68,9 @@ export function createMcpServer(open: Open, options: McpOptions): McpServer {
 
 type Open = () => Promise<Routeplane>
 
-function registerTool(server: McpServer, tool: Tool, connection: Connection, open: Open, options: McpOptions): void {
+type ServingOptions = McpOptions & { readonly approvals: Approvals }
+
+function registerTool(server: McpServer, tool: Tool, connection: Connection, open: Open, options: ServingOptions): void {
   const { name, title, description, annotations } = tool
   const config = {
     title,
@@ -72,10 +80,12 @@ function registerTool(server: McpServer, tool: Tool, connection: Connection, ope
     outputSchema: announce(tool.output, 'output'),
   }
   server.registerTool(name, config, (input: unknown, context: ServerContext) => {
+    const approver = options.approvals.of(server, context, input)
     const meta: Record<string, unknown> = {}
     const addMeta = (members: object) => void Object.assign(meta, members)
-    const toContext = async () => ({ ...toToolContext(context, await open(), connection, options), addMeta })
-    const running = run(tool, input, toContext, options.log).then((result) =>
+    const asking = { ...options, ...(approver === undefined ? {} : { approver }) }
+    const toContext = async () => ({ ...toToolContext(context, await open(), connection, asking), addMeta })
+    const running = run(tool, input, toContext, { log: options.log, approver }).then((result) =>
       Object.keys(meta).length === 0 ? result : { ...result, _meta: meta },
     )
     options.onCall?.(running)
@@ -87,7 +97,7 @@ function toToolContext(
   { mcpReq }: ServerContext,
   routeplane: Routeplane,
   connection: Connection,
-  { clock = systemClock, log, isStranger }: McpOptions,
+  { clock = systemClock, log, isStranger, approver }: McpOptions & { readonly approver?: Approver },
 ): Omit<ToolContext, 'addMeta'> {
   const progressToken = mcpReq._meta?.progressToken
   let progress = 0
@@ -104,6 +114,7 @@ function toToolContext(
     log,
     signal: mcpReq.signal,
     ...(progressToken === undefined ? {} : { report }),
+    ...(approver === undefined ? {} : { approve: approver.approve }),
     ...(isStranger === true ? { sell: (call: GatewayCall) => sell(cashierOf(routeplane), call, mcpReq._meta) } : {}),
   }
 }
@@ -114,13 +125,20 @@ function cashierOf({ cashier }: Routeplane): NonNullable<Routeplane['cashier']> 
 }
 
 /** Never rejects: an error of a tool is a result that the calling model reads. */
-async function run(tool: Tool, input: unknown, context: () => Promise<ToolContext>, log: Log): Promise<ToolResult> {
+async function run(
+  tool: Tool,
+  input: unknown,
+  context: () => Promise<ToolContext>,
+  { log, approver }: { readonly log: Log; readonly approver: Approver | undefined },
+): Promise<ToolResult | InputRequiredResult> {
   try {
     const parsed = parse(tool.input, input)
     const value = await tool.call(parsed, await context())
     return toolResult(value, tool.links?.(value))
   } catch (thrown) {
     const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)
+    const question = error.code === 'approval_required' ? await approver?.pending() : undefined
+    if (question !== undefined) return question
     if (error.fault === 'internal') {
       const { cause } = error
       log.error('tool failed', { tool: tool.name, code: error.code, cause: cause instanceof Error ? cause.stack : undefined })

@@ -46,6 +46,8 @@ export type ToolContext = {
   addMeta(members: Readonly<Record<string, unknown>>): void
   /** Shows a line of progress; absent when the client has not asked for any. */
   readonly report?: (message: string) => void
+  /** Asks the client's user; absent when the client cannot. */
+  readonly approve?: NonNullable<GatewayCall['approve']>
 }
 
 /** What one client has set for itself; gone with its connection. */

@@ -57,10 +57,15 @@ export async function reconcile(input: ReconcileInput): Promise<Reconciliation> 
     fromBlock,
     toBlock,
     ledgerUsd: addUsd(...inRange.flatMap(({ payment }) => (payment?.amountSettled === undefined ? [] : [usd(payment.amountSettled)]))),
-    chainUsd: addUsd(...transfers.map(({ amount }) => usd(amount))),
+    chainUsd: addUsd(...transfers.map((transfer) => usd(leftBy(transfer)))),
     resolved: input.resolved,
     differences: compare(inRange, transfers, usd),
   }
+}
+
+/** What the wallet lost with a transfer, the network's fee included. */
+function leftBy({ amount, fee = 0n as Atomic }: TransferEvidence): bigint {
+  return amount + fee
 }
 
 function compare(rows: readonly AttemptRow[], transfers: readonly TransferEvidence[], usd: (amount: bigint) => Usd): readonly Difference[] {
@@ -75,9 +80,10 @@ function compare(rows: readonly AttemptRow[], transfers: readonly TransferEviden
     const ledgerUsd = payment.settledUsd ?? usd(payment.amountSettled ?? payment.amountAuthorized)
     const found = { receiptId: id, ledgerUsd, ...(payment.transaction === undefined ? {} : { transaction: payment.transaction }) }
     if (transfer === undefined) differences.push({ kind: 'only_in_ledger', ...found })
-    else if (transfer.amount !== payment.amountSettled) differences.push({ kind: 'amount', ...found, chainUsd: usd(transfer.amount) })
+    else if (leftBy(transfer) !== payment.amountSettled) differences.push({ kind: 'amount', ...found, chainUsd: usd(leftBy(transfer)) })
   }
-  for (const { amount, transaction } of left.values()) differences.push({ kind: 'only_on_chain', transaction, chainUsd: usd(amount) })
+  for (const transfer of left.values())
+    differences.push({ kind: 'only_on_chain', transaction: transfer.transaction, chainUsd: usd(leftBy(transfer)) })
   return differences
 }
 

@@ -75,3 +75,9 @@ function unit({ origin }: { readonly origin: string }): string {
   if (origin === 'array') return ' items'
   return origin === 'string' ? ' characters' : ''
 }
+
+/** Writes what went wrong and what to do about it as the sentences that a person reads who sees only the message. */
+export function toldWithHint(message: string, hint: string | undefined): string {
+  if (hint === undefined) return message
+  return /[.!?:]$/.test(message) ? `${message} ${hint}` : `${message}. ${hint}`
+}

@@ -43,6 +43,11 @@ export type ProviderPayment = {
   readonly invoice?: { readonly termsDays: number; readonly email?: string; readonly accountHeader?: string }
 }
 
+/** Whether a provider answers 402 to whoever does not pay for the call itself. */
+export function asksToBePaid({ modes }: ProviderPayment): boolean {
+  return modes.includes('x402') || modes.includes('mpp')
+}
+
 /** What a provider's manifest says of being paid: the only payee, networks and assets we will ever sign for it. */
 export type X402Terms = {
   /** EIP-55 checked when the manifest's spelling was mixed case; stored as written by the checksum. */
@@ -80,5 +85,12 @@ export type Endpoint = {
 
 /** Names an endpoint in logs, health tables and explanations: `provider:upstream model`. */
 export function endpointKey(endpoint: Endpoint): string {
-  return `${endpoint.provider.id}:${endpoint.upstreamModel}`
+  const known = keys.get(endpoint)
+  if (known !== undefined) return known
+  const key = `${endpoint.provider.id}:${endpoint.upstreamModel}`
+  keys.set(endpoint, key)
+  return key
 }
+
+/** A decision asks for the same keys many times, and a text put together anew costs more each time than all the rest of a look-up. */
+const keys = new WeakMap<Endpoint, string>()

@@ -56,10 +56,11 @@ export function boundCost(pricing: Pricing, needs: Needs, maxOutputTokens: numbe
 /**
  * Guesses what a request will cost in US dollars, for ranking only.
  *
+ * @param maxOutputTokens - The longest answer the endpoint gives: no guess goes beyond it.
  * @returns `undefined` when something the request uses has no price.
  */
-export function expectedCost(pricing: Pricing, needs: Needs): Usd | undefined {
-  const output = needs.maxOutputTokens === undefined ? EXPECTED_OUTPUT_TOKENS : Math.min(needs.maxOutputTokens, EXPECTED_OUTPUT_TOKENS)
+export function expectedCost(pricing: Pricing, needs: Needs, maxOutputTokens: number = EXPECTED_OUTPUT_TOKENS): Usd | undefined {
+  const output = Math.min(needs.maxOutputTokens ?? EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS, maxOutputTokens)
   const usage: Usage = { inputTokens: needs.expectedInputTokens, outputTokens: output * needs.candidates, origin: 'estimated' }
   return costOf(pricing, usage, needs.images)
 }

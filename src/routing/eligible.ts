@@ -139,14 +139,14 @@ function incapable(endpoint: Endpoint, sieve: Sieve): Verdict | undefined {
 
 function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict {
   const needs = sieve.needsAt?.(endpoint) ?? sieve.needs
-  const dear = aboveMaxPrice(endpoint, { ...sieve, needs })
+  const dear = aboveMaxPrice(endpoint, sieve.rules, needs)
   if (dear !== undefined) return dear
   const { pricing } = endpoint
   const mostOutput = needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
   const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
   const ways = waysToPay(endpoint, boundUsd, sieve)
   if ('reason' in ways) return ways
-  const expected = pricing === undefined ? undefined : expectedCost(pricing, needs)
+  const expected = pricing === undefined ? undefined : expectedCost(pricing, needs, mostOutput)
   return {
     endpoint,
     expectedUsd: expected === undefined ? undefined : addUsd(expected, ways.overheadUsd),
@@ -195,7 +195,7 @@ function withinCap(mode: PaymentModeName, boundUsd: Usd | undefined, overheadUsd
  *
  * @see https://openrouter.ai/docs/features/provider-routing, "Max Price"
  */
-function aboveMaxPrice({ pricing }: Endpoint, { rules: { maxPrice }, needs }: Sieve): Verdict | undefined {
+function aboveMaxPrice({ pricing }: Endpoint, { maxPrice }: ProviderRules, needs: Needs): Verdict | undefined {
   if (maxPrice === undefined) return undefined
   const reachable = pricing?.tiers.filter((tier, at) => at === 0 || tier.fromInputTokens <= needs.maxInputTokens) ?? []
   for (const unit of ['prompt', 'completion', 'request', 'image'] as const) {

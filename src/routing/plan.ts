@@ -43,11 +43,12 @@ export function planAttempts(targets: readonly (readonly EligibleCandidate[])[],
   const seen = new Set<string>()
   for (const candidate of targets.flat()) {
     for (const mode of candidate.modes) {
+      if (attempts.length === maxAttempts) return attempts
       const key = `${candidate.endpoint.provider.id}\n${candidate.endpoint.upstreamModel}\n${mode}`
       if (seen.has(key)) continue
       seen.add(key)
       attempts.push({ candidate, mode })
     }
   }
-  return attempts.slice(0, maxAttempts)
+  return attempts
 }

@@ -50,8 +50,8 @@ export function splitAt(endLine: RegExp | undefined): (chunk: Uint8Array) => rea
 }
 
 /** A provider's proof of our own payment, in a comment: none of the caller's business, who looks there for his. */
-const RECEIPT = 'payment-response '
-const RECEIPTS = /^: (?:x-)?payment-response [^\n]*\n\n?/gm
+const RECEIPT = 'payment-re'
+const RECEIPTS = /^: (?:payment-receipt|(?:x-)?payment-response) [^\n]*\n\n?/gm
 
 function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')

@@ -4,8 +4,12 @@ import { evmCharge, tempoCharge, type MppMethod } from '../../src/demo/mpp-metho
 import { startMppProvider, type MppProvider } from '../../src/demo/mpp-provider.ts'
 import { startDemoNetwork } from '../../src/demo/network.ts'
 import { startTempoNetwork } from '../../src/demo/tempo-network.ts'
+import { formatOwner } from '../../src/ledger/owner.ts'
+import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
 import type { Atomic } from '../../src/money.ts'
+import { reconcile, type Reconciliation } from '../../src/payment/reconcile.ts'
 import { startRelay, type Passed, type RelayOptions } from '../gateway/relay.ts'
 import { randomHex } from '../support/chain.ts'
 import {
@@ -20,6 +24,7 @@ import {
   readBooks,
   writeWorld,
   type SellerEntry,
+  type World,
   type WorldNetwork,
   type WorldOptions,
 } from '../support/engine.ts'
@@ -88,6 +93,17 @@ async function start(rail: Rail, { faults = {}, world = {}, ...relayOptions }: S
   return { seller, relay, network: rail.network, ...(await openWorld(rail.network, [relay], world)) }
 }
 
+/** The books beside the chain, as the product compares them. */
+async function reconciled({ ledgerPath, network, payer }: World): Promise<Reconciliation> {
+  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
+  const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
+  try {
+    return await reconcile({ ledger, chain: network.chain, asset: network.asset, payer, fromBlock: 0n, resolved: 0 })
+  } finally {
+    await ledger.close()
+  }
+}
+
 describe.each(kinds)('$name', (kind) => {
   const rail = useRail(kind)
 
@@ -103,6 +119,9 @@ describe.each(kinds)('$name', (kind) => {
     expect(earned > 0n && earned <= paidOf(books)).toBe(true)
     expect(reply.headers.get('x-routeplane-receipt')).toBe(row?.id)
     expect(await engine.routeplane.receipts.verify(row?.id ?? '')).toMatchObject({ verified: true })
+    await engine.close()
+    const { ledgerUsd, chainUsd, differences } = await reconciled(world)
+    expect([differences, chainUsd]).toEqual([[], ledgerUsd])
   })
 
   it('is not paid again when its credential is shown again', async () => {

@@ -1,18 +1,22 @@
 /** `registry check` of providers that sell answers: the 402 they send, and one answer bought through the engine. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { createEngine } from '../../src/cli/engine.ts'
+import { evmCharge } from '../../src/demo/mpp-method.ts'
+import { startMppProvider } from '../../src/demo/mpp-provider.ts'
 import type { Faults, PaidProvider } from '../../src/demo/paid-provider.ts'
 import type { CheckReport } from '../../src/registry/check/check.ts'
 import { createWorld } from '../cli/fake-context.ts'
-import { useDemoNetwork } from '../support/chain.ts'
+import { randomHex, useDemoNetwork } from '../support/chain.ts'
 import { verifies } from '../support/verifies.ts'
 
 const current = useDemoNetwork()
 const prices = { prompt: '0.000003', completion: '0.000015' }
 
-async function check(provider: PaidProvider, args: readonly string[], more = '') {
+type Checked = Pick<PaidProvider, 'id' | 'baseUrl' | 'modelsUrl' | 'payTo'>
+
+async function check(provider: Checked, args: readonly string[], more = '', mode: 'x402' | 'mpp' = 'x402') {
   const { network, rpcUrl, payer } = current()
   const world = createWorld({ variables: { PAYER_KEY: payer.privateKey.reveal() }, engine: createEngine() })
   const manifest = `id: ${provider.id}
@@ -21,9 +25,9 @@ endpoint: ${provider.baseUrl}
 models_url: ${provider.modelsUrl}
 contact: ops@demo.dev
 payment:
-  modes: [x402]
+  modes: [${mode}]
   x402_address: "${provider.payTo}"
-  x402: { networks: ["${network}"] }
+  ${mode}: { networks: ["${network}"] }
 ${more}`
   const config = `skip_auth: true
 budget: { per_request_usd: "0.05", per_day_usd: "1" }
@@ -46,7 +50,7 @@ log: { level: error }
   }
 }
 
-const earned = (provider: PaidProvider) => current().chain.balanceOf(current().asset.address, provider.payTo)
+const earned = (provider: Checked) => current().chain.balanceOf(current().asset.address, provider.payTo)
 const start = (faults: Faults = {}) => current().startProvider({ id: 'seller', prices, faults })
 
 describe('a provider that sells answers', () => {
@@ -70,6 +74,18 @@ describe('a provider that sells answers', () => {
     expect(row('paid.receipt')).toMatch(/^pass: pay_\w+, \w+, 0x[0-9a-f]{64}$/)
     expect(row('paid.price')).toMatch(/^pass: paid \$0\.00\d+; the tokens cost \$0\.000\d+ by the price list$/)
     expect([(await earned(provider)) > 0n, provider.counters.paid]).toEqual([true, 1])
+  })
+
+  it('is checked and paid in the words of MPP when its manifest names that', async () => {
+    const { asset, facilitator } = current()
+    const methods = [evmCharge({ asset, payTo: randomHex(20), facilitator: facilitator.client })]
+    const provider = await startMppProvider({ id: 'seller', prices, methods })
+    onTestFinished(() => provider.stop())
+    const { code, failed, row } = await check(provider, ['--pay', '--max-cost', '0.02'], '', 'mpp')
+    expect([code, failed]).toEqual([0, []])
+    expect(row('pay.402')).toMatch(/^pass: 1 offers: evm\/charge \$0\.00\d+ in USDC on eip155:84532 to 0x/)
+    expect(row('paid.receipt')).toMatch(/^pass: pay_\w+, \w+, 0x[0-9a-f]{64}$/)
+    expect((await earned(provider)) > 0n).toBe(true)
   })
 
   it('is not paid above the cap', async () => {

@@ -100,3 +100,19 @@ it('charges nobody who shows the token', async () => {
   expect((await ask(operator)).structuredContent).toMatchObject({ text: 'thrift heard: how are you?', payment_mode: 'x402' })
   expect(await salesOf(world)).toEqual([])
 })
+
+it('says at its discovery pages what it sells and how', async () => {
+  const { url } = await startShop()
+  const { resources } = (await (await fetch(`${url}/.well-known/x402`)).json()) as { resources: readonly string[] }
+  expect(resources.toSorted()).toEqual(
+    ['/mcp', '/v1/chat/completions', '/v1/messages', '/v1/responses', '/v1beta/models/{model}:generateContent'].map((path) => url + path),
+  )
+  const { paths, security } = (await (await fetch(`${url}/openapi.json`)).json()) as {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: object }>>>>
+    readonly security: unknown
+  }
+  expect(security).toEqual([{ token: [] }, {}])
+  const charged = Object.entries(paths).filter(([, { post }]) => post !== undefined && '402' in post.responses)
+  expect(charged.map(([path]) => url + path).toSorted()).toEqual(resources.toSorted())
+  expect(await (await fetch(`${url}/llms.txt`)).text()).toContain('PAYMENT-SIGNATURE')
+})

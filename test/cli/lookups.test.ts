@@ -230,9 +230,9 @@ describe('receipts', () => {
   it('lists what was paid and what may still be', async () => {
     verifies('card.receipt.readable')
     expect((await world.run('receipts')).out).toMatchInlineSnapshot(`
-      "RECEIPT  TIME (UTC)           STATE    AMOUNT       NETWORK       PROVIDER  MODEL
-      att_2    2026-11-20 12:00:00  held     up to $0.01                acme      a, "b"
-      att_1    2026-11-20 12:00:00  settled  $0.0041      eip155:84532  acme      =HYPERLINK("http://x")
+      "RECEIPT  TIME (UTC)           STATUS     AMOUNT       NETWORK       PROVIDER  MODEL
+      att_2    2026-11-20 12:00:00  pending    up to $0.01                acme      a, "b"
+      att_1    2026-11-20 12:00:00  confirmed  $0.0041      eip155:84532  acme      =HYPERLINK("http://x")
       "
     `)
     expect((await createWorld().run('receipts')).out).toBe('Nothing has been paid yet.\n')

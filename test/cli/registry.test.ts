@@ -248,7 +248,9 @@ describe('registry new', () => {
 
       Next:
         routeplane registry add-model zeta <maker/name> <its own id>
-        routeplane registry check providers/zeta.yaml
+        export ZETA_API_KEY=<your key>
+        routeplane registry check zeta
+        and in routeplane.yaml: registry: { path: . }
       "
     `)
     expect(readFileSync(join(world.directory, 'providers/zeta.yaml'), 'utf8')).toMatchInlineSnapshot(`

@@ -126,7 +126,7 @@ function adopt(engine: Engine, id: string, now: number): boolean {
 
 /** States are written out, not bound: they are ours, and the planner then knows how few rows each names. */
 export function listQuery(filter: AttemptFilter, order: 'ASC' | 'DESC' = 'DESC'): readonly [sql: string, parameters: readonly Bound[]] {
-  const { states, requestId, withIntent, limit, before } = filter
+  const { states, requestId, withIntent, unfinal, limit, before } = filter
   if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0))
     throw new RouteplaneError('internal', 'a limit is not a whole number')
   const named = attemptStates.filter((state) => states?.includes(state))
@@ -135,6 +135,7 @@ export function listQuery(filter: AttemptFilter, order: 'ASC' | 'DESC' = 'DESC')
     ...(states === undefined ? [] : [[`state IN (${named.map((state) => `'${state}'`).join(', ')})`] as [string]]),
     ...(requestId === undefined ? [] : [['request_id = ?', requestId] as [string, Bound]]),
     ...(withIntent === true ? [['nonce IS NOT NULL'] as [string]] : []),
+    ...(unfinal === true ? [["state = 'settled' AND finality <> 'final'"] as [string]] : []),
     ...(before === undefined ? [] : [['id < ?', before] as [string, Bound]]),
   ]
   const where = conditions.map(([condition]) => condition).join(' AND ')

@@ -222,11 +222,30 @@ ALTER TABLE attempts ADD COLUMN proof TEXT;
 ALTER TABLE attempts ADD COLUMN particulars TEXT;
 `
 
+/** Few at any time: every payment becomes final within minutes. */
+const unfinal = "CREATE INDEX attempts_unfinal ON attempts (id) WHERE state = 'settled' AND finality <> 'final';"
+
 /** Why a request went where it went. */
 const decisions = 'ALTER TABLE requests ADD COLUMN decision TEXT;'
 
+const callerKeys = `
+CREATE TABLE caller_keys (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  hash TEXT NOT NULL UNIQUE,
+  per_hour_usd TEXT ${amount('per_hour_usd')},
+  per_day_usd TEXT ${amount('per_day_usd')},
+  per_month_usd TEXT ${amount('per_month_usd')},
+  total_usd TEXT ${amount('total_usd')},
+  models TEXT,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  revoked_at INTEGER
+) STRICT;
+`
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema, unfinal, callerKeys] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

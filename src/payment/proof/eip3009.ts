@@ -51,6 +51,6 @@ function toEvidence(fate: Fate, payment: AttemptPayment, now: number): Evidence 
     case 'diverted':
       return { state: 'open', reason: 'the nonce is used, its transfer is not found yet', retryAfterMs: NEXT_BLOCK_MS }
     case 'open':
-      return { state: 'open', reason: 'not settled yet', retryAfterMs: NEXT_BLOCK_MS }
+      return { state: 'open', reason: 'not settled yet', retryAfterMs: NEXT_BLOCK_MS, isUnused: true }
   }
 }

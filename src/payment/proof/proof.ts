@@ -4,7 +4,15 @@ import type { AttemptPayment } from '../../ledger/entry.ts'
 import type { Ending, Ledger } from '../../ledger/ledger.ts'
 
 /** `open`: nothing is proven yet; ask again after `retryAfterMs`. */
-export type Evidence = Ending | { readonly state: 'open'; readonly reason: string; readonly retryAfterMs: number }
+export type Evidence =
+  | Ending
+  | {
+      readonly state: 'open'
+      readonly reason: string
+      readonly retryAfterMs: number
+      /** The chain itself has shown that nothing was cashed up to now: a settlement that was seen before has been taken back. */
+      readonly isUnused?: true
+    }
 
 /** Where evidence comes from. */
 export type ProofSources = {

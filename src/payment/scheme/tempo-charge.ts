@@ -13,7 +13,7 @@ import type { Scheme, SigningPlan } from './scheme.ts'
 
 /** The network's limit, less what clocks differ by. */
 const VALIDITY_SECONDS = BigInt(TEMPO_VALIDITY_SECONDS - 5)
-/** What checking our signature costs above the node's estimate. */
+/** What a nonce that expires and our signature cost above the node's estimate. */
 const SPARE_GAS = 20_000n
 
 /** @see https://paymentauth.org (draft-tempo-charge) */

@@ -4,6 +4,7 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import { scrub } from '../../lib/log.ts'
 import { encodeSseEvent } from '../../lib/sse.ts'
+import { toldWithHint } from '../invalid-request.ts'
 import type { WireError } from '../protocol.ts'
 
 const MAX_UPSTREAM_TEXT = 300
@@ -21,7 +22,7 @@ export function encodeError(error: RouteplaneError, requestId: string): WireErro
   const { path, upstreamCode } = error.details
   const body = {
     error: {
-      message: error.hint === undefined ? error.message : `${error.message} ${error.hint}`,
+      message: toldWithHint(error.message, error.hint),
       type: typeOf(status),
       param: typeof path === 'string' ? path : null,
       code: typeof upstreamCode === 'string' && telling.has(upstreamCode) ? upstreamCode : error.code,

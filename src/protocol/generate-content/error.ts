@@ -4,6 +4,7 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import { encodeSseEvent } from '../../lib/sse.ts'
 import { cleanText, shortText } from '../chat-completions/error.ts'
+import { toldWithHint } from '../invalid-request.ts'
 import type { WireError } from '../protocol.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -50,7 +51,7 @@ export function encodeError(error: RouteplaneError, requestId: string): WireErro
 }
 
 function messageOf({ message, hint, details }: RouteplaneError): string {
-  const text = hint === undefined ? message : `${message} ${hint}`
+  const text = toldWithHint(message, hint)
   // In Google's words, by which clients know that the conversation must become shorter.
   return details['upstreamCode'] === 'context_length_exceeded' && !OVERFLOW.test(text)
     ? `The input token count exceeds the maximum number of tokens allowed: ${text}`

@@ -4,6 +4,7 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import { encodeSseEvent } from '../../lib/sse.ts'
 import { decodeError as decodeEnvelope } from '../chat-completions/error.ts'
+import { toldWithHint } from '../invalid-request.ts'
 import type { WireError } from '../protocol.ts'
 
 const WIRE = 'messages'
@@ -46,7 +47,7 @@ function ownBody(error: RouteplaneError, requestId: string): unknown {
     type: 'error',
     error: {
       type: typeOf(statusOf(error)),
-      message: error.hint === undefined ? message : `${message} ${error.hint}`,
+      message: toldWithHint(message, error.hint),
       details: defined({
         error_code: isUnknownThread(error) ? THREAD_NOT_FOUND : error.code,
         fault: error.fault,

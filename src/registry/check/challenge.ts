@@ -7,6 +7,7 @@ import type { Answered } from './probe.ts'
 import { needsOf, requestOf, say } from './question.ts'
 import { row, verdictOf, type Judgement, type Row, type RowGroup } from './row.ts'
 import type { OfferReading, Subject } from './subject.ts'
+import { asksToBePaid } from '../endpoint.ts'
 
 const LIMIT = 64
 
@@ -23,7 +24,7 @@ export const challenge: RowGroup = {
   id: 'challenge',
   title: 'The 402',
   async run(subject) {
-    if (!subject.definition.provider.payment.modes.includes('x402')) return all(['not_applicable', 'x402 is not declared'])
+    if (!asksToBePaid(subject.definition.provider.payment)) return all(['not_applicable', 'neither x402 nor mpp is declared'])
     const question = say('Answer with the single word: hello', { maxOutputTokens: LIMIT })
     const answer = await subject.probe.ask(question, { key: 'none' })
     if (answer.kind === 'skipped') return all(['not_checked', answer.reason])

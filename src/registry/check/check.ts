@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Transport } from '../../lib/http-call.ts'
 import type { Protocol } from '../../protocol/protocol.ts'
 import { canonicalIdOf, type CanonicalIndex } from '../canonical.ts'
-import type { Provider } from '../endpoint.ts'
+import { asksToBePaid, type Provider } from '../endpoint.ts'
 import { createEndpoint, overlayRow, type ModelRow, type ProviderDefinition } from '../model-row.ts'
 import { nearestWords } from '../nearest.ts'
 import { globMatches } from '../protocol-name.ts'
@@ -122,7 +122,7 @@ async function prepare(options: CheckOptions): Promise<Subject> {
 function blockedBy({ access, payment }: Provider, apiKey: string | undefined): string | undefined {
   if (apiKey !== undefined) return undefined
   if (access.kind === 'api_key') return `no key: set ${access.env}, or name another variable with --key-env`
-  return payment.modes.includes('x402') ? 'every answer has to be paid for; --pay buys one' : undefined
+  return asksToBePaid(payment) ? 'every answer has to be paid for; --pay buys one' : undefined
 }
 
 type Chosen = { readonly listed: ModelRow | undefined; readonly stated: ModelRow }

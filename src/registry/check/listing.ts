@@ -5,6 +5,7 @@ import { globMatches } from '../protocol-name.ts'
 import type { PriceTier } from '../pricing.ts'
 import { row, stated, verdictOf, type Judgement, type Row, type RowGroup } from './row.ts'
 import type { Subject } from './subject.ts'
+import { asksToBePaid } from '../endpoint.ts'
 
 export const listing: RowGroup = {
   id: 'listing',
@@ -78,7 +79,7 @@ function findRow(json: unknown, id: string): Record<string, unknown> | undefined
 }
 
 function priceRows({ endpoint }: Subject): readonly Row[] {
-  const isSold = endpoint.provider.payment.modes.includes('x402')
+  const isSold = asksToBePaid(endpoint.provider.payment)
   const tiers = endpoint.pricing?.tiers
   const base = tiers?.[0]
   const price = (read: (tier: PriceTier) => Usd | undefined) => (base === undefined ? undefined : read(base))

@@ -4,6 +4,7 @@ import { formatUsd, type Usd } from '../../money.ts'
 import { excerpt } from './judge.ts'
 import { row, verdictOf, type Judgement, type Row, type RowGroup } from './row.ts'
 import type { PaidReading } from './subject.ts'
+import { asksToBePaid } from '../endpoint.ts'
 
 const titles = {
   'paid.answer': 'answers a call that is paid for',
@@ -18,7 +19,7 @@ export const paidCall: RowGroup = {
   id: 'paid',
   title: 'A paid call',
   async run({ definition, endpoint, payment, settings }) {
-    if (!definition.provider.payment.modes.includes('x402')) return all(['not_applicable', 'x402 is not declared'])
+    if (!asksToBePaid(definition.provider.payment)) return all(['not_applicable', 'neither x402 nor mpp is declared'])
     if (payment.pay === undefined) return all(['not_checked', 'give --pay to buy one answer'])
     try {
       return rowsOf(

@@ -39,7 +39,7 @@ describe('encodeError', () => {
     })
     expect(encodeError(error, 'req_1').body).toMatchObject({
       error: {
-        message: 'slow down Wait.',
+        message: 'slow down. Wait.',
         details: [
           {
             '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
