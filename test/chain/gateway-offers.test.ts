@@ -53,7 +53,7 @@ const wrong: readonly (readonly [what: string, code: string, status: number, cha
   ['another version of the token', 'bad_challenge', 502, ({ extra }) => ({ extra: { ...extra, version: '1' } })],
   ['a scheme nobody knows', 'unsupported_scheme', 502, () => ({ scheme: 'evil' })],
   ['payment before service', 'unsupported_scheme', 502, ({ extra }) => ({ extra: { ...extra, paymentFlow: 'upfront' } })],
-  ['another method of transfer', 'unsupported_scheme', 502, ({ extra }) => ({ extra: { ...extra, assetTransferMethod: 'permit2' } })],
+  ['another method of transfer', 'unsupported_scheme', 502, ({ extra }) => ({ extra: { ...extra, assetTransferMethod: 'erc7710' } })],
   ['a price a hundred times the listed one', 'price_mismatch', 502, (offer) => ({ amount: digits(offer, 100n) })],
   ['a price above the cap', 'price_above_cap', 403, () => ({ amount: '20001' })],
   ['an amount in units of 18 decimals', 'price_above_cap', 403, (offer) => ({ amount: digits(offer, 10n ** 12n) })],
