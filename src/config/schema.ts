@@ -87,13 +87,22 @@ const payment = block({
 
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'is not the name of an environment variable')
 
+const accountAddress = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address: 0x and 40 hex digits')
+  .transform((text) => text as `0x${string}`)
+
 const wallet = block({
   network: z.enum(['testnet', 'mainnet']).default('testnet'),
   keystore: line(4096).optional(),
   key_env: variableName.optional(),
+  signer: block({ url: baseUrlWithQuery(), address: accountAddress }).optional(),
   password_env: variableName.default('ROUTEPLANE_WALLET_PASSWORD'),
   password_file: line(4096).optional(),
   rpc: z.record(caip2, baseUrlWithQuery()).default({}),
+}).superRefine((fields, context) => {
+  if (fields.key_env !== undefined && fields.signer !== undefined)
+    complain(context, 'conflict', 'key_env and signer are both set: keep one', ['signer'])
 })
 
 /** RPC providers put keys into paths and queries, so the whole URL is a secret. */

@@ -2,12 +2,12 @@
 import { depositCollectorAddress } from '../../contracts-abi/batch-settlement.ts'
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { chainIdOf } from '../chain/networks.ts'
-import type { WalletKey } from './key.ts'
+import type { SigningKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
 import { serializeTempo } from './tempo-transfer.ts'
 import type { SigningGrant, TransferAuthorization, Wallet } from './wallet.ts'
 
-export type LocalWalletOptions = { readonly key: WalletKey; readonly policy: SigningPolicy }
+export type LocalWalletOptions = { readonly key: SigningKey; readonly policy: SigningPolicy }
 
 /**
  * Makes a wallet that signs payments and nothing else. The same authorization gives the same signature
