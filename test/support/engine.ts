@@ -44,6 +44,8 @@ export type WorldOptions = {
   readonly perRequestUsd?: string
   readonly perDayUsd?: string
   readonly onUnknown?: 'wait' | 'fail' | 'allow_double'
+  /** The block `payment.channels`, as it is written. */
+  readonly channels?: string
   /** Base units in the wallet at the beginning; 10 test dollars unless given. */
   readonly funds?: Atomic
   /** More lines of `routeplane.yaml`. */
@@ -114,7 +116,7 @@ function configOf(network: WorldNetwork, options: WorldOptions): string {
     'registry: { path: ./registry }',
     'upstream: { allow_loopback: true }',
     `budget: { per_request_usd: "${options.perRequestUsd ?? '0.02'}", per_day_usd: "${options.perDayUsd ?? '1'}" }`,
-    `payment: { on_unknown: ${options.onUnknown ?? 'fail'} }`,
+    `payment: { on_unknown: ${options.onUnknown ?? 'fail'}${options.channels === undefined ? '' : `, channels: ${options.channels}`} }`,
     `wallet: { network: testnet, ${options.wallet ?? `key_env: ${KEY_VARIABLE}`}, ${rpc} }`,
     'ledger: { path: ./ledger.db }',
     ...(options.lines ?? []),
