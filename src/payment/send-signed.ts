@@ -5,6 +5,7 @@ import { formatUsd, fromAtomic, type Usd } from '../money.ts'
 import type { Challenge, ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
 import type { PaidCall, PaidResponse, Payment } from './mode.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
+import { proofOf } from './proof/index.ts'
 import type { Resolver } from './resolver.ts'
 import type { SchemeWorld, SigningPlan } from './scheme/scheme.ts'
 
@@ -223,7 +224,8 @@ function openPayment(call: PaidCall, signed: SignedCall, claim: SettlementClaim 
   return {
     mode: signed.mode,
     receiptId: call.attemptId,
-    paidUsd: usdOf(signed.plan),
+    // Where less may be charged, only the chain says what was.
+    ...(proofOf(signed.plan).mayChargeLess ? {} : { paidUsd: usdOf(signed.plan) }),
     blame: (error) => withMoney(error, money),
     async close() {
       try {
