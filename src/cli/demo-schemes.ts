@@ -51,7 +51,7 @@ export async function runSchemes(options: DemoOptions): Promise<void> {
 
 async function compare(routeplane: Routeplane, url: string, { stalls }: SchemeMarket, { say }: DemoOptions): Promise<void> {
   const base = median(await callMany(url, FREE))
-  const rows: string[][] = [['none, a provider that asks for nothing', String(CALLS), '0', money(addUsd()), '–', '0.0']]
+  const rows: string[][] = [['none, a provider that asks for nothing', String(CALLS), '0', money(addUsd()), '–', '0']]
   for (const stall of stalls) {
     const times = await callMany(url, stall.id)
     const receipts = await settledReceipts(routeplane, stall.id)
@@ -62,7 +62,7 @@ async function compare(routeplane: Routeplane, url: string, { stalls }: SchemeMa
       String(new Set(receipts.flatMap(({ payment }) => payment?.transaction ?? [])).size),
       money(addUsd(...receipts.filter(isForCall).flatMap(({ payment }) => payment?.settledUsd ?? []))),
       `${verified} of ${receipts.length}`,
-      (median(times) - base).toFixed(1),
+      String(Math.round(median(times) - base)),
     ])
     if (verified !== receipts.length) throw new RouteplaneError('internal', `a receipt of ${stall.id} is not what the chain says`)
   }
