@@ -170,7 +170,7 @@ async function signOnce({ call, agreed, format, challenge, mode, heldUsd }: Agre
   })
   const payload = await scheme.sign(plan, deps)
   call.onProgress?.({ step: 'signed', amountUsd: agreed.amountUsd, payee: agreed.payTo })
-  const attach = (written: unknown) => format.attach(written, agreed.terms, challenge)
+  const attach = (written: unknown) => format.attach(written, agreed.terms, challenge, call.attemptId)
   return { mode, plan, format, attach, headers: attach(payload) }
 }
 

@@ -30,7 +30,13 @@ export type Terms = {
 }
 
 /** What a 402 says: its offers, and the seller's words about why. */
-export type Challenge = { readonly terms: readonly Terms[]; readonly resource: unknown; readonly error?: string }
+export type Challenge = {
+  readonly terms: readonly Terms[]
+  readonly resource: unknown
+  /** What else the seller takes part in, as it came; unjudged. */
+  readonly extensions?: unknown
+  readonly error?: string
+}
 
 /** The seller's word on settlement: a hint where to look, never proof. */
 export type SettlementClaim = {
@@ -52,8 +58,8 @@ export type ChallengeFormat = {
    * @throws RouteplaneError `bad_challenge` when it is, but broken or beyond our bounds.
    */
   read(response: Pick<HttpResponse, 'headers'>, body: string): Challenge | undefined
-  /** Headers that carry a scheme's payload. */
-  attach(payload: unknown, terms: Terms, challenge: Challenge): Readonly<Record<string, string>>
+  /** Headers that carry a scheme's payload; sellers that ask for a name of the payment get the attempt's. */
+  attach(payload: unknown, terms: Terms, challenge: Challenge, attemptId?: string): Readonly<Record<string, string>>
   /** @returns `undefined` when the response says nothing, `'invalid'` when it cannot be read. */
   readClaim(response: Pick<HttpResponse, 'headers'>): SettlementClaim | 'invalid' | undefined
 }

@@ -4,6 +4,7 @@ import type { PaymentPayload } from '@x402/core/types'
 import { PaymentRequiredV2Schema } from '@x402/core/schemas'
 import { headerOf } from '../../lib/http-call.ts'
 import type { ChallengeFormat, Terms } from './challenge.ts'
+import { identifyPayment } from './payment-identifier.ts'
 import { badChallenge, checkCount, decodeHeader, errorOf, readClaimHeader, readExtra } from './x402-fields.ts'
 
 type WireRequirement = {
@@ -34,17 +35,20 @@ export const x402V2: ChallengeFormat = {
     }
     const { accepts, error } = parsed.data
     checkCount(accepts)
-    const asWritten = json as { readonly accepts: readonly unknown[]; readonly resource: unknown }
+    const asWritten = json as { readonly accepts: readonly unknown[]; readonly resource: unknown; readonly extensions?: unknown }
     return {
       terms: accepts.map((requirement, at) => toTerms(requirement as WireRequirement, asWritten.accepts[at])),
       resource: asWritten.resource,
+      extensions: asWritten.extensions,
       ...errorOf(error),
     }
   },
 
-  attach(payload, terms, challenge) {
+  attach(payload, terms, challenge, attemptId) {
+    const extensions = attemptId === undefined ? undefined : identifyPayment(challenge.extensions, attemptId)
     // Both are echoed as they came: their own schema has read them, and the seller compares them with what it sent.
-    const signed = { x402Version: 2, resource: challenge.resource, accepted: terms.raw, payload } as PaymentPayload
+    const echo = { x402Version: 2, resource: challenge.resource, accepted: terms.raw, payload }
+    const signed = (extensions === undefined ? echo : { ...echo, extensions }) as PaymentPayload
     return { 'PAYMENT-SIGNATURE': encodePaymentSignatureHeader(signed) }
   },
 
