@@ -22,6 +22,7 @@ import { registryAdd, registryAddModel, registryDelete, registryNew, registryRem
 import { registryValidate } from './registry-validate.ts'
 import { route } from './route.ts'
 import { serve } from './serve.ts'
+import { setup } from './setup.ts'
 import { walletCreate, walletImport, walletStatus } from './wallet.ts'
 
 /** In the order of help: from the first five minutes to the last resort. */
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   init,
   serve,
   mcp,
+  setup,
   demo,
   modelsList,
   modelsShow,
