@@ -37,6 +37,8 @@ export const errorTable = {
   host_forbidden: { status: 403, fault: 'caller' },
   origin_forbidden: { status: 403, fault: 'caller' },
   model_not_found: { status: 404, fault: 'caller' },
+  model_forbidden: { status: 403, fault: 'caller' },
+  key_not_found: { status: 404, fault: 'caller' },
   receipt_not_found: { status: 404, fault: 'caller' },
   invoice_not_found: { status: 404, fault: 'caller' },
   response_not_found: { status: 404, fault: 'caller' },

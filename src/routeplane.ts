@@ -5,12 +5,15 @@ import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import type { CatalogView } from './composition/catalog.ts'
 import { viewChannels, type ChannelView } from './composition/channels.ts'
+import { readHoldings, type Holding } from './composition/holdings.ts'
 import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
 import { walletPassword } from './composition/password.ts'
 import type { PresetView } from './composition/preset-file.ts'
 import type { ProviderView } from './composition/provider-view.ts'
 import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { openRouting } from './composition/routing.ts'
+import { viewCallerKeys, type KeyView } from './composition/caller-keys.ts'
+import { viewSales, type SalesView } from './composition/sales.ts'
 import { openSelling } from './composition/selling.ts'
 import { budgetsOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
@@ -38,8 +41,11 @@ export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
 export { decisionCard } from './gateway/decision-card.ts'
 export type { DecisionCard } from './gateway/decision-card.ts'
+export type { Holding } from './composition/holdings.ts'
 export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
+export type { KeyView, KeyWishes, Statement } from './composition/caller-keys.ts'
+export type { SalesView, SoldRequest } from './composition/sales.ts'
 export type { EndpointStanding, ProviderStanding, ProviderView } from './composition/provider-view.ts'
 export type { ReceiptView } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
@@ -51,6 +57,8 @@ export type Routeplane = {
   complete(call: GatewayCall): Promise<Completion>
   /** Serves callers who pay per call; absent when the config does not charge. */
   readonly cashier?: Cashier
+  readonly sales: SalesView
+  readonly keys: KeyView
   explain(call: GatewayCall): Promise<Decision>
   /** The decision that was made for a request, from its row; `undefined` when there is none, or it was too long to keep. */
   replay(requestId: string): Promise<DecisionCard | undefined>
@@ -71,6 +79,8 @@ export type Routeplane = {
   reload(config: Config): Promise<void>
   /** For `wallet status`, MCP results and `GET /health`. */
   status(): Promise<Status>
+  /** What the wallet holds besides the token of its status, on the networks the config names nodes of. */
+  holdings(): Promise<readonly Holding[]>
   /** Resolves once every models document has been asked for; a slow provider does not hold it for more than seconds. */
   ready(): Promise<void>
   close(): Promise<void>
@@ -92,7 +102,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const networks = walletNetworks(config.wallet.network)
   const chainOf = openChains(config.wallet.rpc)
   const asset = findAssetBySymbol(networks[0] ?? '', DEFAULT_SYMBOL)
-  const budgets = budgetsOf(config)
+  const { keys: configuredKeys = [], ...otherBudgets } = budgetsOf(config)
+  const keyCaps = new Map(configuredKeys)
+  const budgets = { ...otherBudgets, keys: keyCaps }
   const routing = await openRouting(config, { ledger, clock, log }).catch(async (cause: unknown) => {
     await ledger.close()
     throw cause
@@ -118,6 +130,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
 
   return {
     complete: completeOnce,
+    sales: viewSales(ledger),
+    keys: viewCallerKeys({ ledger, clock, caps: keyCaps }),
     ...(selling === undefined ? {} : { cashier: selling.cashier }),
     async explain(call) {
       await background.ready
@@ -135,6 +149,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
     status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),
+    holdings: () => readHoldings({ wallet, asset, networks, configured: Object.keys(config.wallet.rpc), chainOf }),
     ready: () => background.ready,
     async close() {
       await Promise.all([background.stop(), selling?.close()])

@@ -6,6 +6,7 @@ import { configCheck } from './config-check.ts'
 import { demo } from './demo.ts'
 import { init } from './init.ts'
 import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
+import { keysCreate, keysList, keysRevoke, keysStatement } from './keys.ts'
 import { mcp } from './mcp.ts'
 import { modelsList, modelsShow } from './models.ts'
 import { ledgerVerify } from './ledger-verify.ts'
@@ -21,6 +22,7 @@ import { registryBuild, registryList, registryShow } from './registry-list.ts'
 import { registryAdd, registryAddModel, registryDelete, registryNew, registryRemoveModel } from './registry-providers.ts'
 import { registryValidate } from './registry-validate.ts'
 import { route } from './route.ts'
+import { salesCollect, salesList, salesShow } from './sales.ts'
 import { serve } from './serve.ts'
 import { setup } from './setup.ts'
 import { walletCreate, walletImport, walletStatus } from './wallet.ts'
@@ -51,6 +53,13 @@ export const commands: readonly Command[] = [
   receiptsExport,
   receiptsStatement,
   reconcile,
+  keysCreate,
+  keysList,
+  keysRevoke,
+  keysStatement,
+  salesList,
+  salesShow,
+  salesCollect,
   ledgerVerify,
   channelsList,
   channelsClose,

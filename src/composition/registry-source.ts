@@ -1,12 +1,12 @@
 /** Where the registry of a config comes from: a directory, an address, or the one of the package. */
-import { join } from 'node:path'
-import { findApiKey } from '../access/api-key.ts'
+import { readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { keyVariable } from '../config/configured-provider.ts'
 import { createTransport } from '../gateway/transport.ts'
-import { Secret, type Log } from '../lib/log.ts'
+import type { Log } from '../lib/log.ts'
 import { createCanonicalIndex } from '../registry/canonical.ts'
 import { loadRegistryDirectory, type RegistryDirectory } from '../registry/directory.ts'
-import type { Provider } from '../registry/endpoint.ts'
 import { packagedRegistry } from '../registry/packaged.ts'
 import { createRemoteRegistry } from '../registry/remote.ts'
 import { isLoopbackHost } from '../lib/private-address.ts'
@@ -40,23 +40,18 @@ function told(content: RegistryDirectory, log: Log): RegistryContent {
 
 /**
  * The package knows many providers; those count for which the user has a key, or a block of his own that says so. Others would
- * fill the list with models that nobody here can pay.
+ * fill the list with models that nobody here can pay, and are not even read: that would cost every start.
  */
-async function loadPackaged(config: Config): Promise<RegistryContent> {
+async function loadPackaged({ providers, environment }: Config): Promise<RegistryContent> {
+  const nothing = { canonical: createCanonicalIndex([]), definitions: [] }
   const path = packagedRegistry()
-  if (path === undefined) return { canonical: createCanonicalIndex([]), definitions: [] }
-  const { canonical, definitions } = await loadRegistryDirectory(path)
-  const own = new Set(config.providers.map(({ provider }) => provider.id))
-  return { canonical, definitions: definitions.filter(({ provider }) => own.has(provider.id) || isPayable(provider, config)) }
-}
-
-function isPayable(provider: Provider, { environment }: Config): boolean {
-  if (provider.access.kind === 'none' || provider.payment.modes.some((mode) => mode !== 'byok')) return true
-  const variable = (name: string) => {
-    const value = environment.get(name)
-    return value === undefined ? undefined : new Secret(value)
-  }
-  return findApiKey(provider, { configured: () => undefined, variable }) !== undefined
+  if (path === undefined) return nothing
+  const own = new Set(providers.map(({ provider }) => provider.id))
+  const isWanted = (id: string) => own.has(id) || environment.get(keyVariable(id)) !== undefined
+  const files = await readdir(join(path, 'providers'))
+  const others = files.filter((file) => !isWanted(basename(file, '.yaml')))
+  if (own.size === 0 && others.length === files.length) return nothing
+  return loadRegistryDirectory(path, { overlay: new Map(others.map((file) => [`providers/${file}`, undefined])) })
 }
 
 /** The user may publish a registry on his own machine; its manifests get no nearer to it than any others. */

@@ -14,6 +14,8 @@ export type GatewayCall = {
   readonly id: string
   /** Who asks, for caps and idempotency: `local`, or a key's id. */
   readonly caller: string
+  /** Canonical ids that the caller may ask for; absent for all of them. */
+  readonly models?: readonly string[]
   readonly read: CallerRequest
   /** The wire to answer in; absent when the surface wants parts (MCP, the library). */
   readonly wire?: { readonly protocol: ProtocolId; readonly request: WireRequest }

@@ -64,6 +64,7 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
   const { virtualModels, openProviders } = context
   const accountShare = context.rules.managedAccounts.get(call.caller)
   const targets = texts.map((text) => resolveModel(text, { snapshot, virtualModels, openProviders, accountShare }))
+  for (const { model } of targets) requireAllowed(model, call)
   const { maxCostUsd } = extensions
   const { rules } = context
   const capUsd = least(rules.perRequestUsd, maxCostUsd, rules.perRequestOfCaller(call.caller))
@@ -92,6 +93,13 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
 
 function least(cap: Usd, ...others: readonly (Usd | undefined)[]): Usd {
   return minUsd(cap, ...others.filter((other) => other !== undefined))
+}
+
+function requireAllowed(model: string, { models }: GatewayCall): void {
+  if (models === undefined || models.includes(model)) return
+  throw new RouteplaneError('model_forbidden', `this key is not good for ${model}`, {
+    hint: `It may ask for ${models.slice(0, 8).join(', ')}.`,
+  })
 }
 
 type Applied = { readonly preset: Preset | undefined; readonly extensions: Extensions; readonly texts: readonly string[] }

@@ -12,7 +12,7 @@ import type { Log, Secret } from '../lib/log.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createTokenCheck } from './auth.ts'
-import { LOCAL_CALLER, createCallerCheck, createSalesPaths } from './caller.ts'
+import { createCallerCheck, createPublicPaths, keyIn } from './caller.ts'
 import { type CompletionDeps, serveCompletion } from './completion-route.ts'
 import { mountCountTokens } from './count-tokens-route.ts'
 import { mountDiscovery } from './discovery.ts'
@@ -73,12 +73,14 @@ export type App = {
 export function createApp(routeplane: Routeplane, options: AppOptions): App {
   const { clock = systemClock, log, protocols } = options
   const { token } = tokenOf(options)
-  const sold = [...protocols.flatMap(({ caller }) => caller.paths.flatMap(withBare)), ...(options.mcp === undefined ? [] : [MCP_PATH])]
-  const isForSale = routeplane.cashier === undefined ? undefined : createSalesPaths(sold)
+  const sells = routeplane.cashier !== undefined
+  const completions = protocols.flatMap(({ caller }) => caller.paths.flatMap(withBare))
+  const sold = sells && options.mcp !== undefined ? [...completions, MCP_PATH] : completions
+  const isPublic = createPublicPaths(sold, { sells })
   const guard = createGuard({
     allowHosts: options.allowHosts ?? [],
     ...(token === undefined ? {} : { token }),
-    ...(isForSale === undefined ? {} : { isForSale }),
+    isPublic,
   })
   const encode = createErrorEncoder(protocols)
   const send = (incoming: IncomingMessage, outgoing: ServerResponse, { error, status, headers }: Refusal) => {
@@ -92,19 +94,21 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     ({ env }) =>
       send(env.incoming, env.outgoing, notAllowed(allow))
 
+  const callerOf = createCallerCheck({ token, sells, keys: routeplane.keys })
   const app = new Hono<AppEnv>()
   app.use('*', async ({ env }, next) => {
     const refusal = guard(env.incoming)
     if (refusal !== undefined) return send(env.incoming, env.outgoing, refusal)
+    // Looked up before anything is read for it; the completions ask again for whom they answer.
+    if (keyIn(env.incoming) !== undefined) await callerOf(env.incoming)
     await next()
     return undefined
   })
-  const callerOf = createCallerCheck({ token, sells: routeplane.cashier !== undefined })
   const deps = completionDeps(routeplane, options, callerOf)
   // Before the completions: the pattern of Google's wire takes every path below its models.
   mountGoogleRoutes(app, routeplane, { maxBodyBytes: deps.maxBodyBytes, refuseMethod })
   mountCountTokens(app, deps, refuseMethod('POST'))
-  mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
+  mountResponses(app, { store: deps.responses, callerOf, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
   mountRoute(app, { ...deps, routeplane, protocols }, refuseMethod)
   mountReload(app, options.reload, refuseMethod('POST'))

@@ -11,15 +11,13 @@ const BEARER = /^Bearer +(\S+) *$/i
 /** Accepts the token as a bearer, or in the header where an SDK of any of the wires puts its API key. */
 export function createTokenCheck(token: Secret): TokenCheck {
   const expected = digest(token.reveal())
-  return ({ headers, url }) => {
-    const presented = [
-      keyInQuery(url ?? '/'),
-      BEARER.exec(headers.authorization ?? '')?.[1],
-      headers['x-api-key'],
-      headers['x-goog-api-key'],
-    ]
-    return presented.some((value) => typeof value === 'string' && timingSafeEqual(digest(value), expected))
-  }
+  return (incoming) => presentedIn(incoming).some((value) => timingSafeEqual(digest(value), expected))
+}
+
+/** Every token or key that a request shows. None of them may reach a log or an upstream. */
+export function presentedIn({ headers, url }: IncomingMessage): readonly string[] {
+  const places = [keyInQuery(url ?? '/'), BEARER.exec(headers.authorization ?? '')?.[1], headers['x-api-key'], headers['x-goog-api-key']]
+  return places.filter((value) => typeof value === 'string')
 }
 
 /** Hashing first makes both sides equally long, which the comparison demands, and hides the length. */

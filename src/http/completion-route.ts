@@ -13,7 +13,7 @@ import type { Log } from '../lib/log.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { parseBody, readBody } from './body.ts'
-import type { Caller } from './caller.ts'
+import type { Caller, CallerCheck } from './caller.ts'
 import { type ErrorAnswer, jsonText, sendError } from './error-response.ts'
 import { type EventWriter, createEventWriter } from './event-writer.ts'
 import { decodePath, pathOf } from './guard.ts'
@@ -24,7 +24,7 @@ import { completionHeaders, requestHeaders } from './response-headers.ts'
 
 export type CompletionDeps = {
   readonly routeplane: Pick<Routeplane, 'complete' | 'cashier'>
-  callerOf(incoming: IncomingMessage): Caller
+  readonly callerOf: CallerCheck
   readonly keepAlive: KeepAlive
   readonly clock: Clock
   readonly log: Log
@@ -38,7 +38,6 @@ export type CompletionDeps = {
 /** All that belongs to one request while it is answered. */
 type Exchange = {
   readonly id: string
-  readonly caller: Caller
   readonly protocol: Protocol
   readonly outgoing: ServerResponse
   readonly deps: CompletionDeps
@@ -60,8 +59,7 @@ export async function serveCompletion(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  const caller = deps.callerOf(incoming)
-  const exchange: Exchange = { id: createId('req', deps.clock.now()), caller, protocol, outgoing, deps }
+  const exchange: Exchange = { id: createId('req', deps.clock.now()), protocol, outgoing, deps }
   const abort = new AbortController()
   const onClose = () => {
     if (!outgoing.writableFinished) abort.abort(new RouteplaneError('cancelled', 'the caller went away'))
@@ -69,6 +67,7 @@ export async function serveCompletion(
   outgoing.once('close', onClose)
   let writer: EventWriter | undefined
   try {
+    const caller = await deps.callerOf(incoming)
     const given = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
     // Strangers share one name, so nothing is kept in it that another of them could ask for.
     const store = caller.pays ? undefined : deps.responses
@@ -77,13 +76,13 @@ export async function serveCompletion(
     const read = protocol.caller.read(wire)
     writer = openWriter(exchange, wire, read)
     const asked: Asked = {
-      call: toCall(exchange, wire, read, abort.signal),
+      call: toCall(exchange, caller, { wire, read, signal: abort.signal }),
       wire,
       read,
       writer: watched(writer, watch),
       stored: watch !== undefined,
     }
-    await answer(exchange, asked, await complete(exchange, asked.call, incoming))
+    await answer(exchange, asked, await complete(exchange, caller, asked.call, incoming))
     await watch?.end()
   } catch (thrown) {
     refuse(exchange, toRouteplaneError(thrown), writer, abort.signal)
@@ -93,7 +92,7 @@ export async function serveCompletion(
 }
 
 /** Who has no key pays for the call; nobody else is asked to. */
-function complete({ caller, deps }: Exchange, call: GatewayCall, { headers, url }: IncomingMessage): Promise<Completion> {
+function complete({ deps }: Exchange, caller: Caller, call: GatewayCall, { headers, url }: IncomingMessage): Promise<Completion> {
   const { cashier } = deps.routeplane
   if (!caller.pays || cashier === undefined) return deps.routeplane.complete(call)
   return cashier.sell(call, { resource: `http://${headers.host ?? ''}${pathOf(url ?? '/')}`, headers })
@@ -145,11 +144,14 @@ function toWire(incoming: IncomingMessage, body: Buffer): WireRequest {
   }
 }
 
-function toCall({ id, caller, protocol }: Exchange, wire: WireRequest, read: CallerRequest, signal: AbortSignal): GatewayCall {
+type Given = { readonly wire: WireRequest; readonly read: CallerRequest; readonly signal: AbortSignal }
+
+function toCall({ id, protocol }: Exchange, caller: Caller, { wire, read, signal }: Given): GatewayCall {
   let decoded: CompletionRequest | undefined
   return {
     id,
     caller: caller.id,
+    ...(caller.models === undefined ? {} : { models: caller.models }),
     read,
     wire: { protocol: protocol.id, request: wire },
     decode: () => (decoded ??= protocol.caller.decodeRequest(wire)),

@@ -16,8 +16,8 @@ export type GuardOptions = {
   readonly allowHosts: readonly string[]
   /** Absent when the operator has turned authentication off. */
   readonly token?: TokenCheck
-  /** Where callers without a token may go, because they pay there. */
-  readonly isForSale?: (incoming: IncomingMessage) => boolean
+  /** Where callers without the token may go, because they pay there or have a key. */
+  readonly isPublic?: (incoming: IncomingMessage) => boolean
 }
 
 /** Node drops what comes after its own limit, so the server's limit must be above this one for the check to see it. */
@@ -154,11 +154,11 @@ function checkMedia(incoming: IncomingMessage): Refusal | undefined {
   return undefined
 }
 
-function checkToken(incoming: IncomingMessage, { token, isForSale }: GuardOptions): Refusal | undefined {
+function checkToken(incoming: IncomingMessage, { token, isPublic }: GuardOptions): Refusal | undefined {
   if (
     token === undefined ||
     token(incoming) ||
-    isForSale?.(incoming) === true ||
+    isPublic?.(incoming) === true ||
     (incoming.method !== 'POST' && OPEN_PATHS.includes(pathOf(incoming.url ?? '')))
   ) {
     return undefined

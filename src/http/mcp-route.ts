@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Hono } from 'hono'
 import { type RouteplaneError, answerStatus } from '../errors.ts'
 import { lazily } from '../lib/lazy.ts'
-import type { Caller } from './caller.ts'
+import type { CallerCheck } from './caller.ts'
 import { parseMessage, readBody } from './body.ts'
 import type { ErrorAnswer } from './error-response.ts'
 import type { AppEnv, Route } from './read-routes.ts'
@@ -25,7 +25,7 @@ export type McpEndpoint = {
 export type McpRouteOptions = {
   /** Called at the first request. */
   open(): Promise<McpEndpoint>
-  callerOf(incoming: IncomingMessage): Caller
+  readonly callerOf: CallerCheck
   refuseMethod(allow: string): Route
 }
 
@@ -38,7 +38,8 @@ export function mountMcp(app: Hono<AppEnv>, { open, callerOf, refuseMethod }: Mc
   app.on(['GET', 'POST', 'DELETE'], MCP_PATH, async ({ env: { incoming, outgoing } }) => {
     const body = incoming.method === 'POST' ? parseMessage(await readBody(incoming, MAX_BODY_BYTES)) : undefined
     const { answer } = await endpoint.get()
-    const response = await answer(toRequest(incoming, outgoing), body, callerOf(incoming).pays)
+    // Whoever is not the operator has nothing of his there, and pays.
+    const response = await answer(toRequest(incoming, outgoing), body, !(await callerOf(incoming)).isOperator)
     if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store')
     response.headers.set('x-content-type-options', 'nosniff')
     return response

@@ -6,10 +6,11 @@ import { formatUsd } from '../money.ts'
 import type { Routeplane, Status } from '../routeplane.ts'
 import { jsonText } from './error-response.ts'
 import { anthropicModelCard, endpointsCard, modelCard, modelDetail } from '../card/model-card.ts'
+import { saleCard } from '../card/sale-card.ts'
 import { receiptCard, verificationCard } from '../card/receipt-card.ts'
 
 export type AppEnv = { Bindings: HttpBindings }
-type Reads = Pick<Routeplane, 'catalog' | 'providers' | 'ready' | 'receipts' | 'status'>
+type Reads = Pick<Routeplane, 'catalog' | 'providers' | 'ready' | 'receipts' | 'sales' | 'status'>
 
 /** A route, or the answer to methods that a path does not take. */
 export type Route = (context: Context<AppEnv>) => Response | Promise<Response>
@@ -107,8 +108,10 @@ async function listReceipts({ receipts }: Reads, context: Context<AppEnv>): Prom
 /** The form of our own ids; anything else cannot name a receipt and is never handed to the store. */
 const ID = /^[a-z0-9_]{1,64}$/
 
-async function showReceipt({ receipts }: Reads, context: Context<AppEnv>): Promise<unknown> {
+async function showReceipt({ receipts, sales }: Reads, context: Context<AppEnv>): Promise<unknown> {
   const id = context.req.param('id') ?? ''
+  const sold = id.startsWith('sale_') && ID.test(id) ? await sales.get(id) : undefined
+  if (sold !== undefined) return saleCard(sold)
   const receipt = ID.test(id) ? await receipts.get(id) : undefined
   if (receipt === undefined) throw new RouteplaneError('receipt_not_found', 'there is no receipt with this id')
   if (context.req.query('verify') !== '1') return receiptCard(receipt)

@@ -2,6 +2,7 @@
 import type { Atomic, Usd } from '../money.ts'
 import type { ChannelStore } from './channel.ts'
 import type { AttemptRow, RequestRow } from './entry.ts'
+import type { CallerKeyStore } from './caller-key.ts'
 import type { SaleStore } from './sale.ts'
 
 /**
@@ -18,6 +19,7 @@ export type Ledger = {
   readonly approvals: ApprovalStore
   /** What callers pay us, on the other side of the same requests. */
   readonly sales: SaleStore
+  readonly callerKeys: CallerKeyStore
   readonly health: HealthStore
   /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
   nonceSalt(): Promise<Uint8Array>

@@ -8,8 +8,10 @@ import { fromAtomic, type Atomic } from '../money.ts'
 import type { Settlement, Tender, Till } from './till.ts'
 
 export type Collector = {
-  /** Writes down what is due, and begins to collect it. Resolves when both have been done. */
-  due(sale: SaleRow, tender: Tender, amount: Atomic): Promise<Settlement>
+  /** Writes down what is due. From then on it is collected, if not by us then by whoever opens the ledger next. */
+  owe(sale: SaleRow, amount: Atomic): Promise<void>
+  /** Collects it; of several that ask at once, one does. */
+  collect(sale: SaleRow, tender: Tender, amount: Atomic): Promise<Settlement>
   /** Sees to it that a sale is paid. @throws RouteplaneError `settlement_unknown`, or `payment_required` when it never will be. */
   collected(sale: SaleRow, tender: Tender): Promise<{ readonly receipt: Readonly<Record<string, string>> }>
   sweep(): Promise<number>
@@ -52,10 +54,8 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
   const receiptOf = (sale: SaleRow) => tills.map((till) => till.receipt(sale)).find((headers) => headers !== undefined) ?? {}
 
   return {
-    async due(sale, tender, amount) {
-      await ledger.sales.owe(sale.id, amount, clock.now())
-      return collect(sale, tender, amount)
-    },
+    owe: (sale, amount) => ledger.sales.owe(sale.id, amount, clock.now()),
+    collect,
     async collected(given, tender) {
       const sale = (await ledger.sales.get(given.id)) ?? given
       if (sale.state === 'settled') return { receipt: receiptOf(sale) }

@@ -34,7 +34,7 @@ export type Delivering = {
  * @throws RouteplaneError for a whole answer that is not paid: `settlement_unknown`, or {@link Delivering.refusal}.
  */
 export async function deliver(completion: Completion, delivering: Delivering): Promise<Completion> {
-  const bill = createBill(completion, delivering)
+  const bill = await openBill(completion, delivering)
   let isLeft = false
   const recorded = recordAnswer(completion, async (kept, failure) => {
     const { errorCode } = await completion.closed
@@ -72,15 +72,18 @@ type Bill = {
   receipt(): Readonly<Record<string, string>>
 }
 
-function createBill(completion: Completion, delivering: Delivering): Bill {
+/** A quoted payment is due before the first part leaves, and is collected from then on. */
+async function openBill(completion: Completion, delivering: Delivering): Promise<Bill> {
   const { sale, tender, collector, ledger, clock, paidBefore } = delivering
   let receipt = paidBefore ?? {}
   let settlement: Settlement | undefined
   const collect = async (amount: Atomic) => {
-    settlement = await collector.due(sale, tender, amount)
+    settlement = await collector.collect(sale, tender, amount)
     if (settlement.state === 'settled') receipt = settlement.headers
   }
-  const beside = paidBefore === undefined && tender.charging === 'quote' ? collect(sale.amountOffered) : undefined
+  const isBeside = paidBefore === undefined && tender.charging === 'quote'
+  if (isBeside) await collector.owe(sale, sale.amountOffered)
+  const beside = isBeside ? collect(sale.amountOffered) : undefined
   // Whoever waits for it hears of a failure; until then it is nobody's.
   beside?.catch(() => {})
 
@@ -92,7 +95,11 @@ function createBill(completion: Completion, delivering: Delivering): Bill {
       const delivery = closedBy === 'end' ? 'all' : 'part'
       const verdict = settlementOf({ charging: tender.charging, delivery, closedBy, usage })
       if (beside !== undefined) await beside
-      else if (paidBefore === undefined) await collect(dueOf(verdict, summary, delivering))
+      else if (paidBefore === undefined) {
+        const amount = dueOf(verdict, summary, delivering)
+        await collector.owe(sale, amount)
+        await collect(amount)
+      }
       await ledger.sales.release(sale.id, verdict.again === 'the same answer' ? kept : undefined, clock.now())
     },
     async paid() {

@@ -47,6 +47,9 @@ describe('a caller without an account', () => {
       expect(await balanceOf(world.payTo)).toBe(sale?.amountSettled)
       expect(answer.receipt).toMatchObject({ success: true, transaction: sale?.transaction, payer: buyer.address })
       expect(answer.headers.get('cache-control')).toBe('private, no-store')
+      const receipt = (await (await fetch(`${url}/v1/receipts/${answer.headers.get('x-routeplane-sale')}`)).json()) as object
+      expect(receipt).toMatchObject({ direction: 'in', state: 'settled', payment: { transaction: sale?.transaction } })
+      expect(JSON.stringify(receipt)).not.toContain('spent')
       const books = await closedBooks(world)
       expectBalanced(books)
       // What was earned covers what was spent, at the margin that was asked for.

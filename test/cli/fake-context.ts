@@ -1,5 +1,5 @@
 /** A command's world made of plain values: what was printed is kept, and the engine is one object in memory. */
-import { noProviders } from '../support/no-providers.ts'
+import { noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { CommandContext, Engine, Interruption } from '../../src/cli/context.ts'
@@ -114,6 +114,8 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
     replay: async () => undefined,
     reload: async () => {},
     providers: noProviders,
+    sales: noSales,
+    keys: noKeys,
     catalog: { models: () => [], model: () => undefined },
     receipts: {
       list: async () => [],
@@ -125,6 +127,7 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
         throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
       },
     },
+    holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),
     presets: { list: () => [], get: () => undefined, set: async () => {}, delete: async () => false },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },

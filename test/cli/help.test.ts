@@ -41,6 +41,13 @@ describe('help', () => {
         receipts export             Write all payments as CSV or JSON, oldest first.
         receipts statement          Show what a provider was paid in a month, with its totals.
         reconcile                   Compare the ledger with the chain and end what was left open.
+        keys create                 Make a key for a caller; it is shown once.
+        keys list                   List the keys of callers.
+        keys revoke                 End a key at once.
+        keys statement              What a caller has used in a month.
+        sales list                  List what callers paid, newest first.
+        sales show                  Show one sale in full.
+        sales collect               Collect what is open, and bring home what lies in channels.
         ledger verify               Check that no row of the ledger was edited, added or removed.
         channels list               List payment channels and what is left in them.
         channels close              Ask the provider to give back what is left in a channel.

@@ -1,5 +1,5 @@
 /** A tiny wire, a scripted gateway and raw sockets, so that the HTTP surface can be tried without an engine. */
-import { noProviders } from '../support/no-providers.ts'
+import { noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import { connect } from 'node:net'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import type { CompletionResult } from '../../src/completion/result.ts'
@@ -223,8 +223,11 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     replay: async () => undefined,
     reload: async () => {},
     providers: noProviders,
+    sales: noSales,
+    keys: noKeys,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
     receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
+    holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),
     presets: { list: () => [], get: () => undefined, set: never, delete: never },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },

@@ -12,6 +12,7 @@ import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
 import { invoiceSql } from '../../src/ledger/sqlite/invoices.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
+import { callerKeySql } from '../../src/ledger/sqlite/caller-keys.ts'
 import { saleSql } from '../../src/ledger/sqlite/sales.ts'
 import { openStates } from '../../src/ledger/rules.ts'
 import { createPlace } from './open.ts'
@@ -47,6 +48,7 @@ const statements = Object.entries({
   ...channelSql,
   ...healthSql,
   ...saleSql,
+  ...callerKeySql,
 })
 
 it.each(statements)('%s looks nothing up without an index', (_, sql) => {

@@ -1,5 +1,5 @@
 /** A gateway for the MCP suites, scripted by the model's name; what a payment would do is told on stderr. */
-import { noProviders } from '../support/no-providers.ts'
+import { noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import type { Completion, CompletionSummary, GatewayCall } from '../../src/gateway/call.ts'
@@ -162,6 +162,8 @@ export function createGateway(print: () => void = () => {}): Routeplane {
     replay: async () => undefined,
     reload: async () => {},
     providers: noProviders,
+    sales: noSales,
+    keys: noKeys,
     catalog: { models: () => MODELS, model: (id) => MODELS.find((model) => model.id === id) },
     receipts: {
       list: async () => [RECEIPT],
@@ -169,6 +171,7 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
     },
+    holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },

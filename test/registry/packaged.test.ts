@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { keyVariable } from '../../src/config/configured-provider.ts'
 import { createEnvironment } from '../../src/config/environment.ts'
 import { zeroConfig } from '../../src/config/load.ts'
 import { createRouteplane } from '../../src/routeplane.ts'
@@ -26,6 +27,8 @@ describe('the registry of the package', () => {
     expect(problems).toEqual([])
     expect(definitions.length).toBeGreaterThan(5)
     expect(canonical.models.size).toBeGreaterThan(20)
+    // A file whose key is not set is not even read, so its variable must be the one that its name gives.
+    for (const { provider } of definitions) expect(provider.access).toMatchObject({ env: keyVariable(provider.id) })
     for (const file of readdirSync(join(directory, 'providers'))) {
       expect(readFileSync(join(directory, 'providers', file), 'utf8'), file).toMatch(/^# .*https:\/\//)
     }

@@ -194,7 +194,9 @@ export async function signFor(
     body: JSON.stringify(wire.body(stream, text)),
   })
   const client = new x402HTTPClient(x402ClientOf(account))
-  const required = client.getPaymentRequiredResponse((name) => response.headers.get(name), await response.json())
+  const body: unknown = await response.json()
+  if (response.status !== 402) throw new Error(`asked for a price and got ${response.status}: ${JSON.stringify(body)}`)
+  const required = client.getPaymentRequiredResponse((name) => response.headers.get(name), body)
   return { required, headers: client.encodePaymentSignatureHeader(await client.createPaymentPayload(required)) }
 }
 

@@ -228,8 +228,24 @@ const unfinal = "CREATE INDEX attempts_unfinal ON attempts (id) WHERE state = 's
 /** Why a request went where it went. */
 const decisions = 'ALTER TABLE requests ADD COLUMN decision TEXT;'
 
+const callerKeys = `
+CREATE TABLE caller_keys (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  hash TEXT NOT NULL UNIQUE,
+  per_hour_usd TEXT ${amount('per_hour_usd')},
+  per_day_usd TEXT ${amount('per_day_usd')},
+  per_month_usd TEXT ${amount('per_month_usd')},
+  total_usd TEXT ${amount('total_usd')},
+  models TEXT,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  revoked_at INTEGER
+) STRICT;
+`
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema, unfinal] as const
+export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema, unfinal, callerKeys] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

@@ -16,6 +16,7 @@ import { createIdempotencyStore } from './idempotency.ts'
 import { createInvoiceStore } from './invoices.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
+import { createCallerKeyStore } from './caller-keys.ts'
 import { openRequestStore } from './requests.ts'
 import { createSaleStore } from './sales.ts'
 import { createWriter } from './writer.ts'
@@ -94,6 +95,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     invoices: createInvoiceStore(engine),
     approvals: createApprovalStore(engine),
     sales: createSaleStore(engine),
+    callerKeys: createCallerKeyStore(engine, requests.store),
     health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),
     verifyEvents: async () => {

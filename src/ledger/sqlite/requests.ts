@@ -207,7 +207,8 @@ function keptText(raw: unknown): string | undefined {
   }
 }
 
-function readRequest(row: Row): RequestRow {
+/** Reads a row of the table of requests. */
+export function readRequest(row: Row): RequestRow {
   return {
     id: textOf(row, 'id'),
     caller: textOf(row, 'caller'),

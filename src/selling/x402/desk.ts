@@ -45,7 +45,10 @@ async function open({ terms, schemes, channels, openFacilitator }: DeskOptions):
     const asset = findAssetBySymbol(id, DEFAULT_SYMBOL)
     if (asset === undefined) return []
     const isKind = (scheme: SellingScheme) =>
-      supported.kinds.some((kind) => kind.x402Version === 2 && kind.network === id && kind.scheme === scheme.id)
+      supported.kinds.some(
+        ({ x402Version, network, scheme: kind, extra }) =>
+          x402Version === 2 && network === id && kind === scheme.id && (scheme.needs === undefined || extra?.[scheme.needs] !== undefined),
+      )
     return wanted.filter(isKind).map((scheme) => ({ scheme, network: id as Network, asset, v1Name: findNetwork(id)?.v1Name }))
   })
   if (ways.length === 0) {

@@ -94,6 +94,7 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
     channels: {} as Ledger['channels'],
     // Nothing is sold where payments are made.
     sales: undefined as never,
+    callerKeys: undefined as never,
     health: { save: async () => {}, others: async () => [] },
     nonceSalt: async () => new Uint8Array(32),
     verifyEvents: async () => ({ ok: true }),

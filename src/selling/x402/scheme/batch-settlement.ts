@@ -15,6 +15,8 @@ export const batchSettlement: SellingScheme = {
   id: 'batch-settlement',
   charging: 'usage',
   inV1: false,
+  // Whose signature claims vouchers.
+  needs: 'receiverAuthorizer',
   async open({ payTo, channels }) {
     const { BatchSettlementEvmScheme } = await import('@x402/evm/batch-settlement/server')
     return new BatchSettlementEvmScheme(payTo, { storage: storageOn(channels), withdrawDelay: WITHDRAW_DELAY_SECONDS })

@@ -12,6 +12,8 @@ export type SellingScheme = {
   readonly charging: Charging
   /** Whether x402 v1 has it. */
   readonly inV1: boolean
+  /** The member of a facilitator's own `extra` without which it cannot settle this scheme for us. */
+  readonly needs?: string
   /** Loads the official server half. */
   open(options: SchemeOptions): Promise<SchemeNetworkServer>
   /** Reads the signed part of a payload. @throws RouteplaneError `invalid_payment`. */

@@ -6,6 +6,7 @@ export const upto: SellingScheme = {
   id: 'upto',
   charging: 'usage',
   inV1: false,
+  needs: 'facilitatorAddress',
   async open() {
     const { UptoEvmScheme } = await import('@x402/evm/upto/server')
     return new UptoEvmScheme()
