@@ -5,6 +5,7 @@ import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import type { CatalogView } from './composition/catalog.ts'
 import { viewChannels, type ChannelView } from './composition/channels.ts'
+import { readHoldings, type Holding } from './composition/holdings.ts'
 import { viewInvoices, type InvoiceView } from './composition/invoices.ts'
 import { walletPassword } from './composition/password.ts'
 import type { PresetView } from './composition/preset-file.ts'
@@ -40,6 +41,7 @@ export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
 export { decisionCard } from './gateway/decision-card.ts'
 export type { DecisionCard } from './gateway/decision-card.ts'
+export type { Holding } from './composition/holdings.ts'
 export type { InvoiceStatement, InvoiceView } from './composition/invoices.ts'
 export type { PresetView } from './composition/preset-file.ts'
 export type { KeyView, KeyWishes, Statement } from './composition/caller-keys.ts'
@@ -77,6 +79,8 @@ export type Routeplane = {
   reload(config: Config): Promise<void>
   /** For `wallet status`, MCP results and `GET /health`. */
   status(): Promise<Status>
+  /** What the wallet holds besides the token of its status, on the networks the config names nodes of. */
+  holdings(): Promise<readonly Holding[]>
   /** Resolves once every models document has been asked for; a slow provider does not hold it for more than seconds. */
   ready(): Promise<void>
   close(): Promise<void>
@@ -145,6 +149,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
     status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),
+    holdings: () => readHoldings({ wallet, asset, networks, configured: Object.keys(config.wallet.rpc), chainOf }),
     ready: () => background.ready,
     async close() {
       await Promise.all([background.stop(), selling?.close()])

@@ -3,7 +3,8 @@ import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { RouteplaneError } from '../errors.ts'
 import type { Config } from '../config/config.ts'
-import type { Status, WalletStatus } from '../routeplane.ts'
+import { subtractUsd, ZERO_USD, type Usd } from '../money.ts'
+import type { Holding, Status, WalletStatus } from '../routeplane.ts'
 import { plainCommand, type Command, type CommandResult, type OptionSpec } from './command.ts'
 import type { CommandContext } from './context.ts'
 import type { Invocation } from './invocation.ts'
@@ -65,8 +66,9 @@ export const walletStatus: Command = {
   name: 'wallet status',
   summary: 'Show the address, what it holds, and what may still be spent.',
   async run(invocation, context) {
-    const { status, config } = await withEngine(invocation, context, async (routeplane, own) => ({
+    const { status, holdings, config } = await withEngine(invocation, context, async (routeplane, own) => ({
       status: await routeplane.status(),
+      holdings: await routeplane.holdings(),
       config: own,
     }))
     if (status.wallet === undefined) {
@@ -74,7 +76,8 @@ export const walletStatus: Command = {
         hint: 'Make one with "routeplane wallet create".',
       })
     }
-    return { text: statusText(status, status.wallet), value: statusValue(status, status.wallet) }
+    const text = [statusText(status, status.wallet), ...holdings.map(holdingText)].join('\n')
+    return { text, value: { ...statusValue(status, status.wallet), other_holdings: holdings.map(holdingValue) } }
   },
 }
 
@@ -136,6 +139,7 @@ function statusText(status: Status, wallet: WalletStatus): string {
         : `${money(wallet.balanceUsd)} ${wallet.asset}`,
     ],
     ['held', `${money(wallet.heldUsd)} ${wallet.asset}`],
+    ['spendable', wallet.balanceUsd === undefined ? 'unknown' : `${money(spendableOf(wallet))} ${wallet.asset}`],
     ['open', `${status.openAttempts} ${status.openAttempts === 1 ? 'payment' : 'payments'}`],
   ])
   if (status.caps.length === 0) return head
@@ -149,13 +153,29 @@ function statusText(status: Status, wallet: WalletStatus): string {
   return `${head}\n\n${table(['scope', 'window', 'cap', 'left', 'anew (UTC)'], rows)}`
 }
 
-function statusValue(status: Status, wallet: WalletStatus): unknown {
+/** What no payment under way may still take; `undefined` while the balance is unknown. */
+function spendableOf({ balanceUsd, heldUsd }: WalletStatus): Usd | undefined {
+  if (balanceUsd === undefined) return undefined
+  return balanceUsd > heldUsd ? subtractUsd(balanceUsd, heldUsd) : ZERO_USD
+}
+
+function holdingText({ asset, balanceUsd, chainName, network, isPayable }: Holding): string {
+  const also = isPayable ? 'is there too, for providers that take it' : 'cannot be spent: the wallet does not pay on that network'
+  return `\n${money(balanceUsd)} ${asset} on ${chainName} (${network}) ${also}.`
+}
+
+function holdingValue({ network, asset, balanceUsd, isPayable }: Holding): unknown {
+  return { network, asset, balance_usd: usdText(balanceUsd), payable: isPayable }
+}
+
+function statusValue(status: Status, wallet: WalletStatus): Readonly<Record<string, unknown>> {
   return {
     address: wallet.address,
     network: wallet.network,
     asset: wallet.asset,
     balance_usd: usdText(wallet.balanceUsd),
     held_usd: usdText(wallet.heldUsd),
+    spendable_usd: usdText(spendableOf(wallet)),
     open_attempts: status.openAttempts,
     caps: status.caps.map(({ scope, window, capUsd, availableUsd, resetsAt }) => ({
       scope,

@@ -26,6 +26,7 @@ export type WalletStatus = {
   readonly asset: string
   /** `undefined` when the chain could not be asked: unknown is not empty. */
   readonly balanceUsd: Usd | undefined
+  /** Reserved for payments under way; what is held for invoices is not the wallet's. */
   readonly heldUsd: Usd
 }
 
@@ -69,7 +70,7 @@ async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open:
     network: asset.network,
     asset: asset.symbol,
     balanceUsd: balance === undefined ? undefined : fromAtomic(balance, asset.decimals, 'down'),
-    heldUsd: addUsd(...open.map(({ heldUsd }) => heldUsd)),
+    heldUsd: addUsd(...open.filter(({ mode }) => mode !== 'invoice').map(({ heldUsd }) => heldUsd)),
   }
 }
 

@@ -79,6 +79,8 @@ export type WalletConfig = {
   readonly network: 'testnet' | 'mainnet'
   /** Absolute. */
   readonly keystore: string
+  /** A JSON-RPC endpoint that signs for an address. */
+  readonly signer?: { readonly url: Secret; readonly address: `0x${string}` }
   /** The raw private key, when `key_env` names a variable that is set. */
   readonly key?: Secret
   readonly password?: Secret
@@ -244,6 +246,7 @@ function walletOf(fields: ConfigFields['wallet'], base: string, state: string, e
   return {
     network: fields.network,
     keystore: fields.keystore === undefined ? join(state, 'wallet.json') : resolvePath(fields.keystore, base, environment),
+    ...(fields.signer === undefined ? {} : { signer: fields.signer }),
     ...(key === undefined ? {} : { key: new Secret(key) }),
     ...(password === undefined ? {} : { password: new Secret(password) }),
     ...(fields.password_file === undefined ? {} : { passwordFile: resolvePath(fields.password_file, base, environment) }),

@@ -51,6 +51,7 @@ const EXPANDABLE: readonly string[] = [
   'providers.*.models_url',
   'payment.accounts.*',
   'wallet.keystore',
+  'wallet.signer.url',
   'wallet.password_file',
   'wallet.rpc.*',
   'registry.path',

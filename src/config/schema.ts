@@ -87,13 +87,22 @@ const payment = block({
 
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'is not the name of an environment variable')
 
+const accountAddress = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address: 0x and 40 hex digits')
+  .transform((text) => text as `0x${string}`)
+
 const wallet = block({
   network: z.enum(['testnet', 'mainnet']).default('testnet'),
   keystore: line(4096).optional(),
   key_env: variableName.optional(),
+  signer: block({ url: baseUrlWithQuery(), address: accountAddress }).optional(),
   password_env: variableName.default('ROUTEPLANE_WALLET_PASSWORD'),
   password_file: line(4096).optional(),
   rpc: z.record(caip2, baseUrlWithQuery()).default({}),
+}).superRefine((fields, context) => {
+  if (fields.key_env !== undefined && fields.signer !== undefined)
+    complain(context, 'conflict', 'key_env and signer are both set: keep one', ['signer'])
 })
 
 /** RPC providers put keys into paths and queries, so the whole URL is a secret. */
@@ -115,10 +124,8 @@ const charge = block({
   prices: z.record(modelId, amount).default({}),
   pay_to: evmAddress.optional(),
   networks: z.array(caip2).min(1).max(4).optional(),
-  schemes: z
-    .array(z.enum(sellingSchemeNames))
-    .min(1)
-    .default([...sellingSchemeNames]),
+  // The chain is not asked yet what became of a Permit2 grant, so `upto` is taken only where it is written.
+  schemes: z.array(z.enum(sellingSchemeNames)).min(1).default(['batch-settlement', 'exact', 'evm/charge']),
   facilitator: block({ key_env: variableName.optional(), urls: z.array(baseUrl).max(8).default([]) }).prefault({}),
 }).refine(({ facilitator }) => facilitator.key_env !== undefined || facilitator.urls.length > 0, {
   message: 'needs a facilitator: key_env of a key that pays for gas, or urls of remote ones',

@@ -15,10 +15,13 @@ export const mpp: PaymentProtocol = {
   formats: [format],
   schemes: [evmCharge, tempoCharge],
   termsOf: ({ mpp: terms }) => terms,
-  overheadOf: (terms, networks) =>
-    terms.networks.some(
-      (network) => networks.includes(network) && assetsOf(network).some(({ transferMethod }) => transferMethod === 'tip20'),
-    )
-      ? TEMPO_FEE_USD
-      : ZERO_USD,
+  // Where a token of another network is taken too, nobody has to pay on Tempo: its fee must not make every call dearer.
+  overheadOf(terms, networks) {
+    const usable = terms.networks.filter((network) => networks.includes(network))
+    return usable.length > 0 && usable.every(isTempo) ? TEMPO_FEE_USD : ZERO_USD
+  },
+}
+
+function isTempo(network: string): boolean {
+  return assetsOf(network).some(({ transferMethod }) => transferMethod === 'tip20')
 }

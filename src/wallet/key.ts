@@ -8,6 +8,14 @@ const GENERATOR_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e
 /** The typed data that viem's account signs. */
 export type SignableTypedData = Parameters<PrivateKeyAccount['signTypedData']>[0]
 
+/** What signs, wherever the key itself lives. Only `local-wallet.ts` may ask it, after its policy. */
+export type SigningKey = {
+  readonly address: `0x${string}`
+  /** EIP-712. */
+  signTypedData(typedData: SignableTypedData): Promise<`0x${string}`>
+  signHash(hash: `0x${string}`): Promise<`0x${string}`>
+}
+
 /** Made by {@link readPrivateKey} or by opening a keystore. */
 export class WalletKey {
   readonly address: `0x${string}`

@@ -1,6 +1,7 @@
 /** Opens what a config says of wallet and networks: which key signs, on which networks, asked through which nodes. */
 import { createChain, type Chain } from '../chain/chain.ts'
 import { tempo } from '../../contracts-abi/assets.ts'
+import { checksumAddress } from '../chain/checksum.ts'
 import { DEFAULT_NETWORK, findNetwork } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -9,6 +10,7 @@ import { readPrivateKey } from './key.ts'
 import { openKeystore, readKeystoreAddress } from './keystore.ts'
 import { createLazyWallet } from './lazy-wallet.ts'
 import { createLocalWallet } from './local-wallet.ts'
+import { createRemoteKey, type RemoteKeyOptions } from './remote-key.ts'
 import { createPolicy, MAINNETS } from './policy.ts'
 import type { Wallet } from './wallet.ts'
 
@@ -18,15 +20,20 @@ export type WalletSources = {
   readonly keystore: string
   /** A raw key outranks the key file. */
   readonly key?: Secret
+  /** A key that lives elsewhere; it outranks the key file. */
+  readonly signer?: RemoteKeyOptions
   /** @returns `undefined` when nobody has said it. */
   password(): Promise<Secret | undefined>
   readonly clock: Clock
 }
 
-/** @returns `undefined` when there is neither a key nor a key file: everything but paying works without. */
+/** @returns `undefined` when there is neither a key, nor a signer, nor a key file: everything but paying works without. */
 export async function openWallet(sources: WalletSources): Promise<Wallet | undefined> {
   const policy = createPolicy({ clock: sources.clock, ...(sources.network === 'mainnet' ? { mainnets: MAINNETS } : {}) })
   if (sources.key !== undefined) return createLocalWallet({ key: await readPrivateKey(sources.key.reveal()), policy })
+  const { signer } = sources
+  if (signer !== undefined)
+    return createLocalWallet({ key: createRemoteKey({ ...signer, address: await checksumAddress(signer.address) }), policy })
   const address = await addressIn(sources.keystore)
   if (address === undefined) return undefined
   return createLazyWallet({ address, policy, openKey: () => unlock(sources) })

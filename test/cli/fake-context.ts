@@ -125,6 +125,7 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
         throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
       },
     },
+    holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),
     presets: { list: () => [], get: () => undefined, set: async () => {}, delete: async () => false },
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },

@@ -123,11 +123,12 @@ describe('wallet status', () => {
   it('gives every amount its currency and network', async () => {
     const { world } = createWalletWorld({ routeplane: { status: async () => ({ ...emptyStatus, wallet, caps, openAttempts: 1 }) } })
     expect((await world.run('wallet', 'status')).out).toMatchInlineSnapshot(`
-      "address  0x2c7536E3605D9C16a7a3D7b1898e529396a65c23
-      network  eip155:84532
-      balance  $3.10 USDC
-      held     $0.002 USDC
-      open     1 payment
+      "address    0x2c7536E3605D9C16a7a3D7b1898e529396a65c23
+      network    eip155:84532
+      balance    $3.10 USDC
+      held       $0.002 USDC
+      spendable  $3.098 USDC
+      open       1 payment
 
       SCOPE  WINDOW          CAP    LEFT    ANEW (UTC)
       all    day:2026-11-20  $5.00  $4.998
@@ -144,7 +145,7 @@ describe('wallet status', () => {
     const { world } = createWalletWorld({
       routeplane: { status: async () => ({ ...emptyStatus, wallet: { ...wallet, balanceUsd: undefined } }) },
     })
-    expect((await world.run('wallet', 'status')).out).toContain('balance  unknown (USDC): the chain could not be asked')
+    expect((await world.run('wallet', 'status')).out).toContain('balance    unknown (USDC): the chain could not be asked')
     expect(JSON.parse((await world.run('wallet', 'status', '--format', 'json')).out)).toMatchObject({ balance_usd: null })
   })
 

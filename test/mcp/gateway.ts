@@ -171,6 +171,7 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
     },
+    holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),
     invoices: { list: async () => [], statement: async () => undefined, close: async () => undefined },
     approvals: { list: async () => [], decide: () => Promise.reject(new Error('not here')) },
