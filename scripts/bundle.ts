@@ -12,6 +12,9 @@ const programs = ['routeplane-mcp', 'routeplane'] as const
 /** Packages with a native part: a bundle cannot carry it, so they are loaded from node_modules. */
 const external = ['libsql']
 
+/** Its main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. */
+const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
+
 /**
  * Packages that cost more to load than all of our own start-up (`viem` alone about a quarter of a second) and that no
  * program needs before its first payment or first chain call: behind an `import()`, or the build fails.
@@ -48,6 +51,7 @@ export async function bundlePrograms(): Promise<string[]> {
     platform: 'node',
     target: 'node20.19',
     external,
+    alias,
     packages,
     banner: { js: banner },
     legalComments: 'none',
