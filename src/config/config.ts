@@ -77,6 +77,8 @@ export type Budget = RollingCaps & {
 
 export type WalletConfig = {
   readonly network: 'testnet' | 'mainnet'
+  /** CAIP-2 ids of the networks it pays on, its own first; those of `network` when absent. */
+  readonly networks?: readonly string[]
   /** Absolute. */
   readonly keystore: string
   /** A JSON-RPC endpoint that signs for an address. */
@@ -245,6 +247,7 @@ function walletOf(fields: ConfigFields['wallet'], base: string, state: string, e
   const password = environment.get(fields.password_env)
   return {
     network: fields.network,
+    ...(fields.networks === undefined ? {} : { networks: fields.networks }),
     keystore: fields.keystore === undefined ? join(state, 'wallet.json') : resolvePath(fields.keystore, base, environment),
     ...(fields.signer === undefined ? {} : { signer: fields.signer }),
     ...(key === undefined ? {} : { key: new Secret(key) }),
