@@ -76,6 +76,8 @@ async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
     return readRefusal(response, signed)
   } catch (thrown) {
     const why = toRouteplaneError(thrown)
+    // Whoever sends it elsewhere would do so again; the credential goes nowhere but where it was made for.
+    if (why.code === 'redirect_refused') return { kind: 'refused', why }
     return why.details.sent === false ? { kind: 'unsent', why } : { kind: 'again', why }
   }
 }
@@ -214,6 +216,11 @@ async function receive(call: PaidCall, signed: SignedCall, response: HttpRespons
   const { plan, attach } = signed
   const claim = signed.format.readClaim(response)
   if (claim === 'invalid') deps.log.warn('receipt header cannot be read', { attempt: call.attemptId, provider: call.endpoint.provider.id })
+  if (typeof claim === 'object' && claim.amount !== undefined && claim.amount > plan.amount) {
+    // The chain lets nobody take it; whoever says so all the same keeps books that are not to be trusted.
+    const said = { attempt: call.attemptId, provider: call.endpoint.provider.id, amount: String(claim.amount), signed: String(plan.amount) }
+    deps.log.error('provider says that it took more than was signed', said)
+  }
   const payment = openPayment(call, signed, claim, deps)
   const received = await plan.agreed.scheme.receive?.({ call, plan, response, claim, attach }, deps)
   return { response: received ?? response, payment }

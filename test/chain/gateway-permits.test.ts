@@ -28,7 +28,13 @@ type Scheme = PermitProvider['schemes'][number]
 const schemes: readonly Scheme[] = ['exact', 'upto']
 const dear = { prompt: '0.000001', completion: '0.000005' }
 
-type Shop = { readonly seller: PermitProvider; readonly world: World; readonly url: string; verify(id: string): Promise<boolean> }
+type Shop = {
+  readonly seller: PermitProvider
+  readonly world: World
+  readonly url: string
+  readonly logged: readonly string[]
+  verify(id: string): Promise<boolean>
+}
 type ShopOptions = {
   readonly faults?: PermitFaults
   readonly approved?: bigint
@@ -55,7 +61,7 @@ async function open(scheme: Scheme, { faults = {}, approved = 1_000_000n, funds,
   if (approved > 0n) await approvePermits(anvil.rpc, asset.address, world.payer, approved)
   const engine = await openEngine(world)
   const verify = async (id: string) => (await engine.routeplane.receipts.verify(id)).verified
-  return { seller, world, url: await engine.serve(), verify }
+  return { seller, world, url: await engine.serve(), logged: engine.logged, verify }
 }
 
 describe.each(schemes)('%s over Permit2', (scheme) => {
@@ -126,14 +132,26 @@ describe.each(schemes)('%s over Permit2', (scheme) => {
 })
 
 describe('a ceiling', () => {
-  it('is not offered without the facilitator that may settle it', async () => {
+  it.each<[string, object]>([
+    ['without', { facilitatorAddress: undefined }],
+    ['with a wrong name for', { facilitatorAddress: '0xevil' }],
+    ['with nobody as', { facilitatorAddress: `0x${'0'.repeat(40)}` }],
+  ])('is not signed %s the facilitator that may settle it', async (_, more) => {
     const { world, url } = await open('upto', {
-      faults: {
-        mutateChallenge: (offers) => offers.map(({ extra: { facilitatorAddress: _gone, ...extra }, ...offer }) => ({ ...offer, extra })),
-      },
+      faults: { mutateChallenge: (offers) => offers.map(({ extra, ...offer }) => ({ ...offer, extra: { ...extra, ...more } })) },
     })
-    expect((await ask(url)).error).toMatchObject({ code: 'unsupported_scheme', money: 'untouched' })
+    expect((await ask(url)).error).toMatchObject({ code: 'bad_challenge', money: 'untouched' })
     expectUntouched(await readBooks(world))
+  })
+
+  it('is paid by what the chain shows, and a seller who says that it took more is told on', async () => {
+    const { world, url, logged } = await open('upto', { faults: { mutateReceipt: (receipt) => ({ ...receipt, amount: '1000000' }) } })
+    expect((await ask(url)).status).toBe(200)
+    const books = await closedBooks(world)
+    const { amountAuthorized = 0n, amountSettled = 0n } = books.rows[0]?.payment ?? {}
+    expect(amountSettled < amountAuthorized).toBe(true)
+    expectBalanced(books)
+    expect(logged.some((line) => line.includes('provider says that it took more than was signed'))).toBe(true)
   })
 })
 

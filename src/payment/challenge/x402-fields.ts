@@ -55,11 +55,12 @@ export function readClaimHeader(header: string | undefined): SettlementClaim | '
 
 function toClaim(value: Record<string, unknown>): SettlementClaim | 'invalid' {
   if (typeof value.success !== 'boolean') return 'invalid'
-  const transaction = value.transaction
+  const { transaction, amount } = value
   return {
     success: value.success,
     ...(typeof transaction === 'string' && /^0x[0-9a-fA-F]{64}$/.test(transaction) ? { transaction: transaction as `0x${string}` } : {}),
     ...(typeof value.errorReason === 'string' ? { errorReason: value.errorReason.slice(0, 120) } : {}),
+    ...(typeof amount === 'string' && /^\d{1,78}$/.test(amount) ? { amount: BigInt(amount) } : {}),
     ...chargeOf(value['extra']),
   }
 }

@@ -27,10 +27,11 @@ export const exactPermit2: Scheme = {
 export const upto: Scheme = {
   id: 'upto',
   transactionsPerThousandCalls: 1_000,
-  matches: ({ format, raw }) => format === 'x402-v2' && facilitatorIn(raw) !== undefined,
+  matches: ({ format }) => format === 'x402-v2',
+  flaw: ({ raw }) => (facilitatorIn(raw) === undefined ? 'the offer names no facilitator that may settle it' : undefined),
   async plan(input, world) {
     const facilitator = facilitatorIn(input.agreed.terms.raw)
-    if (facilitator === undefined) throw new RouteplaneError('bad_challenge', 'the offer names no facilitator to settle it')
+    if (facilitator === undefined) throw new RouteplaneError('bad_challenge', 'the offer names no facilitator that may settle it')
     return { ...(await planPermit(input, world, permit2Ceiling.id)), particulars: { facilitator } }
   },
   sign: (plan, world) => signPermit(plan, world, { kind: 'upto', facilitator: plan.particulars?.['facilitator'] as `0x${string}` }),
@@ -41,7 +42,7 @@ const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 /** The one address that may settle an `upto` payment; without it nobody could. */
 function facilitatorIn(raw: unknown): `0x${string}` | undefined {
   const address = isRecord(raw) && isRecord(raw['extra']) ? raw['extra']['facilitatorAddress'] : undefined
-  return typeof address === 'string' && ADDRESS.test(address) ? (address as `0x${string}`) : undefined
+  return typeof address === 'string' && ADDRESS.test(address) && !/^0x0+$/.test(address) ? (address as `0x${string}`) : undefined
 }
 
 async function planPermit({ call, agreed, validBeforeSeconds }: PlanInput, world: SchemeWorld, proof: string): Promise<SigningPlan> {
