@@ -61,6 +61,7 @@ export const chat: Protocol = {
   upstream: {
     encodeRequest: never,
     forward: never,
+    limitOutput: never,
     authorize: never,
     decodeResult: never,
     decodeStream: never,

@@ -89,6 +89,7 @@ describe('defaults', () => {
           "pollSeconds": 60,
         },
         "routing": {
+          "clampToBudget": false,
           "explorationShare": 0.02,
           "maxAttempts": 6,
         },
