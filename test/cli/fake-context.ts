@@ -126,6 +126,9 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
       reconcile: async () => {
         throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
       },
+      reconcileAll: async () => {
+        throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
+      },
     },
     holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),
