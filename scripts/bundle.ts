@@ -10,10 +10,10 @@ const root = resolve(fileURLToPath(import.meta.url), '../..')
 const programs = ['routeplane-mcp', 'routeplane'] as const
 
 /**
- * Packages with a native part: a bundle cannot carry it, so they are loaded from node_modules. And the older MCP package, which
- * mppx asks for only where it is served over MCP by that package: never here.
+ * Packages with a native part: a bundle cannot carry it, so they are loaded from node_modules. And mppx, which asks for packages
+ * that nobody here needs, and uses so much of zod that every start would read it.
  */
-const external = ['libsql', '@modelcontextprotocol/sdk']
+const external = ['libsql', 'mppx']
 
 /** Its main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. */
 const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }

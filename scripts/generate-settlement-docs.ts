@@ -19,6 +19,9 @@ the most that the request can cost, plus the margin, or the model's own price. W
 "Again" is what the same request with the same payment gets: it is never charged twice. While the first is being answered, every
 copy gets 409 with \`retry-after\`. An answer is kept for a day, up to 1 MiB, and outlives the process. A payment whose settlement is
 not known yet is answered with 503 and no new challenge.
+
+A payment that was collected and whose answer broke off stays in the books as its payer's credit: the same request with the same
+payment is answered again, three times at most, by whichever provider can, and nothing more is charged.
 `
 
 const titles: Readonly<Record<Charging, string>> = { quote: 'Whole or nothing', usage: 'Metered' }

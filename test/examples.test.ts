@@ -8,7 +8,7 @@ import { root } from './support/sources.ts'
 
 const examples = readdirSync(join(root, 'examples')).filter((name) => existsSync(join(root, 'examples', name, 'index.ts')))
 
-test.each(examples)('%s ends with 0', { timeout: 60_000 }, async (name) => {
+test.each(examples)('%s ends with 0', { timeout: 120_000 }, async (name) => {
   const run = promisify(execFile)(process.execPath, ['--import', 'tsx', join('examples', name, 'index.ts')], { cwd: root })
   await expect(run).resolves.toMatchObject({ stderr: '' })
 })

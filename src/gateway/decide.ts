@@ -132,7 +132,7 @@ function applyPreset(call: GatewayCall, context: GatewayContext): Applied {
   if (texts.length > MAX_MODELS)
     throw new RouteplaneError('invalid_request', `models lists ${texts.length} entries; at most ${MAX_MODELS} are walked`)
   if (texts.length === 0 || texts.some((text) => text === ''))
-    throw new RouteplaneError('invalid_request', `preset ${name} names no model, and neither does the request`)
+    throw new RouteplaneError('invalid_request', 'neither the request nor a preset names a model')
   return { preset, extensions: merged, texts }
 }
 

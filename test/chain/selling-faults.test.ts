@@ -1,13 +1,21 @@
 /** What goes wrong between a caller who pays, the gateway, its facilitator and its provider: nobody pays twice, nobody eats free. */
 import { encodePaymentSignatureHeader } from '@x402/core/http'
-import type { FacilitatorClient } from '@x402/core/server'
 import type { PaymentPayload } from '@x402/core/types'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createFacilitatorApp } from '../../src/demo/facilitator.ts'
-import { listen } from '../../src/demo/listen.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { startUpstream, type Script, type Step } from '../support/upstream.ts'
-import { chatWire, createBuyer, openShop, order, salesOf, signFor, writeShop, type ShopOptions, type ShopWorld } from '../support/shop.ts'
+import {
+  chatWire,
+  createBuyer,
+  openShop,
+  order,
+  salesOf,
+  signFor,
+  startFacilitator,
+  writeShop,
+  type ShopOptions,
+  type ShopWorld,
+} from '../support/shop.ts'
 import { startChild } from './children/start.ts'
 
 const current = useDemoNetwork()
@@ -45,13 +53,6 @@ async function writeKeyed(script: Script, options: Partial<ShopOptions> = {}) {
 }
 
 const transfers = async ({ payTo }: ShopWorld) => current().chain.balanceOf(current().asset.address, payTo)
-
-/** A facilitator over HTTP with its wires in a test's hands. */
-async function startFacilitator(wrap: (client: FacilitatorClient) => FacilitatorClient): Promise<string> {
-  const { port, stop } = await listen(createFacilitatorApp(wrap(current().facilitator.client)))
-  onTestFinished(stop)
-  return `{ urls: ["http://127.0.0.1:${port}"] }`
-}
 
 describe('a payment', () => {
   it('made for one request buys no other, neither before nor after it was used', async () => {
@@ -186,7 +187,7 @@ describe('a facilitator', () => {
 
   it('that dies while it settles leaves the payment good, and nobody is asked to pay anew', async () => {
     let isDown = true
-    const facilitator = await startFacilitator((client) => ({
+    const facilitator = await startFacilitator(current(), (client) => ({
       ...client,
       settle: async (payload, requirements) => {
         if (isDown) throw new Error('down')
@@ -206,7 +207,7 @@ describe('a facilitator', () => {
   })
 
   it('whose answer is lost after it has settled is believed on the word of the chain', async () => {
-    const facilitator = await startFacilitator((client) => ({
+    const facilitator = await startFacilitator(current(), (client) => ({
       ...client,
       settle: async (payload, requirements) => {
         await client.settle(payload, requirements)

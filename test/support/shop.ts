@@ -1,5 +1,6 @@
 /** A gateway that sells: an engine with `charge`, a token of its operator's, and callers with wallets and official clients. */
 import { x402Client, x402HTTPClient } from '@x402/core/client'
+import type { FacilitatorClient } from '@x402/core/server'
 import type { PaymentRequired, SettleResponse } from '@x402/core/types'
 import { decodePaymentResponseHeader } from '@x402/core/http'
 import { wrapFetchWithPayment } from '@x402/fetch'
@@ -7,6 +8,8 @@ import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { UptoEvmScheme } from '@x402/evm/upto/client'
 import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
 import { foldParts } from '../../src/completion/fold.ts'
+import { createFacilitatorApp } from '../../src/demo/facilitator.ts'
+import { listen } from '../../src/demo/listen.ts'
 import type { DemoNetwork } from '../../src/demo/network.ts'
 import { serveHttp } from '../../src/http/serve.ts'
 import type { SaleRow } from '../../src/ledger/sale.ts'
@@ -47,6 +50,13 @@ export async function writeShop(network: DemoNetwork, options: ShopOptions): Pro
     lines: ['charge:', ...charge, ...(options.lines ?? [])],
   })
   return { ...world, payTo, variables: { ...world.variables, [FACILITATOR_KEY]: key } }
+}
+
+/** A facilitator over HTTP with its wires in a test's hands. @returns what is written under `facilitator`. */
+export async function startFacilitator(network: DemoNetwork, wrap: (client: FacilitatorClient) => FacilitatorClient): Promise<string> {
+  const { port, stop } = await listen(createFacilitatorApp(wrap(network.facilitator.client)))
+  onTestFinished(stop)
+  return `{ urls: ["http://127.0.0.1:${port}"] }`
 }
 
 export type Shop = { readonly url: string; readonly engine: TestEngine; readonly world: ShopWorld }

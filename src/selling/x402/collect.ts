@@ -16,7 +16,8 @@ export type Collecting = {
 }
 
 export type Collected =
-  | { readonly state: 'settled'; readonly receipt: SettleResponse }
+  /** `amount` is what moved, in base units: of a metered payment whose settlement was lost, the chain knows best. */
+  | { readonly state: 'settled'; readonly amount: Atomic; readonly receipt: SettleResponse }
   | { readonly state: 'refused' | 'unknown'; readonly reason: string }
 
 /** What an earlier attempt may have done comes first: the chain knows, and asking it costs nothing. */
@@ -34,7 +35,7 @@ export async function collect(collecting: Collecting): Promise<Collected> {
     const seen = await readFate(collecting)
     return seen === 'open' ? { state: 'unknown', reason: toRouteplaneError(thrown).code } : seen
   }
-  if (answer.success) return { state: 'settled', receipt: answer }
+  if (answer.success) return { state: 'settled', amount: collecting.amount, receipt: answer }
   const seen = await readFate(collecting)
   if (seen !== 'open') return seen
   const reason = answer.errorReason ?? 'settlement_failed'
@@ -42,14 +43,19 @@ export async function collect(collecting: Collecting): Promise<Collected> {
 }
 
 /** A chain that cannot be asked leaves the outcome unknown: it neither frees nor charges the payer. */
-async function readFate({ scheme, payment, amount, chainOf }: Collecting): Promise<Collected | 'open'> {
+async function readFate({ scheme, payment, chainOf }: Collecting): Promise<Collected | 'open'> {
   try {
-    const fate = await scheme.fateOf(chainOf(payment.network), payment)
+    const chain = chainOf(payment.network)
+    const fate = await scheme.fateOf(chain, payment)
     if (fate === undefined || fate.fate === 'open') return 'open'
+    if (fate.fate === 'diverted' && (await chain.latestBlock()).timestampSeconds <= payment.validBeforeSeconds) {
+      // The nonce is used, and a node may show that before it shows the transfer.
+      return { state: 'unknown', reason: 'authorization_used' }
+    }
     if (fate.fate !== 'transferred') return { state: 'refused', reason: `authorization_${fate.fate}` }
-    const { transaction } = fate.transfer
+    const { amount, transaction } = fate.transfer
     const network = payment.network as SettleResponse['network']
-    return { state: 'settled', receipt: { success: true, transaction, network, payer: payment.payer, amount: amount.toString() } }
+    return { state: 'settled', amount, receipt: { success: true, transaction, network, payer: payment.payer, amount: amount.toString() } }
   } catch (thrown) {
     return { state: 'unknown', reason: toRouteplaneError(thrown).code }
   }

@@ -134,7 +134,7 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
       const collecting = { scheme: way.scheme, payment, amount, chainOf: options.chainOf, settle: () => settling.settle(amount) }
       const collected = isFirst ? await collect(collecting) : await collectAgain(collecting)
       isFirst = false
-      return toSettlement(collected, amount, presented.version)
+      return toSettlement(collected, presented.version)
     },
     cancel: () => settling.cancel(),
   }
@@ -207,9 +207,9 @@ function termsV1({ scheme, v1Name, asset }: Way, payment: SalePayment): object {
   }
 }
 
-function toSettlement(collected: Collected, amount: Atomic, version: 1 | 2): Settlement {
+function toSettlement(collected: Collected, version: 1 | 2): Settlement {
   if (collected.state !== 'settled') return collected
-  const { receipt } = collected
+  const { receipt, amount } = collected
   return {
     state: 'settled',
     amount,

@@ -1,5 +1,5 @@
 /** `upto`: a ceiling is signed, and what was delivered is taken of it. */
-import { readPermit2 } from './exact.ts'
+import { permitFate, readPermit } from './permit2.ts'
 import type { SellingScheme } from './scheme.ts'
 
 export const upto: SellingScheme = {
@@ -11,6 +11,6 @@ export const upto: SellingScheme = {
     const { UptoEvmScheme } = await import('@x402/evm/upto/server')
     return new UptoEvmScheme()
   },
-  read: readPermit2,
-  fateOf: () => Promise.resolve(undefined),
+  read: readPermit,
+  fateOf: permitFate,
 }

@@ -1,0 +1,42 @@
+/** What the schemes share whose money moves through Permit2: how a grant is read, and what the chain says became of it. */
+import type { Chain } from '../../../chain/chain.ts'
+import { permitFateOf, type Fate } from '../../../chain/confirm.ts'
+import type { SalePayment } from '../../../ledger/sale.ts'
+import { isRecord } from '../../../lib/json.ts'
+import type { Atomic } from '../../../money.ts'
+import { invalid, member, type Signed } from '../read.ts'
+
+/** Nonces of Permit2 are numbers of their own kind. */
+const PERMIT2 = 'permit2:'
+
+export function isPermit(payload: Record<string, unknown>): boolean {
+  return isRecord(payload['permit2Authorization'])
+}
+
+/** Reads a grant with a witness. @throws RouteplaneError `invalid_payment`. */
+export function readPermit(payload: Record<string, unknown>): Signed {
+  const grant = member.record(payload, 'permit2Authorization')
+  const permitted = member.record(grant, 'permitted')
+  member.hex(payload, 'signature')
+  const nonce = member.integer(grant, 'nonce')
+  if (nonce >= 1n << 256n) throw invalid('nonce of the payment is malformed')
+  return {
+    payer: member.address(grant, 'from'),
+    nonce: `${PERMIT2}${nonce}`,
+    amount: member.integer(permitted, 'amount') as Atomic,
+    validBeforeSeconds: member.integer(grant, 'deadline'),
+  }
+}
+
+/**
+ * Judges a grant by its bit in Permit2's bitmap and by the transfer that carried its nonce, of at most what was offered.
+ *
+ * @returns `undefined` for a payment that is no grant.
+ */
+export async function permitFate(chain: Chain, payment: SalePayment): Promise<Fate | undefined> {
+  if (!payment.nonce.startsWith(PERMIT2)) return undefined
+  const nonce = `0x${BigInt(payment.nonce.slice(PERMIT2.length)).toString(16).padStart(64, '0')}` as const
+  const { asset, payee, payer, amountOffered, validBeforeSeconds } = payment
+  const address = { asset: asset as `0x${string}`, payee: payee as `0x${string}`, payer: payer as `0x${string}` }
+  return permitFateOf(chain, { ...address, nonce, amount: amountOffered, validBeforeSeconds })
+}
