@@ -40,7 +40,7 @@ describe('help', () => {
         receipts verify             Compare one payment with the chain.
         receipts export             Write all payments as CSV or JSON, oldest first.
         receipts statement          Show what a provider was paid in a month, with its totals.
-        reconcile                   Compare the ledger with the chain and end what was left open.
+        reconcile                   Compare the ledger with the chains and end what was left open.
         keys create                 Make a key for a caller; it is shown once.
         keys list                   List the keys of callers.
         keys revoke                 End a key at once.
