@@ -31,5 +31,6 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     signTransfer: async (authorization, grant) => (await unlocked()).signTransfer(authorization, grant),
     signDeposit: async (deposit, grant) => (await unlocked()).signDeposit(deposit, grant),
     signTempoTransfer: async (transfer, grant) => (await unlocked()).signTempoTransfer(transfer, grant),
+    signTempoOpening: async (opening, grant) => (await unlocked()).signTempoOpening(opening, grant),
   }
 }

@@ -100,6 +100,7 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
       read(() => transfers.find(({ nonce, transaction }) => nonce === query.nonce && (query.transaction ?? transaction) === transaction)),
     findCancellation: () => read(() => undefined),
     findMemoTransfer: () => read(() => undefined),
+    findOpening: () => read(() => undefined),
     quoteTempo: () => read(() => ({ gas: 0n, maxFeePerGas: 0n })),
     transfersFrom: () => read(() => transfers),
   }

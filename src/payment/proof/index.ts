@@ -5,8 +5,9 @@ import { eip3009 } from './eip3009.ts'
 import { voucher } from './voucher.ts'
 import type { Evidence, Proof, ProofSources } from './proof.ts'
 import { tempo } from './tempo.ts'
+import { tempoOpening } from './tempo-opening.ts'
 
-const proofs: readonly Proof[] = [eip3009, voucher, tempo]
+const proofs: readonly Proof[] = [eip3009, voucher, tempo, tempoOpening]
 
 /** @throws RouteplaneError `internal` for a kind that this version does not know: its money stays held. */
 export function proofOf({ proof }: Pick<AttemptPayment, 'proof'>): Proof {

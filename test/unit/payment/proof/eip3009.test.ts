@@ -27,6 +27,7 @@ function chainOf({ used = false, seconds = VALID_BEFORE - 1n, transfer: found, c
     findTransfer: async ({ transaction = TRANSACTION }) => (transaction === TRANSACTION ? found : undefined),
     findCancellation: async () => (canceled ? place : undefined),
     findMemoTransfer: async () => undefined,
+    findOpening: async () => undefined,
     quoteTempo: async () => ({ gas: 0n, maxFeePerGas: 0n }),
     transfersFrom: async () => [],
     channel: async () => ({ balance: atomic(0n), claimed: atomic(0n) }),
