@@ -50,6 +50,16 @@ export const contractTargets: readonly ContractTarget[] = [
     constant,
     sentence: `The compiled ${what}; written by scripts/compile-contracts.ts from test/contracts/PaymentChannels.sol.`,
   })),
+  ...[
+    { contract: 'ExactPermits', file: 'exact-permits', constant: 'exactPermitsCode', what: 'exact proxy' },
+    { contract: 'CeilingPermits', file: 'ceiling-permits', constant: 'ceilingPermitsCode', what: 'proxy of ceilings' },
+  ].map(({ contract, file, constant, what }) => ({
+    source: 'test/contracts/PermitProxies.sol',
+    contract,
+    target: `src/demo/${file}-artifact.ts`,
+    constant,
+    sentence: `The compiled ${what}; written by scripts/compile-contracts.ts from test/contracts/PermitProxies.sol.`,
+  })),
 ]
 
 /**

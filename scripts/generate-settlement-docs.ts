@@ -14,7 +14,7 @@ With \`charge:\` in the config, a caller without a key pays per call. He is aske
 the most that the request can cost, plus the margin, or the model's own price. What is then taken depends on how the answer ends.
 
 - **Whole or nothing** (\`exact\`, and \`evm/charge\` of MPP): the quote is collected beside the answer, from its first part on; only the end waits for it.
-- **Metered** (\`upto\`): what was delivered is collected at the end, never more than the quote.
+- **Metered** (channels, \`upto\`): what was delivered is collected at the end, never more than the quote.
 
 "Again" is what the same request with the same payment gets: it is never charged twice. While the first is being answered, every
 copy gets 409 with \`retry-after\`. An answer is kept for a day, up to 1 MiB, and outlives the process. A payment whose settlement is

@@ -5,9 +5,10 @@ import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import type { Atomic } from '../money.ts'
 import { connect } from './client.ts'
+import { findPermitTransfer, permitState } from './permit2.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
 import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
-import { payerLogs, payerLogsOf } from './logs.ts'
+import { payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
 import { assetsOf } from './networks.ts'
 import { findOpening, readReserve } from './tempo-channel.ts'
 import type { OpeningQuery } from './tempo-channel.ts'
@@ -37,6 +38,12 @@ export type Chain = {
   /** Finds the transfer of one authorization; `undefined` when the blocks searched do not have it. */
   findTransfer(query: TransferQuery): Promise<TransferEvidence | undefined>
   findCancellation(query: AuthorizationQuery): Promise<CancellationEvidence | undefined>
+  /** What `spender` may still take of the owner's tokens, in base units. */
+  allowanceOf(asset: Address, owner: Address, spender: Address): Promise<Atomic>
+  /** Whether the nonce of a Permit2 signature transfer is spent or invalidated. */
+  permitState(payer: Address, nonce: `0x${string}`, atBlock?: bigint): Promise<AuthorizationState>
+  /** Finds the transfer of a Permit2 signature, of at most `amount`; `undefined` when the blocks searched do not have it. */
+  findPermitTransfer(query: TransferQuery): Promise<TransferEvidence | undefined>
   /** Finds the transfer with a memo, on networks whose tokens have one; its `nonce` is the memo. Up to `toBlock` when given. */
   findMemoTransfer(query: MemoQuery): Promise<TransferEvidence | undefined>
   /** What a Tempo transaction may cost its sender: the node's estimate of its work, and the price of it now. */
@@ -123,6 +130,14 @@ export function createChain(options: ChainOptions): Chain {
     safeBlock: () => read('safe block', (client) => readBlock(client, 'safe')),
     findTransfer: (query) => read('transfer', (client) => findTransfer(client, query)),
     findCancellation: (query) => read('cancellation', (client) => findCancellation(client, query)),
+    allowanceOf: (asset, owner, spender) =>
+      read('allowance', async (client) => {
+        const allowance = await client.readContract({ address: asset, abi: erc20Abi, functionName: 'allowance', args: [owner, spender] })
+        return allowance as Atomic
+      }),
+    permitState: (payer, nonce, atBlock) => read('permit state', (client) => permitState(client, payer, nonce, atBlock)),
+    findPermitTransfer: (query) =>
+      read('permit transfer', async (client) => findPermitTransfer(client, query, await searchRange(client, query))),
     findMemoTransfer: (query) => read('transfer', (client) => findMemoTransfer(client, query)),
     quoteTempo: (call) => read('fee', (client) => quoteTempo(client, options.network, call)),
     transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
@@ -190,13 +205,16 @@ async function findCancellation(client: PublicClient, query: AuthorizationQuery)
 }
 
 async function newestLog(client: PublicClient, query: AuthorizationQuery, kind: PayerLog['kind']): Promise<PayerLog | undefined> {
-  const { number: toBlock } = await readBlock(client, 'latest')
-  const fromBlock = query.fromBlock ?? (toBlock > LOOKBACK_BLOCKS ? toBlock - LOOKBACK_BLOCKS : 0n)
-  for await (const logs of payerLogs(client, query, { fromBlock, toBlock })) {
+  for await (const logs of payerLogs(client, query, await searchRange(client, query))) {
     const found = logs.find((log) => log.kind === kind && 'nonce' in log && sameHex(log.nonce, query.nonce))
     if (found !== undefined) return found
   }
   return undefined
+}
+
+async function searchRange(client: PublicClient, { fromBlock }: AuthorizationQuery): Promise<BlockRange> {
+  const { number: toBlock } = await readBlock(client, 'latest')
+  return { fromBlock: fromBlock ?? (toBlock > LOOKBACK_BLOCKS ? toBlock - LOOKBACK_BLOCKS : 0n), toBlock }
 }
 
 async function transfersFrom(client: PublicClient, query: TransferRange): Promise<readonly TransferEvidence[]> {

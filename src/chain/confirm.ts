@@ -57,6 +57,21 @@ export async function awaitFate(chain: Chain, query: FateQuery, options: WaitOpt
   }
 }
 
+/**
+ * Judges a Permit2 signature transfer of at most `amount` now. Permit2 takes it until its deadline's own second.
+ *
+ * @throws RouteplaneError as every read of {@link Chain}.
+ */
+export async function permitFateOf(chain: Chain, query: FateQuery): Promise<Fate> {
+  const block = await chain.latestBlock()
+  const state = await chain.permitState(query.payer, query.nonce, block.number)
+  if (state === 'unused') {
+    return block.timestampSeconds > query.validBeforeSeconds ? { fate: 'expired', atBlock: block } : { fate: 'open' }
+  }
+  const transfer = await chain.findPermitTransfer(query)
+  return transfer === undefined ? { fate: 'diverted' } : { fate: 'transferred', transfer, final: await isSafe(chain, transfer) }
+}
+
 /** A network without a safe head leaves a transfer confirmed, never final. */
 async function isSafe(chain: Chain, transfer: TransferEvidence): Promise<boolean> {
   return chain.safeBlock().then(

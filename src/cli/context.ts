@@ -60,6 +60,8 @@ export type HttpOptions = {
 export type McpOptions = { readonly stdout: Writable; readonly log: Log; readonly signal: AbortSignal }
 
 export type DemoOptions = {
+  /** One provider for each way of paying, and a table, instead of the story. */
+  readonly schemes: boolean
   /** Stay up after the story, on the usual port. */
   readonly keep: boolean
   readonly say: (line: string) => void

@@ -5,21 +5,19 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { stateDirectory, withVariable } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
-import { DEFAULT_PORT } from '../config/schema.ts'
 import { ANVIL_MEGABYTES, ensureAnvil } from '../demo/fetch-anvil.ts'
 import { startDemoNetwork, type DemoNetwork } from '../demo/network.ts'
 import type { PaidProvider } from '../demo/paid-provider.ts'
-import type { Log } from '../lib/log.ts'
 import { formatUsd, fromAtomic } from '../money.ts'
 import { systemClock } from '../lib/clock.ts'
 import { createId } from '../lib/id.ts'
-import { createRouteplane, type Routeplane } from '../routeplane.ts'
+import type { Routeplane } from '../routeplane.ts'
 import type { DemoOptions } from './context.ts'
+import { withGateway } from './demo-gateway.ts'
 import { completeOverHttp, completeOverMcp, MAX_TOKENS, type DemoAnswer, type DemoQuestion } from './demo-calls.ts'
 import { fields, money } from './output.ts'
 import { aborted } from './serve.ts'
 import { textCall } from './text-call.ts'
-import { readVersion } from './version.ts'
 
 const MODEL = 'demo/echo'
 const KEY_VARIABLE = 'ROUTEPLANE_DEMO_KEY'
@@ -55,40 +53,6 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   } finally {
     await network.stop()
     await rm(directory, { recursive: true, force: true })
-  }
-}
-
-async function withGateway(
-  config: Config,
-  log: Log,
-  keep: boolean,
-  work: (routeplane: Routeplane, url: string) => Promise<void>,
-): Promise<void> {
-  const [{ serveHttp }, { protocols }, { foldParts }] = await Promise.all([
-    import('../http/serve.ts'),
-    import('../protocol/index.ts'),
-    import('../completion/fold.ts'),
-  ])
-  const routeplane = await createRouteplane(config, { log, version: readVersion() })
-  try {
-    const port = keep ? DEFAULT_PORT : 0
-    const server = await serveHttp(routeplane, {
-      host: '127.0.0.1',
-      port,
-      skipAuth: true,
-      log,
-      protocols,
-      foldParts,
-      version: readVersion(),
-      mcp: async () => (await import('../mcp/http.ts')).createMcpHttp(routeplane, { log, version: readVersion() }),
-    })
-    try {
-      await work(routeplane, server.url)
-    } finally {
-      await server.close()
-    }
-  } finally {
-    await routeplane.close()
   }
 }
 

@@ -28,6 +28,11 @@ export function createEngine(): Engine {
       return serveMcpStdio(open, { ...options, version: readVersion() })
     },
     async runDemo(options) {
+      if (options.schemes) {
+        const { runSchemes } = await import('./demo-schemes.ts')
+        await runSchemes(options)
+        return
+      }
       const { runDemo } = await import('./demo-story.ts')
       await runDemo(options)
     },

@@ -36,8 +36,7 @@ export function viewChannels(world: ChannelWorld & { readonly transport: Transpo
     },
     async close(id) {
       const channel = await find(id)
-      const ask: AskSeller = (headers) =>
-        world.transport(questionTo(channel, headers), { signal: AbortSignal.timeout(PATIENCE_MS) })
+      const ask: AskSeller = (headers) => world.transport(questionTo(channel, headers), { signal: AbortSignal.timeout(PATIENCE_MS) })
       return channel.opening === undefined ? refundChannel(channel, ask, x402V2, world) : closeSession(channel, ask, world)
     },
     withdraw: async (id) => planWithdrawal(await find(id), world),

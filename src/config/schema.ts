@@ -124,10 +124,8 @@ const charge = block({
   prices: z.record(modelId, amount).default({}),
   pay_to: evmAddress.optional(),
   networks: z.array(caip2).min(1).max(4).optional(),
-  schemes: z
-    .array(z.enum(sellingSchemeNames))
-    .min(1)
-    .default([...sellingSchemeNames]),
+  // The chain is not asked yet what became of a Permit2 grant, so `upto` is taken only where it is written.
+  schemes: z.array(z.enum(sellingSchemeNames)).min(1).default(['batch-settlement', 'exact', 'evm/charge']),
   facilitator: block({ key_env: variableName.optional(), urls: z.array(baseUrl).max(8).default([]) }).prefault({}),
 }).refine(({ facilitator }) => facilitator.key_env !== undefined || facilitator.urls.length > 0, {
   message: 'needs a facilitator: key_env of a key that pays for gas, or urls of remote ones',

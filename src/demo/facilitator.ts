@@ -7,6 +7,7 @@ import { toFacilitatorEvmSigner } from '@x402/evm'
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/facilitator'
 import { ExactEvmScheme } from '@x402/evm/exact/facilitator'
 import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/facilitator'
+import { UptoEvmScheme } from '@x402/evm/upto/facilitator'
 import { Hono } from 'hono'
 import { createWalletClient, defineChain, http, publicActions } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -35,7 +36,7 @@ const CONFIRMATION_TIMEOUT_MS = 30_000
 const GAS_MONEY = '0x3635c9adc5dea00000'
 
 /**
- * Makes a facilitator for x402 v2 and v1 `exact` over EIP-3009 and for `batch-settlement`, with a throw-away key.
+ * Makes a facilitator for x402 v2 `exact`, `upto` and `batch-settlement` and for v1 `exact`, with a throw-away key.
  *
  * @see https://github.com/coinbase/x402/blob/main/specs/x402-specification-v2.md, "Facilitator Interface"
  */
@@ -47,6 +48,7 @@ export async function createFacilitator(options: FacilitatorOptions): Promise<De
   const facilitator = new x402Facilitator()
     .register(network, new ExactEvmScheme(signer))
     .register(network, new BatchSettlementEvmScheme(signer))
+    .register(network, new UptoEvmScheme(signer))
   const v1Name = findNetwork(options.network)?.v1Name
   if (v1Name !== undefined) facilitator.registerV1(v1Name as Network, new ExactEvmSchemeV1(signer))
   return {

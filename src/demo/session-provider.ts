@@ -191,7 +191,8 @@ function reserveTransport({ rpcUrl, anvil }: TempoNetwork, counters: SessionProv
     const [raw] = params ?? []
     if (method.startsWith('eth_sendRawTransaction') && typeof raw === 'string' && raw.startsWith('0x76')) {
       const transaction = Transaction.deserialize(raw as `0x76${string}`) as Parameters<typeof hashOf>[0] & { from?: `0x${string}` }
-      if (transaction.from !== undefined) await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
+      if (transaction.from !== undefined)
+        await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
       counters.transactions++
     }
     const answer: unknown = await node.request({ method, params } as never)

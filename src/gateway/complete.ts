@@ -141,16 +141,14 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     endpointKey(endpoint),
     error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error),
   )
-  const receipt =
-    started.payment.receiptId === undefined
-      ? undefined
-      : await context.ledger.attempts.get(started.payment.receiptId).catch(() => undefined)
-  const chargedUsd = started.payment.paidUsd ?? costUsd
+  const receipt = await receiptOf(started, context)
+  const paidUsd = receipt?.payment?.settledUsd ?? started.payment.paidUsd
+  const chargedUsd = paidUsd ?? costUsd
   record({ opened, status: 200, usage, chargedUsd, totalMs, ...(error === undefined ? {} : { errorCode: error.code }) }, context)
   return {
     usage,
     costUsd,
-    paidUsd: started.payment.paidUsd,
+    paidUsd,
     ttftMs: started.meter.ttftMs(),
     totalMs,
     ...(report.finishReason === undefined ? {} : { finishReason: report.finishReason }),
@@ -160,6 +158,11 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     ...(receipt?.payment?.transaction === undefined ? {} : { transaction: receipt.payment.transaction }),
     ...(receipt === undefined ? {} : { paymentStatus: receipt.payment?.finality ?? receipt.state }),
   }
+}
+
+/** What the ledger says of the payment by now; a ledger that cannot be read leaves it unsaid. */
+async function receiptOf({ payment: { receiptId } }: Started, { ledger }: GatewayContext) {
+  return receiptId === undefined ? undefined : ledger.attempts.get(receiptId).catch(() => undefined)
 }
 
 function success(started: Started, usage: Usage, totalMs: number): Outcome {

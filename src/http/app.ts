@@ -12,7 +12,7 @@ import type { Log, Secret } from '../lib/log.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createTokenCheck } from './auth.ts'
-import { LOCAL_CALLER, createCallerCheck, createPublicPaths, keyIn } from './caller.ts'
+import { createCallerCheck, createPublicPaths, keyIn } from './caller.ts'
 import { type CompletionDeps, serveCompletion } from './completion-route.ts'
 import { mountCountTokens } from './count-tokens-route.ts'
 import { mountDiscovery } from './discovery.ts'
@@ -108,7 +108,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   // Before the completions: the pattern of Google's wire takes every path below its models.
   mountGoogleRoutes(app, routeplane, { maxBodyBytes: deps.maxBodyBytes, refuseMethod })
   mountCountTokens(app, deps, refuseMethod('POST'))
-  mountResponses(app, { store: deps.responses, caller: LOCAL_CALLER, maxBodyBytes: deps.maxBodyBytes })
+  mountResponses(app, { store: deps.responses, callerOf, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
   mountRoute(app, { ...deps, routeplane, protocols }, refuseMethod)
   mountReload(app, options.reload, refuseMethod('POST'))

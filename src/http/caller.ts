@@ -62,7 +62,9 @@ export function createCallerCheck({ token, sells, keys }: CallerCheckOptions): C
 /** What anybody may read who buys or has a key: what there is, and the receipts of sales, whose ids nobody can guess. */
 const READABLE = /^(?:\/v1(?:beta|alpha)?)?\/models(?:\/.*)?$|^\/v1\/receipts\/sale_[0-9a-z]{26}$/
 /** What costs nothing and is asked before what does. */
-const COUNTING = /^(?:\/v1)?\/messages\/count_tokens$|^\/v1(?:beta|alpha)\/models\/.+:countTokens$/
+const COUNTING = /^(?:\/v1)?\/messages\/count_tokens$|^(?:\/v1)?\/responses\/input_tokens$|^\/v1(?:beta|alpha)\/models\/.+:countTokens$/
+/** A caller's own responses, which are kept under his key. */
+const KEPT = /^(?:\/v1)?\/responses\/[^/]+(?:\/[a-z_]+)?$/
 
 /**
  * Tells where callers may go without the gateway's own token.
@@ -80,7 +82,7 @@ export function createPublicPaths(
     const path = pathOf(url)
     const hasKey = keyIn(incoming) !== undefined
     if (!sells && !hasKey) return false
-    if (method !== 'POST') return READABLE.test(path)
-    return completions.some((pattern) => pattern.test(path)) || (hasKey && COUNTING.test(path))
+    if (method !== 'POST') return READABLE.test(path) || (hasKey && KEPT.test(path))
+    return completions.some((pattern) => pattern.test(path)) || (hasKey && (COUNTING.test(path) || KEPT.test(path)))
   }
 }

@@ -4,20 +4,29 @@ import type { Context, Hono } from 'hono'
 import type { ResponseStore } from './response-store.ts'
 import type { WireRequest } from '../protocol/protocol.ts'
 import { parseBody, readBody } from './body.ts'
+import type { CallerCheck } from './caller.ts'
 import { ESTIMATED_HEADER } from './count-tokens-route.ts'
 import { jsonText } from './error-response.ts'
 import { pathOf } from './guard.ts'
 import type { AppEnv } from './read-routes.ts'
 import { cancelResponse, countInput, deleteResponse, listInput, responsesRoutes, retrieveResponse } from './responses-routes.ts'
 
-export type ResponsesOptions = { readonly store: ResponseStore | undefined; readonly caller: string; readonly maxBodyBytes: number }
+export type ResponsesOptions = {
+  readonly store: ResponseStore | undefined
+  /** Whose responses are meant: nobody sees those of another. */
+  readonly callerOf: CallerCheck
+  readonly maxBodyBytes: number
+}
 
 type Does = (typeof responsesRoutes)[number]['does']
-type Answer = (context: Context<AppEnv>, options: ResponsesOptions) => Promise<Response>
+type Place = Omit<ResponsesOptions, 'callerOf'> & { readonly caller: string }
+type Answer = (context: Context<AppEnv>, place: Place) => Promise<Response>
 
-export function mountResponses(app: Hono<AppEnv>, options: ResponsesOptions): void {
+export function mountResponses(app: Hono<AppEnv>, { callerOf, ...place }: ResponsesOptions): void {
   for (const { method, path, does } of responsesRoutes) {
-    for (const each of [path, path.slice('/v1'.length)]) app.on(method, each, (context) => answers[does](context, options))
+    for (const each of [path, path.slice('/v1'.length)]) {
+      app.on(method, each, async (context) => answers[does](context, { ...place, caller: (await callerOf(context.env.incoming)).id }))
+    }
   }
 }
 

@@ -132,7 +132,7 @@ async function prepareOnce(order: Order, deps: Funded): Promise<SignedCall | { r
   const { call, protocol, manifest, held } = order
   const first = await call.transport(call.http)
   if (first.status !== 402) return { unpaid: first }
-  const { format, challenge } = readChallenge(protocol, first, await readBody(first, MAX_CHALLENGE_BYTES))
+  const { format, challenge } = readChallenge(protocol, first, await readChallengeBody(first))
   const agreed = await agree(challenge.terms, {
     manifest,
     networks: deps.networks,
@@ -199,6 +199,14 @@ async function writeIntent(call: PaidCall, plan: SigningPlan, format: ChallengeF
     resource: call.http.url,
     bodyDigest: bodyDigest(call, 'hex'),
     now: deps.clock.now(),
+  })
+}
+
+async function readChallengeBody(response: HttpResponse): Promise<string> {
+  return readBody(response, MAX_CHALLENGE_BYTES).catch((error: unknown) => {
+    const isLong = error instanceof RouteplaneError && error.code === 'response_too_large'
+    if (!isLong) throw error
+    throw new RouteplaneError('bad_challenge', `the provider asked for payment, but with more than ${MAX_CHALLENGE_BYTES} bytes of body`)
   })
 }
 

@@ -5,6 +5,7 @@ import { formatUsd, fromAtomic, type Usd } from '../money.ts'
 import type { Challenge, ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
 import type { PaidCall, PaidResponse, Payment } from './mode.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
+import { proofOf } from './proof/index.ts'
 import type { Resolver } from './resolver.ts'
 import type { SchemeWorld, SigningPlan } from './scheme/scheme.ts'
 
@@ -31,7 +32,11 @@ type Reply =
   /** Worth sending again: no answer, or one that says "not yet". */
   | { readonly kind: 'again'; readonly why: RouteplaneError; readonly retryAfterMs?: number }
   /** The provider says no to the payment or to the request it has been paid for; a 402 says why, and asks anew. */
-  | { readonly kind: 'refused'; readonly why: RouteplaneError; readonly asks?: { readonly status: number; readonly challenge: Challenge | undefined } }
+  | {
+      readonly kind: 'refused'
+      readonly why: RouteplaneError
+      readonly asks?: { readonly status: number; readonly challenge: Challenge | undefined }
+    }
   /** Provably not one byte left this machine. */
   | { readonly kind: 'unsent'; readonly why: RouteplaneError }
 
@@ -75,6 +80,8 @@ async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
     return readRefusal(response, signed)
   } catch (thrown) {
     const why = toRouteplaneError(thrown)
+    // Whoever sends it elsewhere would do so again; the credential goes nowhere but where it was made for.
+    if (why.code === 'redirect_refused') return { kind: 'refused', why }
     return why.details.sent === false ? { kind: 'unsent', why } : { kind: 'again', why }
   }
 }
@@ -214,6 +221,11 @@ async function receive(call: PaidCall, signed: SignedCall, response: HttpRespons
   const { plan, attach } = signed
   const claim = signed.format.readClaim(response)
   if (claim === 'invalid') deps.log.warn('receipt header cannot be read', { attempt: call.attemptId, provider: call.endpoint.provider.id })
+  if (typeof claim === 'object' && claim.amount !== undefined && claim.amount > plan.amount) {
+    // The chain lets nobody take it; whoever says so all the same keeps books that are not to be trusted.
+    const said = { attempt: call.attemptId, provider: call.endpoint.provider.id, amount: String(claim.amount), signed: String(plan.amount) }
+    deps.log.error('provider says that it took more than was signed', said)
+  }
   const payment = openPayment(call, signed, claim, deps)
   const received = await plan.agreed.scheme.receive?.({ call, plan, response, claim, attach }, deps)
   return { response: received ?? response, payment }
@@ -224,7 +236,8 @@ function openPayment(call: PaidCall, signed: SignedCall, claim: SettlementClaim 
   return {
     mode: signed.mode,
     receiptId: call.attemptId,
-    paidUsd: usdOf(signed.plan),
+    // Where less may be charged, only the chain says what was.
+    ...(proofOf(signed.plan).mayChargeLess ? {} : { paidUsd: usdOf(signed.plan) }),
     blame: (error) => withMoney(error, money),
     async close() {
       try {

@@ -87,8 +87,8 @@ export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedT
   if (!manifest.assets.includes(asset.symbol)) return refuse(3, 'unknown_asset', `asset ${asset.symbol} is not in the manifest`)
   if (!manifest.networks.includes(terms.network)) return refuse(4, 'unknown_network', `network ${terms.network} is not in the manifest`)
   if (!agreement.networks.includes(terms.network)) return refuse(5, 'unknown_network', `the wallet does not pay on ${terms.network}`)
-  const domain = domainProblem(terms, asset)
-  if (domain !== undefined) return refuse(6, 'bad_challenge', domain)
+  const flaw = flawOf(terms, asset, scheme)
+  if (flaw !== undefined) return refuse(6, 'bad_challenge', flaw)
 
   const payTo = await readAddress(terms.payTo)
   if (payTo === undefined) return refuse(7, 'bad_payee', `payee ${show(terms.payTo)} is not a valid address`)
@@ -159,6 +159,10 @@ function readAmount(text: string): Atomic | undefined {
   } catch {
     return undefined
   }
+}
+
+function flawOf(terms: Terms, asset: AssetRow, scheme: Scheme): string | undefined {
+  return domainProblem(terms, asset) ?? scheme.flaw?.(terms)
 }
 
 /** A seller that names another domain than the token's own makes worthless signatures, or lures one for another token. */

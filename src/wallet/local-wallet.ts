@@ -1,11 +1,13 @@
 /** A wallet in this process: its policy judges, then its key signs typed data built from our own asset table. */
+import { canonicalContracts } from '../../contracts-abi/assets.ts'
 import { depositCollectorAddress } from '../../contracts-abi/batch-settlement.ts'
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
+import { exactPermitTypes, permit2DomainName, uptoPermitTypes } from '../../contracts-abi/permit2.ts'
 import { chainIdOf } from '../chain/networks.ts'
 import type { SigningKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
 import { openingCall, serializeTempo, transferCall } from './tempo-transfer.ts'
-import type { SigningGrant, TransferAuthorization, Wallet } from './wallet.ts'
+import type { PermitTransfer, SigningGrant, TransferAuthorization, Wallet } from './wallet.ts'
 
 export type LocalWalletOptions = { readonly key: SigningKey; readonly policy: SigningPolicy }
 
@@ -35,6 +37,18 @@ export function createLocalWallet(options: LocalWalletOptions): Wallet {
       const judged = { ...opening, asset: row.address }
       return serializeTempo(judged, await openingCall(judged), (hash) => options.key.signHash(hash))
     },
+    async signPermit(asked, grant) {
+      const permit = { ...asked }
+      const { key, policy } = options
+      const row = policy.approvePermit(permit, grant, key.address)
+      const proxy = proxies[permit.kind]
+      const signature = await key.signTypedData({
+        domain: { name: permit2DomainName, chainId: chainIdOf(row.network), verifyingContract: canonicalContracts.permit2 },
+        primaryType: 'PermitWitnessTransferFrom',
+        ...permitMessage(permit, row.address, proxy),
+      })
+      return { signature, proxy }
+    },
   }
 }
 
@@ -59,4 +73,19 @@ async function sign(
       nonce: authorization.nonce,
     },
   })
+}
+
+/** The only contracts a permit is ever made for. */
+const proxies = {
+  exact: canonicalContracts.x402ExactPermit2Proxy,
+  upto: canonicalContracts.x402UptoPermit2Proxy,
+} as const
+
+function permitMessage(permit: PermitTransfer, token: `0x${string}`, spender: `0x${string}`) {
+  const { value: amount, nonce, validBeforeSeconds: deadline, facilitator } = permit
+  const witness = { to: permit.to.toLowerCase(), validAfter: permit.validAfterSeconds }
+  const message = { permitted: { token, amount }, spender, nonce: BigInt(nonce), deadline }
+  return permit.kind === 'exact'
+    ? { types: exactPermitTypes, message: { ...message, witness } }
+    : { types: uptoPermitTypes, message: { ...message, witness: { ...witness, facilitator: facilitator?.toLowerCase() } } }
 }

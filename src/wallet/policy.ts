@@ -4,7 +4,7 @@ import { DEFAULT_MAINNET, findAsset, findNetwork } from '../chain/networks.ts'
 import type { AssetRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { SigningGrant, TempoOpening, TempoTransaction, TempoTransfer, TransferAuthorization } from './wallet.ts'
+import type { PermitTransfer, SigningGrant, TempoOpening, TempoTransaction, TempoTransfer, TransferAuthorization } from './wallet.ts'
 import { feeUnits } from './tempo-transfer.ts'
 
 /** Why a signature was refused; in `details.rule` of `policy_refused`. */
@@ -26,6 +26,7 @@ export const policyRules = [
   'already_expired',
   'valid_too_long',
   'not_yet_valid',
+  'facilitator_malformed',
 ] as const
 export type PolicyRule = (typeof policyRules)[number]
 
@@ -44,6 +45,8 @@ export type SigningPolicy = {
    * @throws {@link RouteplaneError} `policy_refused`
    */
   approve(authorization: TransferAuthorization, grant: SigningGrant, payer: `0x${string}`): AssetRow
+  /** The same for a permit: any token of the table that Permit2 can move, and a facilitator exactly where one is due. */
+  approvePermit(permit: PermitTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
   /** The same for a Tempo transfer, whose memo is its nonce and whose fee is money too. */
   approveTempo(transfer: TempoTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
   /** The same for the opening of a channel, whose salt is its nonce. */
@@ -67,9 +70,9 @@ export function createPolicy(options: PolicyOptions): SigningPolicy {
   const mainnets = options.mainnets ?? []
   const signed: Signed = new Map()
 
-  function judge(asked: Judged, grant: SigningGrant, payer: `0x${string}`, method: AssetRow['transferMethod']): AssetRow {
+  function judge(asked: Judged, grant: SigningGrant, payer: `0x${string}`, methods: readonly AssetRow['transferMethod'][]): AssetRow {
     const nowSeconds = BigInt(Math.floor(options.clock.now() / 1000))
-    const row = requireSignableAsset(asked, mainnets, method)
+    const row = requireSignableAsset(asked, mainnets, methods)
     checkPayee(asked.to, grant, payer, row)
     checkValue(asked.value, grant)
     checkTimes(asked, nowSeconds)
@@ -78,7 +81,7 @@ export function createPolicy(options: PolicyOptions): SigningPolicy {
   }
 
   function judgeTempo(payment: TempoPayment, grant: SigningGrant, payer: `0x${string}`): AssetRow {
-    const row = judge({ ...payment, validAfterSeconds: 0n }, grant, payer, 'tip20')
+    const row = judge({ ...payment, validAfterSeconds: 0n }, grant, payer, ['tip20'])
     const { sponsored, gas, maxFeePerGas } = payment
     if (gas < 0n || maxFeePerGas < 0n || (!sponsored && feeUnits(payment, row.decimals) > (grant.maxFee ?? 0n)))
       throw refusal('fee_above_grant', 'the fee of the network may be above what was agreed')
@@ -87,8 +90,15 @@ export function createPolicy(options: PolicyOptions): SigningPolicy {
 
   return {
     approve(authorization, grant, payer) {
-      const row = judge(authorization, grant, payer, 'eip3009')
+      const row = judge(authorization, grant, payer, ['eip3009'])
       claimNonce(signed, authorization.nonce, messageOf(authorization), authorization.validBeforeSeconds)
+      return row
+    },
+    approvePermit(permit, grant, payer) {
+      const row = judge(permit, grant, payer, ['eip3009', 'permit2'])
+      checkFacilitator(permit)
+      const message = `${permit.kind} ${permit.facilitator?.toLowerCase() ?? ''} ${messageOf(permit)}`
+      claimNonce(signed, permit.nonce, message, permit.validBeforeSeconds)
       return row
     },
     approveTempo(transfer, grant, payer) {
@@ -117,7 +127,17 @@ function tempoMessageOf({ network, asset, to, value, validBeforeSeconds, gas, ma
 /** What every payment has, whatever it is signed as. */
 type Judged = Omit<TransferAuthorization, 'nonce'>
 
-function requireSignableAsset(authorization: Judged, mainnets: readonly string[], method: AssetRow['transferMethod']): AssetRow {
+function checkFacilitator({ kind, facilitator }: PermitTransfer): void {
+  const isRight = kind === 'upto' ? facilitator !== undefined && ADDRESS.test(facilitator) : facilitator === undefined
+  if (!isRight || facilitator === ZERO_ADDRESS)
+    throw refusal('facilitator_malformed', 'the facilitator is not an address, or there must be none')
+}
+
+function requireSignableAsset(
+  authorization: Judged,
+  mainnets: readonly string[],
+  methods: readonly AssetRow['transferMethod'][],
+): AssetRow {
   const network = findNetwork(authorization.network)
   if (network === undefined) throw refusal('network_unknown', 'the network is not in our table')
   if (!network.testnet && !mainnets.includes(network.network)) {
@@ -125,7 +145,9 @@ function requireSignableAsset(authorization: Judged, mainnets: readonly string[]
   }
   const row = findAsset(authorization.network, authorization.asset)
   if (row === undefined) throw refusal('asset_unknown', `the token is not in our table for ${network.chainName}`)
-  if (row.transferMethod !== method) throw refusal('asset_not_signable', `${row.symbol} on ${network.chainName} is not paid by ${method}`)
+  if (!methods.includes(row.transferMethod)) {
+    throw refusal('asset_not_signable', `${row.symbol} on ${network.chainName} is not paid by ${methods.join(' or ')}`)
+  }
   return row
 }
 

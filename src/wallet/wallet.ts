@@ -11,6 +11,20 @@ export type TransferAuthorization = {
   readonly nonce: `0x${string}`
 }
 
+/**
+ * A Permit2 signature transfer for one of x402's own proxies; which contract that is, the wallet knows from its own table.
+ * Nothing moves without an allowance that the token itself has given to Permit2.
+ */
+export type PermitTransfer = TransferAuthorization & {
+  /** The whole value, or any part of it up to the value. */
+  readonly kind: 'exact' | 'upto'
+  /** Who alone may settle; only and always for `upto`. */
+  readonly facilitator?: `0x${string}`
+}
+
+/** A permit's signature, and the contract it was made for. */
+export type SignedPermit = { readonly signature: `0x${string}`; readonly proxy: `0x${string}` }
+
 /** What every transaction of ours on Tempo has: the wallet builds it, from its own asset table. */
 export type TempoTransaction = {
   readonly network: string
@@ -60,6 +74,8 @@ export type Wallet = {
   readonly address: `0x${string}`
   /** @throws RouteplaneError `policy_refused` when anything differs from the grant or the asset table. */
   signTransfer(authorization: TransferAuthorization, grant: SigningGrant): Promise<`0x${string}`>
+  /** @throws RouteplaneError `policy_refused` when anything differs from the grant or the asset table. */
+  signPermit(permit: PermitTransfer, grant: SigningGrant): Promise<SignedPermit>
   /**
    * Signs a Tempo transaction and gives it serialized. The same transfer gives the same transaction.
    *

@@ -82,10 +82,35 @@ describe('a key', () => {
     const { url, create } = await startShop()
     const headers = bearer((await create()).key.reveal())
     const statuses = await Promise.all(
-      ['/v1/models', '/v1/receipts', '/v1/status', '/v1/responses/resp_1'].map(
-        async (path) => (await fetch(url + path, { headers })).status,
-      ),
+      ['/v1/models', '/v1/receipts', '/v1/status', '/v1/route/req_1'].map(async (path) => (await fetch(url + path, { headers })).status),
     )
     expect(statuses).toEqual([200, 401, 401, 401])
+  })
+
+  it('has its own responses kept, which no other key reads, goes on from or deletes', async () => {
+    const { url, create } = await startShop()
+    const [mine, other] = [bearer((await create()).key.reveal()), bearer((await create()).key.reveal())]
+    const ask = async (headers: Record<string, string>, members: object = {}) =>
+      fetch(`${url}/v1/responses`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ model: 'demo/echo', input: 'how are you?', max_output_tokens: 20, store: true, ...members }),
+      })
+    const { id } = (await (await ask(mine)).json()) as { id: string }
+    const kept = `${url}/v1/responses/${id}`
+    const stranger = await fetch(kept)
+    expect([(await fetch(kept, { headers: other })).status, stranger.status]).toEqual([404, 401])
+    expect((await ask(other, { previous_response_id: id })).status).toBe(404)
+    expect((await fetch(kept, { method: 'DELETE', headers: other })).status).toBe(404)
+    expect((await ask(mine, { previous_response_id: id })).status).toBe(200)
+    expect(await (await fetch(kept, { headers: mine })).json()).toMatchObject({ id, object: 'response' })
+    const counted = await fetch(`${url}/v1/responses/input_tokens`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...mine },
+      body: JSON.stringify({ model: 'demo/echo', input: 'how are you?' }),
+    })
+    expect(counted.status).toBe(200)
+    expect((await fetch(kept, { method: 'DELETE', headers: mine })).status).toBe(200)
+    expect((await fetch(kept, { headers: mine })).status).toBe(404)
   })
 })

@@ -1,18 +1,32 @@
 /** Processes that are killed between signing and answering: whoever opens the ledger next makes it equal to the chain. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { countedUsd } from '../../src/ledger/rules.ts'
-import { addUsd, parseUsd } from '../../src/money.ts'
+import { addUsd, parseUsd, type Usd } from '../../src/money.ts'
 import { randomHex, useDemoNetwork } from '../support/chain.ts'
-import { closedBooks, expectBalanced, openEngine, paidOf, passTime, readBooks, writeWorld } from '../support/engine.ts'
+import { channelPrices, useChannelMarket } from '../support/channel-market.ts'
+import {
+  closedBooks,
+  expectBalanced,
+  openEngine,
+  paidOf,
+  passTime,
+  readBooks,
+  writeWorld,
+  type Books,
+  type World,
+} from '../support/engine.ts'
 import { verifies } from '../support/verifies.ts'
 import { startChild, type Child } from './children/start.ts'
 
-const ROUNDS = 10
-const CHILDREN = 2
+/** `npm run soak` kills more often, in more processes. */
+const ROUNDS = Number(process.env['ROUTEPLANE_CRASH_ROUNDS'] ?? 5)
+const CHILDREN = Number(process.env['ROUTEPLANE_CRASH_PROCESSES'] ?? 2)
 const perDayUsd = '0.02'
 
+// A chain for each: either ends by letting its clock run ahead.
 const current = useDemoNetwork()
+const market = useChannelMarket()
 
 /** 0 to `below` − 1, from the operating system: each run kills at other moments. */
 const anyOf = (below: number) => Number(BigInt(randomHex(4)) % BigInt(below))
@@ -20,41 +34,95 @@ const anyOf = (below: number) => Number(BigInt(randomHex(4)) % BigInt(below))
 /** Lets a few payments go by, and kills while at least one more is signed and perhaps sent, settled or answered. */
 async function killAtSomeMoment(child: Child): Promise<void> {
   await child.said('ready')
-  await child.said('signed', 1 + anyOf(6))
+  // A world whose money is all signed away, until its chain's clock has moved, signs no more.
+  await Promise.race([child.said('signed', 1 + anyOf(6)), sleep(3_000)])
   await sleep(anyOf(60))
   child.process.kill('SIGKILL')
   await child.ended
 }
 
-it('after twenty kills the ledger equals the chain to the unit, nothing is open, and no cap was passed', async () => {
-  verifies('card.pay.once', 'card.pay.unknown_outcome', 'card.cap.rolling')
-  // A seller that takes a moment with everything, so that there is something to die in.
-  const seller = await current().startProvider({
-    id: 'steady',
-    prices: { prompt: '0.000001', completion: '0.000005' },
-    maxTimeoutSeconds: 60,
-    latencyMs: 10,
-    faults: { beforeSettle: () => sleep(anyOf(40)) },
-  })
-  const world = await writeWorld(current(), { sellers: [seller], perDayUsd })
+/** What counts against the day: all that was signed, but for vouchers, whose money was counted when it was put in. */
+const dayOf = ({ rows }: Books): Usd => addUsd(...rows.filter(({ payment }) => payment?.proof !== 'voucher').map(countedUsd))
+
+async function killAgainAndAgain(world: World): Promise<Books> {
   for (let round = 0; round < ROUNDS; round++) {
     await Promise.all(Array.from({ length: CHILDREN }, () => killAtSomeMoment(startChild('crash.ts', world))))
-    const { rows } = await readBooks(world)
-    expect(addUsd(...rows.map(countedUsd)) <= parseUsd(perDayUsd)).toBe(true)
+    expect(dayOf(await readBooks(world)) <= parseUsd(perDayUsd)).toBe(true)
   }
-  const before = await readBooks(world)
-  const dead = new Set(before.open.map(({ owner }) => owner))
-  expect(before.rows.filter(({ payment }) => payment !== undefined).length).toBeGreaterThan(ROUNDS)
+  const books = await readBooks(world)
+  expect(books.rows.filter(({ payment }) => payment !== undefined).length).toBeGreaterThan(ROUNDS)
+  return books
+}
 
-  await passTime(current(), 90)
-  await openEngine(world)
-  const books = await closedBooks(world)
-  expectBalanced(books)
-  expect(paidOf(books)).toBe(await current().chain.balanceOf(current().asset.address, seller.payTo))
-  expect(addUsd(...books.rows.map(countedUsd)) <= parseUsd(perDayUsd)).toBe(true)
-  const settled = books.rows.filter(({ state }) => state === 'settled')
-  expect(new Set(settled.map(({ requestId }) => requestId)).size).toBe(settled.length)
+function expectOnePaymentEach({ rows }: Books): void {
+  const paid = rows.filter(({ state }) => state === 'settled')
+  expect(new Set(paid.map(({ requestId, payment }) => `${requestId} ${payment?.proof}`)).size).toBe(paid.length)
+}
+
+function report(scheme: string, before: Books, after: Books): void {
+  const [open, settled] = [before.open.length, after.rows.filter(({ state }) => state === 'settled').length]
   process.stdout.write(
-    `kills ${ROUNDS * CHILDREN}: ${books.rows.length} attempts, ${settled.length} settled, ${before.open.length} open of ${dead.size} processes healed\n`,
+    `${scheme}, kills ${ROUNDS * CHILDREN}: ${after.rows.length} attempts, ${settled} settled, ${open} open of ${new Set(before.open.map(({ owner }) => owner)).size} processes healed\n`,
   )
-}, 120_000)
+}
+
+describe('after kills at any moment the ledger equals the chain to the unit, nothing is open, and no cap was passed', () => {
+  it(
+    'with a payment a call',
+    async () => {
+      verifies('card.pay.once', 'card.pay.unknown_outcome', 'card.cap.rolling')
+      // A seller that takes a moment with everything, so that there is something to die in.
+      const seller = await current().startProvider({
+        id: 'steady',
+        prices: { prompt: '0.000001', completion: '0.000005' },
+        maxTimeoutSeconds: 60,
+        latencyMs: 10,
+        faults: { beforeSettle: () => sleep(anyOf(40)) },
+      })
+      const world = await writeWorld(current(), { sellers: [seller], perDayUsd })
+      const before = await killAgainAndAgain(world)
+
+      await passTime(current(), 90)
+      await openEngine(world)
+      const books = await closedBooks(world)
+      expectBalanced(books)
+      expectOnePaymentEach(books)
+      expect(paidOf(books)).toBe(await current().chain.balanceOf(current().asset.address, seller.payTo))
+      expect(dayOf(books) <= parseUsd(perDayUsd)).toBe(true)
+      report('exact', before, books)
+    },
+    90_000 + ROUNDS * 20_000,
+  )
+
+  it(
+    'with payment channels',
+    async () => {
+      verifies('card.pay.once', 'card.cap.rolling')
+      const { network } = market()
+      const seller = await market().startSeller({ prices: channelPrices, faults: { beforeAnswer: () => sleep(anyOf(30)) } })
+      const funds = 10_000_000n
+      const world = await writeWorld(network, {
+        sellers: [{ ...seller, schemes: ['batch-settlement'] }],
+        perDayUsd,
+        channels: '{ per_provider: 16 }',
+      })
+      const before = await killAgainAndAgain(world)
+
+      await passTime(network, 90)
+      const { routeplane } = await openEngine(world)
+      // What a dead process's last call was charged is known to its seller, until somebody asks.
+      for (const { id } of await routeplane.channels.list()) await routeplane.channels.close(id)
+      const books = await closedBooks(world, 60)
+      expectBalanced(books)
+      expectOnePaymentEach(books)
+      const vouchers = books.rows.filter(({ state, payment }) => state === 'settled' && payment?.proof === 'voucher')
+      const charged = vouchers.reduce((sum, { payment }) => sum + (payment?.amountSettled ?? 0n), 0n)
+      await seller.claims.settle()
+      const { chain, asset } = network
+      expect(await chain.balanceOf(asset.address, seller.payTo)).toBe(charged)
+      expect(await chain.balanceOf(asset.address, world.payer)).toBe(funds - charged)
+      report('batch-settlement', before, books)
+    },
+    90_000 + ROUNDS * 20_000,
+  )
+})

@@ -87,6 +87,18 @@ describe('a provider that', () => {
     expectBalanced(books)
   })
 
+  it('sends a paid call on to somebody else is not followed, and its credential goes nowhere', async () => {
+    const elsewhere = await current().startProvider({ id: 'elsewhere', prices: cheap })
+    const location = `${elsewhere.baseUrl}/chat/completions`
+    const { second, world, url } = await start({
+      instead: (_, paid) => (paid > 0 ? { status: 307, headers: { location }, json: {} } : undefined),
+    })
+    expect((await ask(url)).error).toMatchObject({ code: 'payment_outcome_unknown', money: 'unknown' })
+    expect([elsewhere.counters.requests, second.counters.requests]).toEqual([0, 0])
+    const books = await readBooks(world)
+    expect([states(books), books.transfers.length]).toEqual([['first unknown'], 0])
+  })
+
   it('stumbles before it settles is shown the same authorization again', async () => {
     const { relay, first, world, url } = await start({ instead: (_, paid) => (paid === 1 ? { status: 503, json: {} } : undefined) })
     const reply = await ask(url)

@@ -47,13 +47,14 @@ const wrong: readonly (readonly [what: string, code: string, status: number, cha
   ['text for a payee', 'bad_payee', 502, () => ({ payTo: 'the usual' })],
   ['a token of its own', 'unknown_asset', 502, () => ({ asset: '0x000000000000000000000000000000000000dEaD' })],
   ['the token of another chain', 'unknown_asset', 502, () => ({ asset: MAINNET_USDC })],
+  ['no address for a token', 'unknown_asset', 502, () => ({ asset: '0xother' })],
   ['real money', 'unknown_network', 502, () => ({ network: 'eip155:8453', asset: MAINNET_USDC })],
   ['a chain nobody knows', 'unknown_network', 502, () => ({ network: 'eip155:31337' })],
   ['the name of another token', 'bad_challenge', 502, ({ extra }) => ({ extra: { ...extra, name: 'Dai Stablecoin' } })],
   ['another version of the token', 'bad_challenge', 502, ({ extra }) => ({ extra: { ...extra, version: '1' } })],
   ['a scheme nobody knows', 'unsupported_scheme', 502, () => ({ scheme: 'evil' })],
   ['payment before service', 'unsupported_scheme', 502, ({ extra }) => ({ extra: { ...extra, paymentFlow: 'upfront' } })],
-  ['another method of transfer', 'unsupported_scheme', 502, ({ extra }) => ({ extra: { ...extra, assetTransferMethod: 'permit2' } })],
+  ['another method of transfer', 'unsupported_scheme', 502, ({ extra }) => ({ extra: { ...extra, assetTransferMethod: 'erc7710' } })],
   ['a price a hundred times the listed one', 'price_mismatch', 502, (offer) => ({ amount: digits(offer, 100n) })],
   ['a price above the cap', 'price_above_cap', 403, () => ({ amount: '20001' })],
   ['an amount in units of 18 decimals', 'price_above_cap', 403, (offer) => ({ amount: digits(offer, 10n ** 12n) })],
@@ -61,6 +62,8 @@ const wrong: readonly (readonly [what: string, code: string, status: number, cha
   ['an amount in hexadecimal', 'bad_challenge', 502, () => ({ amount: '0x3e8' })],
   ['an amount with decimals', 'bad_challenge', 502, () => ({ amount: '1000.5' })],
   ['an amount below zero', 'bad_challenge', 502, () => ({ amount: '-1' })],
+  ['an amount that is a number', 'bad_challenge', 502, () => ({ amount: 1_000 as unknown as string })],
+  ['an amount of no digits', 'bad_challenge', 502, () => ({ amount: '' })],
   ['nothing', 'bad_challenge', 502, () => ({ amount: '0' })],
   ['an amount beyond 256 bits', 'bad_challenge', 502, () => ({ amount: (2n ** 256n).toString() })],
   ['a time in text', 'bad_challenge', 502, () => ({ maxTimeoutSeconds: '60' as unknown as number })],
@@ -105,7 +108,8 @@ describe('an offer with', () => {
 const required = (accepts: unknown, more: object = {}) =>
   encodePaymentRequiredHeader({ x402Version: 2, resource: { url: 'http://seller.example/' }, accepts, ...more } as never)
 
-const challenges: readonly (readonly [what: string, code: string, headers: (honest: string) => Record<string, string>])[] = [
+type Written = (honest: string) => Record<string, string>
+const challenges: readonly (readonly [what: string, code: string, headers: Written])[] = [
   ['no challenge', 'bad_challenge', () => ({})],
   ['a challenge that is not base64', 'bad_challenge', () => ({ 'payment-required': '%%%' })],
   ['a challenge that is not JSON', 'bad_challenge', () => ({ 'payment-required': Buffer.from('{"x402Version":').toString('base64') })],
@@ -118,6 +122,16 @@ const challenges: readonly (readonly [what: string, code: string, headers: (hone
     'bad_challenge',
     (honest) => ({ 'payment-required': required([{ ...offerIn(honest), x: 'x'.repeat(7_000) }]) }),
   ],
+  ['twenty kilobytes of header', 'bad_challenge', () => ({ 'payment-required': 'e'.repeat(20_000) })],
+  ['more header than is read', 'response_too_large', () => ({ 'payment-required': 'e'.repeat(200_000) })],
+]
+const bodies: readonly (readonly [what: string, code: string, body: object])[] = [
+  ['ten thousand ways to pay in its body', 'bad_challenge', { x402Version: 1, accepts: Array.from({ length: 10_000 }, () => ({})) }],
+  ['half a megabyte of body', 'bad_challenge', { x402Version: 1, error: 'x'.repeat(500_000) }],
+]
+const unread = [
+  ...challenges.map(([what, code, headers]) => [what, code, headers, ''] as const),
+  ...bodies.map(([what, code, body]) => [what, code, () => ({}), JSON.stringify(body)] as const),
 ]
 
 const decode = (header: string) => JSON.parse(Buffer.from(header, 'base64').toString()) as { accepts: Offer[] }
@@ -125,9 +139,9 @@ const offerIn = (header: string) => decode(header).accepts[0] as Offer
 const reversion = (header: string) => Buffer.from(JSON.stringify({ ...decode(header), x402Version: 7 })).toString('base64')
 
 describe('a 402 with', () => {
-  it.each(challenges)('%s is %s, and nothing is signed', async (_, code, headers) => {
+  it.each(unread)('%s is %s, and nothing is signed', async (_, code, headers, body) => {
     const { world, url, crook } = await start({
-      tamper: (answer) => ({ status: 402, headers: headers(String(answer.headers['payment-required'])), body: '' }),
+      tamper: (answer) => ({ status: 402, headers: headers(String(answer.headers['payment-required'])), body }),
     })
     const reply = await ask(url)
     expect([reply.status, reply.error?.code, reply.error?.money]).toEqual([502, code, 'untouched'])
@@ -152,6 +166,14 @@ describe('a 402 with', () => {
     }
     const { world, url } = await start({ faults })
     expect((await ask(url)).status).toBe(200)
+    expectBalanced(await closedBooks(world))
+  })
+
+  it('an offer that is good for ten years is signed for a minute', async () => {
+    const faults: Faults = { mutateChallenge: (offers) => offers.map((offer) => ({ ...offer, maxTimeoutSeconds: 315_360_000 })) }
+    const { world, url, relay } = await start({ faults, tamper: (answer) => answer })
+    expect((await ask(url)).status).toBe(200)
+    expect(Number(readSigned(relay?.credentials[0]).validBeforeSeconds)).toBeLessThanOrEqual(Date.now() / 1_000 + 60)
     expectBalanced(await closedBooks(world))
   })
 

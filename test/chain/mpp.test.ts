@@ -246,6 +246,7 @@ const wrong: readonly (readonly [what: string, code: string, status: number, cha
   ['a chain in text', 'unknown_network', 502, (request) => detail(request, { chainId: '84532' })],
   ['a price a hundred times the listed one', 'price_mismatch', 502, (request) => times(request, 100n)],
   ['a price above the cap', 'price_above_cap', 403, () => ({ amount: '50001' })],
+  ['a price above the cap that its words make small', 'price_above_cap', 403, () => ({ amount: '100000000', description: 'only $0.01' })],
   ['an amount in units of 18 decimals', 'price_above_cap', 403, (request) => times(request, 10n ** 12n)],
   ['an amount in the form 1e6', 'bad_challenge', 502, () => ({ amount: '1e6' })],
   ['an amount below zero', 'bad_challenge', 502, () => ({ amount: '-1' })],
@@ -274,6 +275,9 @@ describe.each(kinds)('$name with', (kind) => {
 
   it.each<[string, string, (header: string) => string]>([
     ['an end that is over', 'challenge_expired', (header) => header.replace(/expires="[^"]+"/, 'expires="2020-01-01T00:00:00Z"')],
+    ['a text without an end', 'bad_challenge', () => 'Payment id="abc'],
+    ['no JSON for its request', 'bad_challenge', (header) => header.replaceAll(/request="[^"]+"/g, 'request="%%%"')],
+    ['an end that is no time', 'bad_challenge', (header) => header.replace(/expires="[^"]+"/, 'expires="soon"')],
     ['a body that is not ours', 'bad_challenge', (header) => `${header}, digest="sha-256=${'A'.repeat(43)}="`],
     ['no Payment challenge', 'bad_challenge', () => 'Bearer realm="api"'],
     ['a method nobody knows', 'unsupported_scheme', (header) => header.replaceAll(/method="\w+"/g, 'method="stripe"')],

@@ -179,6 +179,8 @@ describe('exit codes', () => {
           "host_forbidden",
           "origin_forbidden",
           "model_not_found",
+          "model_forbidden",
+          "key_not_found",
           "receipt_not_found",
           "invoice_not_found",
           "response_not_found",

@@ -99,6 +99,9 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
     findTransfer: (query) =>
       read(() => transfers.find(({ nonce, transaction }) => nonce === query.nonce && (query.transaction ?? transaction) === transaction)),
     findCancellation: () => read(() => undefined),
+    allowanceOf: async () => 0n as Atomic,
+    permitState: async () => 'unused',
+    findPermitTransfer: async () => undefined,
     findMemoTransfer: () => read(() => undefined),
     findOpening: () => read(() => undefined),
     quoteTempo: () => read(() => ({ gas: 0n, maxFeePerGas: 0n })),

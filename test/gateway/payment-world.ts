@@ -148,6 +148,9 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
       world.signed.push({ requestId, attemptId: grant.attemptId, nonce, validBeforeSeconds, risky })
       return wallet.signTransfer(authorization, grant)
     },
+    signPermit: () => {
+      throw new Error('this seller takes no permits')
+    },
   }
 }
 

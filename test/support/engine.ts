@@ -44,6 +44,8 @@ export type WorldOptions = {
   readonly perRequestUsd?: string
   readonly perDayUsd?: string
   readonly onUnknown?: 'wait' | 'fail' | 'allow_double'
+  /** The block `payment.channels`, as it is written. */
+  readonly channels?: string
   /** Base units in the wallet at the beginning; 10 test dollars unless given. */
   readonly funds?: Atomic
   /** More lines of `routeplane.yaml`. */
@@ -114,7 +116,7 @@ function configOf(network: WorldNetwork, options: WorldOptions): string {
     'registry: { path: ./registry }',
     'upstream: { allow_loopback: true }',
     `budget: { per_request_usd: "${options.perRequestUsd ?? '0.02'}", per_day_usd: "${options.perDayUsd ?? '1'}" }`,
-    `payment: { on_unknown: ${options.onUnknown ?? 'fail'} }`,
+    `payment: { on_unknown: ${options.onUnknown ?? 'fail'}${options.channels === undefined ? '' : `, channels: ${options.channels}`} }`,
     `wallet: { network: testnet, ${options.wallet ?? `key_env: ${KEY_VARIABLE}`}, ${rpc} }`,
     'ledger: { path: ./ledger.db }',
     ...(options.lines ?? []),
@@ -243,7 +245,9 @@ function leftBy({ amount, fee = 0n as Atomic }: TransferEvidence): bigint {
 export function expectBalanced({ rows, transfers, journal }: Books): void {
   // A voucher is paid out of a channel: what filled that has an attempt and a transfer of its own.
   const settled = rows.filter(({ state }) => state === 'settled').flatMap(({ payment }) => (payment?.proof === 'voucher' ? [] : [payment]))
-  const inLedger = settled.map((payment) => `${payment?.nonce} ${payment?.amountSettled} ${payment?.transaction} ${payment?.logIndex}`)
+  // Permit2's transfers are logged without their nonce.
+  const nonceOf = (payment: AttemptRow['payment']) => (payment?.proof.startsWith('permit2') === true ? undefined : payment?.nonce)
+  const inLedger = settled.map((payment) => `${nonceOf(payment)} ${payment?.amountSettled} ${payment?.transaction} ${payment?.logIndex}`)
   const onChain = transfers.map((transfer) => `${transfer.nonce} ${leftBy(transfer)} ${transfer.transaction} ${transfer.logIndex}`)
   expect(inLedger.toSorted()).toEqual(onChain.toSorted())
   expect(new Set(onChain).size).toBe(onChain.length)

@@ -185,7 +185,10 @@ function readChannel(connection: Connection, row: Row): ChannelRow {
   const sum = (states: readonly string[], column: string) =>
     deposits
       .filter(({ state }) => states.includes(state as string))
-      .reduce((total, deposit) => total + (optional(deposit, 'reaching', amountOf) ?? optional(deposit, column, amountOf) ?? 0n), 0n) as Atomic
+      .reduce(
+        (total, deposit) => total + (optional(deposit, 'reaching', amountOf) ?? optional(deposit, column, amountOf) ?? 0n),
+        0n,
+      ) as Atomic
   return {
     id,
     network: textOf(row, 'network'),
@@ -207,7 +210,11 @@ function readChannel(connection: Connection, row: Row): ChannelRow {
     returned: amountOf(row, 'returned'),
     charged: amountOf(row, 'charged'),
     signed: amountOf(row, 'signed'),
-    ...present({ opening: optional(row, 'opening', hexOf), reason: optional(row, 'reason', textOf), withdrawAt: optional(row, 'withdraw_at', numberOf) }),
+    ...present({
+      opening: optional(row, 'opening', hexOf),
+      reason: optional(row, 'reason', textOf),
+      withdrawAt: optional(row, 'withdraw_at', numberOf),
+    }),
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),
   }

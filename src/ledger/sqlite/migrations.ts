@@ -245,7 +245,18 @@ CREATE TABLE caller_keys (
 `
 
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema, unfinal, callerKeys, networkChannels] as const
+export const migrations = [
+  first,
+  health,
+  sales,
+  proofs,
+  invoicesAndApprovals,
+  decisions,
+  channelSchema,
+  unfinal,
+  callerKeys,
+  networkChannels,
+] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

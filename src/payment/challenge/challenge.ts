@@ -37,6 +37,8 @@ export type SettlementClaim = {
   readonly success: boolean
   readonly transaction?: `0x${string}`
   readonly errorReason?: string
+  /** What it says it took, in base units, where the word has a number. */
+  readonly amount?: bigint
   /** What a channel's seller says it has charged for this call, and in all; base units, as written. */
   readonly charge?: { readonly amount: string; readonly cumulative?: string }
 }

@@ -2,16 +2,9 @@
 import { encodePaymentSignatureHeader } from '@x402/core/http'
 import type { PaymentPayload } from '@x402/core/types'
 import { PaymentRequiredV2Schema } from '@x402/core/schemas'
-import { RouteplaneError } from '../../errors.ts'
 import { headerOf } from '../../lib/http-call.ts'
-import { isRecord, parseJson, tryParseJson } from '../../lib/json.ts'
-import type { ChallengeFormat, SettlementClaim, Terms } from './challenge.ts'
-
-/** An honest 402 has one to three offers in half a kilobyte; beyond these bounds somebody is probing. */
-const MAX_HEADER_CHARACTERS = 8 * 1024
-const MAX_OFFERS = 8
-const MAX_DEPTH = 12
-const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
+import type { ChallengeFormat, Terms } from './challenge.ts'
+import { badChallenge, checkCount, decodeHeader, errorOf, readClaimHeader, readExtra } from './x402-fields.ts'
 
 type WireRequirement = {
   readonly scheme: string
@@ -31,7 +24,7 @@ export const x402V2: ChallengeFormat = {
   read(response) {
     const header = headerOf(response.headers, 'payment-required')
     if (header === undefined) return undefined
-    const json = decodeHeader(header)
+    const json = decodeHeader('PAYMENT-REQUIRED', header)
     const parsed = PaymentRequiredV2Schema.safeParse(json)
     if (!parsed.success) {
       const issue = parsed.error.issues[0]
@@ -40,12 +33,12 @@ export const x402V2: ChallengeFormat = {
       )
     }
     const { accepts, error } = parsed.data
-    if (accepts.length > MAX_OFFERS) throw badChallenge(`it offers ${accepts.length} ways to pay; at most ${MAX_OFFERS} are read`)
+    checkCount(accepts)
     const asWritten = json as { readonly accepts: readonly unknown[]; readonly resource: unknown }
     return {
       terms: accepts.map((requirement, at) => toTerms(requirement as WireRequirement, asWritten.accepts[at])),
       resource: asWritten.resource,
-      ...(error === undefined ? {} : { error: error.slice(0, 200) }),
+      ...errorOf(error),
     }
   },
 
@@ -55,70 +48,11 @@ export const x402V2: ChallengeFormat = {
     return { 'PAYMENT-SIGNATURE': encodePaymentSignatureHeader(signed) }
   },
 
-  readClaim(response) {
-    const header = headerOf(response.headers, 'payment-response')
-    if (header === undefined) return undefined
-    if (header.length > MAX_HEADER_CHARACTERS || !BASE64.test(header)) return 'invalid'
-    const value = tryParseJson(Buffer.from(header, 'base64').toString('utf8'), MAX_DEPTH)
-    return isRecord(value) ? toClaim(value) : 'invalid'
-  },
-}
-
-function decodeHeader(header: string): unknown {
-  if (header.length > MAX_HEADER_CHARACTERS)
-    throw badChallenge(`its PAYMENT-REQUIRED header has ${header.length} characters; at most ${MAX_HEADER_CHARACTERS} are read`)
-  if (!BASE64.test(header)) throw badChallenge('its PAYMENT-REQUIRED header is not base64')
-  try {
-    return parseJson(Buffer.from(header, 'base64').toString('utf8'), MAX_DEPTH)
-  } catch (cause) {
-    throw badChallenge('its PAYMENT-REQUIRED header does not hold JSON', cause)
-  }
+  readClaim: (response) => readClaimHeader(headerOf(response.headers, 'payment-response')),
 }
 
 /** @param raw - The offer before the schema took out what it does not know: sellers compare the echo member by member. */
 function toTerms(requirement: WireRequirement, raw: unknown): Terms {
-  const extra = requirement.extra ?? {}
-  const text = (name: string) => (typeof extra[name] === 'string' ? extra[name] : undefined)
-  const name = text('name')
-  const version = text('version')
-  return {
-    format: 'x402-v2',
-    scheme: requirement.scheme,
-    network: requirement.network,
-    asset: requirement.asset,
-    amount: requirement.amount,
-    payTo: requirement.payTo,
-    maxTimeoutSeconds: requirement.maxTimeoutSeconds,
-    domain: { ...(name === undefined ? {} : { name }), ...(version === undefined ? {} : { version }) },
-    transferMethod: text('assetTransferMethod') ?? 'eip3009',
-    paymentFlow: text('paymentFlow') ?? 'authorization',
-    raw,
-  }
-}
-
-function toClaim(value: Record<string, unknown>): SettlementClaim | 'invalid' {
-  if (typeof value.success !== 'boolean') return 'invalid'
-  const transaction = value.transaction
-  return {
-    success: value.success,
-    ...(typeof transaction === 'string' && /^0x[0-9a-fA-F]{64}$/.test(transaction) ? { transaction: transaction as `0x${string}` } : {}),
-    ...(typeof value.errorReason === 'string' ? { errorReason: value.errorReason.slice(0, 120) } : {}),
-    ...chargeOf(value['extra']),
-  }
-}
-
-/** A channel's seller says what it charged; a sum that is no text is handed on as one, for the judge to refuse. */
-function chargeOf(extra: unknown): Pick<SettlementClaim, 'charge'> {
-  if (!isRecord(extra) || extra['chargedAmount'] === undefined) return {}
-  const state = isRecord(extra['channelState']) ? extra['channelState'] : {}
-  const { chargedCumulativeAmount: cumulative } = state
-  return { charge: { amount: textOf(extra['chargedAmount']), ...(cumulative === undefined ? {} : { cumulative: textOf(cumulative) }) } }
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-function badChallenge(what: string, cause?: unknown): RouteplaneError {
-  return new RouteplaneError('bad_challenge', `the provider asked for payment, but ${what}`, cause === undefined ? {} : { cause })
+  const { scheme, network, asset, amount, payTo, maxTimeoutSeconds, extra } = requirement
+  return { format: 'x402-v2', scheme, network, asset, amount, payTo, maxTimeoutSeconds, ...readExtra(extra ?? {}), raw }
 }

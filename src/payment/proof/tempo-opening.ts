@@ -32,6 +32,7 @@ export const tempoOpening: Proof = {
     }
   },
 
-  transferKey: ({ transaction, logIndex }) => (transaction === undefined || logIndex === undefined ? undefined : placeKey(transaction, logIndex)),
+  transferKey: ({ transaction, logIndex }) =>
+    transaction === undefined || logIndex === undefined ? undefined : placeKey(transaction, logIndex),
   describe: ({ payer, payee, nonce }) => ({ payer: `ChannelOpened by ${payer} with id ${nonce}`, payee: `Transfer to ${payee}` }),
 }

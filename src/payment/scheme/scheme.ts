@@ -82,6 +82,8 @@ export type Scheme = {
   readonly transactionsPerThousandCalls: number
   /** Whether an offer of this name is one this scheme can sign. */
   matches(terms: Terms): boolean
+  /** What is wrong with an offer of this scheme in the scheme's own fields; `undefined` when nothing is. */
+  flaw?(terms: Terms): string | undefined
   /** Fixes what will be signed; signs nothing and sends nothing. @throws RouteplaneError when it cannot be paid this way. */
   plan(input: PlanInput, world: SchemeWorld): Promise<SigningPlan>
   /**

@@ -22,7 +22,13 @@ const NOBODY = `0x${'0'.repeat(40)}` as const
  */
 export function readSessionOffer({ request }: MppChallenge, unit: Atomic): SessionOffer {
   const details = isRecord(request['methodDetails']) ? request['methodDetails'] : {}
-  const { escrowContract = tempoReserveAddress, operator = NOBODY, sessionProtocol = 'v2', feePayer = false, minVoucherDelta = '0' } = details
+  const {
+    escrowContract = tempoReserveAddress,
+    operator = NOBODY,
+    sessionProtocol = 'v2',
+    feePayer = false,
+    minVoucherDelta = '0',
+  } = details
   if (typeof escrowContract !== 'string' || escrowContract.toLowerCase() !== tempoReserveAddress.toLowerCase())
     throw refused('not in the reserve of the network')
   if (typeof operator !== 'string' || !ADDRESS.test(operator)) throw refused('its operator is no address')

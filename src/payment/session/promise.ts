@@ -86,7 +86,11 @@ type Opening = {
   readonly validBeforeSeconds: bigint
 }
 
-async function planOpening({ call, agreed, bound }: SessionCall, { operator, suggestedDeposit }: SessionOffer, world: SchemeWorld): Promise<Opening> {
+async function planOpening(
+  { call, agreed, bound }: SessionCall,
+  { operator, suggestedDeposit }: SessionOffer,
+  world: SchemeWorld,
+): Promise<Opening> {
   const { asset, payTo: to } = agreed
   const secret = await world.ledger.nonceSalt()
   const salt = `0x${createHmac('sha256', secret).update(`session\n${call.attemptId}`).digest('hex')}` as const
@@ -108,7 +112,15 @@ async function planOpening({ call, agreed, bound }: SessionCall, { operator, sug
   const validBeforeSeconds = block.timestampSeconds + VALIDITY_SECONDS
   const transaction = { ...parts, ...work, network: asset.network, value, validBeforeSeconds, sponsored: false }
   const hash = await openingHashOf(transaction, world.wallet.address)
-  const descriptor = { payer: world.wallet.address, payee: to, operator, token: asset.address, salt, authorizedSigner, expiringNonceHash: hash }
+  const descriptor = {
+    payer: world.wallet.address,
+    payee: to,
+    operator,
+    token: asset.address,
+    salt,
+    authorizedSigner,
+    expiringNonceHash: hash,
+  }
   const terms: ChannelTerms = {
     ...{ id: await reserveIdOf(descriptor, asset.network), network: asset.network, asset: asset.address, decimals: asset.decimals },
     ...{ payer: world.wallet.address, payerAuthorizer: authorizedSigner, receiver: to, receiverAuthorizer: operator },

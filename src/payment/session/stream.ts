@@ -60,11 +60,16 @@ async function answerDemand(data: string, before: bigint, answer: PaidAnswer, wo
   if (demand.required > held) throw refusal(answer, top, 'the provider asks for more than lies in the channel')
   const next = [top, demand.required + plan.amount / STEPS].reduce((a, b) => (a > b ? a : b))
   const cumulative = [next, most, held].reduce((a, b) => (a < b ? a : b)) as Atomic
-  await world.ledger.channels.promise(channel.id, { attempt: plan.attemptId, amount: (cumulative - voucher.base) as Atomic }, world.clock.now())
+  await world.ledger.channels.promise(
+    channel.id,
+    { attempt: plan.attemptId, amount: (cumulative - voucher.base) as Atomic },
+    world.clock.now(),
+  )
   const headers = answer.attach(await signSession('voucher', channel, cumulative, world.ledger))
   const response = await call.transport({ method: 'POST', url: call.http.url, headers: { ...headersOf(answer), ...headers } })
   await drain(response)
-  if (response.status < 200 || response.status > 299) throw refusal(answer, cumulative, `the provider answered ${response.status} to a voucher`)
+  if (response.status < 200 || response.status > 299)
+    throw refusal(answer, cumulative, `the provider answered ${response.status} to a voucher`)
   return demand.required
 }
 

@@ -4,7 +4,7 @@ import { assets } from '../../../contracts-abi/assets.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { MAINNETS, MAX_VALIDITY_SECONDS, createPolicy, policyRules } from '../../../src/wallet/policy.ts'
 import type { PolicyRule } from '../../../src/wallet/policy.ts'
-import type { SigningGrant, TransferAuthorization } from '../../../src/wallet/wallet.ts'
+import type { PermitTransfer, SigningGrant, TransferAuthorization } from '../../../src/wallet/wallet.ts'
 import { verifies } from '../../support/verifies.ts'
 
 const now = 1_800_000_000n
@@ -27,6 +27,16 @@ const grant: SigningGrant = { attemptId: 'att_1', payee, maxValue: 1000n }
 function ruleOf(change: Partial<TransferAuthorization>, granted: Partial<SigningGrant> = {}, mainnets: readonly string[] = []): unknown {
   try {
     createPolicy({ clock, mainnets }).approve({ ...good, ...change }, { ...grant, ...granted }, payer)
+    return 'approved'
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'policy_refused', money: 'untouched' })
+    return (error as { details: { rule: unknown } }).details.rule
+  }
+}
+
+function permitRuleOf(change: Partial<PermitTransfer> & Pick<PermitTransfer, 'kind'>, granted: Partial<SigningGrant> = {}): unknown {
+  try {
+    createPolicy({ clock }).approvePermit({ ...good, ...change }, { ...grant, ...granted }, payer)
     return 'approved'
   } catch (error) {
     expect(error).toMatchObject({ code: 'policy_refused', money: 'untouched' })
@@ -67,8 +77,35 @@ describe('the wallet policy', () => {
     expect(ruleOf(change, granted)).toBe(rule)
   })
 
-  it('has a refusal above for every rule, nonce_reused below, and fees where there are some', () => {
-    expect(new Set([...refusals.map(([rule]) => rule), 'nonce_reused', 'fee_above_grant'])).toEqual(new Set(policyRules))
+  it('has a refusal above for every rule, and below for those of permits and fees', () => {
+    const elsewhere = ['nonce_reused', 'facilitator_malformed', 'fee_above_grant']
+    expect(new Set([...refusals.map(([rule]) => rule), ...elsewhere])).toEqual(new Set(policyRules))
+  })
+
+  it.each(refusals.filter(([rule]) => rule !== 'asset_not_signable'))('refuses a permit by %s too: %o', (rule, change, granted) => {
+    expect(permitRuleOf({ kind: 'exact', ...change }, granted)).toBe(rule)
+  })
+
+  it.each<[string, Pick<PermitTransfer, 'kind' | 'facilitator'>]>([
+    ['facilitator_malformed', { kind: 'upto' }],
+    ['facilitator_malformed', { kind: 'upto', facilitator: '0x12' }],
+    ['facilitator_malformed', { kind: 'upto', facilitator: zero }],
+    ['facilitator_malformed', { kind: 'exact', facilitator: payee }],
+    ['approved', { kind: 'upto', facilitator: payee }],
+    ['approved', { kind: 'exact' }],
+  ])('is %s for a permit of %o', (rule, change) => {
+    expect(permitRuleOf(change)).toBe(rule)
+  })
+
+  it('takes a token without EIP-3009 for a permit, and a nonce for one kind and facilitator only', () => {
+    const permit = { kind: 'exact', network: 'eip155:31611', asset: '0x118917a40FAF1CD7a13dB0Ef56C86De7973Ac503' } as const
+    expect(permitRuleOf(permit)).toBe('approved')
+    const policy = createPolicy({ clock })
+    policy.approvePermit({ ...good, kind: 'exact' }, grant, payer)
+    policy.approvePermit({ ...good, kind: 'exact' }, grant, payer)
+    const reused = expect.objectContaining({ details: { rule: 'nonce_reused' } })
+    expect(() => policy.approvePermit({ ...good, kind: 'upto', facilitator: payee }, grant, payer)).toThrow(reused)
+    expect(() => policy.approve(good, grant, payer)).toThrow(reused)
   })
 
   it('agrees up to the last unit and the last second', () => {

@@ -26,6 +26,9 @@ function chainOf({ used = false, seconds = VALID_BEFORE - 1n, transfer: found, c
     // As the product's own: a claimed transaction is looked at alone.
     findTransfer: async ({ transaction = TRANSACTION }) => (transaction === TRANSACTION ? found : undefined),
     findCancellation: async () => (canceled ? place : undefined),
+    allowanceOf: async () => atomic(0n),
+    permitState: async () => 'unused',
+    findPermitTransfer: async () => undefined,
     findMemoTransfer: async () => undefined,
     findOpening: async () => undefined,
     quoteTempo: async () => ({ gas: 0n, maxFeePerGas: 0n }),

@@ -1,0 +1,83 @@
+/** What both versions of x402 share on the wire: bounds, base64 headers of JSON, and the seller's word on settlement. */
+import { RouteplaneError } from '../../errors.ts'
+import { isRecord, parseJson, tryParseJson } from '../../lib/json.ts'
+import type { SettlementClaim, Terms } from './challenge.ts'
+
+/** An honest 402 has one to three offers in half a kilobyte; beyond these bounds somebody is probing. */
+export const MAX_HEADER_CHARACTERS = 8 * 1024
+const MAX_OFFERS = 8
+export const MAX_DEPTH = 12
+/** Characters of the seller's words that are kept. */
+const MAX_ERROR = 200
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
+
+/** Reads a header of base64 JSON. @throws RouteplaneError `bad_challenge`, naming the header. */
+export function decodeHeader(name: string, header: string): unknown {
+  if (header.length > MAX_HEADER_CHARACTERS)
+    throw badChallenge(`its ${name} header has ${header.length} characters; at most ${MAX_HEADER_CHARACTERS} are read`)
+  if (!BASE64.test(header)) throw badChallenge(`its ${name} header is not base64`)
+  try {
+    return parseJson(Buffer.from(header, 'base64').toString('utf8'), MAX_DEPTH)
+  } catch (cause) {
+    throw badChallenge(`its ${name} header does not hold JSON`, cause)
+  }
+}
+
+/** @throws RouteplaneError `bad_challenge` for more offers than anybody needs. */
+export function checkCount(offers: readonly unknown[]): void {
+  if (offers.length > MAX_OFFERS) throw badChallenge(`it offers ${offers.length} ways to pay; at most ${MAX_OFFERS} are read`)
+}
+
+/** The seller's reason, cut to what is shown. */
+export function errorOf(error: string | null | undefined): { readonly error?: string } {
+  return typeof error === 'string' ? { error: error.slice(0, MAX_ERROR) } : {}
+}
+
+/** What an offer's `extra` says of the token and the flow. */
+export function readExtra(extra: Readonly<Record<string, unknown>>): Pick<Terms, 'domain' | 'transferMethod' | 'paymentFlow'> {
+  const text = (name: string) => (typeof extra[name] === 'string' ? extra[name] : undefined)
+  const name = text('name')
+  const version = text('version')
+  return {
+    domain: { ...(name === undefined ? {} : { name }), ...(version === undefined ? {} : { version }) },
+    transferMethod: text('assetTransferMethod') ?? 'eip3009',
+    paymentFlow: text('paymentFlow') ?? 'authorization',
+  }
+}
+
+/** Reads a settlement header: a hint where to look, never proof. */
+export function readClaimHeader(header: string | undefined): SettlementClaim | 'invalid' | undefined {
+  if (header === undefined) return undefined
+  if (header.length > MAX_HEADER_CHARACTERS || !BASE64.test(header)) return 'invalid'
+  const value = tryParseJson(Buffer.from(header, 'base64').toString('utf8'), MAX_DEPTH)
+  return isRecord(value) ? toClaim(value) : 'invalid'
+}
+
+function toClaim(value: Record<string, unknown>): SettlementClaim | 'invalid' {
+  if (typeof value.success !== 'boolean') return 'invalid'
+  const { transaction, amount } = value
+  return {
+    success: value.success,
+    ...(typeof transaction === 'string' && /^0x[0-9a-fA-F]{64}$/.test(transaction) ? { transaction: transaction as `0x${string}` } : {}),
+    ...(typeof value.errorReason === 'string' ? { errorReason: value.errorReason.slice(0, 120) } : {}),
+    ...(typeof amount === 'string' && /^\d{1,78}$/.test(amount) ? { amount: BigInt(amount) } : {}),
+    ...chargeOf(value['extra']),
+  }
+}
+
+/** A channel's seller says what it charged; a sum that is no text is handed on as one, for the judge to refuse. */
+function chargeOf(extra: unknown): Pick<SettlementClaim, 'charge'> {
+  if (!isRecord(extra) || extra['chargedAmount'] === undefined) return {}
+  const state = isRecord(extra['channelState']) ? extra['channelState'] : {}
+  const { chargedCumulativeAmount: cumulative } = state
+  return { charge: { amount: textOf(extra['chargedAmount']), ...(cumulative === undefined ? {} : { cumulative: textOf(cumulative) }) } }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** The provider's 402 cannot be understood; nothing has been signed. */
+export function badChallenge(what: string, cause?: unknown): RouteplaneError {
+  return new RouteplaneError('bad_challenge', `the provider asked for payment, but ${what}`, cause === undefined ? {} : { cause })
+}
