@@ -92,8 +92,15 @@ export async function startSessionProvider(options: SessionProviderOptions): Pro
   const { port, stop } = await listen(app)
   const baseUrl = `http://127.0.0.1:${port}/v1`
   return {
-    ...{ id, baseUrl, modelsUrl: `${baseUrl}/models`, payTo: account.address, mode: 'mpp' },
-    ...{ counters, faults, credentials, stop },
+    id,
+    baseUrl,
+    modelsUrl: `${baseUrl}/models`,
+    payTo: account.address,
+    mode: 'mpp',
+    counters,
+    faults,
+    credentials,
+    stop,
   }
 }
 

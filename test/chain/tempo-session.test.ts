@@ -1,6 +1,6 @@
 /** Sessions on a Tempo network that plays the real one: one opening, vouchers as the answers come, to the official server package. */
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { allowReserve, startSessionProvider, type SessionFaults, type SessionProvider } from '../../src/demo/session-provider.ts'
+import { allowReserve, startSessionProvider, type SessionFaults } from '../../src/demo/session-provider.ts'
 import { startTempoNetwork, type TempoNetwork } from '../../src/demo/tempo-network.ts'
 import { formatOwner } from '../../src/ledger/owner.ts'
 import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'

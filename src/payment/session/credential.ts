@@ -57,8 +57,17 @@ function openingOf(channel: ChannelRow, { particulars = {}, validBeforeSeconds }
   const { network, asset, receiver: to, receiverAuthorizer: operator, salt, payerAuthorizer: authorizedSigner } = channel
   const { value = '0', gas = '0', max_fee_per_gas: maxFeePerGas = '0' } = particulars
   return {
-    ...{ network, asset, to, operator, salt, authorizedSigner, validBeforeSeconds, sponsored: false },
-    ...{ value: BigInt(value), gas: BigInt(gas), maxFeePerGas: BigInt(maxFeePerGas) },
+    network,
+    asset,
+    to,
+    operator,
+    salt,
+    authorizedSigner,
+    validBeforeSeconds,
+    sponsored: false,
+    value: BigInt(value),
+    gas: BigInt(gas),
+    maxFeePerGas: BigInt(maxFeePerGas),
   }
 }
 

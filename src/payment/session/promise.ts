@@ -122,10 +122,21 @@ async function planOpening(
     expiringNonceHash: hash,
   }
   const terms: ChannelTerms = {
-    ...{ id: await reserveIdOf(descriptor, asset.network), network: asset.network, asset: asset.address, decimals: asset.decimals },
-    ...{ payer: world.wallet.address, payerAuthorizer: authorizedSigner, receiver: to, receiverAuthorizer: operator },
-    ...{ withdrawDelay: SESSION_WITHDRAW_DELAY, salt, opening: hash, provider: call.endpoint.provider.id },
-    ...{ resource: call.http.url, wire: call.wire, model: call.endpoint.upstreamModel },
+    id: await reserveIdOf(descriptor, asset.network),
+    network: asset.network,
+    asset: asset.address,
+    decimals: asset.decimals,
+    payer: world.wallet.address,
+    payerAuthorizer: authorizedSigner,
+    receiver: to,
+    receiverAuthorizer: operator,
+    withdrawDelay: SESSION_WITHDRAW_DELAY,
+    salt,
+    opening: hash,
+    provider: call.endpoint.provider.id,
+    resource: call.http.url,
+    wire: call.wire,
+    model: call.endpoint.upstreamModel,
   }
   return { terms, value, fee, ...work, validBeforeSeconds }
 }
@@ -145,14 +156,32 @@ async function holdDeposit({ call, agreed }: SessionCall, opening: Opening, worl
   const provider = call.endpoint.provider.id
   await assertFunds({ agreed: { asset, amount }, payer: world.wallet.address, attemptId: id }, world)
   const outcome = await world.ledger.attempts.hold({
-    ...{ id, requestId: `${call.requestId}-deposit`, provider, model: call.endpoint.upstreamModel, mode: 'mpp' },
-    ...{ amount: amountUsd, requestCap: world.channels.maxDepositUsd, budgets: limitsAt(world.budgets, now, { provider }), now },
+    id,
+    requestId: `${call.requestId}-deposit`,
+    provider,
+    model: call.endpoint.upstreamModel,
+    mode: 'mpp',
+    amount: amountUsd,
+    requestCap: world.channels.maxDepositUsd,
+    budgets: limitsAt(world.budgets, now, { provider }),
+    now,
   })
   if (!outcome.granted) throw budgetExceeded(amountUsd, outcome)
   await world.ledger.attempts.intend(id, {
-    ...{ protocol: 'mpp', scheme: agreed.terms.scheme, proof: tempoOpening.id, network: asset.network, asset: asset.address },
-    ...{ decimals: asset.decimals, payer: world.wallet.address, payee: tempoReserveAddress, amount, amountUsd },
-    ...{ nonce: terms.id, validBeforeSeconds, resource: call.http.url, now },
+    protocol: 'mpp',
+    scheme: agreed.terms.scheme,
+    proof: tempoOpening.id,
+    network: asset.network,
+    asset: asset.address,
+    decimals: asset.decimals,
+    payer: world.wallet.address,
+    payee: tempoReserveAddress,
+    amount,
+    amountUsd,
+    nonce: terms.id,
+    validBeforeSeconds,
+    resource: call.http.url,
+    now,
     particulars: { channel: terms.id, value: value.toString(), gas: gas.toString(), max_fee_per_gas: maxFeePerGas.toString() },
     bodyDigest: createHash('sha256')
       .update(call.http.body ?? '')
