@@ -9,8 +9,14 @@ const root = resolve(fileURLToPath(import.meta.url), '../..')
 /** Source and, by the same base name, `dist/bin` file of each program. */
 const programs = ['routeplane-mcp', 'routeplane'] as const
 
-/** Packages with a native part: a bundle cannot carry it, so they are loaded from node_modules. */
-const external = ['libsql']
+/**
+ * Packages with a native part: a bundle cannot carry it, so they are loaded from node_modules. And the older MCP package, which
+ * mppx asks for only where it is served over MCP by that package: never here.
+ */
+const external = ['libsql', '@modelcontextprotocol/sdk']
+
+/** Its main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. */
+const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
 
 /**
  * Packages that cost more to load than all of our own start-up (`viem` alone about a quarter of a second) and that no
@@ -48,6 +54,7 @@ export async function bundlePrograms(): Promise<string[]> {
     platform: 'node',
     target: 'node20.19',
     external,
+    alias,
     packages,
     banner: { js: banner },
     legalComments: 'none',

@@ -1,6 +1,5 @@
 /** Builds registry, health, wallet, payment, ledger and gateway from a config, and returns the one object surfaces use. */
 import { hostname } from 'node:os'
-import { DEFAULT_SYMBOL, findAssetBySymbol } from './chain/networks.ts'
 import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import type { CatalogView } from './composition/catalog.ts'
@@ -35,7 +34,7 @@ import { recheckSettled } from './payment/recheck.ts'
 import { createResolver } from './payment/resolver.ts'
 import { protocols } from './protocol/index.ts'
 import type { Cashier } from './selling/cashier.ts'
-import { openChains, openWallet, walletNetworks } from './wallet/open.ts'
+import { openChains, openWallet, walletAsset, walletNetworks } from './wallet/open.ts'
 
 export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
@@ -47,7 +46,7 @@ export type { PresetView } from './composition/preset-file.ts'
 export type { KeyView, KeyWishes, Statement } from './composition/caller-keys.ts'
 export type { SalesView, SoldRequest } from './composition/sales.ts'
 export type { EndpointStanding, ProviderStanding, ProviderView } from './composition/provider-view.ts'
-export type { ReceiptView } from './composition/receipts.ts'
+export type { ReceiptView, TokenBooks } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
 export type { Preset } from './routing/preset.ts'
 export type { Verification } from './payment/verify.ts'
@@ -99,9 +98,9 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
   const ledger = await openSqliteLedger({ path: config.ledger.path, owner: nameOwner(), clock, log })
 
-  const networks = walletNetworks(config.wallet.network)
+  const networks = walletNetworks(config.wallet)
   const chainOf = openChains(config.wallet.rpc)
-  const asset = findAssetBySymbol(networks[0] ?? '', DEFAULT_SYMBOL)
+  const asset = walletAsset(networks)
   const { keys: configuredKeys = [], ...otherBudgets } = budgetsOf(config)
   const keyCaps = new Map(configuredKeys)
   const budgets = { ...otherBudgets, keys: keyCaps }
@@ -149,7 +148,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
     status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),
-    holdings: () => readHoldings({ wallet, asset, networks, configured: Object.keys(config.wallet.rpc), chainOf }),
+    holdings: () => readHoldings({ wallet, asset, networks, configured: namedNetworks(config), chainOf }),
     ready: () => background.ready,
     async close() {
       await Promise.all([background.stop(), selling?.close()])
@@ -158,6 +157,11 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
       await ledger.close()
     },
   }
+}
+
+/** The networks that a config names: balances are not asked of public nodes that nobody chose. */
+function namedNetworks({ wallet }: Config): readonly string[] {
+  return [...(wallet.networks ?? []), ...Object.keys(wallet.rpc)]
 }
 
 /** Names this opening among all of this and other processes, so that two of one process are told apart too. */

@@ -24,6 +24,7 @@ import { registryValidate } from './registry-validate.ts'
 import { route } from './route.ts'
 import { salesCollect, salesList, salesShow } from './sales.ts'
 import { serve } from './serve.ts'
+import { setup } from './setup.ts'
 import { walletCreate, walletImport, walletStatus } from './wallet.ts'
 
 /** In the order of help: from the first five minutes to the last resort. */
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   init,
   serve,
   mcp,
+  setup,
   demo,
   modelsList,
   modelsShow,

@@ -26,6 +26,7 @@ export function parseInvocation(command: Command, args: readonly string[]): Invo
   const options = { ...command.options, ...sharedOptions }
   const { values, positionals } = parse(command, args, options)
   checkPositionals(command, positionals)
+  if (values['config'] === '') throw usage(command, 'missing_value', '--config needs a value: --config <file>')
   const format = values['format'] ?? command.formats[0]
   if (typeof format !== 'string' || !command.formats.includes(format)) {
     throw usage(command, 'bad_value', `--format is one of ${command.formats.join(', ')}`)
@@ -78,7 +79,7 @@ function misread(
 
 function checkPositionals(command: Command, positionals: readonly string[]): void {
   const required = command.positionals.filter((name) => name.startsWith('<'))
-  const missing = required[positionals.length]
+  const missing = required[positionals.length] ?? required.find((_name, at) => positionals[at] === '')
   if (missing !== undefined) throw usage(command, 'missing_argument', `${missing} is missing`)
   if (positionals.length > command.positionals.length)
     throw usage(command, 'too_many_arguments', `too many arguments for "${command.name}"`)

@@ -57,6 +57,8 @@ function asksForHelp(args: readonly string[]): boolean {
 /** The longest name or alias that the words begin with; no words at all is the default command. */
 function findCommand(args: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } {
   const [first = '', second = '', third = ''] = args
+  // What a shell makes of a variable that is not set; it must not start a gateway.
+  if (args[0] === '') throw unknownCommand(first)
   for (const [name, rest] of [
     [`${first} ${second} ${third}`, args.slice(3)],
     [`${first} ${second}`, args.slice(2)],

@@ -1,5 +1,5 @@
-/** `routeplane reconcile`: lays the ledger beside the chain and says where they differ. */
-import type { Reconciliation } from '../routeplane.ts'
+/** `routeplane reconcile`: lays the ledger beside the chains and says where they differ. */
+import type { Reconciliation, TokenBooks } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
 import { exitCodes } from './exit-code.ts'
 import { usage, type Invocation } from './invocation.ts'
@@ -9,22 +9,32 @@ import { withEngine } from './session.ts'
 export const reconcile: Command = {
   ...plainCommand,
   name: 'reconcile',
-  summary: 'Compare the ledger with the chain and end what was left open.',
-  details: ['Ends with 1 when they differ. Reads the chain and writes the ledger; signs nothing.'],
+  summary: 'Compare the ledger with the chains and end what was left open.',
+  details: [
+    'Compares every token that was paid in, each from the block of its first receipt.',
+    'Ends with 1 when they differ, or when a chain could not be asked. Reads the chains and writes the ledger; signs nothing.',
+  ],
   options: {
-    'from-block': { type: 'string', value: '<number>', summary: 'First block to read.' },
+    network: { type: 'string', value: '<id>', summary: 'Only the tokens of this network, such as eip155:8453.' },
+    'from-block': { type: 'string', value: '<number>', summary: "First block to read, of --network or the wallet's own." },
     'to-block': { type: 'string', value: '<number>', summary: 'Last block to read.' },
   },
   async run(invocation, context) {
+    const network = invocation.text('network')
     const fromBlock = blockOf(invocation, 'from-block')
     const toBlock = blockOf(invocation, 'to-block')
     if (fromBlock !== undefined && toBlock !== undefined && fromBlock > toBlock) {
       throw usage(reconcile, 'bad_value', '--from-block lies behind --to-block')
     }
-    const range = { ...(fromBlock === undefined ? {} : { fromBlock }), ...(toBlock === undefined ? {} : { toBlock }) }
-    const result = await withEngine(invocation, context, (routeplane) => routeplane.receipts.reconcile(range))
-    const exitCode = result.differences.length === 0 ? exitCodes.ok : exitCodes.failed
-    return { text: describe(result), value: toValue(result), exitCode }
+    const range = {
+      ...(network === undefined ? {} : { network }),
+      ...(fromBlock === undefined ? {} : { fromBlock }),
+      ...(toBlock === undefined ? {} : { toBlock }),
+    }
+    const books = await withEngine(invocation, context, (routeplane) => routeplane.receipts.reconcileAll(range))
+    const agrees = books.every(({ result }) => result?.differences.length === 0)
+    const value = { agrees, tokens: books.map(toValue) }
+    return { text: books.map(describe).join('\n\n'), value, exitCode: agrees ? exitCodes.ok : exitCodes.failed }
   },
 }
 
@@ -35,30 +45,42 @@ function blockOf(invocation: Invocation, option: string): bigint | undefined {
   throw usage(reconcile, 'bad_value', `--${option} is a block number`)
 }
 
-function describe(result: Reconciliation): string {
+function describe({ network, asset, result, problem }: TokenBooks): string {
+  const place = [
+    ['network', network],
+    ['token', asset],
+  ] as const
+  if (result === undefined)
+    return `${fields([...place, ['chain', 'unknown']])}\n\nNot compared: ${problem ?? 'the chain could not be asked'}.`
   const head = fields([
     ['wallet', result.address],
-    ['network', result.network],
+    ...place,
     ['blocks', `${result.fromBlock} to ${result.toBlock}`],
     ['ledger', money(result.ledgerUsd)],
     ['chain', money(result.chainUsd)],
     ['resolved', String(result.resolved)],
   ])
-  if (result.differences.length === 0) return `${head}\n\nLedger and chain agree.`
-  const rows = result.differences.map((each) => [
+  return `${head}\n\n${verdict(result)}`
+}
+
+function verdict({ differences }: Reconciliation): string {
+  if (differences.length === 0) return 'Ledger and chain agree.'
+  const rows = differences.map((each) => [
     each.kind.replaceAll('_', ' '),
     money(each.ledgerUsd),
     money(each.chainUsd),
     each.receiptId ?? '',
     each.transaction ?? '',
   ])
-  return `${head}\n\nLedger and chain DIFFER.\n${table(['what', 'ledger', 'chain', 'receipt', 'transaction'], rows)}`
+  return `Ledger and chain DIFFER.\n${table(['what', 'ledger', 'chain', 'receipt', 'transaction'], rows)}`
 }
 
-function toValue(result: Reconciliation): unknown {
+function toValue({ network, asset, result, problem }: TokenBooks): unknown {
+  if (result === undefined) return { network, asset, problem: problem ?? null }
   return {
+    network,
+    asset,
     address: result.address,
-    network: result.network,
     from_block: result.fromBlock,
     to_block: result.toBlock,
     ledger_usd: usdText(result.ledgerUsd),

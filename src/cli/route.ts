@@ -39,7 +39,7 @@ export const route: Command = {
 
 async function decideNow(invocation: Invocation, context: CommandContext): Promise<DecisionCard> {
   const [model] = invocation.positionals
-  if (model === undefined) throw usage(route, 'missing_argument', '<model> is missing')
+  if (model === undefined || model === '') throw usage(route, 'missing_argument', '<model> is missing')
   const maxOutputTokens = countOf(invocation, 'max-output-tokens')
   const maxCostUsd = amountOf(invocation, 'max-cost')
   const call = textCall({

@@ -160,6 +160,7 @@ function spendableOf({ balanceUsd, heldUsd }: WalletStatus): Usd | undefined {
 }
 
 function holdingText({ asset, balanceUsd, chainName, network, isPayable }: Holding): string {
+  if (balanceUsd === undefined) return `\n${asset} on ${chainName} (${network}): unknown, the chain could not be asked.`
   const also = isPayable ? 'is there too, for providers that take it' : 'cannot be spent: the wallet does not pay on that network'
   return `\n${money(balanceUsd)} ${asset} on ${chainName} (${network}) ${also}.`
 }

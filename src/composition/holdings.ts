@@ -8,7 +8,8 @@ export type Holding = {
   readonly network: string
   readonly chainName: string
   readonly asset: string
-  readonly balanceUsd: Usd
+  /** `undefined` when the chain could not be asked: unknown is not empty. */
+  readonly balanceUsd: Usd | undefined
   /** Whether the wallet pays on that network; a provider has to take the token besides. */
   readonly isPayable: boolean
 }
@@ -19,12 +20,15 @@ export type HoldingSources = {
   readonly asset: AssetRow | undefined
   /** Networks the wallet pays on. */
   readonly networks: readonly string[]
-  /** Networks that have a node of the config: only those are asked, and the wallet's first. */
+  /** Networks that the config names, as ones to pay on or by a node: only those are asked, and the wallet's first. */
   readonly configured: readonly string[]
   readonly chainOf: (network: string) => Chain
 }
 
-/** Asks for every token of our table; one whose balance is nothing, or cannot be read, is left out. */
+/**
+ * Asks for every token of our table. One that the wallet has none of is left out, and one that cannot be read is where the
+ * wallet does not pay with it.
+ */
 export async function readHoldings({ wallet, asset, networks, configured, chainOf }: HoldingSources): Promise<readonly Holding[]> {
   if (wallet === undefined) return []
   const asked = [...new Set([...networks.slice(0, 1), ...configured])].filter((network) => findNetwork(network) !== undefined)
@@ -33,9 +37,11 @@ export async function readHoldings({ wallet, asset, networks, configured, chainO
     const balance = await chainOf(row.network)
       .balanceOf(row.address, wallet.address)
       .catch(() => undefined)
-    if (balance === undefined || balance === 0n) return []
     const { network, chainName, symbol, decimals } = row
-    return [{ network, chainName, asset: symbol, balanceUsd: fromAtomic(balance, decimals, 'down'), isPayable: networks.includes(network) }]
+    const isPayable = networks.includes(network)
+    if (balance === 0n || (balance === undefined && !isPayable)) return []
+    const balanceUsd = balance === undefined ? undefined : fromAtomic(balance, decimals, 'down')
+    return [{ network, chainName, asset: symbol, balanceUsd, isPayable }]
   }
   return (await Promise.all(others.map(read))).flat()
 }

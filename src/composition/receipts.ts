@@ -1,6 +1,6 @@
 /** Receipts as surfaces read them: rows of the ledger, and what the chain says of them. */
 import type { Chain } from '../chain/chain.ts'
-import type { AssetRow } from '../chain/networks.ts'
+import { assetsOf, findAsset, type AssetRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -16,8 +16,26 @@ export type ReceiptView = {
   get(id: string): Promise<AttemptRow | undefined>
   /** Reads the chain: transfer and authorization must match the receipt. */
   verify(id: string): Promise<Verification>
-  /** Proves that the ledger equals the chain over a range of blocks; open attempts are ended first. */
-  reconcile(range: { readonly fromBlock?: bigint; readonly toBlock?: bigint }): Promise<Reconciliation>
+  /** Proves for the wallet's own token that the ledger equals the chain over a range of blocks; open attempts are ended first. */
+  reconcile(range: BlockRange): Promise<Reconciliation>
+  /**
+   * The same for every token that a receipt is in, and the wallet's own, or all tokens of one network. Blocks are those of
+   * one network: a range without a network is one of the wallet's own.
+   *
+   * @throws RouteplaneError `unknown_network` for one that no token is known on.
+   */
+  reconcileAll(range: BlockRange & { readonly network?: string }): Promise<readonly TokenBooks[]>
+}
+
+/** Inclusive on both sides. */
+export type BlockRange = { readonly fromBlock?: bigint; readonly toBlock?: bigint }
+
+/** A token's books: compared, or the reason why its chain could not be asked, which is no agreement. */
+export type TokenBooks = {
+  readonly network: string
+  readonly asset: string
+  readonly result?: Reconciliation
+  readonly problem?: string
 }
 
 export type ReceiptSources = {
@@ -44,10 +62,48 @@ export function viewReceipts({ ledger, chainOf, resolver, clock, log, asset, pay
       return verifyReceipt(row, { ledger, chainOf, now: clock.now() })
     },
     async reconcile(range) {
-      if (payer === undefined || asset === undefined) throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
-      await recheckSettled({ ledger, chainOf, resolver, clock, log })
-      const resolved = (await recovered).ended + (await resolver.sweep())
-      return reconcile({ ledger, chain: chainOf(asset.network), asset, payer, resolved, ...range })
+      const own = requireWallet()
+      return reconcile({ ledger, chain: chainOf(own.asset.network), ...own, resolved: await endOpen(), ...range })
+    },
+    async reconcileAll({ network, ...range }) {
+      const own = requireWallet()
+      const resolved = await endOpen()
+      const hasRange = range.fromBlock !== undefined || range.toBlock !== undefined
+      const only = network ?? (hasRange ? own.asset.network : undefined)
+      const tokens = only === undefined ? await tokensOf(ledger, own) : requireTokens(only)
+      const read = async (token: AssetRow): Promise<TokenBooks> => {
+        const named = { network: token.network, asset: token.symbol }
+        try {
+          const chain = chainOf(token.network)
+          return { ...named, result: await reconcile({ ledger, chain, asset: token, payer: own.payer, resolved, ...range }) }
+        } catch (error) {
+          return { ...named, problem: error instanceof Error ? error.message : String(error) }
+        }
+      }
+      return Promise.all(tokens.map(read))
     },
   }
+
+  function requireWallet() {
+    if (payer !== undefined && asset !== undefined) return { payer, asset }
+    throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
+  }
+
+  async function endOpen(): Promise<number> {
+    await recheckSettled({ ledger, chainOf, resolver, clock, log })
+    return (await recovered).ended + (await resolver.sweep())
+  }
+}
+
+/** The wallet's own token, then every other that it has paid in, each once. */
+async function tokensOf(ledger: Ledger, own: { readonly payer: string; readonly asset: AssetRow }): Promise<readonly AssetRow[]> {
+  const settled = await ledger.attempts.list({ states: ['settled'] })
+  const paid = settled.flatMap(({ payment }) => (payment?.payer === own.payer ? (findAsset(payment.network, payment.asset) ?? []) : []))
+  return [...new Set([own.asset, ...paid])]
+}
+
+function requireTokens(network: string): readonly AssetRow[] {
+  const tokens = assetsOf(network)
+  if (tokens.length > 0) return tokens
+  throw new RouteplaneError('unknown_network', `no token is known on ${JSON.stringify(network.slice(0, 60))}`)
 }

@@ -21,6 +21,7 @@ export function rulesOf(config: Config): GatewayRules {
     deadlineMs: config.routing.deadlineMs,
     hideDeprecated: config.registry.hideDeprecated,
     weights: config.routing.weights ?? balancedWeights,
+    clampToBudget: config.routing.clampToBudget,
     explorationShare: config.routing.explorationShare,
     managedAccounts: config.managed.accounts,
     timeoutsOf: (provider) => timeouts.get(provider.id) ?? config.upstream.timeouts,

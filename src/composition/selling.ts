@@ -84,7 +84,7 @@ function termsOf(charge: ChargeConfig, config: Config, wallet: Wallet | undefine
     })
   }
   const { margin, prices, schemes } = charge
-  return { margin, prices, schemes, payTo, networks: charge.networks ?? walletNetworks(config.wallet.network), offerSeconds: OFFER_SECONDS }
+  return { margin, prices, schemes, payTo, networks: charge.networks ?? walletNetworks(config.wallet), offerSeconds: OFFER_SECONDS }
 }
 
 /** Our own key first: nobody else has to be up for a sale. */

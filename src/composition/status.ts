@@ -26,7 +26,7 @@ export type WalletStatus = {
   readonly asset: string
   /** `undefined` when the chain could not be asked: unknown is not empty. */
   readonly balanceUsd: Usd | undefined
-  /** Reserved for payments under way; what is held for invoices is not the wallet's. */
+  /** Reserved of that token for payments under way, and for those not yet agreed; what is held for invoices is not the wallet's. */
   readonly heldUsd: Usd
 }
 
@@ -70,8 +70,12 @@ async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open:
     network: asset.network,
     asset: asset.symbol,
     balanceUsd: balance === undefined ? undefined : fromAtomic(balance, asset.decimals, 'down'),
-    heldUsd: addUsd(...open.filter(({ mode }) => mode !== 'invoice').map(({ heldUsd }) => heldUsd)),
+    heldUsd: addUsd(...open.filter((row) => isHeldOf(row, asset)).map(({ heldUsd }) => heldUsd)),
   }
+}
+
+function isHeldOf({ mode, payment }: AttemptRow, { network, address }: AssetRow): boolean {
+  return mode !== 'invoice' && (payment === undefined || (payment.network === network && payment.asset === address))
 }
 
 export type StatusSources = {

@@ -30,6 +30,8 @@ export type Config = {
     readonly weights?: Readonly<Record<'cost' | 'latency' | 'throughput' | 'uptime', number>>
     /** Share of requests in 0…1 that may go to the least-measured endpoint. */
     readonly explorationShare: number
+    /** Whether an output limit is lowered to what the cap buys, unless the request or its preset says otherwise. */
+    readonly clampToBudget: boolean
   }
   /** What managed supply of open models costs of the official price; by caller only under `:discount`. */
   readonly managed: ManagedShares & { readonly accounts: ReadonlyMap<string, bigint> }
@@ -77,6 +79,8 @@ export type Budget = RollingCaps & {
 
 export type WalletConfig = {
   readonly network: 'testnet' | 'mainnet'
+  /** CAIP-2 ids of the networks it pays on, its own first; those of `network` when absent. */
+  readonly networks?: readonly string[]
   /** Absolute. */
   readonly keystore: string
   /** A JSON-RPC endpoint that signs for an address. */
@@ -123,6 +127,7 @@ export type ConfiguredPreset = {
     readonly order?: readonly string[]
   }
   readonly maxCostUsd?: Usd
+  readonly clampToBudget?: boolean
   readonly budget?: RollingCaps
   readonly paymentPrefer?: readonly string[]
 }
@@ -167,6 +172,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       ...(fields.routing.deadline_ms === undefined ? {} : { deadlineMs: fields.routing.deadline_ms }),
       ...(fields.routing.weights === undefined ? {} : { weights: fields.routing.weights }),
       explorationShare: fields.routing.exploration_share,
+      clampToBudget: fields.routing.clamp_to_budget,
     },
     managed: managedOf(fields.managed.discounts),
     budget: budgetOf(fields.budget),
@@ -245,6 +251,7 @@ function walletOf(fields: ConfigFields['wallet'], base: string, state: string, e
   const password = environment.get(fields.password_env)
   return {
     network: fields.network,
+    ...(fields.networks === undefined ? {} : { networks: fields.networks }),
     keystore: fields.keystore === undefined ? join(state, 'wallet.json') : resolvePath(fields.keystore, base, environment),
     ...(fields.signer === undefined ? {} : { signer: fields.signer }),
     ...(key === undefined ? {} : { key: new Secret(key) }),
@@ -286,6 +293,7 @@ function presetOf(name: string, fields: PresetFields): ConfiguredPreset {
           },
         }),
     ...(fields.max_cost_usd === undefined ? {} : { maxCostUsd: fields.max_cost_usd }),
+    ...(fields.clamp_to_budget === undefined ? {} : { clampToBudget: fields.clamp_to_budget }),
     ...(fields.budget === undefined ? {} : { budget: rollingCapsOf(fields.budget) }),
     ...(fields.payment === undefined ? {} : { paymentPrefer: fields.payment.prefer }),
   }

@@ -12,6 +12,7 @@ export type Environment = {
   get(name: string): string | undefined
   readonly homeDirectory: string
   readonly workingDirectory: string
+  readonly platform: NodeJS.Platform
 }
 
 /** Reads the environment of this process. */
@@ -24,6 +25,7 @@ export function createEnvironment(
   variables: Readonly<Record<string, string | undefined>>,
   homeDirectory: string,
   workingDirectory: string,
+  platform: NodeJS.Platform = process.platform,
 ): Environment {
   const known = new Map(Object.entries(variables))
   return {
@@ -33,6 +35,7 @@ export function createEnvironment(
     },
     homeDirectory,
     workingDirectory,
+    platform,
   }
 }
 

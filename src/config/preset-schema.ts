@@ -1,6 +1,6 @@
 /** `presets:`: named ways of asking, which a request may only narrow further. */
 import * as z from 'zod'
-import { amount, block, complain, line, providerId, rollingCaps } from './fields.ts'
+import { amount, block, complain, flag, line, providerId, rollingCaps } from './fields.ts'
 import { paymentModeNames } from './provider-schema.ts'
 
 /** A whole model ref: `@preset`, `provider:model`, `maker/name:variant`. Its grammar belongs to routing. */
@@ -24,6 +24,7 @@ const preset = block({
     order: z.array(providerId).optional(),
   }).optional(),
   max_cost_usd: amount.optional(),
+  clamp_to_budget: flag.optional(),
   budget: block(rollingCaps).optional(),
   payment: block({ prefer: z.array(z.enum(paymentModeNames)).min(1) }).optional(),
 }).superRefine((fields, context) => {

@@ -1,5 +1,6 @@
 /** `routeplane.yaml`, strictly: every key it may have, and every default there is. */
 import * as z from 'zod'
+import { findNetwork } from '../chain/networks.ts'
 import {
   amount,
   baseUrl,
@@ -55,6 +56,7 @@ const routing = block({
   deadline_ms: count(1, 86_400_000).optional(),
   weights: weights.optional(),
   exploration_share: ratio(0, 1).default(0.02),
+  clamp_to_budget: flag.default(false),
 })
 
 /** Caps of one provider or one key, beside everybody's. */
@@ -94,6 +96,7 @@ const accountAddress = z
 
 const wallet = block({
   network: z.enum(['testnet', 'mainnet']).default('testnet'),
+  networks: z.array(caip2).min(1).max(32).optional(),
   keystore: line(4096).optional(),
   key_env: variableName.optional(),
   signer: block({ url: baseUrlWithQuery(), address: accountAddress }).optional(),
@@ -103,7 +106,20 @@ const wallet = block({
 }).superRefine((fields, context) => {
   if (fields.key_env !== undefined && fields.signer !== undefined)
     complain(context, 'conflict', 'key_env and signer are both set: keep one', ['signer'])
+  fields.networks?.forEach((id, index) => {
+    const problem = networkProblem(id, fields.network)
+    if (problem !== undefined) complain(context, ...problem, ['networks', index])
+    else if (fields.networks?.indexOf(id) !== index) complain(context, 'duplicate_network', `${id} is listed twice`, ['networks', index])
+  })
 })
+
+/** Real money is opened by `network: mainnet` alone: a list that names it by mistake opens nothing. */
+function networkProblem(id: string, side: 'testnet' | 'mainnet'): readonly [code: string, message: string] | undefined {
+  const row = findNetwork(id)
+  if (row === undefined) return ['unknown_network', `${id} is not a network we know a token on`]
+  if (row.testnet || side === 'mainnet') return undefined
+  return ['mainnet_not_open', `${row.chainName} (${id}) is real money, which needs wallet.network: mainnet`]
+}
 
 /** RPC providers put keys into paths and queries, so the whole URL is a secret. */
 function baseUrlWithQuery() {

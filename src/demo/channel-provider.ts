@@ -41,6 +41,8 @@ export type ChannelFaults = {
   beforeAnswer?: () => Promise<void> | void
   /** Answers every payment by this word of the protocol, without looking at it. */
   refuse?: string
+  /** Hangs up as soon as the payment is verified, and works on for nobody. */
+  hangUp?: boolean
   /** Takes the money and hangs up. */
   afterSettle?: 'drop-connection'
   /** Verifies the payment, then answers this status without taking it. */
@@ -122,7 +124,20 @@ async function sell(context: ShopContext, shop: Shop): Promise<Response> {
   const verdict = await shop.payments.verifyPayment(payload, requirements)
   if (!verdict.isValid) return challenge(context, shop, offers, verdict.invalidReason ?? 'invalid payment', payload)
   if (verdict.skipHandler !== undefined) return settleAlone(context, shop, payload, requirements, verdict.skipHandler.body)
+  const { hangUp = false } = shop.faults
+  if (hangUp) context.env.outgoing.destroy()
   await shop.faults.beforeAnswer?.()
+  const answer = await workOn(context, shop, request, payload, requirements)
+  return hangUp ? RESPONSE_ALREADY_SENT : answer
+}
+
+async function workOn(
+  context: ShopContext,
+  shop: Shop,
+  request: ChatRequest,
+  payload: PaymentPayload,
+  requirements: PaymentRequirements,
+): Promise<Response> {
   if (shop.faults.failWith === undefined) return serveAnswer(context, shop, request, payload, requirements)
   await shop.payments.createPaymentCancellationDispatcher(payload, requirements).cancel({ reason: 'handler_failed' })
   return context.json(errorBody('server_error', 'something broke'), shop.faults.failWith as 500)

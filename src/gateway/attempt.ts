@@ -49,7 +49,6 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
   const { attempt, mode, call, capUsd, signal, lane } = options
   const { endpoint, boundUsd } = attempt.candidate
   const sending = prepare(options)
-  const needs = lane.kind === 'translate' ? lane.needs : call.read.needs
   const startedAt = context.clock.monotonic()
   const { response, payment } = await mode.send({
     requestId: call.id,
@@ -61,7 +60,7 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     wire: lane.protocol.id,
     boundUsd,
     capUsd,
-    answerSeconds: slowestSeconds(needs.maxOutputTokens),
+    answerSeconds: slowestSeconds(lane.needs.maxOutputTokens),
     onUnknown: call.read.extensions.onUnknown ?? context.rules.onUnknown,
     signal,
     transport: (http) =>
@@ -95,9 +94,8 @@ function prepare({ attempt, call, lane }: AttemptOptions): Sending {
   const { baseUrl } = attempt.candidate.endpoint.provider
   const headers = { 'content-type': 'application/json', accept: stream ? 'text/event-stream' : 'application/json' }
   if (lane.kind === 'native') {
-    if (call.wire === undefined) throw new RouteplaneError('internal', 'a call without a wire cannot be forwarded')
     const { upstream } = lane.protocol
-    const { path, body, hideUsageChunk, headers: own } = upstream.forward(call.wire.request, lane.target)
+    const { path, body, hideUsageChunk, headers: own } = upstream.forward(lane.request, lane.target)
     const http: HttpCall = { method: 'POST', url: baseUrl + path, headers: { ...own, ...headers }, body }
     return { lane, http, filter: hideUsageChunk ? upstream.createUsageFilter() : undefined }
   }

@@ -108,7 +108,7 @@ function open(opened: Opened, context: GatewayContext): Completion {
     mode: attempt.mode,
     ...(started.payment.receiptId === undefined ? {} : { receiptId: started.payment.receiptId }),
     ...(started.payment.paidUsd === undefined ? {} : { costUsd: started.payment.paidUsd }),
-    losses: opened.lane.kind === 'translate' ? opened.lane.losses : [],
+    losses: opened.lane.losses,
     warnings: opened.decided.warningsOf(endpoint),
   }
   const answer = blameAnswer(started.answer, started.payment)

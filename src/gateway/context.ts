@@ -42,6 +42,8 @@ export type GatewayRules = {
   readonly prefer: readonly PaymentModeName[]
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
   readonly maxAttempts: number
+  /** Whether a request that says nothing of it gets as long an answer as its cap buys. */
+  readonly clampToBudget: boolean
   readonly deadlineMs: number | undefined
   readonly hideDeprecated: boolean
   readonly weights: Readonly<Record<AxisId, number>>

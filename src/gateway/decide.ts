@@ -15,6 +15,7 @@ import { explore } from '../selection/explore.ts'
 import { rank, type Ranked } from '../selection/rank.ts'
 import { orderOfVariant, sortOrderOf } from '../selection/variant.ts'
 import type { GatewayCall } from './call.ts'
+import { budgetAt } from './clamp.ts'
 import type { GatewayContext } from './context.ts'
 import { createLanes, semanticLosses, type Lanes } from './lane.ts'
 import { applyPresetFields } from './preset-call.ts'
@@ -59,7 +60,6 @@ export function refusalOf(decided: Decided): RouteplaneError {
 export function survey(asked: GatewayCall, context: GatewayContext): Decided {
   const { preset, extensions, texts } = applyPreset(asked, context)
   const call = applyPresetFields(asked, preset, context)
-  const lanes = createLanes(call, context, { strict: extensions.strict ?? false })
   const snapshot = context.catalog.snapshot()
   const { virtualModels, openProviders } = context
   const accountShare = context.rules.managedAccounts.get(call.caller)
@@ -69,7 +69,13 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
   const { rules } = context
   const capUsd = least(rules.perRequestUsd, maxCostUsd, rules.perRequestOfCaller(call.caller))
   const capAt = ({ provider }: Endpoint) => least(capUsd, rules.perRequestOfProvider(provider.id))
-  const sieve = createSieve({ call, lanes, extensions, capUsd, capAt, capIsOwn: maxCostUsd !== undefined }, context)
+  const paying = { prefer: preferOf(extensions, context), offer: offerOf(context), capIsOwn: maxCostUsd !== undefined }
+  const clamps = extensions.clampToBudget ?? rules.clampToBudget
+  const lanes = createLanes(call, context, {
+    strict: extensions.strict ?? false,
+    ...(clamps ? { budgetAt: (endpoint: Endpoint) => budgetAt(endpoint, paying, capAt(endpoint)) } : {}),
+  })
+  const sieve = createSieve({ call, lanes, extensions, capUsd, capAt, paying }, context)
   const sifted = targets.map((target) => sift(target, sieve))
   const explored = new Set<Endpoint>()
   const ranked = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], { call, extensions, lanes, context, explored }))
@@ -126,7 +132,7 @@ function applyPreset(call: GatewayCall, context: GatewayContext): Applied {
   if (texts.length > MAX_MODELS)
     throw new RouteplaneError('invalid_request', `models lists ${texts.length} entries; at most ${MAX_MODELS} are walked`)
   if (texts.length === 0 || texts.some((text) => text === ''))
-    throw new RouteplaneError('invalid_request', `preset ${name} names no model, and neither does the request`)
+    throw new RouteplaneError('invalid_request', 'neither the request nor a preset names a model')
   return { preset, extensions: merged, texts }
 }
 
@@ -136,24 +142,26 @@ type SieveInput = {
   readonly extensions: Extensions
   readonly capUsd: Usd
   readonly capAt: (endpoint: Endpoint) => Usd
-  readonly capIsOwn: boolean
+  readonly paying: Pick<Sieve, 'prefer' | 'offer' | 'capIsOwn'>
 }
 
-function createSieve({ call, lanes, extensions, capUsd, capAt, capIsOwn }: SieveInput, context: GatewayContext): Sieve {
+function offerOf(context: GatewayContext): Sieve['offer'] {
+  return (mode, endpoint) =>
+    context.modes.find(({ id }) => id === mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' }
+}
+
+function createSieve({ call, lanes, extensions, capUsd, capAt, paying }: SieveInput, context: GatewayContext): Sieve {
   return {
     needs: call.read.needs,
     rules: extensions.provider ?? {},
     capUsd,
     capAt,
-    capIsOwn,
-    prefer: preferOf(extensions, context),
+    ...paying,
     hideDeprecated: context.rules.hideDeprecated,
     // Few endpoints have a date to hold against it.
     get today() {
       return new Date(context.clock.now()).toISOString().slice(0, 10)
     },
-    offer: (mode, endpoint) =>
-      context.modes.find(({ id }) => id === mode)?.offer(endpoint) ?? { available: false, reason: 'this build does not have it' },
     health: (endpoint) => context.health.view(endpointKey(endpoint)),
     untranslatable: (endpoint) => {
       const lane = lanes.laneOf(endpoint)
@@ -161,7 +169,7 @@ function createSieve({ call, lanes, extensions, capUsd, capAt, capIsOwn }: Sieve
     },
     needsAt: (endpoint) => {
       const lane = lanes.laneOf(endpoint)
-      return lane.kind === 'translate' ? lane.needs : call.read.needs
+      return lane.kind === 'refused' ? call.read.needs : lane.needs
     },
     coolingUntil: (endpoint) => untilOf(context, endpoint, (kind) => kind !== 'limited'),
     limitedUntil: (endpoint) =>
@@ -259,7 +267,7 @@ function compareKeys(a: readonly number[], b: readonly number[]): number {
 
 function lossesOf({ candidate }: Ranked, lanes: Lanes): readonly Loss[] {
   const lane = lanes.laneOf(candidate.endpoint)
-  return lane.kind === 'translate' ? lane.losses : []
+  return lane.kind === 'refused' ? [] : lane.losses
 }
 
 /** When translation is all that stands in the way, the caller gets told which field it is: that is his to change. */
@@ -286,7 +294,7 @@ function nobody({ call, refused, capUsd }: Decided): RouteplaneError {
       'price_above_cap',
       `nobody serves ${call.read.model} within the cap of $${formatUsd(capUsd)}: ${refused[0]?.detail ?? ''}`,
       {
-        hint: 'Set max_tokens, raise max_cost_usd, or pick a cheaper model.',
+        hint: 'Set max_tokens, raise max_cost_usd, let clamp_to_budget shorten the answer, or pick a cheaper model.',
         details,
       },
     )

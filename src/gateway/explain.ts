@@ -47,5 +47,5 @@ export function describe(decided: Decided): Decision {
 
 function lossesAt(endpoint: Endpoint, lanes: Lanes): Pick<ExplainedCandidate, 'losses'> {
   const lane = lanes.laneOf(endpoint)
-  return lane.kind === 'translate' ? { losses: lane.losses } : {}
+  return lane.kind === 'translate' || (lane.kind === 'native' && lane.losses.length > 0) ? { losses: lane.losses } : {}
 }

@@ -2,18 +2,29 @@
 import type { Needs } from '../completion/features.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { spliceJson } from '../lib/json-splice.ts'
+import type { Usd } from '../money.ts'
 import { approximated, errorOfLosses, lossClassOf, type Loss } from '../protocol/loss.ts'
-import type { Encoded, Protocol, UpstreamTarget } from '../protocol/protocol.ts'
+import type { Encoded, Protocol, UpstreamTarget, WireRequest } from '../protocol/protocol.ts'
 import type { Restore } from '../protocol/restore.ts'
 import { REQUEST_TOKENS } from '../protocol/token-bounds.ts'
 import type { Endpoint } from '../registry/endpoint.ts'
 import type { GatewayCall } from './call.ts'
+import { clampedLimit } from './clamp.ts'
 import { protocolOf, type GatewayContext } from './context.ts'
 
 /** What is said to one endpoint. */
 export type Lane = NativeLane | TranslateLane | RefusedLane
 
-export type NativeLane = { readonly kind: 'native'; readonly protocol: Protocol; readonly target: UpstreamTarget }
+export type NativeLane = {
+  readonly kind: 'native'
+  readonly protocol: Protocol
+  readonly target: UpstreamTarget
+  /** The caller's own, but for an output limit that was lowered to the cap. */
+  readonly request: WireRequest
+  readonly losses: readonly Loss[]
+  readonly needs: Needs
+}
 
 export type TranslateLane = {
   readonly kind: 'translate'
@@ -40,7 +51,7 @@ const MAX_KEPT_CHARACTERS = 1024 * 1024
  * Creates the lanes of one call. Each endpoint's is found once, and the request is decoded once, when the first endpoint
  * needs it: a call that every endpoint takes as it is is never decoded.
  */
-export function createLanes(call: GatewayCall, context: GatewayContext, options: { readonly strict: boolean }): Lanes {
+export function createLanes(call: GatewayCall, context: GatewayContext, options: LaneOptions): Lanes {
   const known = new Map<Endpoint, Lane>()
   let decoded: CompletionRequest | RouteplaneError | undefined
   const decode = (): CompletionRequest | RouteplaneError => {
@@ -54,28 +65,51 @@ export function createLanes(call: GatewayCall, context: GatewayContext, options:
   }
   return {
     laneOf(endpoint) {
-      const found = known.get(endpoint) ?? findLane(endpoint, { call, context, decode, strict: options.strict })
+      const found = known.get(endpoint) ?? findAffordableLane(endpoint, { call, context, decode, ...options })
       known.set(endpoint, found)
       return found
     },
   }
 }
 
-type Search = {
+type LaneOptions = {
+  readonly strict: boolean
+  /** What an answer of an endpoint may cost where the output limit is to be lowered to it; `undefined` leaves it alone. */
+  budgetAt?(endpoint: Endpoint): Usd | undefined
+}
+
+type Search = LaneOptions & {
   readonly call: GatewayCall
   readonly context: GatewayContext
   readonly decode: () => CompletionRequest | RouteplaneError
-  readonly strict: boolean
+  /** The output limit in place of the caller's. */
+  readonly limit?: number
+}
+
+/** A translation may add to what is charged: what it has come to is priced once more. */
+function findAffordableLane(endpoint: Endpoint, search: Search): Lane {
+  let lane = findLane(endpoint, search)
+  const budgetUsd = search.strict ? undefined : search.budgetAt?.(endpoint)
+  if (budgetUsd === undefined) return lane
+  for (let pass = 0; pass < 2 && lane.kind !== 'refused'; pass++) {
+    const limit = clampedLimit(endpoint, lane.needs, budgetUsd)
+    if (limit === undefined) return lane
+    const lowered = findLane(endpoint, { ...search, limit })
+    if (lowered.kind === 'refused') return lane
+    lane = lowered
+  }
+  return lane
 }
 
 function findLane(endpoint: Endpoint, search: Search): Lane {
-  const { call, context, decode, strict } = search
+  const { call, context, decode, strict, limit } = search
   const target = targetOf(endpoint, call)
   if (call.wire !== undefined && endpoint.protocols.includes(call.wire.protocol)) {
-    return { kind: 'native', protocol: protocolOf(context, call.wire.protocol), target }
+    return nativeLane(protocolOf(context, call.wire.protocol), call.wire.request, target, { needs: call.read.needs, limit })
   }
-  const request = decode()
-  if (request instanceof RouteplaneError) return { kind: 'refused', error: request }
+  const given = decode()
+  if (given instanceof RouteplaneError) return { kind: 'refused', error: given }
+  const request = limit === undefined ? given : { ...given, maxOutputTokens: limit }
   let best: TranslateLane | undefined
   let refused: RouteplaneError | undefined
   for (const id of endpoint.protocols) {
@@ -88,6 +122,33 @@ function findLane(endpoint: Endpoint, search: Search): Lane {
   return { kind: 'refused', error: refused ?? new RouteplaneError('internal', `endpoint ${endpoint.provider.id} speaks no protocol`) }
 }
 
+function nativeLane(
+  protocol: Protocol,
+  request: WireRequest,
+  target: UpstreamTarget,
+  { needs, limit }: { readonly needs: Needs; readonly limit: number | undefined },
+): NativeLane {
+  const own = { kind: 'native', protocol, target, request, losses: [], needs } as const
+  const members = limit === undefined ? undefined : protocol.upstream.limitOutput(request.json, limit, target)
+  if (limit === undefined || members === undefined) return own
+  const loss = lowered(limit)
+  return {
+    ...own,
+    request: {
+      ...request,
+      body: spliceJson(request.body, { set: members }),
+      json: { ...request.json, ...Object.fromEntries(members) },
+    },
+    losses: [{ ...loss, path: protocol.caller.pathOf(loss.path, request) }],
+    // What is read costs the same: a limit is no part of the prompt.
+    needs: { ...needs, maxOutputTokens: limit },
+  }
+}
+
+function lowered(limit: number): Loss {
+  return approximated('max_tokens', 'max_tokens', `lowered to the ${limit} tokens that the cap buys`)
+}
+
 function targetOf(endpoint: Endpoint, call: GatewayCall): UpstreamTarget {
   return {
     model: endpoint.upstreamModel,
@@ -98,8 +159,9 @@ function targetOf(endpoint: Endpoint, call: GatewayCall): UpstreamTarget {
   }
 }
 
-function translate(protocol: Protocol, given: CompletionRequest, target: UpstreamTarget, { call, context }: Search): TranslateLane {
-  const { request, losses } = withinLimit(given, target)
+function translate(protocol: Protocol, given: CompletionRequest, target: UpstreamTarget, { call, context, limit }: Search): TranslateLane {
+  const { request, losses: limited } = withinLimit(given, target)
+  const losses = limit === undefined ? limited : [lowered(limit), ...limited]
   const encoded = protocol.upstream.encodeRequest(request, target)
   const text = JSON.stringify(encoded.body)
   const kept = text.length <= MAX_KEPT_CHARACTERS ? text : undefined

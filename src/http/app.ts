@@ -61,6 +61,8 @@ export type App = {
    * `false`, having touched nothing, for every other request: the answer to those is `fetch`'s.
    */
   direct(incoming: IncomingMessage, outgoing: ServerResponse): boolean
+  /** The answer to an error of a request that never came here, in the envelope of the path it names; `undefined` for the plain one. */
+  encodeError(incoming: IncomingMessage, error: RouteplaneError, requestId: string): ErrorAnswer | undefined
   /** Ends what outlives single requests. */
   close(): Promise<void>
 }
@@ -131,7 +133,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     sendError(env.outgoing, error, id, encode(env.incoming, error, id))
     return RESPONSE_ALREADY_SENT
   })
-  return { fetch: app.fetch, direct: createDirect(protocols, deps, guard), close: async () => closeMcp?.() }
+  return { fetch: app.fetch, direct: createDirect(protocols, deps, guard), encodeError: encode, close: async () => closeMcp?.() }
 }
 
 /** Only for bodies that say beforehand that they will be read to their end: what is left of others has to be cleared away. */

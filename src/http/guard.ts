@@ -55,7 +55,9 @@ function checkAddress(incoming: IncomingMessage, names: ReadonlySet<string>): Re
     return { error, status: 431, headers: { connection: 'close' } }
   }
   // Node keeps the first of two Host fields; a proxy in front may have looked at the second.
-  if (countHosts(incoming.rawHeaders) > 1) return refuse('duplicate_host', 'the request has more than one Host header')
+  const hosts = countHosts(incoming.rawHeaders)
+  if (hosts > 1) return refuse('duplicate_host', 'the request has more than one Host header')
+  if (hosts === 0 && incoming.httpVersion === '1.1') return refuse('invalid_request', 'the request has no Host header')
   if (!names.has(hostOf(incoming)?.name ?? '')) {
     return refuse('host_forbidden', 'the Host header names a host that this gateway does not serve', {
       hint: 'Call it as http://127.0.0.1 or http://localhost, or add the name to the allowed hosts of the gateway.',

@@ -8,8 +8,7 @@ import { createId } from '../lib/id.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { type App, type AppOptions, createApp } from './app.ts'
 import { jsonText, plainErrorBody, sendError } from './error-response.ts'
-import { MAX_HEADERS, createAddressGuard, pathOf } from './guard.ts'
-import { MCP_PATH, encodeRpcError } from './mcp-route.ts'
+import { MAX_HEADERS, createAddressGuard } from './guard.ts'
 
 export type ServeOptions = AppOptions & {
   readonly host: string
@@ -41,7 +40,7 @@ export async function serveHttp(routeplane: Routeplane, options: ServeOptions): 
   }
   const allowHosts = [...(options.allowHosts ?? []), inUrl(options.host)]
   const app = createApp(routeplane, { ...options, allowHosts })
-  const server = createBoundedServer(createListener(app, { ...options, allowHosts }))
+  const server = createBoundedServer(createListener(app, { ...options, allowHosts }), app.encodeError)
   await listen(server, options)
   const { port } = server.address() as AddressInfo
   const close = async () => void (await Promise.all([drain(server, options.drainMs ?? 10_000), app.close()]))
@@ -61,15 +60,17 @@ function createListener(app: App, options: ServeOptions & { readonly allowHosts:
     }
     const { error, status, headers } = refusal
     const id = createId('req', now())
-    const body = pathOf(incoming.url ?? '') === MCP_PATH ? encodeRpcError(error, id).body : plainErrorBody(error, id)
+    const body = app.encodeError(incoming, error, id)?.body
     sendError(outgoing, error, id, { status, body, headers: { ...headers, connection: 'close' } })
     incoming.resume()
   }
 }
 
 /** Node's defaults wait minutes for headers and keep any number of them. @see Node HTTP guide, "server.headersTimeout" and after */
-function createBoundedServer(listener: RequestListener): Server {
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000, noDelay: true })
+function createBoundedServer(listener: RequestListener, encodeError: App['encodeError']): Server {
+  const bounds = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000, noDelay: true }
+  // Node would answer a missing Host without a body; the guard says what is wrong.
+  const server = createServer({ ...bounds, requireHostHeader: false })
   // One more than the guard takes, so that it can tell too many from just enough.
   server.maxHeadersCount = MAX_HEADERS + 1
   // Node refuses the request after such a limit with a bare 503, although the caller did nothing wrong: no limit.
@@ -78,24 +79,36 @@ function createBoundedServer(listener: RequestListener): Server {
   // Longer than the pools of common clients keep a socket: who reuses one that we close just then sees a lost request.
   server.keepAliveTimeout = 75_000
   const answering = new WeakMap<Socket, Set<ServerResponse>>()
-  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const open = answering.get(incoming.socket) ?? new Set()
     answering.set(incoming.socket, open.add(outgoing))
     outgoing.once('close', () => open.delete(outgoing))
     listener(incoming, outgoing)
-  })
+  }
+  server.on('request', take)
+  // Node would answer an expectation that it does not know without a body; ignoring it is as good. @see RFC 9110, section 10.1.1
+  server.on('checkExpectation', take)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // Bytes of ours in the middle of another answer would be read as a part of it.
-    const open = answering.get(socket)
-    const isAnswering = open !== undefined && open.size > 0
-    if (!socket.writable || isAnswering || error.code === 'ECONNRESET') return void socket.destroy()
-    socket.end(rawRefusal(error.code))
+    const open = answering.get(socket) ?? new Set()
+    if (!socket.writable || owesAnswer(open) || error.code === 'ECONNRESET') return void socket.destroy()
+    const [broken] = open
+    socket.end(rawRefusal(error.code, (refusal, id) => broken && encodeError(broken.req, refusal, id)?.body))
   })
   return server
 }
 
-/** What the parser refused never became a request, so the answer is written by hand. */
-function rawRefusal(code: string | undefined): string {
+/** A lone request whose body broke off has had no answer, and gets the parser's; whatever came whole is owed its own. */
+function owesAnswer(open: ReadonlySet<ServerResponse>): boolean {
+  return open.size > 1 || [...open].some(({ req, headersSent }) => req.complete || headersSent)
+}
+
+/**
+ * What the parser refused never became a request, so the answer is written by hand.
+ *
+ * @param encode - The body for a request of which the head was read; the plain one stands in for `undefined`.
+ */
+function rawRefusal(code: string | undefined, encode: (error: RouteplaneError, requestId: string) => unknown): string {
   const [status, message] =
     code === 'HPE_HEADER_OVERFLOW'
       ? ['431 Request Header Fields Too Large', 'the request line or the header fields are too large']
@@ -103,7 +116,8 @@ function rawRefusal(code: string | undefined): string {
         ? ['408 Request Timeout', 'the request was not complete in time']
         : ['400 Bad Request', 'the request is not valid HTTP/1.1']
   const id = createId('req', systemClock.now())
-  const body = jsonText(plainErrorBody(new RouteplaneError('invalid_request', message), id))
+  const error = new RouteplaneError('invalid_request', message)
+  const body = jsonText(encode(error, id) ?? plainErrorBody(error, id))
   const lines = [`HTTP/1.1 ${status}`, 'content-type: application/json', `content-length: ${Buffer.byteLength(body)}`, 'connection: close']
   return `${lines.join('\r\n')}\r\n\r\n${body}`
 }

@@ -30,6 +30,7 @@ export const completionInput = z.strictObject({
   max_cost_usd: usdCap
     .optional()
     .describe('The most this call may cost in US dollars, like "0.05". Can only lower the caps of the operator, never raise them.'),
+  clamp_to_budget: z.boolean().optional().describe('Shorten the answer to what the cap buys, and say so, instead of refusing.'),
   payment: z.array(z.enum(paymentModes)).min(1).max(4).optional().describe('Ways to pay, most preferred first.'),
   idempotency_key: z
     .string()
@@ -53,6 +54,7 @@ export function toGatewayCall(input: Arguments, { connection, clock, signal, rep
       needs: toNeeds(request),
       extensions: {
         ...(input.max_cost_usd === undefined ? {} : { maxCostUsd: parseCap(input.max_cost_usd) }),
+        ...(input.clamp_to_budget === undefined ? {} : { clampToBudget: input.clamp_to_budget }),
         ...(input.payment === undefined ? {} : { paymentPrefer: input.payment }),
         ...(preset === undefined ? {} : { preset }),
         ...(input.idempotency_key === undefined ? {} : { idempotencyKey: checkKey(input.idempotency_key) }),

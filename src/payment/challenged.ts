@@ -163,12 +163,15 @@ async function signOnce({ call, agreed, format, challenge, mode, heldUsd, priceU
   const { scheme } = agreed
   const validBeforeSeconds = validBefore(agreed, call, deps.clock.now())
   const plan = await scheme.plan({ call, agreed, challenge, heldUsd, priceUsd, validBeforeSeconds }, deps)
-  if (fromAtomic(plan.amount, agreed.asset.decimals, 'up') > heldUsd || plan.validBeforeSeconds > validBeforeSeconds)
-    throw new RouteplaneError('internal', `scheme ${scheme.id} planned more than is held`)
-  if (call.signal.aborted) throw asCancelled(call.signal.reason)
-  await writeIntent(call, plan, format, deps).catch((error: unknown) => {
+  try {
+    if (fromAtomic(plan.amount, agreed.asset.decimals, 'up') > heldUsd || plan.validBeforeSeconds > validBeforeSeconds)
+      throw new RouteplaneError('internal', `scheme ${scheme.id} planned more than is held`)
+    if (call.signal.aborted) throw asCancelled(call.signal.reason)
+    await writeIntent(call, plan, format, deps)
+  } catch (error) {
+    await scheme.abandon?.(plan, deps)
     throw isTaken(error) ? new RouteplaneError('bad_challenge', PAID_ALREADY, { cause: error }) : error
-  })
+  }
   const payload = await scheme.sign(plan, deps)
   call.onProgress?.({ step: 'signed', amountUsd: agreed.amountUsd, payee: agreed.payTo })
   const attach = (written: unknown) => format.attach(written, agreed.terms, challenge)

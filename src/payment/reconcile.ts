@@ -38,11 +38,11 @@ export type ReconcileInput = {
   readonly resolved: number
 }
 
-/** Lays every settled attempt beside every transfer the wallet made, joined as its proof says: by nonce or by place. */
+/** Lays every settled attempt of a token beside every transfer the wallet made, joined as its proof says: by nonce or by place. */
 export async function reconcile(input: ReconcileInput): Promise<Reconciliation> {
   const { ledger, chain, asset, payer } = input
   const settled = (await ledger.attempts.list({ states: ['settled'] })).filter(
-    ({ payment }) => payment?.network === chain.network && payment.payer === payer,
+    ({ payment }) => payment?.network === chain.network && payment.asset === asset.address && payment.payer === payer,
   )
   const toBlock = input.toBlock ?? (await chain.latestBlock()).number
   const fromBlock = input.fromBlock ?? firstBlock(settled) ?? toBlock

@@ -15,6 +15,8 @@ export type Extensions = {
   readonly paymentPrefer?: readonly string[]
   readonly preset?: string
   readonly strict?: boolean
+  /** Lowers the output limit to what the cap buys, rather than refusing. */
+  readonly clampToBudget?: boolean
   readonly onUnknown?: 'wait' | 'fail' | 'allow_double'
   readonly idempotencyKey?: string
 }
@@ -60,7 +62,8 @@ export function readExtensions(json: Readonly<Record<string, unknown>>, headers:
     maxCostUsd: readMaxCost(json, own.max_cost_usd, headers),
     paymentPrefer: readPaymentPrefer(own.payment?.prefer, headers['x-routeplane-payment']),
     preset: readPreset(json['preset'], own.preset, headers, query),
-    strict: readStrict(own.strict, headers['x-routeplane-strict']),
+    strict: readFlag('strictness', 'strict', own.strict, headers),
+    clampToBudget: readFlag('clamping', 'clamp_to_budget', own.clamp_to_budget, headers),
     onUnknown: own.on_unknown ?? undefined,
     idempotencyKey: readIdempotencyKey(headers['idempotency-key']),
   })
@@ -74,6 +77,7 @@ const extensionHeaders = [
   'x-routeplane-payment',
   'x-routeplane-preset',
   'x-routeplane-strict',
+  'x-routeplane-clamp-to-budget',
   'idempotency-key',
 ] as const
 
@@ -93,6 +97,7 @@ const ownSchema = z.strictObject({
     payment: z.strictObject({ prefer: z.union([modeName, z.array(modeName).min(1).max(8)]).nullish() }).nullish(),
     preset: z.string().nullish(),
     strict: z.boolean().nullish(),
+    clamp_to_budget: z.boolean().nullish(),
     on_unknown: z.enum(['wait', 'fail', 'allow_double']).nullish(),
   }),
 })
@@ -246,11 +251,19 @@ function readPreset(field: unknown, own: string | null | undefined, headers: Hea
   return agreed('the preset', places)
 }
 
-function readStrict(own: boolean | null | undefined, header: string | undefined): boolean | undefined {
-  if (header !== undefined && !/^(?:1|0|true|false)$/.test(header)) throw invalidRequest('x-routeplane-strict', 'must be 1 or 0')
-  return agreed('strictness', [
-    { at: 'routeplane.strict', value: own ?? undefined },
-    { at: 'x-routeplane-strict', value: header === undefined ? undefined : header === '1' || header === 'true' },
+/** A switch that stands in the body as `routeplane.<field>` or in the header of that name. */
+function readFlag(
+  what: string,
+  field: 'strict' | 'clamp_to_budget',
+  own: boolean | null | undefined,
+  headers: Headers,
+): boolean | undefined {
+  const name = `x-routeplane-${field.replaceAll('_', '-')}`
+  const header = headers[name]
+  if (header !== undefined && !/^(?:1|0|true|false)$/.test(header)) throw invalidRequest(name, 'must be 1 or 0')
+  return agreed(what, [
+    { at: `routeplane.${field}`, value: own ?? undefined },
+    { at: name, value: header === undefined ? undefined : header === '1' || header === 'true' },
   ])
 }
 

@@ -78,6 +78,12 @@ export type UpstreamSide = {
   encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded
   /** The native lane: the caller's own bytes with the model set and our extension fields taken out. */
   forward(wire: WireRequest, target: UpstreamTarget): ForwardedCall
+  /**
+   * Gives the top-level members that state a lower output limit in the caller's own request.
+   *
+   * @returns `undefined` when the wire cannot state one so low beside what else the request says.
+   */
+  limitOutput(json: WireRequest['json'], limit: number, target: UpstreamTarget): ReadonlyMap<string, unknown> | undefined
   /** Takes the usage-only event out of forwarded bytes; for calls whose {@link ForwardedCall.hideUsageChunk} is set. */
   createUsageFilter(): ByteFilter
   /** Headers that carry an API key. */

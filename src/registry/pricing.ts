@@ -54,6 +54,27 @@ export function boundCost(pricing: Pricing, needs: Needs, maxOutputTokens: numbe
 }
 
 /**
+ * Gives the longest answer whose bound stays within an amount: at least one token, at most `most`.
+ *
+ * @param budgetUsd - What {@link boundCost} may come to.
+ * @returns `undefined` when not even one token fits, or when the bound is not known.
+ */
+export function longestWithin(pricing: Pricing, needs: Needs, budgetUsd: Usd, most: number): number | undefined {
+  const fits = (count: number): boolean => {
+    const bound = boundCost(pricing, needs, count)
+    return bound !== undefined && bound <= budgetUsd
+  }
+  if (!Number.isSafeInteger(most) || most < 1 || !fits(1)) return undefined
+  let [fitting, beyond] = [1, most + 1]
+  while (beyond - fitting > 1) {
+    const middle = fitting + Math.floor((beyond - fitting) / 2)
+    if (fits(middle)) fitting = middle
+    else beyond = middle
+  }
+  return fitting
+}
+
+/**
  * Guesses what a request will cost in US dollars, for ranking only.
  *
  * @param maxOutputTokens - The longest answer the endpoint gives: no guess goes beyond it.

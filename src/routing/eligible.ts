@@ -142,7 +142,7 @@ function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict
   const dear = aboveMaxPrice(endpoint, sieve.rules, needs)
   if (dear !== undefined) return dear
   const { pricing } = endpoint
-  const mostOutput = needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
+  const mostOutput = mostOutputOf(endpoint, needs)
   const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
   const ways = waysToPay(endpoint, boundUsd, sieve)
   if ('reason' in ways) return ways
@@ -155,6 +155,11 @@ function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict
     byok: ways.modes[0] === 'byok',
     modes: ways.modes,
   }
+}
+
+/** The longest answer a request can get: what it asks for, or what the endpoint can write; `undefined` when neither is known. */
+export function mostOutputOf(endpoint: Endpoint, needs: Needs): number | undefined {
+  return needs.maxOutputTokens ?? endpoint.maxOutputTokens ?? endpoint.contextLength
 }
 
 type Ways = { readonly modes: readonly PaymentModeName[]; readonly overheadUsd: Usd }

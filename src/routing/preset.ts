@@ -14,6 +14,7 @@ export type Preset = {
   readonly params?: Readonly<Record<string, unknown>>
   readonly routing?: PresetRouting
   readonly maxCostUsd?: Usd
+  readonly clampToBudget?: boolean
   readonly paymentPrefer?: readonly string[]
 }
 
@@ -103,6 +104,7 @@ export function mergePreset(extensions: Extensions, preset: Preset, ownModel?: s
     ...extensions,
     provider,
     ...defined('models', extensions.models ?? (hasOwnModel ? undefined : preset.models)),
+    ...defined('clampToBudget', extensions.clampToBudget ?? preset.clampToBudget),
     ...defined('paymentPrefer', extensions.paymentPrefer ?? preset.paymentPrefer),
     ...defined('maxCostUsd', caps[0] === undefined ? undefined : minUsd(caps[0], ...caps.slice(1))),
   }

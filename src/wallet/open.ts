@@ -2,7 +2,15 @@
 import { createChain, type Chain } from '../chain/chain.ts'
 import { tempo } from '../../contracts-abi/assets.ts'
 import { checksumAddress } from '../chain/checksum.ts'
-import { DEFAULT_NETWORK, findNetwork } from '../chain/networks.ts'
+import {
+  assetsOf,
+  DEFAULT_MAINNET,
+  DEFAULT_NETWORK,
+  DEFAULT_SYMBOL,
+  findAssetBySymbol,
+  findNetwork,
+  type AssetRow,
+} from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Secret } from '../lib/log.ts'
@@ -11,11 +19,13 @@ import { openKeystore, readKeystoreAddress } from './keystore.ts'
 import { createLazyWallet } from './lazy-wallet.ts'
 import { createLocalWallet } from './local-wallet.ts'
 import { createRemoteKey, type RemoteKeyOptions } from './remote-key.ts'
-import { createPolicy, MAINNETS } from './policy.ts'
+import { createPolicy } from './policy.ts'
 import type { Wallet } from './wallet.ts'
 
-export type WalletSources = {
-  readonly network: 'testnet' | 'mainnet'
+/** What a config says of networks: play money or real, and which of them when it names any. */
+export type NetworkChoice = { readonly network: 'testnet' | 'mainnet'; readonly networks?: readonly string[] }
+
+export type WalletSources = NetworkChoice & {
   /** Path of the key file; it need not exist. */
   readonly keystore: string
   /** A raw key outranks the key file. */
@@ -29,7 +39,8 @@ export type WalletSources = {
 
 /** @returns `undefined` when there is neither a key, nor a signer, nor a key file: everything but paying works without. */
 export async function openWallet(sources: WalletSources): Promise<Wallet | undefined> {
-  const policy = createPolicy({ clock: sources.clock, ...(sources.network === 'mainnet' ? { mainnets: MAINNETS } : {}) })
+  const mainnets = sources.network === 'mainnet' ? walletNetworks(sources) : []
+  const policy = createPolicy({ clock: sources.clock, mainnets })
   if (sources.key !== undefined) return createLocalWallet({ key: await readPrivateKey(sources.key.reveal()), policy })
   const { signer } = sources
   if (signer !== undefined)
@@ -55,8 +66,14 @@ async function unlock({ keystore, password }: WalletSources) {
 }
 
 /** The networks a wallet pays on, its own first: play money unless the config says otherwise. */
-export function walletNetworks(network: 'testnet' | 'mainnet'): readonly string[] {
-  return network === 'mainnet' ? MAINNETS : [DEFAULT_NETWORK, tempo.testnet]
+export function walletNetworks({ network, networks }: NetworkChoice): readonly string[] {
+  return networks ?? (network === 'mainnet' ? [DEFAULT_MAINNET, tempo.mainnet] : [DEFAULT_NETWORK, tempo.testnet])
+}
+
+/** The token a wallet is funded with: USDC where its first network has it, else the first of our table there. */
+export function walletAsset(networks: readonly string[]): AssetRow | undefined {
+  const [own = ''] = networks
+  return findAssetBySymbol(own, DEFAULT_SYMBOL) ?? assetsOf(own)[0]
 }
 
 /** Gives one chain per network, opened at first use; the config's node outranks the public one. */

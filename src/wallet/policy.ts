@@ -1,6 +1,5 @@
 /** The wallet's own lock: what it will sign, decided from its own table and the grant, whatever the payment code believes. */
-import { tempo } from '../../contracts-abi/assets.ts'
-import { DEFAULT_MAINNET, findAsset, findNetwork } from '../chain/networks.ts'
+import { findAsset, findNetwork } from '../chain/networks.ts'
 import type { AssetRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -55,9 +54,6 @@ export type SigningPolicy = {
 
 /** The longest an authorization may live, whatever was asked: a payee cannot keep it and cash it next year. */
 export const MAX_VALIDITY_SECONDS = 300n
-
-/** What `wallet.network: mainnet` opens. */
-export const MAINNETS: readonly string[] = [DEFAULT_MAINNET, tempo.mainnet]
 
 /** How long after an authorization's end its nonce is still remembered; on no chain can it be cashed by then. */
 const MEMORY_SECONDS = 86_400n

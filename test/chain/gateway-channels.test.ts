@@ -10,7 +10,7 @@ import type { ChannelRow } from '../../src/ledger/channel.ts'
 import { addUsd, parseUsd } from '../../src/money.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
-import { useChannelMarket } from '../support/channel-market.ts'
+import { channelsOf, useChannelMarket, worldOf as worldIn } from '../support/channel-market.ts'
 import {
   ask,
   closedBooks,
@@ -20,7 +20,6 @@ import {
   passTime,
   question,
   readBooks,
-  writeWorld,
   type World,
   type WorldOptions,
 } from '../support/engine.ts'
@@ -30,22 +29,7 @@ const market = useChannelMarket()
 
 const channelQuestion = { ...question, max_tokens: 20 }
 
-async function worldOf(sellers: readonly ChannelProvider[], options: Partial<WorldOptions> = {}): Promise<World> {
-  return writeWorld(market().network, {
-    sellers: sellers.map((seller) => ({ ...seller, schemes: ['batch-settlement'] })),
-    ...options,
-  })
-}
-
-async function channelsOf(world: World): Promise<readonly ChannelRow[]> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
-    return await ledger.channels.list({})
-  } finally {
-    await ledger.close()
-  }
-}
+const worldOf = (sellers: readonly ChannelProvider[], options: Partial<WorldOptions> = {}) => worldIn(market(), sellers, options)
 
 const vouchersIn = (rows: Awaited<ReturnType<typeof readBooks>>['rows']) => rows.filter(({ payment }) => payment?.proof === 'voucher')
 const depositsIn = (rows: Awaited<ReturnType<typeof readBooks>>['rows']) => rows.filter(({ payment }) => payment?.proof === 'eip3009')

@@ -21,6 +21,8 @@ export type World = {
 }
 
 export type WorldOptions = {
+  /** Default: that of this process. */
+  readonly platform?: NodeJS.Platform
   readonly variables?: Readonly<Record<string, string>>
   readonly engine?: Partial<Engine>
   readonly routeplane?: Partial<Routeplane>
@@ -48,7 +50,7 @@ export function createWorld(options: WorldOptions = {}): World {
       const printed = { out: '', error: '' }
       const answers = [...(options.answers ?? [])]
       const context: CommandContext = {
-        environment: createEnvironment(options.variables ?? {}, join(directory, 'home'), directory),
+        environment: createEnvironment(options.variables ?? {}, join(directory, 'home'), directory, options.platform),
         terminal: {
           out: (text) => {
             printed.out += text
@@ -122,6 +124,9 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
         throw new RouteplaneError('receipt_not_found', `there is no receipt ${id}`)
       },
       reconcile: async () => {
+        throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
+      },
+      reconcileAll: async () => {
         throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
       },
     },

@@ -20,6 +20,7 @@ describe('help', () => {
         init                        Write a commented starter config.
         serve (default)             Serve the four LLM protocols over HTTP.
         mcp                         Serve the MCP tools on standard input and output.
+        setup                       Add Routeplane to an MCP client, or with --undo take it out.
         demo                        Watch a request being paid, on a chain of play money on this machine.
         models list                 List models with their prices.
         models show                 Show one model with each endpoint that serves it.

@@ -224,6 +224,7 @@ describe('receipts', () => {
       checks: [{ check: 'amount', ok: id === 'att_1', detail: '4100 of 4100' }],
     }),
     reconcile: never,
+    reconcileAll: never,
   }
   const world = createWorld({ routeplane: { receipts: view } })
 
@@ -281,8 +282,8 @@ describe('receipts', () => {
   })
 })
 
-function books(reconcile: Routeplane['receipts']['reconcile']): Routeplane['receipts'] {
-  return { list: never, get: never, verify: never, reconcile }
+function books(reconcileAll: Routeplane['receipts']['reconcileAll']): Routeplane['receipts'] {
+  return { list: never, get: never, verify: never, reconcile: never, reconcileAll }
 }
 
 describe('reconcile', () => {
@@ -296,26 +297,36 @@ describe('reconcile', () => {
     resolved: 2,
     differences: [],
   }
+  const token = { network: 'eip155:84532', asset: 'USDC', result: report }
 
   it('passes the blocks on and ends with 0 when both agree', async () => {
     const asked: unknown[] = []
     const world = createWorld({
-      routeplane: { receipts: books(async ({ fromBlock, toBlock }) => (asked.push(fromBlock, toBlock), report)) },
+      routeplane: { receipts: books(async ({ network, fromBlock, toBlock }) => (asked.push(network, fromBlock, toBlock), [token])) },
     })
-    const { code, out } = await world.run('reconcile', '--from-block', '1', '--to-block', '90')
-    expect([code, asked]).toEqual([0, [1n, 90n]])
+    const { code, out } = await world.run('reconcile', '--network', 'eip155:84532', '--from-block', '1', '--to-block', '90')
+    expect([code, asked]).toEqual([0, ['eip155:84532', 1n, 90n]])
     expect(out).toContain('Ledger and chain agree.')
   })
 
   it('ends with 1 when they differ, and says where', async () => {
     const differences = [{ kind: 'only_on_chain', transaction: '0xabc', chainUsd: parseUsd('0.002') } as const]
-    const world = createWorld({ routeplane: { receipts: books(async () => ({ ...report, differences })) } })
+    const world = createWorld({ routeplane: { receipts: books(async () => [{ ...token, result: { ...report, differences } }]) } })
     const { code, out } = await world.run('reconcile')
     expect(code).toBe(1)
     expect(out).toMatch(/only on chain\s+unknown\s+\$0\.002\s+0xabc/)
     expect(JSON.parse((await world.run('reconcile', '--format', 'json')).out)).toMatchObject({
-      from_block: '1',
-      differences: [{ kind: 'only_on_chain', ledger_usd: null }],
+      agrees: false,
+      tokens: [{ from_block: '1', differences: [{ kind: 'only_on_chain', ledger_usd: null }] }],
     })
+  })
+
+  it('does not call it agreement when one chain of several could not be asked', async () => {
+    const silent = { network: 'eip155:4217', asset: 'pathUSD', problem: 'no node answers' }
+    const world = createWorld({ routeplane: { receipts: books(async () => [token, silent]) } })
+    const { code, out } = await world.run('reconcile')
+    expect(code).toBe(1)
+    expect(out).toContain('Ledger and chain agree.')
+    expect(out).toMatch(/pathUSD[\s\S]+Not compared: no node answers\./)
   })
 })

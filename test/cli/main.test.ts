@@ -64,6 +64,20 @@ describe('usage', () => {
   })
 })
 
+describe('what a shell makes of a variable that is not set', () => {
+  it.each([
+    ['no command', [''], 'unknown_command'],
+    ['no model', ['route', ''], 'missing_argument'],
+    ['no name', ['presets', 'show', ''], 'missing_argument'],
+    ['no config', ['config', 'check', '-c', ''], 'missing_value'],
+    ['no config behind a sign', ['--config='], 'missing_value'],
+  ])('is %s', async (_, args, problem) => {
+    const { code, error, out } = await createWorld().run(...args, '--format', 'json')
+    expect([code, out]).toEqual([2, ''])
+    expect(JSON.parse(error)).toMatchObject({ error: { code: 'usage', details: { problem } } })
+  })
+})
+
 describe('answers', () => {
   it('prints errors as JSON when JSON is asked for', async () => {
     const { error, out } = await createWorld().run('route', '--format=json')

@@ -51,6 +51,7 @@ const receipts: ReceiptView = {
   get: async (id) => ALL.find((row) => row.id === id),
   verify: async (id) => ({ receiptId: id, verified: false, checks: [{ check: 'transfer', ok: false, detail: 'not on the chain' }] }),
   reconcile: () => Promise.reject(new RouteplaneError('internal', 'not here')),
+  reconcileAll: () => Promise.reject(new RouteplaneError('internal', 'not here')),
 }
 
 const running: { server?: HttpServer } = {}

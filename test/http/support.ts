@@ -61,6 +61,7 @@ export const chat: Protocol = {
   upstream: {
     encodeRequest: never,
     forward: never,
+    limitOutput: never,
     authorize: never,
     decodeResult: never,
     decodeStream: never,
@@ -226,7 +227,7 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     sales: noSales,
     keys: noKeys,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
-    receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never },
+    receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never, reconcileAll: never },
     holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),
     presets: { list: () => [], get: () => undefined, set: never, delete: never },

@@ -100,13 +100,15 @@ describe('a damaged file', () => {
   it('refuses reads and changes of what it can no longer tell', async () => {
     await using place = createPlace()
     const ledger = await place.open()
+    new Database(place.path).exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    const { size: schema } = statSync(place.path)
     await Promise.all(Array.from({ length: 300 }, (_, at) => ledger.attempts.hold(holdOf(`a${at}`, 1n, { budgets: [limitOf(999n)] }))))
     await ledger.close()
     new Database(place.path).exec('PRAGMA wal_checkpoint(TRUNCATE)')
     const file = openSync(place.path, 'r+')
     const { size } = statSync(place.path)
     // Behind the pages of the schema itself: without those the file would not even open.
-  for (let at = 40 * 4_096; at < size; at += 4_096) writeSync(file, Buffer.alloc(4_096, 0xee), 0, 4_096, at)
+    for (let at = schema; at < size; at += 4_096) writeSync(file, Buffer.alloc(4_096, 0xee), 0, 4_096, at)
     closeSync(file)
     const again = await place.open(2)
     await expect(again.attempts.list({})).rejects.toEqual(unavailable('corrupt'))

@@ -170,6 +170,7 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       get: async (id) => (id === RECEIPT.id ? RECEIPT : undefined),
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
+      reconcileAll: () => Promise.reject(new Error('not here')),
     },
     holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),

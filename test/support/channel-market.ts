@@ -1,9 +1,15 @@
 /** A demo network that has the contracts of payment channels, and sellers that are paid over them. */
-import { afterEach, beforeAll } from 'vitest'
+import { afterEach, beforeAll, expect } from 'vitest'
 import { installChannelContracts } from '../../src/demo/channel-contracts.ts'
 import { startChannelProvider, type ChannelProvider, type ChannelProviderOptions } from '../../src/demo/channel-provider.ts'
 import type { DemoNetwork, DemoNetworkOptions } from '../../src/demo/network.ts'
+import type { ChannelRow } from '../../src/ledger/channel.ts'
+import { formatOwner } from '../../src/ledger/owner.ts'
+import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
 import { randomHex, useDemoNetwork } from './chain.ts'
+import { expectBalanced, writeWorld, type Books, type World, type WorldOptions } from './engine.ts'
 
 export type ChannelMarket = {
   readonly network: DemoNetwork
@@ -38,4 +44,42 @@ export function useChannelMarket(options: DemoNetworkOptions = {}): () => Channe
       return seller
     },
   })
+}
+
+/** Writes a world whose sellers are paid over channels. */
+export async function worldOf({ network }: ChannelMarket, sellers: readonly ChannelProvider[], options: Partial<WorldOptions> = {}) {
+  return writeWorld(network, { sellers: sellers.map((seller) => ({ ...seller, schemes: ['batch-settlement'] })), ...options })
+}
+
+/** Reads a world's channels as another process would. */
+export async function channelsOf(world: World): Promise<readonly ChannelRow[]> {
+  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
+  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
+  try {
+    return await ledger.channels.list({})
+  } finally {
+    await ledger.close()
+  }
+}
+
+/** What each voucher of the books came to. */
+export function chargedOf({ rows }: Books): readonly bigint[] {
+  return rows.flatMap(({ state, payment }) => (state === 'settled' && payment?.proof === 'voucher' ? [payment.amountSettled ?? 0n] : []))
+}
+
+/** Ledger and chain agree, and a seller who claims all that it can is paid exactly what the vouchers came to. */
+export async function expectChannelsBalanced(
+  { network }: ChannelMarket,
+  world: World,
+  seller: ChannelProvider,
+  books: Books,
+): Promise<void> {
+  expectBalanced(books)
+  expect(books.open).toEqual([])
+  const charged = chargedOf(books).reduce((sum, amount) => sum + amount, 0n)
+  const channels = await channelsOf(world)
+  expect(channels.reduce((sum, channel) => sum + channel.charged, 0n)).toBe(charged)
+  await seller.claims.claim()
+  await seller.claims.settle()
+  expect(await network.chain.balanceOf(network.asset.address, seller.payTo)).toBe(charged)
 }

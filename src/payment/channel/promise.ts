@@ -5,7 +5,7 @@ import { RouteplaneError } from '../../errors.ts'
 import { freeIn } from '../../ledger/channel-rules.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
 import { createId } from '../../lib/id.ts'
-import { fromAtomic, toAtomic, type Atomic } from '../../money.ts'
+import { fromAtomic, toAtomic, type Atomic, type Usd } from '../../money.ts'
 import { budgetExceeded, limitsAt } from '../budget.ts'
 import { assertFunds } from '../funds.ts'
 import { eip3009 } from '../proof/eip3009.ts'
@@ -94,19 +94,35 @@ export async function promiseFrom(channel: ChannelRow, input: Promised, world: S
   const missing = agreed.amount - freeIn(channel)
   const deposit = missing > 0n ? await prepareDeposit(channel, missing as Atomic, input, world) : undefined
   const voucher = { attempt: call.attemptId, amount: agreed.amount, ...(deposit === undefined ? {} : { deposit }) }
-  await world.ledger.channels.promise(channel.id, voucher, world.clock.now())
+  try {
+    await world.ledger.channels.promise(channel.id, voucher, world.clock.now())
+  } catch (error) {
+    if (deposit !== undefined) await world.resolver.giveBack(deposit, 'its voucher could not be written down')
+    throw error
+  }
+}
+
+/** Puts in what is wished for, or, where wallet or budget do not allow that, no more than this call needs. */
+async function prepareDeposit(channel: ChannelRow, missing: Atomic, input: Promised, world: SchemeWorld): Promise<string> {
+  const wished = depositOf(channel, missing, readChannelOffer(input.agreed.terms.raw, world.channels), input, world.channels)
+  try {
+    return await holdDeposit(channel, wished, input, world)
+  } catch (error) {
+    const isTooMuch = error instanceof RouteplaneError && (error.code === 'insufficient_funds' || error.code === 'budget_exceeded')
+    if (!isTooMuch || wished === missing) throw error
+    return holdDeposit(channel, missing, input, world)
+  }
 }
 
 /**
  * Holds and writes down a deposit as an attempt of its own: it is a transfer on chain, and its money counts in full until it comes back.
  *
  * @returns the attempt's id.
- * @throws RouteplaneError `price_above_cap` when the user's limit does not cover the call, `budget_exceeded`, `insufficient_funds`.
+ * @throws RouteplaneError `budget_exceeded`, `insufficient_funds`.
  */
-async function prepareDeposit(channel: ChannelRow, missing: Atomic, input: Promised, world: SchemeWorld): Promise<string> {
-  const { call, agreed, validBeforeSeconds } = input
+async function holdDeposit(channel: ChannelRow, amount: Atomic, input: Promised, world: SchemeWorld): Promise<string> {
+  const { call, agreed } = input
   const { asset } = agreed
-  const amount = depositOf(channel, missing, readChannelOffer(agreed.terms.raw, world.channels), input, world.channels)
   const amountUsd = fromAtomic(amount, asset.decimals, 'up')
   const now = world.clock.now()
   const id = createId('att', now)
@@ -124,6 +140,20 @@ async function prepareDeposit(channel: ChannelRow, missing: Atomic, input: Promi
     now,
   })
   if (!outcome.granted) throw budgetExceeded(amountUsd, outcome)
+  try {
+    await intendDeposit(id, channel, { amount, amountUsd }, input, world)
+  } catch (error) {
+    await world.resolver.giveBack(id, 'it could not be written down')
+    throw error
+  }
+  return id
+}
+
+type Sum = { readonly amount: Atomic; readonly amountUsd: Usd }
+
+async function intendDeposit(id: string, channel: ChannelRow, sum: Sum, input: Promised, world: SchemeWorld): Promise<void> {
+  const { call, agreed, validBeforeSeconds } = input
+  const { asset } = agreed
   const salt = depositSaltOf(await world.ledger.nonceSalt(), id)
   await world.ledger.attempts.intend(id, {
     protocol: 'x402-2',
@@ -134,8 +164,7 @@ async function prepareDeposit(channel: ChannelRow, missing: Atomic, input: Promi
     decimals: asset.decimals,
     payer: world.wallet.address,
     payee: depositCollectorAddress,
-    amount,
-    amountUsd,
+    ...sum,
     nonce: await depositNonceOf(channel.id, salt),
     validBeforeSeconds,
     particulars: { channel: channel.id },
@@ -143,12 +172,15 @@ async function prepareDeposit(channel: ChannelRow, missing: Atomic, input: Promi
     bodyDigest: createHash('sha256')
       .update(call.http.body ?? '')
       .digest('hex'),
-    now,
+    now: world.clock.now(),
   })
-  return id
 }
 
-/** What the seller would like, or ten calls like this one; never above the user's limit, and never less than is needed. */
+/**
+ * What the seller would like, or ten calls like this one; never above the user's limit, and never less than is needed.
+ *
+ * @throws RouteplaneError `price_above_cap` when the user's limit does not cover the call.
+ */
 function depositOf(channel: ChannelRow, missing: Atomic, offer: ChannelOffer, { agreed }: Promised, policy: ChannelPolicy): Atomic {
   const room = toAtomic(policy.maxDepositUsd, channel.decimals, 'down') - freeIn(channel)
   if (missing > room)

@@ -21,6 +21,11 @@ export const batchSettlement: Scheme = {
     return planOf(input, channel.id, await world.ledger.nonceSalt())
   },
 
+  async abandon({ attemptId }, { ledger, resolver }) {
+    const promised = await ledger.channels.voucher(attemptId).catch(() => undefined)
+    if (promised?.deposit !== undefined) await resolver.giveBack(promised.deposit, 'its call was given up before it was signed')
+  },
+
   async sign(plan, world) {
     const { channel, voucher } = await promiseOf(plan, world)
     // From here on the deposit may be cashed, whatever becomes of the call it came with.

@@ -19,7 +19,7 @@ export type SchemeWorld = {
   readonly ledger: Ledger
   chainOf(network: string): Chain
   /** Ends attempts that a scheme makes beside the call's own. */
-  readonly resolver: Pick<Resolver, 'settle' | 'follow'>
+  readonly resolver: Pick<Resolver, 'settle' | 'follow' | 'giveBack'>
   readonly budgets: Budgets
   readonly channels: ChannelPolicy
   readonly clock: Clock
@@ -86,6 +86,8 @@ export type Scheme = {
   flaw?(terms: Terms): string | undefined
   /** Fixes what will be signed; signs nothing and sends nothing. @throws RouteplaneError when it cannot be paid this way. */
   plan(input: PlanInput, world: SchemeWorld): Promise<SigningPlan>
+  /** Ends what it has written down for a plan beside the call's own attempt, when nothing of it will be signed. Never rejects. */
+  abandon?(plan: SigningPlan, world: SchemeWorld): Promise<void>
   /**
    * Gives the payload that the challenge's format carries.
    *

@@ -38,6 +38,11 @@ export const tempoSession: Scheme = {
     }
   },
 
+  async abandon({ attemptId }, { ledger, resolver }) {
+    const promised = await ledger.channels.voucher(attemptId).catch(() => undefined)
+    if (promised?.deposit !== undefined) await resolver.giveBack(promised.deposit, 'its call was given up before it was signed')
+  },
+
   async sign(plan, world) {
     const { voucher, channel } = await promiseOf(plan, world)
     const cumulative = (voucher.base + voucher.amount) as Atomic

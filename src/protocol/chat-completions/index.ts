@@ -6,6 +6,7 @@ import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
 import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
+import { limitOutput } from './limit-output.ts'
 import { chatNeeds } from './needs.ts'
 import { readPlainRequest } from './plain-request.ts'
 import { encodeRequest } from './request-encode.ts'
@@ -35,6 +36,7 @@ export const chatCompletions = {
   upstream: {
     encodeRequest,
     forward,
+    limitOutput,
     createUsageFilter,
     authorize: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),
     decodeResult,

@@ -7,6 +7,7 @@ import { createArrayFilter } from './array-filter.ts'
 import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
+import { limitOutput } from './limit-output.ts'
 import { generateNeeds } from './needs.ts'
 import { readForm, readPath } from './path.ts'
 import { encodeRequest } from './request-encode.ts'
@@ -35,6 +36,7 @@ export const generateContent = {
   upstream: {
     encodeRequest,
     forward,
+    limitOutput,
     createUsageFilter: createArrayFilter,
     authorize: (apiKey) => ({ 'x-goog-api-key': apiKey }),
     decodeResult,

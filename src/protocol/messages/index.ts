@@ -6,6 +6,7 @@ import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
 import { pathOf, presetMembers } from './caller-fields.ts'
 import { decodeError, encodeError } from './error.ts'
 import { createUsageFilter, forward } from './forward.ts'
+import { limitOutput } from './limit-output.ts'
 import { messagesNeeds } from './needs.ts'
 import { encodeRequest } from './request-encode.ts'
 import { decodeRequest } from './request.ts'
@@ -33,6 +34,7 @@ export const messages = {
   upstream: {
     encodeRequest,
     forward,
+    limitOutput,
     createUsageFilter,
     authorize,
     decodeResult,

@@ -8,6 +8,7 @@ import { pathOf, presetMembers } from './caller-fields.ts'
 import { checkCompaction, COMPACT_PATH, isCompaction } from './compact.ts'
 import { decodeError, encodeError } from './error.ts'
 import { forward } from './forward.ts'
+import { limitOutput } from './limit-output.ts'
 import { responsesNeeds } from './needs.ts'
 import { encodeRequest } from './request-encode.ts'
 import { decodeRequest } from './request.ts'
@@ -35,6 +36,7 @@ export const responses = {
   upstream: {
     encodeRequest,
     forward,
+    limitOutput,
     createUsageFilter,
     authorize: (apiKey: string) => ({ authorization: `Bearer ${apiKey}` }),
     decodeResult,

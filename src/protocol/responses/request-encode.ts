@@ -20,7 +20,7 @@ type Json = Readonly<Record<string, unknown>>
 type Piece = { readonly fields: Json; readonly losses: readonly Loss[] }
 
 /** The least that the vendor takes for `max_output_tokens`. */
-const MIN_OUTPUT_TOKENS = 16
+export const MIN_OUTPUT_TOKENS = 16
 
 /** Writes the request for an upstream. What it cannot say is in `losses`; a refused one means that the body must not be sent. */
 export function encodeRequest(request: CompletionRequest, target: UpstreamTarget): Encoded {

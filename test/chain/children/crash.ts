@@ -1,4 +1,4 @@
-/** A process that buys without end, several at a time, and tells each step of each payment, until it is killed. Run with tsx. */
+/** A process that buys without end, three at a time unless told how many, and tells each step of each payment, until it is killed. Run with tsx. */
 import { buy, openBuyer, say } from './buyer.ts'
 
 const routeplane = await openBuyer()
@@ -11,4 +11,5 @@ async function buyOn(): Promise<never> {
   }
 }
 
-await Promise.all([buyOn(), buyOn(), buyOn()])
+const [, , , atOnce = '3'] = process.argv
+await Promise.all(Array.from({ length: Number(atOnce) }, buyOn))

@@ -38,6 +38,8 @@ it('shows what lies on a network the wallet does not pay on, and does not guess 
 
 it('says of a network the wallet pays on that its tokens can be spent, and asks nobody without a node', async () => {
   expect(await read([CELO], [DEFAULT_NETWORK, CELO]).holdings).toMatchObject([{ asset: 'USDT', isPayable: true }])
+  const unread = await read(['eip155:137'], [DEFAULT_NETWORK, 'eip155:137']).holdings
+  expect(unread).toMatchObject([{ network: 'eip155:137', balanceUsd: undefined, isPayable: true }])
   const { holdings, asked } = read([])
   expect([await holdings, asked]).toEqual([[], []])
 })

@@ -89,6 +89,7 @@ describe('defaults', () => {
           "pollSeconds": 60,
         },
         "routing": {
+          "clampToBudget": false,
           "explorationShare": 0.02,
           "maxAttempts": 6,
         },
@@ -162,6 +163,10 @@ describe('refusals', () => {
     ['an amount with a currency', 'budget: {per_day_usd: $5}', 'invalid_amount', 'invalid_amount', 1],
     ['an amount with 19 places', 'budget: {per_day_usd: 0.1234567890123456789}', 'invalid_amount', 'invalid_amount', 1],
     ['a word for no cap', 'budget: {per_day_usd: unlimited}', 'invalid_amount', 'invalid_amount', 1],
+    ['a network no token is known on', 'wallet:\n  networks: ["eip155:999999"]\n', 'unknown_network', 'unknown_network', 2],
+    ['real money beside play money', 'wallet:\n  networks: ["eip155:84532", "eip155:137"]\n', 'config_invalid', 'mainnet_not_open', 2],
+    ['a network twice', 'wallet:\n  networks: ["eip155:84532", "eip155:84532"]\n', 'config_invalid', 'duplicate_network', 2],
+    ['no network at all', 'wallet:\n  networks: []\n', 'config_invalid', 'invalid', 2],
     ['a key of the wallet in clear', `wallet: {private_key: "${KEY}"}`, 'key_in_config', 'key_in_config', 1],
     ['a short private_key', 'wallet: {private_key: "0xac09..."}', 'key_in_config', 'key_in_config', 1],
     ['a private key under any name', `registry:\n  path: ${KEY}\n`, 'key_in_config', 'key_in_config', 2],

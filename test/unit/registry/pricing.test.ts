@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Needs } from '../../../src/completion/features.ts'
 import type { Usage } from '../../../src/completion/usage.ts'
 import { formatUsd, parseUsd, type Usd } from '../../../src/money.ts'
-import { boundCost, costOf, expectedCost, type PriceTier, type Pricing } from '../../../src/registry/pricing.ts'
+import { boundCost, costOf, expectedCost, longestWithin, type PriceTier, type Pricing } from '../../../src/registry/pricing.ts'
 import { verifies } from '../../support/verifies.ts'
 
 const silent = { cacheRead: undefined, cacheWrite: undefined, reasoning: undefined, image: undefined, request: undefined }
@@ -175,5 +175,29 @@ describe('expectedCost', () => {
     const pricing: Pricing = { tiers: [tier(0, '0', '1')] }
     expect(shown(expectedCost(pricing, needs({ maxOutputTokens: 7 })))).toBe('7')
     expect(expectedCost(pricing, needs())).toBe(expectedCost(pricing, needs({ maxOutputTokens: 1_000_000 })))
+  })
+})
+
+describe('longestWithin', () => {
+  it('is the longest answer whose bound fits: never above the amount, never below one token, and one more would not fit', () => {
+    fc.assert(
+      fc.property(
+        anyPricing,
+        withinLimits,
+        fc.bigInt(0n, 10n ** 16n),
+        fc.integer({ min: 1, max: 200 }),
+        (pricing, limits, amount, most) => {
+          const asked = limits.needs
+          const found = longestWithin(pricing, asked, amount as Usd, most)
+          const fits = (count: number) => {
+            const bound = boundCost(pricing, asked, count)
+            return bound !== undefined && bound <= amount
+          }
+          expect(found === undefined).toBe(!fits(1))
+          if (found === undefined) return
+          expect([fits(found), found >= 1, found === most || !fits(found + 1)]).toEqual([true, true, true])
+        },
+      ),
+    )
   })
 })

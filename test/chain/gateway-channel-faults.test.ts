@@ -1,0 +1,175 @@
+/** Channels in trouble: money that runs out, sellers that are busy or gone in the middle, and processes killed around a deposit. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { transact } from '../../src/demo/install-contract.ts'
+import type { Atomic } from '../../src/money.ts'
+import { channelsOf, chargedOf, expectChannelsBalanced, useChannelMarket, worldOf } from '../support/channel-market.ts'
+import { ask, closedBooks, expectBalanced, expectUntouched, openEngine, question, readBooks, type World } from '../support/engine.ts'
+import { verifies } from '../support/verifies.ts'
+import { startChild } from './children/start.ts'
+
+const market = useChannelMarket()
+
+const buy = (url: string) => ask(url, { ...question, max_tokens: 20 })
+
+/** A transfer of the token by its owner, who needs no key on a local chain. */
+async function spendFromWallet({ payer }: World, amount: bigint): Promise<void> {
+  const { rpc } = market().network.anvil
+  await rpc('anvil_setBalance', [payer, '0xde0b6b3a7640000'])
+  await rpc('anvil_impersonateAccount', [payer])
+  const words = [`0x${'d'.repeat(40)}`, `0x${amount.toString(16)}`].map((word) => word.slice(2).padStart(64, '0'))
+  await transact(rpc, { from: payer, to: market().network.asset.address, data: `0xa9059cbb${words.join('')}`, gas: '0x40000' })
+}
+
+it('tops a channel up when what is left does not cover the next call', async () => {
+  verifies('card.pay.once')
+  const seller = await market().startSeller()
+  // A seller that wishes for nothing is given what each call needs, and no more.
+  seller.faults.mutateChallenge = (offers) => offers.map((offer) => ({ ...offer, extra: { ...offer.extra, minDeposit: '1' } }))
+  const world = await worldOf(market(), [seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  for (let call = 0; call < 3; call++) expect(await buy(url)).toMatchObject({ status: 200 })
+  const books = await closedBooks(world)
+  await engine.close()
+  expect(books.transfers).toHaveLength(3)
+  expect((await channelsOf(world)).map(({ state }) => state)).toEqual(['open'])
+  await expectChannelsBalanced(market(), world, seller, books)
+})
+
+it('asks again with the same voucher while the seller is still busy with a call that it has hung up on', async () => {
+  verifies('card.pay.once', 'card.pay.unknown_outcome')
+  const seller = await market().startSeller()
+  const world = await worldOf(market(), [seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  seller.faults.hangUp = true
+  let met = 0
+  seller.faults.beforeAnswer = async () => {
+    met++
+    seller.faults.hangUp = false
+    if (met > 1) return
+    // Longer than the first wait of whoever asks again, shorter than the second.
+    await sleep(700)
+    seller.faults.failWith = 500
+    setTimeout(() => delete seller.faults.failWith, 50)
+  }
+  expect(await buy(url)).toMatchObject({ status: 200 })
+  expect(seller.counters.requests).toBeGreaterThanOrEqual(4)
+  const books = await closedBooks(world)
+  await engine.close()
+  expect(books.rows).toHaveLength(2)
+  await expectChannelsBalanced(market(), world, seller, books)
+})
+
+it('learns from a seller that was busy, hung up and charged, that the call is paid', async () => {
+  const seller = await market().startSeller()
+  const world = await worldOf(market(), [seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  seller.faults.hangUp = true
+  seller.faults.beforeAnswer = async () => {
+    seller.faults.hangUp = false
+    await sleep(400)
+  }
+  expect((await buy(url)).error).toMatchObject({ code: 'answer_lost', money: 'settled' })
+  delete seller.faults.beforeAnswer
+  expect(await buy(url)).toMatchObject({ status: 200 })
+  const books = await closedBooks(world)
+  await engine.close()
+  expect(books.transfers).toHaveLength(1)
+  expect(chargedOf(books)).toHaveLength(2)
+  await expectChannelsBalanced(market(), world, seller, books)
+})
+
+it('signs nothing for a wallet that cannot fill the channel, and pays once it can', async () => {
+  verifies('card.cap.before_signing')
+  const seller = await market().startSeller()
+  const world = await worldOf(market(), [seller], { funds: 10n as Atomic })
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  expect((await buy(url)).error).toMatchObject({ code: 'insufficient_funds', money: 'untouched' })
+  expectUntouched(await readBooks(world))
+  await market().network.mint(world.payer, 100_000n as Atomic)
+  expect(await buy(url)).toMatchObject({ status: 200 })
+  expectBalanced(await closedBooks(world))
+  await engine.close()
+  expect(await channelsOf(world)).toHaveLength(1)
+})
+
+it('puts in what one call needs when wallet or budget do not allow for ten, and then pays without the wallet', async () => {
+  verifies('card.cap.rolling')
+  const seller = await market().startSeller()
+  const rich = await worldOf(market(), [seller])
+  const first = await openEngine(rich)
+  await buy(await first.serve())
+  await first.close()
+  const [wished] = (await readBooks(rich)).transfers
+  const one = (wished?.amount ?? 0n) / 10n
+  // The call's own hold stands beside the deposit until the voucher is written.
+  const perDayUsd = `0.${(one * 5n).toString().padStart(6, '0')}`
+  for (const options of [{ funds: (one * 2n) as Atomic }, { perDayUsd, perRequestUsd: perDayUsd }]) {
+    const world = await worldOf(market(), [seller], options)
+    const engine = await openEngine(world)
+    const url = await engine.serve()
+    expect(await buy(url)).toMatchObject({ status: 200, error: undefined })
+    expect((await readBooks(world)).transfers.map(({ amount }) => amount)).toEqual([one])
+    await engine.close()
+  }
+  // What lies in the channel is spent from there, whatever has become of the wallet.
+  await spendFromWallet(rich, 10_000_000n - (wished?.amount ?? 0n))
+  const again = await openEngine(rich)
+  expect(await buy(await again.serve())).toMatchObject({ status: 200 })
+  await again.close()
+  expect(chargedOf(await readBooks(rich))).toHaveLength(2)
+})
+
+it('finds on chain a deposit whose answer was lost, and pays on from it', async () => {
+  verifies('card.pay.unknown_outcome')
+  const seller = await market().startSeller()
+  const world = await worldOf(market(), [seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  seller.faults.afterSettle = 'drop-connection'
+  expect((await buy(url)).error).toMatchObject({ code: 'answer_lost', money: 'settled' })
+  delete seller.faults.afterSettle
+  expect(await buy(url)).toMatchObject({ status: 200 })
+  const books = await closedBooks(world)
+  await engine.close()
+  expect(books.transfers).toHaveLength(1)
+  await expectChannelsBalanced(market(), world, seller, books)
+})
+
+/** The seller does this to whoever is paying, at the moment that is told. */
+const deaths = [
+  { when: 'before its deposit is taken', kill: 'beforeAnswer' },
+  { when: 'after its deposit and voucher are taken', kill: 'mutateReceipt' },
+] as const
+
+it.each(deaths)('the heir of a process killed $when pays on from the same channel', async ({ kill }) => {
+  verifies('card.pay.once', 'card.pay.unknown_outcome')
+  const seller = await market().startSeller()
+  const world = await worldOf(market(), [seller])
+  const child = startChild('crash.ts', world, '1')
+  if (kill === 'beforeAnswer') {
+    seller.faults.beforeAnswer = async () => {
+      child.process.kill('SIGKILL')
+      await child.ended
+    }
+  } else {
+    seller.faults.mutateReceipt = (receipt) => {
+      child.process.kill('SIGKILL')
+      return receipt
+    }
+  }
+  await child.ended
+  delete seller.faults.beforeAnswer
+  delete seller.faults.mutateReceipt
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  expect(await buy(url)).toMatchObject({ status: 200 })
+  for (const { id } of await engine.routeplane.channels.list()) await engine.routeplane.channels.close(id)
+  const books = await closedBooks(world)
+  await engine.close()
+  await expectChannelsBalanced(market(), world, seller, books)
+})
