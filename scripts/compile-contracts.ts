@@ -32,6 +32,13 @@ export const contractTargets: readonly ContractTarget[] = [
     constant: 'paymentBatchCode',
     sentence: 'The compiled batch settler; written by scripts/compile-contracts.ts from test/contracts/PaymentBatch.sol.',
   },
+  {
+    source: 'test/contracts/ChannelReserve.sol',
+    contract: 'ChannelReserve',
+    target: 'src/demo/channel-reserve-artifact.ts',
+    constant: 'channelReserveCode',
+    sentence: 'The compiled channel reserve; written by scripts/compile-contracts.ts from test/contracts/ChannelReserve.sol.',
+  },
   ...[
     { contract: 'PaymentChannels', file: 'payment-channels', constant: 'paymentChannelsCode', what: 'channel contract' },
     { contract: 'AuthorizedDeposits', file: 'authorized-deposits', constant: 'authorizedDepositsCode', what: 'source of deposits' },

@@ -9,6 +9,9 @@ import { findPermitTransfer, permitState } from './permit2.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
 import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
 import { payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
+import { assetsOf } from './networks.ts'
+import { findOpening, readReserve } from './tempo-channel.ts'
+import type { OpeningQuery } from './tempo-channel.ts'
 import { quoteTempo } from './tempo-quote.ts'
 import type { TempoCall, TempoQuote } from './tempo-quote.ts'
 
@@ -47,8 +50,13 @@ export type Chain = {
   quoteTempo(call: TempoCall): Promise<TempoQuote>
   /** Every transfer that the payer made, by authorization or otherwise, in the chain's order; both ends inclusive. */
   transfersFrom(query: TransferRange): Promise<readonly TransferEvidence[]>
-  /** What lies in a payment channel of x402 `batch-settlement`; zeros for one that nobody has filled. */
+  /**
+   * What lies in a payment channel: of the reserve on Tempo, of x402 `batch-settlement` elsewhere. Zeros for one of the latter
+   * that nobody has filled; on Tempo one that is not there fails, unless the chain shows how it ended.
+   */
   channel(id: `0x${string}`): Promise<ChannelOnChain>
+  /** Finds the transfer that filled a channel of Tempo's reserve, by the event of its opening. */
+  findOpening(query: OpeningQuery): Promise<TransferEvidence | undefined>
 }
 
 /** In base units. `balance` is all that was put in less what came back; `claimed` of it is the receiver's. */
@@ -104,6 +112,7 @@ export type ChainOptions = { readonly network: string; readonly rpcUrl: string }
 export function createChain(options: ChainOptions): Chain {
   const connection = connect(options.network, options.rpcUrl)
   const { read } = connection
+  const isTempo = assetsOf(options.network).some(({ transferMethod }) => transferMethod === 'tip20')
   return {
     network: options.network,
     balanceOf: (asset, owner) =>
@@ -132,7 +141,8 @@ export function createChain(options: ChainOptions): Chain {
     findMemoTransfer: (query) => read('transfer', (client) => findMemoTransfer(client, query)),
     quoteTempo: (call) => read('fee', (client) => quoteTempo(client, options.network, call)),
     transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
-    channel: (id) => read('channel', (client) => readChannel(client, id)),
+    channel: (id) => read('channel', (client) => (isTempo ? readReserve(client, id, LOOKBACK_BLOCKS) : readChannel(client, id))),
+    findOpening: (query) => read('opening', (client) => findOpening(client, query, LOOKBACK_BLOCKS)),
   }
 }
 

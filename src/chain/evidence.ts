@@ -72,9 +72,10 @@ export function sameHex(left: string, right: string): boolean {
 function transfersOf(payer: `0x${string}`, unsorted: readonly PayerLog[]): readonly TransferEvidence[] {
   const logs = [...unsorted].sort(byPlace)
   const memos = logs.filter(isMemo)
-  if (memos.length > 0) return memoTransfersOf(payer, logs.filter(isTransfer), memos)
+  const transfers = logs.filter(isTransfer)
+  if (memos.length > 0 || transfers.some(isTempoFee)) return tempoTransfersOf(payer, transfers, memos)
   const nonces = pair(logs, 1) ?? pair(logs, -1) ?? new Map<PayerLog, `0x${string}`>()
-  return logs.filter(isTransfer).flatMap((log) => {
+  return transfers.flatMap((log) => {
     const nonce = nonces.get(log)
     // Anybody can make a token log a transfer of nothing from anybody else: it moves nothing and proves nothing.
     if (nonce === undefined && log.amount === 0n) return []
@@ -83,18 +84,21 @@ function transfersOf(payer: `0x${string}`, unsorted: readonly PayerLog[]): reado
   })
 }
 
-/** The token writes a memo right behind its transfer, and the fee last. */
-function memoTransfersOf(payer: `0x${string}`, transfers: readonly TransferLog[], memos: readonly MemoLog[]): readonly TransferEvidence[] {
-  const [first] = memos
-  const isFee = ({ payee }: TransferLog) => sameHex(payee, tempo.feeManager)
-  const fee = transfers.filter(isFee).reduce((sum, { amount }) => sum + amount, 0n) as Atomic
-  return transfers
-    .filter((log) => !isFee(log))
-    .map(({ transaction, blockNumber, logIndex, payee, amount }) => {
-      const memo = memos.find((own) => own.logIndex === logIndex + 1 && sameHex(own.payee, payee) && own.amount === amount)
-      const place = { transaction, blockNumber, logIndex, amount: amount as Atomic, payer, payee }
-      return { ...place, ...(memo === undefined ? {} : { nonce: memo.memo }), ...(memo === undefined || memo !== first ? {} : { fee }) }
-    })
+/** The token writes a memo right behind its transfer, and the fee last: it belongs to the first memo's transfer, without one to the first. */
+function tempoTransfersOf(payer: `0x${string}`, transfers: readonly TransferLog[], memos: readonly MemoLog[]): readonly TransferEvidence[] {
+  const fee = transfers.filter(isTempoFee).reduce((sum, { amount }) => sum + amount, 0n) as Atomic
+  const moved = transfers.filter((log) => !isTempoFee(log))
+  const memoOf = ({ logIndex, payee, amount }: TransferLog) =>
+    memos.find((own) => own.logIndex === logIndex + 1 && sameHex(own.payee, payee) && own.amount === amount)
+  const [firstMemo] = memos
+  const bearer = firstMemo === undefined ? moved[0] : moved.find((log) => memoOf(log) === firstMemo)
+  // A transaction that moved nothing has cost its fee all the same.
+  return (moved.length === 0 ? transfers : moved).map((log) => {
+    const { transaction, blockNumber, logIndex, payee, amount } = log
+    const memo = memoOf(log)
+    const place = { transaction, blockNumber, logIndex, amount: amount as Atomic, payer, payee }
+    return { ...place, ...(memo === undefined ? {} : { nonce: memo.memo }), ...(log === bearer ? { fee } : {}) }
+  })
 }
 
 /** Looks for the transfer of each authorization one step to one side; `undefined` unless every one has its own. */
@@ -111,6 +115,7 @@ function pair(logs: readonly PayerLog[], step: 1 | -1): Map<PayerLog, `0x${strin
 
 const isUsed = (log: PayerLog): log is UsedLog => log.kind === 'used'
 const isMemo = (log: PayerLog): log is MemoLog => log.kind === 'memo'
+const isTempoFee = ({ payee }: TransferLog): boolean => sameHex(payee, tempo.feeManager)
 const isTransfer = (log: PayerLog): log is TransferLog => log.kind === 'transfer'
 
 function byPlace(left: Place, right: Place): number {

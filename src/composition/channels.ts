@@ -3,8 +3,9 @@ import type { CompletionRequest } from '../completion/request.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { ChannelRow } from '../ledger/channel.ts'
 import type { Transport } from '../lib/http-call.ts'
-import { planWithdrawal, refundChannel, type Withdrawal } from '../payment/channel/close.ts'
+import { planWithdrawal, refundChannel, type AskSeller, type Withdrawal } from '../payment/channel/close.ts'
 import { syncChannel, type ChannelWorld } from '../payment/channel/sync.ts'
+import { closeSession } from '../payment/session/close.ts'
 import { x402V2 } from '../payment/challenge/x402-v2.ts'
 import { protocols } from '../protocol/index.ts'
 
@@ -35,12 +36,8 @@ export function viewChannels(world: ChannelWorld & { readonly transport: Transpo
     },
     async close(id) {
       const channel = await find(id)
-      return refundChannel(
-        channel,
-        (headers) => world.transport(questionTo(channel, headers), { signal: AbortSignal.timeout(PATIENCE_MS) }),
-        x402V2,
-        world,
-      )
+      const ask: AskSeller = (headers) => world.transport(questionTo(channel, headers), { signal: AbortSignal.timeout(PATIENCE_MS) })
+      return channel.opening === undefined ? refundChannel(channel, ask, x402V2, world) : closeSession(channel, ask, world)
     },
     withdraw: async (id) => planWithdrawal(await find(id), world),
   }

@@ -24,6 +24,8 @@ export type ChannelTerms = {
   /** Seconds between asking for one's own money and getting it. */
   readonly withdrawDelay: number
   readonly salt: `0x${string}`
+  /** Of a channel of Tempo's reserve: the hash of the transaction that opens it, which its id is made of too. */
+  readonly opening?: `0x${string}`
   readonly provider: string
   /** URL, wire and model that were paid for first: there, and in these words, a refund is asked. */
   readonly resource: string
@@ -80,13 +82,14 @@ export type ChannelStore = {
   lease(id: string, attempt: string, now: number): Promise<boolean>
   /**
    * Writes down a voucher over `charged + amount`, before it is signed; a second one of the same attempt replaces the first,
-   * and what was ever signed is remembered. `deposit` is the attempt that puts money in with it.
+   * and what was ever signed is remembered. `deposit` is the attempt that puts money in with it; `reaching` says how much of
+   * that arrives in the channel, where the network takes a fee from it.
    *
    * @throws RouteplaneError `internal` without the lease, or when the channel cannot cover it.
    */
   promise(
     id: string,
-    voucher: { readonly attempt: string; readonly amount: Atomic; readonly deposit?: string },
+    voucher: { readonly attempt: string; readonly amount: Atomic; readonly deposit?: string; readonly reaching?: Atomic },
     now: number,
   ): Promise<VoucherRow>
   /**

@@ -145,7 +145,7 @@ async function prepareOnce(order: Order, deps: Funded): Promise<SignedCall | { r
     bodyDigest: bodyDigest(call, 'base64'),
   })
   call.onProgress?.({ step: 'challenged', amountUsd: agreed.amountUsd, network: agreed.asset.network })
-  return signOnce({ call, agreed, format, challenge, mode: protocol.id, heldUsd: held.heldUsd }, deps)
+  return signOnce({ call, agreed, format, challenge, mode: protocol.id, ...held }, deps)
 }
 
 type Agreed = {
@@ -155,13 +155,14 @@ type Agreed = {
   readonly challenge: Challenge
   readonly mode: PaymentProtocol['id']
   readonly heldUsd: Usd
+  readonly priceUsd: Usd
 }
 
 /** Plans, writes the plan down, and only then signs it. */
-async function signOnce({ call, agreed, format, challenge, mode, heldUsd }: Agreed, deps: Funded): Promise<SignedCall> {
+async function signOnce({ call, agreed, format, challenge, mode, heldUsd, priceUsd }: Agreed, deps: Funded): Promise<SignedCall> {
   const { scheme } = agreed
   const validBeforeSeconds = validBefore(agreed, call, deps.clock.now())
-  const plan = await scheme.plan({ call, agreed, challenge, heldUsd, validBeforeSeconds }, deps)
+  const plan = await scheme.plan({ call, agreed, challenge, heldUsd, priceUsd, validBeforeSeconds }, deps)
   try {
     if (fromAtomic(plan.amount, agreed.asset.decimals, 'up') > heldUsd || plan.validBeforeSeconds > validBeforeSeconds)
       throw new RouteplaneError('internal', `scheme ${scheme.id} planned more than is held`)

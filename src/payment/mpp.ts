@@ -5,6 +5,7 @@ import { mpp as format } from './challenge/mpp.ts'
 import type { PaymentProtocol } from './protocol.ts'
 import { evmCharge } from './scheme/evm-charge.ts'
 import { tempoCharge } from './scheme/tempo-charge.ts'
+import { tempoSession } from './scheme/tempo-session.ts'
 
 /** What a Tempo transaction of ours may cost at most; a first payment to an account costs half of it, later ones a twentieth. */
 const TEMPO_FEE_USD = parseUsd('0.01')
@@ -13,7 +14,7 @@ const TEMPO_FEE_USD = parseUsd('0.01')
 export const mpp: PaymentProtocol = {
   id: 'mpp',
   formats: [format],
-  schemes: [evmCharge, tempoCharge],
+  schemes: [evmCharge, tempoCharge, tempoSession],
   termsOf: ({ mpp: terms }) => terms,
   // Where a token of another network is taken too, nobody has to pay on Tempo: its fee must not make every call dearer.
   overheadOf(terms, networks) {

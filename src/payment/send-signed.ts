@@ -32,7 +32,11 @@ type Reply =
   /** Worth sending again: no answer, or one that says "not yet". */
   | { readonly kind: 'again'; readonly why: RouteplaneError; readonly retryAfterMs?: number }
   /** The provider says no to the payment or to the request it has been paid for; a 402 says why, and asks anew. */
-  | { readonly kind: 'refused'; readonly why: RouteplaneError; readonly asks?: { readonly challenge: Challenge | undefined } }
+  | {
+      readonly kind: 'refused'
+      readonly why: RouteplaneError
+      readonly asks?: { readonly status: number; readonly challenge: Challenge | undefined }
+    }
   /** Provably not one byte left this machine. */
   | { readonly kind: 'unsent'; readonly why: RouteplaneError }
 
@@ -93,7 +97,7 @@ async function correct(
   const { scheme } = plan.agreed
   if (scheme.correct === undefined || asks === undefined) return undefined
   try {
-    const payload = await scheme.correct({ call, plan, challenge: asks.challenge }, deps)
+    const payload = await scheme.correct({ call, plan, ...asks }, deps)
     if (payload === undefined || payload === 'again') return payload
     return { ...signed, headers: signed.attach(payload) }
   } catch (error) {
@@ -114,11 +118,12 @@ function readRefusal(response: HttpResponse, signed: SignedCall): Reply {
     return {
       kind: 'refused',
       why: new RouteplaneError('payment_rejected', `the provider answered 402 again after it was paid${reasonOf(claim)}`),
-      asks: { challenge: challengeIn(response, signed) },
+      asks: { status, challenge: challengeIn(response, signed) },
     }
   }
   const why = new RouteplaneError('upstream_error', `the provider answered ${status} after it was paid`, { details: { status } })
   const again = status >= 500 || status === 402 || status === 408 || status === 409 || status === 425 || status === 429
+  if (status === 410) return { kind: 'refused', why, asks: { status, challenge: undefined } }
   return again ? { kind: 'again', why, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } : { kind: 'refused', why }
 }
 

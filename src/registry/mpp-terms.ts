@@ -8,7 +8,7 @@ const mppMethods = [
 ] as const
 
 /** Methods with their intents, as challenges pair them. */
-export const mppSchemes = ['evm/charge', 'tempo/charge'] as const
+export const mppSchemes = ['evm/charge', 'tempo/charge', 'tempo/session'] as const
 
 export type MppFields = {
   readonly methods?: readonly string[] | undefined

@@ -32,5 +32,6 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     signPermit: async (permit, grant) => (await unlocked()).signPermit(permit, grant),
     signDeposit: async (deposit, grant) => (await unlocked()).signDeposit(deposit, grant),
     signTempoTransfer: async (transfer, grant) => (await unlocked()).signTempoTransfer(transfer, grant),
+    signTempoOpening: async (opening, grant) => (await unlocked()).signTempoOpening(opening, grant),
   }
 }

@@ -6,7 +6,7 @@ import { exactPermitTypes, permit2DomainName, uptoPermitTypes } from '../../cont
 import { chainIdOf } from '../chain/networks.ts'
 import type { SigningKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
-import { serializeTempo } from './tempo-transfer.ts'
+import { openingCall, serializeTempo, transferCall } from './tempo-transfer.ts'
 import type { PermitTransfer, SigningGrant, TransferAuthorization, Wallet } from './wallet.ts'
 
 export type LocalWalletOptions = { readonly key: SigningKey; readonly policy: SigningPolicy }
@@ -28,7 +28,14 @@ export function createLocalWallet(options: LocalWalletOptions): Wallet {
     async signTempoTransfer(asked, grant) {
       const transfer = { ...asked }
       const row = options.policy.approveTempo(transfer, grant, options.key.address)
-      return serializeTempo({ ...transfer, asset: row.address }, (hash) => options.key.signHash(hash))
+      const judged = { ...transfer, asset: row.address }
+      return serializeTempo(judged, await transferCall(judged), (hash) => options.key.signHash(hash))
+    },
+    async signTempoOpening(asked, grant) {
+      const opening = { ...asked }
+      const row = options.policy.approveOpening(opening, grant, options.key.address)
+      const judged = { ...opening, asset: row.address }
+      return serializeTempo(judged, await openingCall(judged), (hash) => options.key.signHash(hash))
     },
     async signPermit(asked, grant) {
       const permit = { ...asked }

@@ -3,7 +3,7 @@ import { findAsset, findNetwork } from '../chain/networks.ts'
 import type { AssetRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { PermitTransfer, SigningGrant, TempoTransfer, TransferAuthorization } from './wallet.ts'
+import type { PermitTransfer, SigningGrant, TempoOpening, TempoTransaction, TempoTransfer, TransferAuthorization } from './wallet.ts'
 import { feeUnits } from './tempo-transfer.ts'
 
 /** Why a signature was refused; in `details.rule` of `policy_refused`. */
@@ -48,6 +48,8 @@ export type SigningPolicy = {
   approvePermit(permit: PermitTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
   /** The same for a Tempo transfer, whose memo is its nonce and whose fee is money too. */
   approveTempo(transfer: TempoTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
+  /** The same for the opening of a channel, whose salt is its nonce. */
+  approveOpening(opening: TempoOpening, grant: SigningGrant, payer: `0x${string}`): AssetRow
 }
 
 /** The longest an authorization may live, whatever was asked: a payee cannot keep it and cash it next year. */
@@ -74,6 +76,14 @@ export function createPolicy(options: PolicyOptions): SigningPolicy {
     return row
   }
 
+  function judgeTempo(payment: TempoPayment, grant: SigningGrant, payer: `0x${string}`): AssetRow {
+    const row = judge({ ...payment, validAfterSeconds: 0n }, grant, payer, ['tip20'])
+    const { sponsored, gas, maxFeePerGas } = payment
+    if (gas < 0n || maxFeePerGas < 0n || (!sponsored && feeUnits(payment, row.decimals) > (grant.maxFee ?? 0n)))
+      throw refusal('fee_above_grant', 'the fee of the network may be above what was agreed')
+    return row
+  }
+
   return {
     approve(authorization, grant, payer) {
       const row = judge(authorization, grant, payer, ['eip3009'])
@@ -88,16 +98,26 @@ export function createPolicy(options: PolicyOptions): SigningPolicy {
       return row
     },
     approveTempo(transfer, grant, payer) {
-      const row = judge({ ...transfer, validAfterSeconds: 0n }, grant, payer, ['tip20'])
-      const { sponsored, gas, maxFeePerGas, value, memo, to } = transfer
-      if (gas < 0n || maxFeePerGas < 0n || (!sponsored && feeUnits(transfer, row.decimals) > (grant.maxFee ?? 0n))) {
-        throw refusal('fee_above_grant', 'the fee of the network may be above what was agreed')
-      }
-      const message = [transfer.network, transfer.asset, to, value, transfer.validBeforeSeconds, gas, maxFeePerGas, sponsored]
-      claimNonce(signed, memo, message.join(' ').toLowerCase(), transfer.validBeforeSeconds)
+      const row = judgeTempo(transfer, grant, payer)
+      claimNonce(signed, transfer.memo, tempoMessageOf(transfer), transfer.validBeforeSeconds)
+      return row
+    },
+    approveOpening(opening, grant, payer) {
+      const row = judgeTempo(opening, grant, payer)
+      const { authorizedSigner, operator } = opening
+      if (!ADDRESS.test(authorizedSigner) || authorizedSigner.toLowerCase() === ZERO_ADDRESS || !ADDRESS.test(operator))
+        throw refusal('payee_malformed', 'the channel names no key for its vouchers, or no address as its operator')
+      const message = `channel ${tempoMessageOf(opening)} ${authorizedSigner} ${operator}`.toLowerCase()
+      claimNonce(signed, opening.salt, message, opening.validBeforeSeconds)
       return row
     },
   }
+}
+
+type TempoPayment = TempoTransaction & Pick<TempoTransfer, 'to' | 'value'>
+
+function tempoMessageOf({ network, asset, to, value, validBeforeSeconds, gas, maxFeePerGas, sponsored }: TempoPayment): string {
+  return [network, asset, to, value, validBeforeSeconds, gas, maxFeePerGas, sponsored].join(' ').toLowerCase()
 }
 
 /** What every payment has, whatever it is signed as. */

@@ -1,6 +1,7 @@
-/** A payment on Tempo as the transaction it is signed as: one call of the token, a nonce that expires, a fee in that token. */
+/** A payment on Tempo as the transaction it is signed as: one call, a nonce that expires, a fee in the token that is paid. */
 import { chainIdOf } from '../chain/networks.ts'
-import type { TempoTransfer } from './wallet.ts'
+import { tempoReserveAbi, tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
+import type { TempoOpening, TempoTransaction, TempoTransfer } from './wallet.ts'
 
 /** The nonce key of transactions that need no counter: each may run once until it expires, thirty seconds at most. */
 const EXPIRING_NONCE_KEY = 2n ** 256n - 1n
@@ -9,26 +10,46 @@ const EXPIRING_NONCE_KEY = 2n ** 256n - 1n
 export const TEMPO_VALIDITY_SECONDS = 30
 
 /** Base units of the token that a transaction may cost besides its value, rounded up. */
-export function feeUnits({ gas, maxFeePerGas }: Pick<TempoTransfer, 'gas' | 'maxFeePerGas'>, decimals: number): bigint {
+export function feeUnits({ gas, maxFeePerGas }: Pick<TempoTransaction, 'gas' | 'maxFeePerGas'>, decimals: number): bigint {
   const divisor = 10n ** BigInt(18 - decimals)
   return (gas * maxFeePerGas + divisor - 1n) / divisor
 }
 
+/** What a transaction calls. */
+export type TempoCall = { readonly to: `0x${string}`; readonly data: `0x${string}` }
+
 /**
- * Builds a transfer's transaction and has it signed.
+ * Builds a payment's transaction and has it signed.
  *
  * @param sign - Over the hash that the network checks.
  * @see https://docs.tempo.xyz/protocol/transactions/spec-tempo-transaction
  */
 export async function serializeTempo(
-  transfer: TempoTransfer,
+  transaction: TempoTransaction,
+  call: TempoCall,
   sign: (hash: `0x${string}`) => Promise<`0x${string}`>,
 ): Promise<`0x76${string}`> {
   const [envelopes, signatures] = await Promise.all([import('ox/tempo/TxEnvelopeTempo'), import('ox/Signature')])
-  const { asset, gas, maxFeePerGas, sponsored, validBeforeSeconds } = transfer
-  const envelope = envelopes.from({
-    chainId: chainIdOf(transfer.network),
-    calls: [{ to: asset, value: 0n, data: await transferInput(transfer) }],
+  const envelope = envelopes.from(envelopeOf(transaction, call))
+  const signature = signatures.fromHex(await sign(envelopes.getSignPayload(envelope)))
+  return envelopes.serialize(envelopes.from(envelope, { signature }))
+}
+
+/**
+ * Gives the hash that names an opening for its channel: of what the payer signs, and of the payer.
+ *
+ * @see https://tips.sh/1034-1, "Channel identity"
+ */
+export async function openingHashOf(opening: TempoOpening, payer: `0x${string}`): Promise<`0x${string}`> {
+  const [envelopes, { concat, keccak256 }] = await Promise.all([import('ox/tempo/TxEnvelopeTempo'), import('viem')])
+  const envelope = envelopes.from(envelopeOf(opening, await openingCall(opening)))
+  return keccak256(concat([envelopes.encodeForSigning(envelope), payer]))
+}
+
+function envelopeOf({ network, asset, gas, maxFeePerGas, sponsored, validBeforeSeconds }: TempoTransaction, { to, data }: TempoCall) {
+  return {
+    chainId: chainIdOf(network),
+    calls: [{ to, value: 0n, data }],
     gas,
     maxFeePerGas,
     maxPriorityFeePerGas: 0n,
@@ -36,12 +57,27 @@ export async function serializeTempo(
     nonce: 0n,
     validBefore: Number(validBeforeSeconds),
     ...(sponsored ? { feePayerSignature: null } : { feeToken: asset }),
+  }
+}
+
+/** The call that fills a new channel of the reserve: its address is ours to know, never the seller's to say. */
+export async function openingCall(opening: Omit<TempoOpening, keyof TempoTransaction> & Pick<TempoOpening, 'asset'>): Promise<TempoCall> {
+  const { encodeFunctionData } = await import('viem')
+  const { to, operator, asset, value, salt, authorizedSigner } = opening
+  const data = encodeFunctionData({
+    abi: tempoReserveAbi,
+    functionName: 'open',
+    args: [to, operator, asset, value, salt, authorizedSigner],
   })
-  const signature = signatures.fromHex(await sign(envelopes.getSignPayload(envelope)))
-  return envelopes.serialize(envelopes.from(envelope, { signature }))
+  return { to: tempoReserveAddress, data }
 }
 
 /** The call of the token. */
+export async function transferCall(transfer: Pick<TempoTransfer, 'asset' | 'to' | 'value' | 'memo'>): Promise<TempoCall> {
+  return { to: transfer.asset, data: await transferInput(transfer) }
+}
+
+/** What the token is called with. */
 export async function transferInput({ to, value, memo }: Pick<TempoTransfer, 'to' | 'value' | 'memo'>): Promise<`0x${string}`> {
   const [{ encodeFunctionData }, { tip20Abi }] = await Promise.all([import('viem'), import('../../contracts-abi/tip20.ts')])
   return encodeFunctionData({ abi: tip20Abi, functionName: 'transferWithMemo', args: [to, value, memo] })

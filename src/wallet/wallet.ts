@@ -24,20 +24,37 @@ export type PermitTransfer = TransferAuthorization & {
 
 /** A permit's signature, and the contract it was made for. */
 export type SignedPermit = { readonly signature: `0x${string}`; readonly proxy: `0x${string}` }
-/** A transfer with a memo on Tempo, as a whole transaction of that network: the wallet builds it, from its own asset table. */
-export type TempoTransfer = {
+
+/** What every transaction of ours on Tempo has: the wallet builds it, from its own asset table. */
+export type TempoTransaction = {
   readonly network: string
   readonly asset: `0x${string}`
-  readonly to: `0x${string}`
-  readonly value: bigint
-  /** Tells this transfer from every other: the token writes it into its logs. */
-  readonly memo: `0x${string}`
   readonly validBeforeSeconds: bigint
   readonly gas: bigint
   /** In 10⁻¹⁸ US dollars. */
   readonly maxFeePerGas: bigint
   /** Somebody else signs for the fee; else it is taken from the wallet, in the same token. */
   readonly sponsored: boolean
+}
+
+/** A transfer with a memo on Tempo. */
+export type TempoTransfer = TempoTransaction & {
+  readonly to: `0x${string}`
+  readonly value: bigint
+  /** Tells this transfer from every other: the token writes it into its logs. */
+  readonly memo: `0x${string}`
+}
+
+/** A deposit into a new channel of Tempo's reserve, which the payee can take by vouchers alone. */
+export type TempoOpening = TempoTransaction & {
+  readonly to: `0x${string}`
+  readonly value: bigint
+  /** Tells this channel from every other of ours. */
+  readonly salt: `0x${string}`
+  /** Whose signature a voucher needs. */
+  readonly authorizedSigner: `0x${string}`
+  /** Who may settle beside the payee; zero for nobody. */
+  readonly operator: `0x${string}`
 }
 
 /** A transfer that only the collector of channel deposits can fetch: the wallet knows its address. */
@@ -65,6 +82,8 @@ export type Wallet = {
    * @throws RouteplaneError `policy_refused` as above.
    */
   signTempoTransfer(transfer: TempoTransfer, grant: SigningGrant): Promise<`0x76${string}`>
+  /** Signs the transaction that opens a channel, as {@link Wallet.signTempoTransfer}. */
+  signTempoOpening(opening: TempoOpening, grant: SigningGrant): Promise<`0x76${string}`>
   /**
    * Signs an EIP-3009 receipt by the collector that fills payment channels, and by nobody else; its nonce names the channel.
    *

@@ -103,6 +103,7 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,
     findMemoTransfer: () => read(() => undefined),
+    findOpening: () => read(() => undefined),
     quoteTempo: () => read(() => ({ gas: 0n, maxFeePerGas: 0n })),
     transfersFrom: () => read(() => transfers),
   }

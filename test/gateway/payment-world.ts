@@ -131,6 +131,7 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
   return {
     address: wallet.address,
     signTempoTransfer: (transfer, grant) => wallet.signTempoTransfer(transfer, grant),
+    signTempoOpening: wallet.signTempoOpening,
     signDeposit: wallet.signDeposit,
     async signTransfer(authorization, grant) {
       const row = await ledger.attempts.get(grant.attemptId)

@@ -48,3 +48,9 @@ CREATE TABLE channel_vouchers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX vouchers_open ON channel_vouchers (channel, attempt) WHERE charged IS NULL;
 `
+
+/** Channels that the network itself keeps: named by the transaction that opens them, which costs a fee besides. */
+export const networkChannels = `
+ALTER TABLE channels ADD COLUMN opening TEXT;
+ALTER TABLE channel_deposits ADD COLUMN reaching TEXT ${amount('reaching')};
+`

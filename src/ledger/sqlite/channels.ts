@@ -20,6 +20,7 @@ const termColumns = [
   ['receiverAuthorizer', 'receiver_authorizer'],
   ['withdrawDelay', 'withdraw_delay'],
   ['salt', 'salt'],
+  ['opening', 'opening'],
   ['provider', 'provider'],
   ['resource', 'resource'],
   ['wire', 'wire'],
@@ -38,12 +39,12 @@ export const channelSql = {
   chargeChannel: 'UPDATE channels SET charged = ?, updated_at = ? WHERE id = ?',
   returnToUs: 'UPDATE channels SET returned = ?, updated_at = ? WHERE id = ?',
   depositsOf:
-    'SELECT d.attempt, d.credited, a.state, a.amount_authorized, a.amount_settled, a.settled_usd FROM channel_deposits d ' +
+    'SELECT d.attempt, d.credited, d.reaching, a.state, a.amount_authorized, a.amount_settled, a.settled_usd FROM channel_deposits d ' +
     'JOIN attempts a ON a.id = d.attempt WHERE d.channel = ? ORDER BY d.attempt DESC',
   openDeposits:
     'SELECT d.attempt FROM channel_deposits d JOIN attempts a ON a.id = d.attempt ' +
     "WHERE d.channel = ? AND a.state IN ('held', 'intent', 'unknown') ORDER BY d.attempt",
-  putDeposit: 'INSERT INTO channel_deposits (attempt, channel, credited) VALUES (?, ?, ?)',
+  putDeposit: 'INSERT INTO channel_deposits (attempt, channel, credited, reaching) VALUES (?, ?, ?, ?)',
   creditDeposit: 'UPDATE channel_deposits SET credited = ? WHERE attempt = ?',
   putVoucher: 'INSERT OR REPLACE INTO channel_vouchers (attempt, channel, base, amount, deposit) VALUES (?, ?, ?, ?, ?)',
   voucherByAttempt: 'SELECT * FROM channel_vouchers WHERE attempt = ?',
@@ -105,11 +106,11 @@ function lease({ connection, processes }: Engine, id: string, attempt: string, n
 
 type Promised = Parameters<ChannelStore['promise']>[1]
 
-function promise(connection: Connection, id: string, { attempt, amount, deposit }: Promised, now: number): VoucherRow {
+function promise(connection: Connection, id: string, { attempt, amount, deposit, reaching }: Promised, now: number): VoucherRow {
   const held = connection.all(channelSql.channelById, [id])[0]?.['lease_attempt']
   if (held !== attempt) throw new RouteplaneError('internal', `attempt ${attempt} does not hold channel ${id}`)
   const known = findVoucher(connection, attempt)
-  if (deposit !== undefined && known?.deposit !== deposit) connection.run(channelSql.putDeposit, [deposit, id, '0'])
+  if (deposit !== undefined && known?.deposit !== deposit) connection.run(channelSql.putDeposit, [deposit, id, '0', reaching?.toString()])
   const channel = existing(connection, id)
   const depositAttempt = deposit ?? known?.deposit
   const voucher = planVoucher(channel, { attempt, amount, ...present({ deposit: depositAttempt }) })
@@ -184,7 +185,10 @@ function readChannel(connection: Connection, row: Row): ChannelRow {
   const sum = (states: readonly string[], column: string) =>
     deposits
       .filter(({ state }) => states.includes(state as string))
-      .reduce((total, deposit) => total + (optional(deposit, column, amountOf) ?? 0n), 0n) as Atomic
+      .reduce(
+        (total, deposit) => total + (optional(deposit, 'reaching', amountOf) ?? optional(deposit, column, amountOf) ?? 0n),
+        0n,
+      ) as Atomic
   return {
     id,
     network: textOf(row, 'network'),
@@ -206,7 +210,11 @@ function readChannel(connection: Connection, row: Row): ChannelRow {
     returned: amountOf(row, 'returned'),
     charged: amountOf(row, 'charged'),
     signed: amountOf(row, 'signed'),
-    ...present({ reason: optional(row, 'reason', textOf), withdrawAt: optional(row, 'withdraw_at', numberOf) }),
+    ...present({
+      opening: optional(row, 'opening', hexOf),
+      reason: optional(row, 'reason', textOf),
+      withdrawAt: optional(row, 'withdraw_at', numberOf),
+    }),
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),
   }

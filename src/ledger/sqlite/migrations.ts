@@ -1,7 +1,7 @@
 /** The schema as a tuple of steps; a database is at the step its `user_version` names. */
 import { RouteplaneError } from '../../errors.ts'
 import { attemptStates, finalities } from '../rules.ts'
-import { channelSchema } from './channel-schema.ts'
+import { channelSchema, networkChannels } from './channel-schema.ts'
 import { amount, oneOf } from './column-checks.ts'
 import { saleStates } from '../sale.ts'
 import type { Connection } from './connection.ts'
@@ -245,7 +245,18 @@ CREATE TABLE caller_keys (
 `
 
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
-export const migrations = [first, health, sales, proofs, invoicesAndApprovals, decisions, channelSchema, unfinal, callerKeys] as const
+export const migrations = [
+  first,
+  health,
+  sales,
+  proofs,
+  invoicesAndApprovals,
+  decisions,
+  channelSchema,
+  unfinal,
+  callerKeys,
+  networkChannels,
+] as const
 
 export const SCHEMA_VERSION: number = migrations.length
 

@@ -1,9 +1,11 @@
 /** Gets a channel's money back: from its seller, who need only agree, or by the calls that its contract takes from the payer alone. */
 import { withdrawalCalls, type ContractCall } from '../../chain/channel-id.ts'
+import { reserveWithdrawalCalls } from '../../chain/tempo-channel.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
 import { readBody, type HttpResponse } from '../../lib/http-call.ts'
 import type { Challenge, ChallengeFormat, Terms } from '../challenge/challenge.ts'
+import { descriptorOf } from '../session/credential.ts'
 import { correctChannel } from './correct.ts'
 import { signRefund } from './credential.ts'
 import { configOf } from './identity.ts'
@@ -63,14 +65,14 @@ async function leftIn(channel: ChannelRow, { chainOf }: ChannelWorld): Promise<b
   return balance - claimed
 }
 
-/** What no charge is known of now never will have one: nothing is left to take it from. */
-async function endVouchers(channel: ChannelRow, world: ChannelWorld): Promise<void> {
+/** Ends what is open of a channel that has ended: what no charge is known of now never will have one: nothing is left to take it from. */
+export async function endVouchers(channel: ChannelRow, world: ChannelWorld): Promise<void> {
   for (const { attempt } of await world.ledger.channels.openVouchers(channel.id)) {
     await chargeVoucher(attempt, channel, 0n as typeof channel.charged, world)
   }
 }
 
-function notGiven(channel: ChannelRow, refusal: Challenge | undefined): RouteplaneError {
+export function notGiven(channel: ChannelRow, refusal: Challenge | undefined): RouteplaneError {
   const words = refusal?.error === undefined ? '' : `: ${refusal.error}`
   return new RouteplaneError('upstream_error', `${channel.provider} has not given the channel's money back${words}`, {
     hint: `Take it back without its help by "routeplane channels withdraw ${channel.id}".`,
@@ -94,7 +96,10 @@ export async function planWithdrawal(
   const channel = await syncChannel(before, world)
   const { balance, claimed, withdrawal } = await world.chainOf(channel.network).channel(channel.id)
   const now = world.clock.now()
-  const calls = await withdrawalCalls(configOf(channel), balance - claimed)
+  const calls =
+    channel.opening === undefined
+      ? await withdrawalCalls(configOf(channel), balance - claimed)
+      : await reserveWithdrawalCalls(descriptorOf(channel))
   if (balance === claimed) {
     await endVouchers(channel, world)
     await world.ledger.channels.mark(channel.id, { state: 'closed', reason: 'nothing is left in it' }, now)

@@ -9,6 +9,7 @@ import { fromAtomic, toAtomic, type Atomic, type Usd } from '../../money.ts'
 import { budgetExceeded, limitsAt } from '../budget.ts'
 import { assertFunds } from '../funds.ts'
 import { eip3009 } from '../proof/eip3009.ts'
+import type { PaidCall } from '../mode.ts'
 import type { PlanInput, SchemeWorld } from '../scheme/scheme.ts'
 import { deriveChannel, depositSaltOf, type ChannelParties } from './identity.ts'
 import { readChannelOffer, type ChannelOffer, type ChannelPolicy } from './offer.ts'
@@ -30,15 +31,24 @@ export async function leaseChannel(input: Promised, world: SchemeWorld): Promise
   const { call, agreed } = input
   const offer = readChannelOffer(agreed.terms.raw, world.channels)
   const parties = partiesOf(input, offer, world)
+  return untilLeased(() => tryLease(call.attemptId, parties, world), call, world)
+}
+
+/** @throws RouteplaneError `overloaded` when there is no channel to lease for longer than a call should wait. */
+export async function untilLeased(
+  tryLease: () => Promise<ChannelRow | undefined>,
+  { signal }: Pick<PaidCall, 'signal'>,
+  world: Pick<SchemeWorld, 'clock'>,
+): Promise<ChannelRow> {
   const deadline = world.clock.now() + PATIENCE_MS
   for (;;) {
-    const leased = await tryLease(call.attemptId, parties, world)
+    const leased = await tryLease()
     if (leased !== undefined) return leased
-    if (world.clock.now() >= deadline || call.signal.aborted)
+    if (world.clock.now() >= deadline || signal.aborted)
       throw new RouteplaneError('overloaded', 'every payment channel of this provider is in use', {
         hint: 'Raise payment.channels.per_provider to let more calls be paid at once.',
       })
-    await world.clock.sleep(LOOK_MS, call.signal).catch(() => {})
+    await world.clock.sleep(LOOK_MS, signal).catch(() => {})
   }
 }
 

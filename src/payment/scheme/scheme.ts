@@ -33,6 +33,8 @@ export type PlanInput = {
   readonly challenge: Challenge
   /** Held for this attempt, the room for the network's fee included. */
   readonly heldUsd: Usd
+  /** What of it is for the price alone. */
+  readonly priceUsd: Usd
   /** The longest a signature of this call may live, in Unix seconds. */
   readonly validBeforeSeconds: bigint
 }
@@ -64,10 +66,11 @@ export type PaidAnswer = {
   attach(payload: unknown): Readonly<Record<string, string>>
 }
 
-/** A 402 in answer to a signed call. */
+/** A 402 in answer to a signed call, or a 410. */
 export type Refusal = {
   readonly call: PaidCall
   readonly plan: SigningPlan
+  readonly status: number
   /** What it says; `undefined` when it cannot be read. */
   readonly challenge: Challenge | undefined
 }

@@ -138,7 +138,7 @@ payment:
         payTo: PAYEE,
         networks: ['eip155:8453', 'eip155:84532', 'eip155:4217', 'eip155:42431'],
         assets: ['USDC', 'USDC.e', 'pathUSD'],
-        schemes: ['evm/charge', 'tempo/charge'],
+        schemes: ['evm/charge', 'tempo/charge', 'tempo/session'],
         maxPriceSlackPermille: 1100n,
       },
       invoice: { termsDays: 14, email: 'billing@acme.dev' },

@@ -30,6 +30,7 @@ function chainOf({ used = false, seconds = VALID_BEFORE - 1n, transfer: found, c
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,
     findMemoTransfer: async () => undefined,
+    findOpening: async () => undefined,
     quoteTempo: async () => ({ gas: 0n, maxFeePerGas: 0n }),
     transfersFrom: async () => [],
     channel: async () => ({ balance: atomic(0n), claimed: atomic(0n) }),

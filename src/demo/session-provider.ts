@@ -1,0 +1,220 @@
+/** Starts a provider that is paid by `tempo/session`: a channel of the local Tempo's reserve, with the official server package. */
+import type { HttpBindings } from '@hono/node-server'
+import { Hono, type Context } from 'hono'
+import { Mppx, Store, tempo } from 'mppx/server'
+import { Session } from 'mppx/tempo'
+import { createClient, custom, encodeFunctionData, erc20Abi, http, type EIP1193RequestFn } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { tempoModerato } from 'viem/chains'
+import { Transaction } from 'viem/tempo'
+import { tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
+import { chainIdOf } from '../chain/networks.ts'
+import { answerStatus, toRouteplaneError } from '../errors.ts'
+import { systemClock } from '../lib/clock.ts'
+import { randomBytesOf } from '../lib/id.ts'
+import { isRecord, parseJson } from '../lib/json.ts'
+import { formatUsd, fromAtomic, parseUsd, type Atomic } from '../money.ts'
+import { channelReserveCode } from './channel-reserve-artifact.ts'
+import { closingEvents, errorBody, openingEvent, tokenEvent, wholeReply, type ReplyHead } from './chat-reply.ts'
+import { answerTokens, readChatRequest, type ChatRequest } from './echo-model.ts'
+import { installContract, transact } from './install-contract.ts'
+import { listen } from './listen.ts'
+import { modelsDocument } from './models-document.ts'
+import { ceilingQuote, type PriceList } from './price-list.ts'
+import type { TempoNetwork } from './tempo-network.ts'
+
+export type SessionProviderOptions = {
+  /** Stands in answers, so that one can see who gave them. */
+  readonly id: string
+  readonly network: TempoNetwork
+  /** A stream is charged by the token, a whole answer at its ceiling. */
+  readonly prices: PriceList
+  /** May be changed while the provider runs. */
+  readonly faults?: SessionFaults
+}
+
+export type SessionFaults = {
+  /** Changes the text of a stream, event by event. */
+  mutateEvent?: (event: string) => string
+  /** Ends a stream after so many events. */
+  cutAfter?: number
+  /** Answers a status in place of everything; told the credential. */
+  instead?: (credential: string | null) => number | undefined
+  /** Written over what its challenges say of their method, which voids them. */
+  details?: Readonly<Record<string, unknown>>
+}
+
+export type SessionProvider = {
+  readonly id: string
+  readonly baseUrl: string
+  readonly modelsUrl: string
+  readonly payTo: `0x${string}`
+  readonly mode: 'mpp'
+  readonly counters: { requests: number; vouchers: number; transactions: number }
+  readonly faults: SessionFaults
+  /** The credentials that it was shown, as they came. */
+  readonly credentials: readonly string[]
+  stop(): Promise<void>
+}
+
+const SELLER_FUNDS = 100_000_000n as Atomic
+const LIMIT = 256
+const POLL_MS = 25
+
+/** Starts a provider on a free loopback port; its network gets the stand-in of the reserve. */
+export async function startSessionProvider(options: SessionProviderOptions): Promise<SessionProvider> {
+  const { id, network, faults = {} } = options
+  await installContract(network.anvil.rpc, tempoReserveAddress, channelReserveCode)
+  const account = privateKeyToAccount(`0x${Buffer.from(randomBytesOf(32)).toString('hex')}`)
+  await network.mint(account.address, SELLER_FUNDS)
+  const counters = { requests: 0, vouchers: 0, transactions: 0 }
+  const transport = reserveTransport(network, counters)
+  const client = createClient({ account, chain: tempoModerato, transport, pollingInterval: POLL_MS })
+  const method = tempo.session({
+    account,
+    currency: network.asset.address,
+    chainId: chainIdOf(network.network),
+    getClient: () => client,
+    store: Store.memory(),
+    sse: true,
+  })
+  const payments = Mppx.create({ realm: `${id}.demo`, secretKey: Buffer.from(randomBytesOf(32)).toString('hex'), methods: [method] })
+  const sell = (request: Request, amount: string) => payments.session({ amount, unitType: 'token' })(request)
+  const credentials: string[] = []
+  const shop = { ...options, faults, counters, credentials, sell, models: ['demo/echo'], maxOutputTokens: LIMIT }
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.get('/v1/models', (context) => context.json(modelsDocument(shop)))
+  app.post('/v1/chat/completions', (context) => serve(context, shop))
+  app.onError((thrown, context) => {
+    const error = toRouteplaneError(thrown)
+    return context.json(errorBody(error.code, error.message), answerStatus(error) as 400)
+  })
+  const { port, stop } = await listen(app)
+  const baseUrl = `http://127.0.0.1:${port}/v1`
+  return {
+    id,
+    baseUrl,
+    modelsUrl: `${baseUrl}/models`,
+    payTo: account.address,
+    mode: 'mpp',
+    counters,
+    faults,
+    credentials,
+    stop,
+  }
+}
+
+type Shop = SessionProviderOptions & {
+  readonly faults: SessionFaults
+  readonly counters: SessionProvider['counters']
+  readonly credentials: string[]
+  sell(request: Request, amount: string): Promise<Sold>
+}
+
+/** What the official package makes of a request: a challenge, or leave to answer it whole or piece by piece. */
+type Sold = { status: 402; challenge: Response } | { status: 200; withReceipt(answer: Response | Metered): Response }
+type Metered = (stream: { charge(): Promise<void> }) => AsyncGenerator<string>
+
+async function serve(context: Context, shop: Shop): Promise<Response> {
+  const { counters, faults, prices } = shop
+  const raw = context.req.raw
+  const authorization = raw.headers.get('authorization')
+  if (authorization !== null) shop.credentials.push(authorization)
+  const status = faults.instead?.(authorization)
+  if (status !== undefined) return context.json(errorBody('server_error', 'something broke'), status as 500)
+  const body = new Uint8Array(await raw.clone().arrayBuffer())
+  const perToken = formatUsd(parseUsd(prices.completion))
+  if (body.byteLength === 0) {
+    counters.vouchers++
+    const sold = await shop.sell(raw, perToken)
+    return sold.status === 402 ? sold.challenge : sold.withReceipt(new Response(null, { status: 204 }))
+  }
+  counters.requests++
+  const request = readChatRequest(body)
+  const limit = Math.min(request.maxTokens ?? LIMIT, LIMIT)
+  const whole = formatUsd(fromAtomic(ceilingQuote(prices, request.promptTokens, limit, 6), 6, 'up'))
+  const sold = await shop.sell(raw, request.stream ? perToken : whole)
+  if (sold.status === 402) return faults.details === undefined ? sold.challenge : redetailed(sold.challenge, faults.details)
+  const { tokens, cut } = answerTokens(shop.id, request.question, limit)
+  const head = headOf(request, cut)
+  if (!request.stream) return sold.withReceipt(Response.json(wholeReply(head, tokens)))
+  // The package tells a metered answer by its being a generator function.
+  const answer = sold.withReceipt(async function* (stream) {
+    yield* metered(stream, head, tokens)
+  })
+  return answer.body === null ? answer : new Response(tampered(answer.body, faults), answer)
+}
+
+function headOf(request: ChatRequest, cut: boolean): ReplyHead {
+  const id = `chatcmpl-${Buffer.from(randomBytesOf(12)).toString('hex')}`
+  return { id, createdSeconds: Math.floor(systemClock.now() / 1000), request, cut }
+}
+
+/** Each token is charged before it is given away. */
+async function* metered(stream: { charge(): Promise<void> }, head: ReplyHead, tokens: readonly string[]): AsyncGenerator<string> {
+  const bare = (event: string) => event.slice('data: '.length, -2)
+  yield bare(openingEvent(head))
+  for (const token of tokens) {
+    await stream.charge()
+    yield bare(tokenEvent(head, token))
+  }
+  yield* closingEvents(head, tokens.length).map(bare)
+}
+
+/** A challenge with other details of its method. */
+function redetailed(challenge: Response, details: Readonly<Record<string, unknown>>): Response {
+  const header = challenge.headers.get('www-authenticate') ?? ''
+  const [, encoded = ''] = /request="([^"]+)"/.exec(header) ?? []
+  const request = parseJson(Buffer.from(encoded, 'base64url').toString('utf8'))
+  const own = isRecord(request) && isRecord(request['methodDetails']) ? request['methodDetails'] : {}
+  const changed = JSON.stringify({ ...(isRecord(request) ? request : {}), methodDetails: { ...own, ...details } })
+  return new Response(challenge.body, {
+    status: challenge.status,
+    headers: { 'www-authenticate': header.replace(encoded, Buffer.from(changed).toString('base64url')) },
+  })
+}
+
+/** The package writes one event a piece. */
+function tampered(body: ReadableStream<Uint8Array>, { mutateEvent = (event) => event, cutAfter = Infinity }: SessionFaults) {
+  let events = 0
+  const decoder = new TextDecoder()
+  const change = new TransformStream<Uint8Array, Uint8Array>({
+    transform(piece, controller) {
+      if (events++ >= cutAfter) controller.terminate()
+      else controller.enqueue(new TextEncoder().encode(mutateEvent(decoder.decode(piece))))
+    },
+  })
+  return body.pipeThrough(change)
+}
+
+/**
+ * The seller's way to the chain. The stand-in cannot know the transaction that it runs in, as the network's own reserve does: its
+ * hash is written there first.
+ */
+function reserveTransport({ rpcUrl, anvil }: TempoNetwork, counters: SessionProvider['counters']) {
+  const { rpc } = anvil
+  const node = http(rpcUrl, { retryCount: 0 })({ chain: tempoModerato })
+  const request = (async ({ method, params }: { method: string; params?: readonly unknown[] }) => {
+    const [raw] = params ?? []
+    if (method.startsWith('eth_sendRawTransaction') && typeof raw === 'string' && raw.startsWith('0x76')) {
+      const transaction = Transaction.deserialize(raw as `0x76${string}`) as Parameters<typeof hashOf>[0] & { from?: `0x${string}` }
+      if (transaction.from !== undefined)
+        await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
+      counters.transactions++
+    }
+    const answer: unknown = await node.request({ method, params } as never)
+    return answer
+  }) as EIP1193RequestFn
+  return custom({ request })
+}
+
+const hashOf = Session.Precompile.Channel.computeExpiringNonceHash
+const SLOT = `0x${'0'.repeat(64)}`
+
+/** Lets the stand-in fetch a payer's deposits, as the network's own reserve may without asking. */
+export async function allowReserve({ anvil, asset }: TempoNetwork, payer: `0x${string}`): Promise<void> {
+  await anvil.rpc('anvil_setBalance', [payer, '0xde0b6b3a7640000'])
+  await anvil.rpc('anvil_impersonateAccount', [payer])
+  const data = encodeFunctionData({ abi: erc20Abi, functionName: 'approve', args: [tempoReserveAddress, 2n ** 128n] })
+  await transact(anvil.rpc, { from: payer, to: asset.address, data, gas: '0x100000' })
+}

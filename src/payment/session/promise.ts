@@ -1,0 +1,195 @@
+/** Finds or opens the channel that a session is paid from, and writes down what may be taken out of it before anything is signed. */
+import { createHash, createHmac } from 'node:crypto'
+import { reserveIdOf, tempoReserveAddress } from '../../chain/tempo-channel.ts'
+import { RouteplaneError } from '../../errors.ts'
+import { freeIn } from '../../ledger/channel-rules.ts'
+import type { ChannelRow, ChannelTerms } from '../../ledger/channel.ts'
+import { createId } from '../../lib/id.ts'
+import { fromAtomic, toAtomic, type Atomic } from '../../money.ts'
+import { feeUnits, openingCall, openingHashOf, TEMPO_VALIDITY_SECONDS } from '../../wallet/tempo-transfer.ts'
+import { deriveVoucherKey } from '../../wallet/voucher-key.ts'
+import { budgetExceeded, limitsAt } from '../budget.ts'
+import { untilLeased } from '../channel/promise.ts'
+import { chargeVoucher, settleDeposits } from '../channel/sync.ts'
+import type { MppChallenge } from '../challenge/mpp-challenge.ts'
+import { assertFunds } from '../funds.ts'
+import { tempoOpening } from '../proof/tempo-opening.ts'
+import type { PlanInput, SchemeWorld } from '../scheme/scheme.ts'
+import { SESSION_WITHDRAW_DELAY } from './credential.ts'
+import { readSessionOffer, type SessionOffer } from './offer.ts'
+
+/** The network's limit, less what clocks differ by. */
+const VALIDITY_SECONDS = BigInt(TEMPO_VALIDITY_SECONDS - 5)
+/** A node estimates the work of an opening as if its channel lay there already. */
+const GAS_ROOM = 2n
+
+/** What a call of a session needs: the price of a unit first, `bound` at most. */
+export type SessionCall = Pick<PlanInput, 'call' | 'agreed'> & { readonly bound: Atomic }
+
+/** Leases a channel that holds the whole bound, or opens one, and promises the first unit out of it. */
+export async function promiseSession(input: SessionCall, world: SchemeWorld): Promise<ChannelRow> {
+  const offer = readSessionOffer(input.agreed.terms.raw as MppChallenge, input.agreed.amount)
+  return untilLeased(() => tryLease(input, offer, world), input.call, world)
+}
+
+async function tryLease(input: SessionCall, offer: SessionOffer, world: SchemeWorld): Promise<ChannelRow | undefined> {
+  const { call, agreed, bound } = input
+  const { channels } = world.ledger
+  const parties = { receiver: agreed.payTo, receiverAuthorizer: offer.operator, network: agreed.asset.network, asset: agreed.asset.address }
+  const known = await channels.list({ ...parties, payer: world.wallet.address })
+  const open = known.filter(({ state, opening }) => state === 'open' && opening !== undefined)
+  let ample = 0
+  for (const candidate of open) {
+    if (!(await channels.lease(candidate.id, call.attemptId, world.clock.now()))) {
+      ample++
+      continue
+    }
+    const channel = await settleSession(candidate, call.attemptId, world)
+    // A seller takes no voucher below the highest it has; one that would promise more than this call may cost is not signed.
+    const first = max(agreed.amount, (channel.signed - channel.charged) as Atomic)
+    if (channel.state !== 'open' || freeIn(channel) < bound || first > bound) continue
+    await channels.promise(channel.id, { attempt: call.attemptId, amount: first }, world.clock.now())
+    return channel
+  }
+  return ample < world.channels.perSeller ? openSession(input, offer, world) : undefined
+}
+
+/** Brings a leased channel in step: what a call that broke off may have been charged is counted in full, for the seller can take it. */
+async function settleSession(before: ChannelRow, attempt: string, world: SchemeWorld): Promise<ChannelRow> {
+  const { channels } = world.ledger
+  const channel = await settleDeposits(before, world)
+  for (const voucher of await channels.openVouchers(channel.id))
+    if (voucher.attempt !== attempt) await chargeVoucher(voucher.attempt, channel, voucher.amount, world)
+  if (channel.deposited === 0n && channel.depositing === 0n)
+    await channels.mark(channel.id, { state: 'closed', reason: 'was never opened on chain' }, world.clock.now())
+  return (await channels.get(channel.id)) ?? channel
+}
+
+/** Writes a new channel, its deposit and its first promise down; the seller sends the transaction that opens it. */
+async function openSession(input: SessionCall, offer: SessionOffer, world: SchemeWorld): Promise<ChannelRow | undefined> {
+  const { call, agreed, bound } = input
+  const { ledger, clock } = world
+  const opening = await planOpening(input, offer, world)
+  const deposit = await holdDeposit(input, opening, world)
+  if (!(await ledger.channels.open(opening.terms, call.attemptId, clock.now()))) return undefined
+  const promised = { attempt: call.attemptId, amount: agreed.amount < bound ? agreed.amount : bound }
+  await ledger.channels.promise(opening.terms.id, { ...promised, deposit, reaching: opening.value }, clock.now())
+  return ledger.channels.get(opening.terms.id)
+}
+
+type Opening = {
+  readonly terms: ChannelTerms
+  readonly value: Atomic
+  readonly fee: Atomic
+  readonly gas: bigint
+  readonly maxFeePerGas: bigint
+  readonly validBeforeSeconds: bigint
+}
+
+async function planOpening(
+  { call, agreed, bound }: SessionCall,
+  { operator, suggestedDeposit }: SessionOffer,
+  world: SchemeWorld,
+): Promise<Opening> {
+  const { asset, payTo: to } = agreed
+  const secret = await world.ledger.nonceSalt()
+  const salt = `0x${createHmac('sha256', secret).update(`session\n${call.attemptId}`).digest('hex')}` as const
+  const { address: authorizedSigner } = await deriveVoucherKey(secret, salt)
+  const chain = world.chainOf(asset.network)
+  const limit = toAtomic(world.channels.maxDepositUsd, asset.decimals, 'down')
+  const wanted = max(suggestedDeposit ?? ((bound * 10n) as Atomic), bound)
+  const parts = { asset: asset.address, to, operator, salt, authorizedSigner }
+  const { data: input } = await openingCall({ ...parts, value: bound })
+  const [quote, block] = await Promise.all([
+    chain.quoteTempo({ from: world.wallet.address, to: tempoReserveAddress, input, feeToken: asset.address }),
+    chain.latestBlock(),
+  ])
+  const work = { gas: quote.gas * GAS_ROOM, maxFeePerGas: quote.maxFeePerGas }
+  const fee = feeUnits(work, asset.decimals) as Atomic
+  const value = (wanted + fee <= limit ? wanted : limit - fee) as Atomic
+  if (value < bound)
+    throw new RouteplaneError('price_above_cap', 'the call costs more than payment.channels.max_deposit_usd lets a channel hold')
+  const validBeforeSeconds = block.timestampSeconds + VALIDITY_SECONDS
+  const transaction = { ...parts, ...work, network: asset.network, value, validBeforeSeconds, sponsored: false }
+  const hash = await openingHashOf(transaction, world.wallet.address)
+  const descriptor = {
+    payer: world.wallet.address,
+    payee: to,
+    operator,
+    token: asset.address,
+    salt,
+    authorizedSigner,
+    expiringNonceHash: hash,
+  }
+  const terms: ChannelTerms = {
+    id: await reserveIdOf(descriptor, asset.network),
+    network: asset.network,
+    asset: asset.address,
+    decimals: asset.decimals,
+    payer: world.wallet.address,
+    payerAuthorizer: authorizedSigner,
+    receiver: to,
+    receiverAuthorizer: operator,
+    withdrawDelay: SESSION_WITHDRAW_DELAY,
+    salt,
+    opening: hash,
+    provider: call.endpoint.provider.id,
+    resource: call.http.url,
+    wire: call.wire,
+    model: call.endpoint.upstreamModel,
+  }
+  return { terms, value, fee, ...work, validBeforeSeconds }
+}
+
+/**
+ * Holds and writes down the opening as an attempt of its own: it moves money on chain, which counts in full until it comes back.
+ *
+ * @returns the attempt's id.
+ */
+async function holdDeposit({ call, agreed }: SessionCall, opening: Opening, world: SchemeWorld): Promise<string> {
+  const { asset } = agreed
+  const { terms, value, fee, gas, maxFeePerGas, validBeforeSeconds } = opening
+  const amount = (value + fee) as Atomic
+  const amountUsd = fromAtomic(amount, asset.decimals, 'up')
+  const now = world.clock.now()
+  const id = createId('att', now)
+  const provider = call.endpoint.provider.id
+  await assertFunds({ agreed: { asset, amount }, payer: world.wallet.address, attemptId: id }, world)
+  const outcome = await world.ledger.attempts.hold({
+    id,
+    requestId: `${call.requestId}-deposit`,
+    provider,
+    model: call.endpoint.upstreamModel,
+    mode: 'mpp',
+    amount: amountUsd,
+    requestCap: world.channels.maxDepositUsd,
+    budgets: limitsAt(world.budgets, now, { provider }),
+    now,
+  })
+  if (!outcome.granted) throw budgetExceeded(amountUsd, outcome)
+  await world.ledger.attempts.intend(id, {
+    protocol: 'mpp',
+    scheme: agreed.terms.scheme,
+    proof: tempoOpening.id,
+    network: asset.network,
+    asset: asset.address,
+    decimals: asset.decimals,
+    payer: world.wallet.address,
+    payee: tempoReserveAddress,
+    amount,
+    amountUsd,
+    nonce: terms.id,
+    validBeforeSeconds,
+    resource: call.http.url,
+    now,
+    particulars: { channel: terms.id, value: value.toString(), gas: gas.toString(), max_fee_per_gas: maxFeePerGas.toString() },
+    bodyDigest: createHash('sha256')
+      .update(call.http.body ?? '')
+      .digest('hex'),
+  })
+  return id
+}
+
+function max(a: Atomic, b: Atomic): Atomic {
+  return a > b ? a : b
+}

@@ -1,0 +1,145 @@
+/** Sessions on a Tempo network that plays the real one: one opening, vouchers as the answers come, to the official server package. */
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { allowReserve, startSessionProvider, type SessionFaults } from '../../src/demo/session-provider.ts'
+import { startTempoNetwork, type TempoNetwork } from '../../src/demo/tempo-network.ts'
+import { formatOwner } from '../../src/ledger/owner.ts'
+import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { reconcile, type Reconciliation } from '../../src/payment/reconcile.ts'
+import { ask, closedBooks, openEngine, question, readBooks, writeWorld, type Books, type World } from '../support/engine.ts'
+import { textOf } from '../support/x402-buyer.ts'
+
+let network: TempoNetwork
+beforeAll(async () => {
+  network = await startTempoNetwork()
+})
+afterAll(() => network.stop())
+
+const prices = { prompt: '0.000001', completion: '0.000005' }
+const said = 'first heard: how are you today?'
+const TOKENS = 6n
+const PER_TOKEN = 5n
+const streamed = { ...question, stream: true }
+
+async function start(faults: SessionFaults = {}) {
+  const seller = await startSessionProvider({ id: 'first', network, prices, faults })
+  onTestFinished(() => seller.stop())
+  const world = await writeWorld(network, { sellers: [seller], perRequestUsd: '0.05' })
+  await allowReserve(network, world.payer)
+  const engine = await openEngine(world)
+  return { seller, world, engine, url: await engine.serve() }
+}
+
+const vouchersIn = ({ rows }: Books) => rows.filter(({ payment }) => payment?.proof === 'voucher')
+const chargedIn = (books: Books) => vouchersIn(books).reduce((sum, { payment }) => sum + (payment?.amountSettled ?? 0n), 0n)
+const actionOf = (credential: string) =>
+  (JSON.parse(Buffer.from(credential.slice('Payment '.length), 'base64url').toString()) as { payload: { action: string } }).payload.action
+
+it.each([true, false])('is opened, paid for what was given, and closed with the rest given back (stream: %s)', async (stream) => {
+  const { seller, world, engine, url } = await start()
+  const reply = await ask(url, { ...question, stream })
+  expect([reply.status, textOf(reply.text), reply.error]).toEqual([200, said, undefined])
+  expect(reply.text).not.toContain('payment-')
+  const books = await closedBooks(world)
+  if (stream) expect(chargedIn(books)).toBe(TOKENS * PER_TOKEN)
+  const [channel] = await engine.routeplane.channels.list()
+  expect(channel).toMatchObject({ state: 'open', charged: chargedIn(books) })
+  const before = await network.chain.balanceOf(network.asset.address, world.payer)
+  const closed = await engine.routeplane.channels.close(channel?.id ?? '')
+  expect(closed).toMatchObject({ state: 'closed', charged: chargedIn(books), returned: closed.deposited - closed.charged })
+  expect(await network.chain.balanceOf(network.asset.address, world.payer)).toBe(before + closed.returned)
+  await engine.close()
+  // One to open it, one to close it.
+  expect(seller.counters.transactions).toBe(2)
+  const { ledgerUsd, chainUsd, differences } = await reconciled(world, books)
+  expect([differences, chainUsd]).toEqual([[], ledgerUsd])
+})
+
+it('needs one opening for ten calls, and is shown no credential twice', async () => {
+  const { seller, world, engine, url } = await start()
+  for (let call = 0; call < 10; call++) expect(textOf((await ask(url, streamed)).text)).toBe(said)
+  const books = await closedBooks(world)
+  await engine.close()
+  expect([seller.counters.transactions, chargedIn(books), vouchersIn(books).length]).toEqual([1, 10n * TOKENS * PER_TOKEN, 10])
+  expect(seller.credentials.filter((credential) => actionOf(credential) === 'open')).toHaveLength(1)
+  const [opening = ''] = seller.credentials
+  const again = await fetch(`${seller.baseUrl}/chat/completions`, { method: 'POST', headers: { authorization: opening }, body: '{}' })
+  expect([again.ok, seller.counters.transactions]).toEqual([false, 1])
+})
+
+const demandOf = (event: string) => JSON.parse(event.slice(event.indexOf('{'))) as Record<string, string>
+const changed = (change: (demand: Record<string, string>) => Record<string, string>) => (event: string) =>
+  event.startsWith('event: payment-need-voucher')
+    ? `event: payment-need-voucher\ndata: ${JSON.stringify({ ...demandOf(event), ...change(demandOf(event)) })}\n\n`
+    : event
+
+it.each<[string, (demand: Record<string, string>) => Record<string, string>, string]>([
+  ['asks for more than the call may cost', () => ({ requiredCumulative: '900000' }), 'open'],
+  ['asks for nothing', () => ({ requiredCumulative: '0' }), 'distrusted'],
+  ['asks for another channel', () => ({ channelId: `0x${'11'.repeat(32)}` }), 'distrusted'],
+  ['has more than we signed', ({ requiredCumulative = '' }) => ({ acceptedCumulative: `${requiredCumulative}0` }), 'distrusted'],
+  ['asks for no number', () => ({ requiredCumulative: '1e3' }), 'distrusted'],
+])('is paid nothing more when the seller %s', async (_, change, state) => {
+  const { seller, world, engine, url } = await start({ mutateEvent: changed(change) })
+  const reply = await ask(url, streamed)
+  expect(reply.text).toContain('payment_rejected')
+  const books = await closedBooks(world)
+  // The first unit was promised, and nothing after it.
+  expect([chargedIn(books), seller.counters.vouchers]).toEqual([PER_TOKEN, 0])
+  expect(await engine.routeplane.channels.list()).toMatchObject([{ state, signed: PER_TOKEN }])
+  await engine.close()
+})
+
+it('counts a stream that was cut in full, and goes on with the same channel', async () => {
+  const { seller, world, engine, url } = await start({ cutAfter: 6 })
+  expect((await ask(url, streamed)).text).toContain('first')
+  const [cut] = await engine.routeplane.channels.list()
+  expect([cut?.charged, (cut?.charged ?? 0n) >= 4n * PER_TOKEN]).toEqual([cut?.signed, true])
+  delete seller.faults.cutAfter
+  expect(textOf((await ask(url, streamed)).text)).toBe(said)
+  const books = await closedBooks(world)
+  expect([seller.counters.transactions, vouchersIn(books).map(({ state }) => state)[0]]).toEqual([1, 'settled'])
+  const closed = await engine.routeplane.channels.close(cut?.id ?? '')
+  expect(closed.state).toBe('closed')
+  await engine.close()
+})
+
+it('uses no channel of which the seller says that it is gone', async () => {
+  const { seller, world, engine, url } = await start()
+  await ask(url, streamed)
+  await closedBooks(world)
+  let paid = 0
+  seller.faults.instead = (credential) => (credential !== null && ++paid > 0 ? 410 : undefined)
+  expect((await ask(url, streamed)).error).toMatchObject({ money: 'unknown' })
+  expect([await engine.routeplane.channels.list(), paid]).toMatchObject([[{ state: 'distrusted' }], 1])
+  await engine.close()
+})
+
+it('refuses offers of channels that nobody should open, before anything is signed', async () => {
+  const { seller, world, engine, url } = await start()
+  for (const details of [
+    { escrowContract: `0x${'22'.repeat(20)}` },
+    { sessionProtocol: 'v1' },
+    { feePayer: true },
+    { operator: 'somebody' },
+    { minVoucherDelta: '1000000' },
+  ]) {
+    seller.faults.details = details
+    expect((await ask(url, streamed)).error).toMatchObject({ code: 'bad_challenge', money: 'untouched' })
+  }
+  await engine.close()
+  expect((await readBooks(world)).rows.every(({ state, payment }) => state === 'released' && payment === undefined)).toBe(true)
+})
+
+/** The books beside the chain, as the product compares them, from the opening's block on. */
+async function reconciled({ ledgerPath, payer }: World, { rows }: Books): Promise<Reconciliation> {
+  const fromBlock = rows.find(({ payment }) => payment?.proof === 'tempo-opening')?.payment?.blockNumber ?? 0n
+  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
+  const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
+  try {
+    return await reconcile({ ledger, chain: network.chain, asset: network.asset, payer, fromBlock, resolved: 0 })
+  } finally {
+    await ledger.close()
+  }
+}
