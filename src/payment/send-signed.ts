@@ -221,13 +221,15 @@ async function receive(call: PaidCall, signed: SignedCall, response: HttpRespons
   const { plan, attach } = signed
   const claim = signed.format.readClaim(response)
   if (claim === 'invalid') deps.log.warn('receipt header cannot be read', { attempt: call.attemptId, provider: call.endpoint.provider.id })
-  if (typeof claim === 'object' && claim.amount !== undefined && claim.amount > plan.amount) {
+  const { scheme } = plan.agreed
+  // A scheme that receives its answers judges what they claim itself: a channel's first receipt is about its deposit.
+  if (scheme.receive === undefined && typeof claim === 'object' && claim.amount !== undefined && claim.amount > plan.amount) {
     // The chain lets nobody take it; whoever says so all the same keeps books that are not to be trusted.
     const said = { attempt: call.attemptId, provider: call.endpoint.provider.id, amount: String(claim.amount), signed: String(plan.amount) }
     deps.log.error('provider says that it took more than was signed', said)
   }
   const payment = openPayment(call, signed, claim, deps)
-  const received = await plan.agreed.scheme.receive?.({ call, plan, response, claim, attach }, deps)
+  const received = await scheme.receive?.({ call, plan, response, claim, attach }, deps)
   return { response: received ?? response, payment }
 }
 
