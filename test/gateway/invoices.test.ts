@@ -148,6 +148,8 @@ describe('routeplane invoices', () => {
     const world = await openBilled((_, count) => (count === 2 ? said('hi', { usage: undefined }) : said('hi')))
     for (let calls = 0; calls < 4; calls++) expect((await ask(world.url, question)).status).toBe(200)
     const rows = await settled(world)
+    // What is known of requests is written behind: whoever closes has written it.
+    await world.close()
     const total = addUsd(...rows.map(({ owedUsd = ZERO_USD }) => owedUsd))
     const { run } = commandLine()
     const invoices = async (...args: readonly string[]) => run('invoices', ...args, '-c', world.file)
