@@ -11,7 +11,7 @@ export const modelsResource: Resource = {
   uri: 'routeplane://models',
   read: async (_id, { routeplane }) => {
     await routeplane.ready()
-    return { object: 'list', data: routeplane.catalog.models().map(modelCard) }
+    return { object: 'list', data: routeplane.catalog.models().map((listing) => modelCard(listing, routeplane.cashier?.prices)) }
   },
 }
 
@@ -25,7 +25,7 @@ export const modelResource: Resource = {
   read: async (id, { routeplane }) => {
     await routeplane.ready()
     const listing = routeplane.catalog.model(decode(id))
-    return listing === undefined ? undefined : modelDetail(listing, routeplane.providers.standing)
+    return listing === undefined ? undefined : modelDetail(listing, routeplane.providers.standing, routeplane.cashier?.prices)
   },
 }
 
