@@ -28,10 +28,8 @@ export function createSaleQuotes({ connection, writer, read }: Engine): SaleQuot
           })
         }
         const { id, model, request, maxInputTokens, maxOutputTokens, priceUsd, expiresAt } = quote
-        connection.run(saleQuoteSql.addQuote, [
-          ...[id, plainText(model), request, maxInputTokens, maxOutputTokens],
-          ...[priceUsd.toString(), expiresAt],
-        ])
+        const bounds = [maxInputTokens, maxOutputTokens]
+        connection.run(saleQuoteSql.addQuote, [id, plainText(model), request, ...bounds, priceUsd.toString(), expiresAt])
       }),
     of: (model, since) => read(() => connection.all(saleQuoteSql.quotesOf, [plainText(model), since]).map(readQuote)),
   }
