@@ -49,6 +49,7 @@ type Reply =
 export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDeps): Promise<PaidResponse> {
   let signed = first
   let left = false
+  let unanswered = false
   let last: Reply | undefined
   for (let send = 0; send <= RESEND_DELAYS_MS.length; send++) {
     last = await sendOnce(call, signed)
@@ -58,12 +59,15 @@ export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDe
     }
     if (last.kind === 'unsent' && !left) return endUnsent(call, last.why, deps)
     left ||= last.kind !== 'unsent'
-    const corrected = last.kind === 'refused' && !call.signal.aborted ? await correct(call, signed, last, deps) : undefined
+    const refused = last.kind === 'refused' && !call.signal.aborted ? last : undefined
+    const corrected = refused === undefined ? undefined : await correct({ call, signed, unanswered, refused }, deps)
     if ((last.kind === 'refused' && corrected === undefined) || call.signal.aborted) break
     if (corrected !== undefined && corrected !== 'again') {
       signed = corrected
+      unanswered = false
       continue
     }
+    unanswered ||= last.kind === 'again'
     const delay = RESEND_DELAYS_MS[send]
     if (delay === undefined) break
     const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
@@ -86,18 +90,20 @@ async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
   }
 }
 
+type RefusedCall = {
+  readonly call: PaidCall
+  readonly signed: SignedCall
+  readonly unanswered: boolean
+  readonly refused: Extract<Reply, { kind: 'refused' }>
+}
+
 /** Lets the scheme answer a 402 with what it has learned from it; what goes wrong there leaves the refusal as it is. */
-async function correct(
-  call: PaidCall,
-  signed: SignedCall,
-  { asks }: Extract<Reply, { kind: 'refused' }>,
-  deps: SendDeps,
-): Promise<SignedCall | 'again' | undefined> {
+async function correct({ call, signed, unanswered, refused }: RefusedCall, deps: SendDeps): Promise<SignedCall | 'again' | undefined> {
   const { plan } = signed
   const { scheme } = plan.agreed
-  if (scheme.correct === undefined || asks === undefined) return undefined
+  if (scheme.correct === undefined || refused.asks === undefined) return undefined
   try {
-    const payload = await scheme.correct({ call, plan, ...asks }, deps)
+    const payload = await scheme.correct({ call, plan, unanswered, ...refused.asks }, deps)
     if (payload === undefined || payload === 'again') return payload
     return { ...signed, headers: signed.attach(payload) }
   } catch (error) {
