@@ -68,13 +68,18 @@ export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDe
       continue
     }
     unanswered ||= last.kind === 'again'
-    const delay = RESEND_DELAYS_MS[send]
-    if (delay === undefined) break
-    const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
-    await deps.clock.sleep(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? delay), call.signal).catch(() => {})
+    await waitToResend(send, last, call, deps)
   }
   if (last === undefined || last.kind === 'answer') throw new RouteplaneError('internal', 'a signed call ended without a reply')
   return endUnknown(call, signed, last.why, deps)
+}
+
+/** As long as the seller asks for, within reason; not at all after the last send, or once the caller is gone. */
+async function waitToResend(send: number, last: Reply, { signal }: PaidCall, { clock }: SendDeps): Promise<void> {
+  const delay = RESEND_DELAYS_MS[send]
+  if (delay === undefined) return
+  const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
+  await clock.sleep(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? delay), signal).catch(() => {})
 }
 
 async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
