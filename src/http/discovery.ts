@@ -84,7 +84,8 @@ export function mountDiscovery(app: Hono<AppEnv>, options: DiscoveryOptions): vo
     ({ env }) => new Response(plainPage(originOf(env.incoming), options), { headers: { 'content-type': 'text/plain; charset=utf-8' } }),
   )
   // Looked for by crawlers of paid services; who sells nothing has no such page.
-  if (options.prices !== undefined) mount('/.well-known/x402', ({ env }) => json({ version: 1, resources: soldAt(routes, originOf(env.incoming)) }))
+  if (options.prices !== undefined)
+    mount('/.well-known/x402', ({ env }) => json({ version: 1, resources: soldAt(routes, originOf(env.incoming)) }))
 }
 
 type Mounted = { readonly key: string; readonly method: string; readonly path: string }
@@ -146,7 +147,10 @@ function operationOf({ key, method, path }: Mounted, prices: SoldAt | undefined)
     ...(method === 'POST' ? { requestBody: { required: true, content: { 'application/json': { schema } } } } : {}),
     ...(sold === undefined ? {} : { 'x-payment-info': paymentInfo(sold) }),
     responses: {
-      200: { description: 'The answer', ...(sold === undefined ? {} : { content: { 'application/json': { schema: { type: 'object' } } } }) },
+      200: {
+        description: 'The answer',
+        ...(sold === undefined ? {} : { content: { 'application/json': { schema: { type: 'object' } } } }),
+      },
       ...(sold === undefined
         ? {}
         : { 402: { description: 'Payment Required: PAYMENT-REQUIRED of x402, the same in the body, and WWW-Authenticate of MPP' } }),

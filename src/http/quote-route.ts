@@ -13,7 +13,9 @@ import { DECISION_MS, readAnyCall, type RouteDeps } from './route-route.ts'
 
 export const QUOTE_PATH = '/v1/quote'
 
-export type QuoteDeps = Pick<RouteDeps, 'clock' | 'maxBodyBytes' | 'protocols'> & { readonly routeplane: Pick<Routeplane, 'cashier' | 'ready'> }
+export type QuoteDeps = Pick<RouteDeps, 'clock' | 'maxBodyBytes' | 'protocols'> & {
+  readonly routeplane: Pick<Routeplane, 'cashier' | 'ready'>
+}
 
 export function mountQuote(app: Hono<AppEnv>, deps: QuoteDeps, refuseMethod: (allow: string) => Route): void {
   app.get(QUOTE_PATH, async ({ req }) => json(await quote(boundedCall(req.query(), deps), deps)))

@@ -77,7 +77,8 @@ async function showModel({ cashier, catalog, providers, ready }: Reads, context:
   await ready()
   const id = context.req.param('id') ?? ''
   const listing = catalog.model(id)
-  if (listing !== undefined) return isAnthropic(context) ? anthropicModelCard(listing) : modelDetail(listing, providers.standing, cashier?.prices)
+  if (listing !== undefined)
+    return isAnthropic(context) ? anthropicModelCard(listing) : modelDetail(listing, providers.standing, cashier?.prices)
   const of = id.endsWith(ENDPOINTS) ? catalog.model(id.slice(0, -ENDPOINTS.length)) : undefined
   if (of !== undefined) return endpointsCard(of, providers.standing)
   throw new RouteplaneError('model_not_found', `there is no model ${JSON.stringify(id.slice(0, 100))}`)

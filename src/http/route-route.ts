@@ -39,7 +39,10 @@ type AnyRequest = {
 }
 
 /** Reads a body as the wire that its caller names, or that its members are of. */
-export function readAnyCall({ body, members, headers, protocol: named }: AnyRequest, { protocols, clock }: Pick<RouteDeps, 'protocols' | 'clock'>): GatewayCall {
+export function readAnyCall(
+  { body, members, headers, protocol: named }: AnyRequest,
+  { protocols, clock }: Pick<RouteDeps, 'protocols' | 'clock'>,
+): GatewayCall {
   const versions = headers['anthropic-version']
   const protocol = protocols.find(({ id }) => id === (named ?? wireOf(members, typeof versions === 'string' ? versions : undefined)))
   if (protocol === undefined) {
