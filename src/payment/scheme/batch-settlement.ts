@@ -57,6 +57,8 @@ export const batchSettlement: Scheme = {
   async renew(renewal, world) {
     const { call, agreed, validBeforeSeconds } = renewal
     const { channel, voucher } = await promiseOf(renewal.plan, world)
+    // What has been charged for this call is known by now, and it will not be paid again.
+    if (voucher.charged !== undefined) return undefined
     const offer = readChannelOffer(agreed.terms.raw, world.channels)
     const isSame =
       offer.receiverAuthorizer.toLowerCase() === channel.receiverAuthorizer.toLowerCase() && offer.withdrawDelay === channel.withdrawDelay
