@@ -41,6 +41,8 @@ const MAX_CHALLENGE_BYTES = 64 * 1024
 const RESEND_DELAYS_MS = [250, 1_000, 2_500] as const
 const MAX_RETRY_AFTER_MS = 5_000
 
+type Asks = { readonly status: number; readonly challenge: Challenge | undefined }
+
 /** What one send came to, as far as the reply itself tells. */
 type Reply =
   | { readonly kind: 'answer'; readonly response: HttpResponse }
@@ -50,7 +52,7 @@ type Reply =
   | {
       readonly kind: 'refused'
       readonly why: RouteplaneError
-      readonly asks?: { readonly status: number; readonly challenge: Challenge | undefined }
+      readonly asks?: Asks
     }
   /** Provably not one byte left this machine. */
   | { readonly kind: 'unsent'; readonly why: RouteplaneError }
@@ -64,6 +66,7 @@ type Reply =
 export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDeps): Promise<PaidResponse> {
   let signed = first
   let left = false
+  let unanswered = false
   let last: Reply | undefined
   for (let send = 0; send <= RESEND_DELAYS_MS.length; send++) {
     last = await sendOnce(call, signed)
@@ -74,26 +77,34 @@ export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDe
     }
     if (last.kind === 'unsent' && !left) return endUnsent(call, last.why, deps)
     left ||= last.kind !== 'unsent'
-    const corrected = last.kind === 'refused' && !call.signal.aborted ? await answerRefusal(call, signed, last, deps) : undefined
+    const refused = last.kind === 'refused' && !call.signal.aborted ? last : undefined
+    const corrected = refused === undefined ? undefined : await answerRefusal({ call, signed, unanswered, refused }, deps)
     if ((last.kind === 'refused' && corrected === undefined) || call.signal.aborted) break
     if (corrected !== undefined && corrected !== 'again') {
       signed = corrected
+      unanswered = false
       continue
     }
-    const delay = RESEND_DELAYS_MS[send]
-    if (delay === undefined) break
-    const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
-    await deps.clock.sleep(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? delay), call.signal).catch(() => {})
+    unanswered ||= last.kind === 'again'
+    await waitToResend(send, last, call, deps)
   }
   if (last === undefined || last.kind === 'answer') throw new RouteplaneError('internal', 'a signed call ended without a reply')
   return endUnknown(call, signed, last.why, deps)
+}
+
+/** As long as the seller asks for, within reason; not at all after the last send, or once the caller is gone. */
+async function waitToResend(send: number, last: Reply, { signal }: PaidCall, { clock }: SendDeps): Promise<void> {
+  const delay = RESEND_DELAYS_MS[send]
+  if (delay === undefined) return
+  const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
+  await clock.sleep(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? delay), signal).catch(() => {})
 }
 
 async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
   try {
     const response = await call.transport({ ...call.http, headers: { ...call.http.headers, ...signed.headers } })
     if (response.status >= 200 && response.status < 300) return { kind: 'answer', response }
-    return readRefusal(response, signed)
+    return await readRefusal(response, signed)
   } catch (thrown) {
     const why = toRouteplaneError(thrown)
     // Whoever sends it elsewhere would do so again; the credential goes nowhere but where it was made for.
@@ -102,15 +113,22 @@ async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
   }
 }
 
-type Refused = Extract<Reply, { kind: 'refused' }>
+type RefusedCall = {
+  readonly call: PaidCall
+  readonly signed: SignedCall
+  /** Whether an earlier send of the same payment got no answer: it may have been taken then. */
+  readonly unanswered: boolean
+  readonly refused: Extract<Reply, { kind: 'refused' }>
+}
 
 /** What is sent instead after a refusal: by the scheme's books, or, where nobody had asked yet, under the terms that are asked now. */
-async function answerRefusal(call: PaidCall, signed: SignedCall, refused: Refused, deps: SendDeps): Promise<SignedCall | 'again' | undefined> {
+async function answerRefusal(refusal: RefusedCall, deps: SendDeps): Promise<SignedCall | 'again' | undefined> {
+  const { call, signed, refused, unanswered } = refusal
   const { asks, why } = refused
   if (asks === undefined) return undefined
   try {
-    const corrected = why.code === 'price_mismatch' ? undefined : await correct(call, signed, asks, deps)
-    return corrected ?? (asks.status === 402 ? await signed.unasked?.refused(asks.challenge) : undefined)
+    const corrected = why.code === 'price_mismatch' ? undefined : await correct(refusal, asks, deps)
+    return corrected ?? (asks.status === 402 && !unanswered ? await signed.unasked?.refused(asks.challenge) : undefined)
   } catch (error) {
     deps.log.warn('refusal could not be answered', { attempt: call.attemptId, message: toRouteplaneError(error).message })
     return undefined
@@ -118,14 +136,9 @@ async function answerRefusal(call: PaidCall, signed: SignedCall, refused: Refuse
 }
 
 /** Lets the scheme answer a 402 with what it has learned from it. */
-async function correct(
-  call: PaidCall,
-  signed: SignedCall,
-  asks: NonNullable<Refused['asks']>,
-  deps: SendDeps,
-): Promise<SignedCall | 'again' | undefined> {
+async function correct({ call, signed, unanswered }: RefusedCall, asks: Asks, deps: SendDeps): Promise<SignedCall | 'again' | undefined> {
   const { plan } = signed
-  const payload = await plan.agreed.scheme.correct?.({ call, plan, ...asks }, deps)
+  const payload = await plan.agreed.scheme.correct?.({ call, plan, unanswered, ...asks }, deps)
   if (payload === undefined || payload === 'again') return payload
   return { ...signed, headers: signed.attach(payload) }
 }
