@@ -41,7 +41,12 @@ export async function signUnasked(order: Order, offers: StandingOffers, deps: Fu
  * @returns `undefined` when the new terms are for another kind of payment, or another token: the refusal stands.
  * @throws RouteplaneError when they are not acceptable.
  */
-async function renew(order: Order, { plan, format, mode }: SignedCall, challenge: Challenge, deps: Funded): Promise<SignedCall | undefined> {
+async function renew(
+  order: Order,
+  { plan, format, mode }: SignedCall,
+  challenge: Challenge,
+  deps: Funded,
+): Promise<SignedCall | undefined> {
   const { call, held } = order
   const { scheme, asset } = plan.agreed
   const alike = challenge.terms.filter(

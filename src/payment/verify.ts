@@ -39,8 +39,9 @@ async function checkPayment(row: AttemptRow, sources: ProofSources): Promise<rea
     {
       check: 'amount',
       ok:
-        (mayChargeLess || payment.particulars?.[RENEWED] !== undefined ? evidence.amount <= payment.amountAuthorized : evidence.amount === payment.amountAuthorized) &&
-        (payment.amountSettled ?? evidence.amount) === evidence.amount,
+        (mayChargeLess || payment.particulars?.[RENEWED] !== undefined
+          ? evidence.amount <= payment.amountAuthorized
+          : evidence.amount === payment.amountAuthorized) && (payment.amountSettled ?? evidence.amount) === evidence.amount,
       detail: `${evidence.amount} base units on chain, ${payment.amountAuthorized} authorized`,
     },
     {

@@ -99,7 +99,9 @@ async function signPermit(plan: SigningPlan, { wallet }: SchemeWorld, spender: S
     nonce,
   }
   const { signature, proxy } = await wallet.signPermit(permit, {
-    ...{ attemptId, payee: payTo, maxValue: amount },
+    attemptId,
+    payee: payTo,
+    maxValue: amount,
     ...(replaces === undefined ? {} : { replaces: true }),
   })
   return {
