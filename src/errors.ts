@@ -34,6 +34,7 @@ export const errorTable = {
   invalid_payment: { status: 400, fault: 'caller' },
   invalid_quote: { status: 400, fault: 'caller' },
   payment_in_progress: { status: 409, fault: 'caller' },
+  channel_closed: { status: 410, fault: 'caller' },
   payment_already_used: { status: 422, fault: 'caller' },
   host_forbidden: { status: 403, fault: 'caller' },
   origin_forbidden: { status: 403, fault: 'caller' },

@@ -10,8 +10,8 @@ import { Secret } from '../lib/log.ts'
 import { createCashier, type Cashier } from '../selling/cashier.ts'
 import type { ChargeTerms } from '../selling/charge.ts'
 import type { FacilitatorClient } from '../selling/facilitator/pool.ts'
+import type { MppDesk } from '../selling/mpp/method.ts'
 import { createMppTill } from '../selling/mpp/till.ts'
-import { sellingSchemes } from '../selling/x402/scheme/index.ts'
 import { createX402Till } from '../selling/x402/till.ts'
 import { walletNetworks } from '../wallet/open.ts'
 import type { Wallet } from '../wallet/wallet.ts'
@@ -44,17 +44,23 @@ export function openSelling({ config, context, wallet, chainOf, complete }: Sell
     openFacilitator: once(() => openFacilitator(charge, terms, config, context)),
     chainOf,
     bindingKey: () => (key ??= ledger.nonceSalt().then((salt) => createHmac('sha256', salt).update('offers').digest())),
+    channels: ledger.sales.channels,
     clock,
   }
-  const isX402 = sellingSchemes.some(({ id }) => terms.schemes.includes(id))
-  const tills = [...(isX402 ? [createX402Till({ ...shared, channels: ledger.sales.channels })] : []), createMppTill(shared)]
+  const desk = { ...shared, clientOf: tempoClients(charge, config), hasKey: charge.facilitator.key !== undefined }
+  const tills = [createX402Till(shared), createMppTill(desk)].filter(({ ways }) => ways.length > 0)
+  if (tills.length === 0) {
+    throw new RouteplaneError('config_invalid', 'charge names no scheme that its networks have', {
+      hint: 'tempo/charge and tempo/session are paid on Tempo, the others elsewhere; see charge.networks and charge.schemes.',
+    })
+  }
   const cashier = createCashier({ terms, tills, context, complete })
   const collect = () =>
     cashier.collectOpen().catch((error: unknown) => log.warn('sales cannot be collected now', { code: toRouteplaneError(error).code }))
   void collect()
   const sweep = setInterval(() => void collect(), SWEEP_MS).unref()
   const bringHome = () =>
-    cashier.payOut().catch((error: unknown) => log.warn('channels cannot be claimed now', { code: toRouteplaneError(error).code }))
+    cashier.payOut(PAY_OUT_MS).catch((error: unknown) => log.warn('channels cannot be claimed now', { code: toRouteplaneError(error).code }))
   const payOut = setInterval(() => void bringHome(), PAY_OUT_MS).unref()
   return {
     cashier,
@@ -85,6 +91,16 @@ function termsOf(charge: ChargeConfig, config: Config, wallet: Wallet | undefine
   }
   const { margin, prices, schemes } = charge
   return { margin, prices, schemes, payTo, networks: charge.networks ?? walletNetworks(config.wallet), offerSeconds: OFFER_SECONDS }
+}
+
+/** Opened once each, at the first sale on its network. */
+function tempoClients({ facilitator: { key } }: ChargeConfig, config: Config): MppDesk['clientOf'] {
+  const clients = new Map<string, () => ReturnType<MppDesk['clientOf']>>()
+  return (network) => {
+    const known = clients.get(network) ?? once(async () => (await import('../selling/mpp/tempo/client.ts')).openTempoClient(network, nodeOf(network, config), key))
+    clients.set(network, known)
+    return known()
+  }
 }
 
 /** Our own key first: nobody else has to be up for a sale. */

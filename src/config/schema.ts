@@ -132,7 +132,7 @@ function baseUrlWithQuery() {
 }
 
 /** Schemes that callers may pay by; the order is the order of the offers. */
-const sellingSchemeNames = ['batch-settlement', 'upto', 'exact', 'evm/charge'] as const
+const sellingSchemeNames = ['batch-settlement', 'upto', 'exact', 'evm/charge', 'tempo/session', 'tempo/charge'] as const
 
 const evmAddress = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'is not an address of 0x and 40 hex digits')
 

@@ -21,6 +21,7 @@ import { installContract, transact } from './install-contract.ts'
 import { listen } from './listen.ts'
 import { modelsDocument } from './models-document.ts'
 import { ceilingQuote, type PriceList } from './price-list.ts'
+import type { Rpc } from './rpc.ts'
 import type { TempoNetwork } from './tempo-network.ts'
 
 export type SessionProviderOptions = {
@@ -187,25 +188,30 @@ function tampered(body: ReadableStream<Uint8Array>, { mutateEvent = (event) => e
   return body.pipeThrough(change)
 }
 
-/**
- * The seller's way to the chain. The stand-in cannot know the transaction that it runs in, as the network's own reserve does: its
- * hash is written there first.
- */
+/** The seller's way to the chain. */
 function reserveTransport({ rpcUrl, anvil }: TempoNetwork, counters: SessionProvider['counters']) {
-  const { rpc } = anvil
   const node = http(rpcUrl, { retryCount: 0 })({ chain: tempoModerato })
   const request = (async ({ method, params }: { method: string; params?: readonly unknown[] }) => {
-    const [raw] = params ?? []
-    if (method.startsWith('eth_sendRawTransaction') && typeof raw === 'string' && raw.startsWith('0x76')) {
-      const transaction = Transaction.deserialize(raw as `0x76${string}`) as Parameters<typeof hashOf>[0] & { from?: `0x${string}` }
-      if (transaction.from !== undefined)
-        await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
-      counters.transactions++
-    }
+    if (await announceOpening(anvil.rpc, method, params)) counters.transactions++
     const answer: unknown = await node.request({ method, params } as never)
     return answer
   }) as EIP1193RequestFn
   return custom({ request })
+}
+
+/**
+ * The stand-in cannot know the transaction that it runs in, as the network's own reserve does: its hash is written there before
+ * the transaction is sent.
+ *
+ * @returns whether the call is one that sends a transaction of Tempo.
+ */
+export async function announceOpening(rpc: Rpc, method: string, params: readonly unknown[] | undefined): Promise<boolean> {
+  const [raw] = params ?? []
+  if (!method.startsWith('eth_sendRawTransaction') || typeof raw !== 'string' || !raw.startsWith('0x76')) return false
+  const transaction = Transaction.deserialize(raw as `0x76${string}`) as Parameters<typeof hashOf>[0] & { from?: `0x${string}` }
+  if (transaction.from !== undefined)
+    await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
+  return true
 }
 
 const hashOf = Session.Precompile.Channel.computeExpiringNonceHash

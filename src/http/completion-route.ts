@@ -10,13 +10,14 @@ import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
+import { isEventStream } from '../protocol/event-stream.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { parseBody, readBody } from './body.ts'
 import type { CallerCheck } from './caller.ts'
 import { type ErrorAnswer, jsonText, sendError } from './error-response.ts'
 import { type EventWriter, createEventWriter } from './event-writer.ts'
-import { decodePath, pathOf } from './guard.ts'
+import { decodePath, isBareCredential, pathOf } from './guard.ts'
 import type { ResponseStore } from './response-store.ts'
 import type { KeepAlive } from './keep-alive.ts'
 import { type AnswerWatch, keepAnswers } from './response-keeping.ts'
@@ -68,6 +69,7 @@ export async function serveCompletion(
   let writer: EventWriter | undefined
   try {
     const caller = await deps.callerOf(incoming)
+    if (caller.pays && (await tended(exchange, incoming))) return
     const given = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
     // Strangers share one name, so nothing is kept in it that another of them could ask for.
     const store = caller.pays ? undefined : deps.responses
@@ -89,6 +91,14 @@ export async function serveCompletion(
   } finally {
     writer?.stop()
   }
+}
+
+/** A payer may send a voucher by itself: for an answer that is under way, or to end his channel. */
+async function tended({ id, outgoing, deps }: Exchange, incoming: IncomingMessage): Promise<boolean> {
+  const taken = isBareCredential(incoming) ? await deps.routeplane.cashier?.tend(incoming.headers) : undefined
+  if (taken === undefined) return false
+  outgoing.writeHead(204, { ...requestHeaders(id), 'cache-control': 'no-store', ...taken }).end()
+  return true
 }
 
 /** Who has no key pays for the call; nobody else is asked to. */
@@ -169,11 +179,6 @@ function openWriter({ id, outgoing, deps }: Exchange, wire: WireRequest, read: C
 
 const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
 
-/** Google's stream is one JSON array unless the caller asks for events. @see Gemini API, "Stream generate content" */
-function isEventStream(wire: WireRequest): boolean {
-  return !wire.path.endsWith(':streamGenerateContent') || wire.query.get('alt') === 'sse'
-}
-
 function answer(exchange: Exchange, asked: Asked, completion: Completion): Promise<void> {
   return completion.answer.lane === 'native'
     ? answerNative(asked, completion, completion.answer)
@@ -196,7 +201,7 @@ async function answerNative({ writer, wire }: Asked, completion: Completion, nat
   const isEvents = isEventStream(wire)
   const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
   writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, isEvents && type.startsWith('text/event-stream'))
-  await pipe(isEvents ? withReceipt(native.body, completion.sale) : native.body, writer)
+  await pipe(isEvents ? paidEvents(native.body, completion.sale) : native.body, writer)
 }
 
 async function answerTranslated(
@@ -221,7 +226,7 @@ async function answerTranslated(
       events,
     )
     const written = protocol.caller.encodeStream(parts, context)
-    return pipe(events ? withReceipt(withVerdict(written, violatesSchema), sale) : written, asked.writer)
+    return pipe(events ? paidEvents(withVerdict(written, violatesSchema), sale) : written, asked.writer)
   }
   const body = Buffer.from(jsonText(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
   const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
@@ -239,8 +244,8 @@ async function* withVerdict(events: AsyncIterable<string>, violatesSchema: (() =
 }
 
 /** A stream's headers leave before it is paid, so what proves the payment follows in a comment. */
-async function* withReceipt<T extends string | Uint8Array>(events: AsyncIterable<T>, sale: SoldAs | undefined): AsyncGenerator<T | string> {
-  yield* events
+async function* paidEvents(events: AsyncIterable<string | Uint8Array>, sale: SoldAs | undefined): AsyncGenerator<string | Uint8Array> {
+  yield* sale?.through?.(events) ?? events
   for (const [name, value] of Object.entries(sale?.receipt() ?? {})) yield `: ${name} ${value}\n\n`
 }
 

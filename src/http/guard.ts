@@ -35,7 +35,7 @@ export function createGuard(options: GuardOptions): Guard {
     checkAddress(incoming, names) ??
     checkOrigin(incoming, names) ??
     checkToken(incoming, options) ??
-    (incoming.method === 'POST' ? checkMedia(incoming) : undefined)
+    (incoming.method === 'POST' && !isBareCredential(incoming) ? checkMedia(incoming) : undefined)
 }
 
 /** Builds the part of the guard that has to run before a URL is made of the request. */
@@ -138,6 +138,13 @@ const ORIGIN = /^https?:\/\/(.+)$/
 function isOwnOrigin(origin: string, port: string, names: ReadonlySet<string>): boolean {
   const host = HOST.exec((ORIGIN.exec(origin)?.[1] ?? '').toLowerCase())
   return host?.[1] !== undefined && names.has(host[1]) && (host[2] ?? '') === port
+}
+
+/** Whether a request has no body and carries a payment: it is about the payment alone. No page of another origin can send one. */
+export function isBareCredential({ headers }: IncomingMessage): boolean {
+  const { authorization = '', 'payment-authorization': own } = headers
+  const isPayment = /^payment /i.test(authorization) || own !== undefined
+  return isPayment && headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
 }
 
 const JSON_MEDIA = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i

@@ -126,7 +126,8 @@ export type SaleStore = {
 /** What the server of a channel scheme knows of each channel, as a text of its own. */
 export type SaleChannels = {
   get(id: string): Promise<string | undefined>
-  list(): Promise<readonly string[]>
+  /** Those whose ids begin so. */
+  list(prefix: string): Promise<readonly string[]>
   /** Changes one in a transaction of its own; `undefined` removes it. Nothing else comes between reading and writing. */
   update(
     id: string,

@@ -1,5 +1,5 @@
 /** Sells one answer: asks for payment, claims it, verifies it, has the request completed, and collects. Knows the order. */
-import { RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { amend, RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Completion, GatewayCall } from '../gateway/call.ts'
 import type { GatewayContext } from '../gateway/context.ts'
 import { replayAnswer } from '../gateway/kept-answer.ts'
@@ -12,8 +12,9 @@ import { createCollector, type Collector } from './collector.ts'
 import { deliver, type Delivering } from './deliver.ts'
 import { budgetOf, digestOf, priceOf, purchase } from './quote.ts'
 import { createQuoting } from './quoting.ts'
+import { collectInTime, endInTime, type Early } from './in-time.ts'
 import { priceList, type PriceList } from './price-list.ts'
-import type { Quote, RequestHeaders, Tender, Till, WayToPay } from './till.ts'
+import type { Quote, RequestHeaders, Tender, Through, Till, WayToPay } from './till.ts'
 
 /** What a request carries besides its wire: where it was sent, and the headers that may pay for it. */
 export type Carried = { readonly resource: string; readonly headers: RequestHeaders }
@@ -36,8 +37,10 @@ export type Cashier = {
   readonly prices: PriceList
   /** Collects what dead processes and failed settlements have left. @returns how many are settled now. */
   collectOpen(): Promise<number>
-  /** Brings home what lies in channels. @returns how many payers it came from. */
-  payOut(): Promise<number>
+  /** Takes what a payer sends beside his requests; see {@link Till.tend}. */
+  tend(headers: RequestHeaders): Promise<Readonly<Record<string, string>> | undefined>
+  /** Brings home what lies in channels, of MPP those that nobody has used for so long. @returns how many payers it came from. */
+  payOut(idleMs?: number): Promise<number>
   /** Waits until what is being collected is. */
   close(): Promise<void>
 }
@@ -80,9 +83,16 @@ export function createCashier(options: CashierOptions): Cashier {
       return serve(claimed, { ...order, tender, collector }, options)
     },
     collectOpen: collector.sweep,
-    async payOut() {
+    async tend(headers) {
+      for (const till of tills) {
+        const taken = await till.tend?.(headers)
+        if (taken !== undefined) return taken
+      }
+      return undefined
+    },
+    async payOut(idleMs = 0) {
       let payers = 0
-      for (const till of tills) payers += (await till.payOut?.()) ?? 0
+      for (const till of tills) payers += (await till.payOut?.(idleMs)) ?? 0
       return payers
     },
     close: collector.close,
@@ -96,8 +106,7 @@ type Serving = Order & { readonly tender: Tender; readonly collector: Collector 
 
 function quoteOf({ call, carried, digest, promisedUsd }: Order, { terms, context }: CashierOptions): Quote {
   // Asked in any case: what nobody can serve is refused, and not sold.
-  const priceUsd = priceOf(call, terms, context, promisedUsd)
-  return { digest, resource: carried.resource, model: call.read.model, priceUsd }
+  return { digest, resource: carried.resource, model: call.read.model, ...priceOf(call, terms, context, promisedUsd) }
 }
 
 /** Makes the one 402 that every till adds its own words to. */
@@ -181,36 +190,57 @@ async function serve(claimed: SaleClaimed, serving: Serving, options: CashierOpt
   return serveOnCredit(sale, serving, options, receipt)
 }
 
-/** Everything that fails before the first part leaves the payment as it was: it may be sent again, or expire. */
+/**
+ * Everything that fails before the first part leaves the payment as it was: it may be sent again, or expire. One that had to be
+ * collected before is its payer's credit.
+ */
 async function serveNew(sale: SaleRow, serving: Serving, options: CashierOptions): Promise<Completion> {
-  const { tender } = serving
+  const { tender, collector } = serving
+  const { sales } = options.context.ledger
   const giveUp = async (reason: string) => {
     const now = options.context.clock.now()
     await tender.cancel()
-    await options.context.ledger.sales.end(sale.id, { state: 'void', reason, now })
-    await options.context.ledger.sales.release(sale.id, undefined, now)
+    await sales.end(sale.id, { state: 'void', reason, now })
+    await sales.release(sale.id, undefined, now)
   }
+  let early: Early | undefined
+  let isDelivered = false
   try {
-    const verdict = await tender.verify()
-    if (!verdict.valid) {
-      // Nobody's payment: whoever sends junk leaves no trace in the books.
-      const refusal = await required(serving, verdict.reason, options, tender)
-      await options.context.ledger.sales.forget(sale.id)
-      throw refusal
-    }
+    await requireValid(sale, serving, options)
+    early = collectInTime(sale, tender, collector, options.context)
     const completion = await begin(sale, serving, options)
+    await early.stop()
+    const collecting = early.begun()
     // The answer to an earlier request of the same caller and key: he has paid for it already.
-    if (completion.head.replayed === true) {
+    if (completion.head.replayed === true && collecting === undefined) {
       await giveUp('replayed')
       return completion
     }
-    return await deliver(completion, delivering(sale, serving, options))
+    isDelivered = true
+    return await deliver(completion, { ...delivering(sale, serving, options), ...(collecting === undefined ? {} : { collecting }) })
   } catch (thrown) {
+    await early?.stop()
     const error = toRouteplaneError(thrown)
-    const now = await options.context.ledger.sales.get(sale.id)
+    if (early?.begun() !== undefined && !isDelivered) {
+      await sales.release(sale.id, undefined, options.context.clock.now())
+      throw amend(error, { hint: 'The payment is collected; the same request with the same payment is answered without another.' })
+    }
+    const now = await sales.get(sale.id)
     if (now?.state === 'claimed') await giveUp(error.code)
     throw error
   }
+}
+
+/** Nobody's payment: whoever sends junk leaves no trace in the books. */
+async function requireValid(sale: SaleRow, serving: Serving, options: CashierOptions): Promise<void> {
+  const verdict = await serving.tender.verify()
+  if (verdict.valid) return
+  const refusal =
+    verdict.isGone === true
+      ? new RouteplaneError('channel_closed', verdict.reason, { hint: 'Open another: the 402 of the request without a payment says how.' })
+      : await required(serving, verdict.reason, options, serving.tender)
+  await options.context.ledger.sales.forget(sale.id)
+  throw refusal
 }
 
 async function serveOnCredit(
@@ -239,12 +269,17 @@ function delivering(sale: SaleRow, serving: Serving, options: CashierOptions): D
     ledger: context.ledger,
     clock: context.clock,
     endLine: context.protocols.find(({ id }) => id === call.wire?.protocol)?.caller.endLine,
+    through: throughOf(serving, options),
     refusal: (reason) => required(serving, reason, options, tender),
   }
 }
 
-/** Seconds before a metered payment expires at which its answer is ended: it has to be collected yet. */
-const COLLECTING_SECONDS = 10
+/** A stream goes on at the pace of its payer's vouchers, where he pays so. */
+function throughOf(serving: Serving, options: CashierOptions): Through | undefined {
+  if (serving.tender.pace === undefined) return undefined
+  const { pace } = quoteOf(serving, options)
+  return pace === undefined ? undefined : serving.tender.pace(pace)
+}
 
 /** A caller who leaves before the first part ends the work; after it, {@link deliver} decides. */
 async function begin(sale: SaleRow, { call, tender, promisedUsd }: Serving, options: CashierOptions): Promise<Completion> {
@@ -262,14 +297,3 @@ async function begin(sale: SaleRow, { call, tender, promisedUsd }: Serving, opti
     call.signal.removeEventListener('abort', leave)
   }
 }
-
-/** What is delivered after a metered payment has expired could never be collected. */
-function endInTime(own: AbortController, { payment }: Tender, { clock }: GatewayContext): void {
-  const seconds = Number(payment.validBeforeSeconds) - Math.floor(clock.now() / 1000) - COLLECTING_SECONDS
-  if (seconds > MAX_ANSWER_SECONDS) return
-  const end = () => own.abort(new RouteplaneError('upstream_timeout', 'the payment is about to expire, so the answer ends here'))
-  AbortSignal.timeout(Math.max(0, seconds * 1_000)).addEventListener('abort', end, { once: true })
-}
-
-/** No answer takes longer; timers cannot wait for ever. */
-const MAX_ANSWER_SECONDS = 86_400

@@ -11,7 +11,7 @@ import { atMost, withMargin, type ChargeTerms } from './charge.ts'
 import { unknownSettlement, type Collector } from './collector.ts'
 import { drain, holdEnd, splitAt, splitPart } from './hold-end.ts'
 import { settlementOf, type Closer, type Knowledge, type Verdict } from './settlement-matrix.ts'
-import type { Settlement, Tender } from './till.ts'
+import type { Settlement, Tender, Through } from './till.ts'
 
 export type Delivering = {
   readonly sale: SaleRow
@@ -24,6 +24,10 @@ export type Delivering = {
   readonly endLine: RegExp | undefined
   /** What proves the payment that was collected for an answer that did not come; absent when nothing was collected yet. */
   readonly paidBefore?: Readonly<Record<string, string>>
+  /** The settlement of a payment that had to be collected before its answer began. */
+  readonly collecting?: Promise<Settlement>
+  /** Gives a stream of events on at the pace of its payment; absent where nothing has to keep step. */
+  readonly through: Through | undefined
   /** The error of a payment that moved nothing and never will. */
   refusal(reason: string): Promise<RouteplaneError>
 }
@@ -47,7 +51,8 @@ export async function deliver(completion: Completion, delivering: Delivering): P
     isLeft = true
     await rest.return?.()
   }
-  const sale = { id: delivering.sale.id, receipt: bill.receipt }
+  const { through } = delivering
+  const sale = { id: delivering.sale.id, receipt: bill.receipt, ...(through === undefined ? {} : { through }) }
   const { answer } = recorded
   const { paid } = bill
   if (answer.lane === 'translate') {
@@ -74,15 +79,15 @@ type Bill = {
 
 /** A quoted payment is due before the first part leaves, and is collected from then on. */
 async function openBill(completion: Completion, delivering: Delivering): Promise<Bill> {
-  const { sale, tender, collector, ledger, clock, paidBefore } = delivering
+  const { sale, tender, collector, ledger, clock, paidBefore, collecting } = delivering
   let receipt = paidBefore ?? {}
   let settlement: Settlement | undefined
   const collect = async (amount: Atomic) => {
-    settlement = await collector.collect(sale, tender, amount)
+    settlement = await (collecting ?? collector.collect(sale, tender, amount))
     if (settlement.state === 'settled') receipt = settlement.headers
   }
   const isBeside = paidBefore === undefined && tender.charging === 'quote'
-  if (isBeside) await collector.owe(sale, sale.amountOffered)
+  if (isBeside && collecting === undefined) await collector.owe(sale, sale.amountOffered)
   const beside = isBeside ? collect(sale.amountOffered) : undefined
   // Whoever waits for it hears of a failure; until then it is nobody's.
   beside?.catch(() => {})
@@ -93,14 +98,17 @@ async function openBill(completion: Completion, delivering: Delivering): Promise
       const summary = await completion.closed
       const usage = knowledgeOf(summary)
       const delivery = closedBy === 'end' ? 'all' : 'part'
+      // Its payer has promised less than it came to: he has not had the end, and does not get it for the same payment.
+      let isShort = false
       const verdict = settlementOf({ charging: tender.charging, delivery, closedBy, usage })
       if (beside !== undefined) await beside
       else if (paidBefore === undefined) {
         const amount = dueOf(verdict, summary, delivering)
         await collector.owe(sale, amount)
         await collect(amount)
+        isShort = settlement?.state === 'settled' && settlement.amount < amount
       }
-      await ledger.sales.release(sale.id, verdict.again === 'the same answer' ? kept : undefined, clock.now())
+      await ledger.sales.release(sale.id, verdict.again === 'the same answer' && !isShort ? kept : undefined, clock.now())
     },
     async paid() {
       if (settlement === undefined || settlement.state === 'settled') return

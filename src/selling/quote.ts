@@ -4,9 +4,12 @@ import { decide } from '../gateway/decide.ts'
 import type { GatewayCall } from '../gateway/call.ts'
 import type { GatewayContext } from '../gateway/context.ts'
 import { RouteplaneError } from '../errors.ts'
-import { minUsd, type Usd } from '../money.ts'
+import { addUsd, minUsd, times, type Usd } from '../money.ts'
+import { isEventStream } from '../protocol/event-stream.ts'
 import type { Extensions } from '../protocol/extensions.ts'
+import type { Endpoint } from '../registry/endpoint.ts'
 import { withMargin, withoutMargin, type ChargeTerms } from './charge.ts'
+import type { Pace, Quote } from './till.ts'
 
 /** Digest of what a payment is bound to: the route and every byte of the body. */
 export function digestOf({ wire, read, decode }: GatewayCall): string {
@@ -22,17 +25,30 @@ export function digestOf({ wire, read, decode }: GatewayCall): string {
  * @param promisedUsd - Asked instead, where the caller was promised a price; whoever would serve it is looked for all the same.
  * @throws RouteplaneError what {@link decide} throws: a request that nobody can serve is refused before it is charged for.
  */
-export function priceOf(call: GatewayCall, terms: ChargeTerms, context: GatewayContext, promisedUsd?: Usd): Usd {
+export function priceOf(call: GatewayCall, terms: ChargeTerms, context: GatewayContext, promisedUsd?: Usd): Pick<Quote, 'priceUsd' | 'pace'> {
   const { attempts, call: decided } = decide(purchase(call, terms, context.rules.perRequestUsd), context)
-  const fixed = terms.prices.get(call.read.model) ?? terms.prices.get(attempts[0]?.candidate.endpoint.modelId ?? '')
-  const bound = attempts[0]?.candidate.boundUsd
+  const [first] = attempts
+  const fixed = terms.prices.get(call.read.model) ?? terms.prices.get(first?.candidate.endpoint.modelId ?? '')
+  const bound = first?.candidate.boundUsd
   const price = promisedUsd ?? fixed ?? (bound === undefined ? undefined : withMargin(bound, terms))
   if (price === undefined) throw new RouteplaneError('no_eligible_endpoint', `nobody states a price for ${decided.read.model}`)
   const { maxCostUsd } = call.read.extensions
-  if (maxCostUsd === undefined || price <= maxCostUsd) return price
-  throw new RouteplaneError('price_above_cap', 'the price of this request is above its own max_cost_usd', {
-    hint: 'Set a smaller output limit, raise max_cost_usd, or pick a cheaper model.',
-  })
+  if (maxCostUsd !== undefined && price > maxCostUsd) {
+    throw new RouteplaneError('price_above_cap', 'the price of this request is above its own max_cost_usd', {
+      hint: 'Set a smaller output limit, raise max_cost_usd, or pick a cheaper model.',
+    })
+  }
+  const pace = fixed === undefined ? paceOf(call, first?.candidate.endpoint, terms) : undefined
+  return { priceUsd: price, ...(pace === undefined ? {} : { pace }) }
+}
+
+/** A guess, for what is charged in the end is what the answer came to: what is sent costs its tokens, and each event is one more. */
+function paceOf({ read, wire }: GatewayCall, endpoint: Endpoint | undefined, terms: ChargeTerms): Pace | undefined {
+  const tier = endpoint?.pricing?.tiers[0]
+  if (!read.needs.stream || wire === undefined || !isEventStream(wire.request)) return undefined
+  if (tier?.prompt === undefined || tier.completion === undefined) return undefined
+  const sent = times(tier.prompt, BigInt(read.needs.expectedInputTokens))
+  return { firstUsd: withMargin(addUsd(sent, tier.completion), terms), perEventUsd: withMargin(tier.completion, terms) }
 }
 
 /**

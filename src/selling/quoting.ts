@@ -39,7 +39,7 @@ export function createQuoting({ terms, context }: { readonly terms: ChargeTerms;
   return {
     async promise(call) {
       const now = clock.now()
-      const priceUsd = priceOf(call, terms, context)
+      const { priceUsd } = priceOf(call, terms, context)
       const { model, needs } = call.read
       const request = requestOf(call)
       const bounds = { maxInputTokens: needs.maxInputTokens, maxOutputTokens: needs.maxOutputTokens }

@@ -13,6 +13,15 @@ export type Quote = {
   readonly resource: string
   readonly model: string
   readonly priceUsd: Usd
+  /** Of an answer that is a stream of events. */
+  readonly pace?: Pace
+}
+
+/** How fast a stream uses up its price, as far as one can tell beforehand. */
+export type Pace = {
+  /** What it begins with: what was sent, and one token. */
+  readonly firstUsd: Usd
+  readonly perEventUsd: Usd
 }
 
 /** What a till adds to the one 402 that all of them share. */
@@ -49,8 +58,15 @@ export type Till = {
   revive(sale: SaleRow): Promise<Tender | undefined>
   /** What tells the client of a sale that was settled before; `undefined` for another till's. */
   receipt(sale: SaleRow): Readonly<Record<string, string>> | undefined
-  /** Brings home what has been earned and does not lie with the payee yet. @returns how many payers it came from. */
-  payOut?(): Promise<number>
+  /** Brings home what has been earned and does not lie with the payee yet, where nobody has bought for so many milliseconds. @returns how many payers it came from. */
+  payOut?(idleMs: number): Promise<number>
+  /**
+   * Takes what a payer sends beside his requests, such as a voucher for one that is being answered.
+   *
+   * @returns the headers that say so; `undefined` when there is nothing of the kind.
+   * @throws RouteplaneError `invalid_payment`, `payment_required`, `channel_closed`, `payment_in_progress`.
+   */
+  tend?(headers: RequestHeaders): Promise<Readonly<Record<string, string>> | undefined>
 }
 
 /** One payment as it was handed over. */
@@ -62,12 +78,19 @@ export type Tender = {
   /** Why the payment does not fit the quote; `undefined` when it does. Asked only of payments that are not in the ledger. */
   mismatch(quote: Quote): string | undefined
   /** @throws RouteplaneError `facilitator_unavailable` when nobody can tell. */
-  verify(): Promise<{ readonly valid: true } | { readonly valid: false; readonly reason: string }>
+  verify(): Promise<{ readonly valid: true } | Invalid>
+  /** Of a payment that is promised piece by piece: gives a stream of events on, with events for the payer between them. */
+  pace?(pace: Pace): Through
   /** Collects; never throws. The same payment may be collected again and again: it moves once. */
   collect(amount: Atomic): Promise<Settlement>
   /** Lets go of what `verify` has reserved, when nothing is to be collected. Never throws. */
   cancel(): Promise<void>
 }
+
+/** `isGone`: what it was to be taken out of is over, and the payer has to begin anew. */
+type Invalid = { readonly valid: false; readonly reason: string; readonly isGone?: boolean }
+
+export type Through = (events: AsyncIterable<string | Uint8Array>) => AsyncIterable<string | Uint8Array>
 
 /**
  * - `settled`: `headers` say so to the client.

@@ -23,7 +23,7 @@ import { protocols } from '../../src/protocol/index.ts'
 import { onTestFinished } from 'vitest'
 import { randomHex } from './chain.ts'
 import { startUpstream, type Script, type Upstream } from './upstream.ts'
-import { openEngine, writeWorld, type TestEngine, type World, type WorldOptions } from './engine.ts'
+import { openEngine, writeWorld, type TestEngine, type World, type WorldNetwork, type WorldOptions } from './engine.ts'
 
 export const OPERATOR_TOKEN = 'operator-token-of-at-least-32-characters'
 const FACILITATOR_KEY = 'TEST_FACILITATOR_KEY'
@@ -39,7 +39,7 @@ export type ShopOptions = WorldOptions & {
 }
 
 /** Writes the files of a gateway that sells, paid to an address of its own and settled by a key that has gas. */
-export async function writeShop(network: DemoNetwork, options: ShopOptions): Promise<ShopWorld> {
+export async function writeShop(network: WorldNetwork, options: ShopOptions): Promise<ShopWorld> {
   const key = randomHex(32)
   const payTo = privateKeyToAccount(randomHex(32)).address
   await network.anvil.rpc('anvil_setBalance', [privateKeyToAccount(key).address, MUCH_GAS])
@@ -55,7 +55,7 @@ export async function writeShop(network: DemoNetwork, options: ShopOptions): Pro
 
 /** A gateway that sells what a provider with a key serves: nothing but the caller's payment is on the chain. */
 export async function writeKeyedShop(
-  network: DemoNetwork,
+  network: WorldNetwork,
   script: Script,
   options: Partial<ShopOptions> = {},
 ): Promise<{ readonly upstream: Upstream; readonly world: ShopWorld }> {
@@ -94,7 +94,7 @@ export async function openShop(world: ShopWorld): Promise<Shop> {
 }
 
 /** A caller with money and no account with anybody. */
-export async function createBuyer(network: DemoNetwork, funds = 5_000_000n): Promise<PrivateKeyAccount> {
+export async function createBuyer(network: Pick<WorldNetwork, 'mint'>, funds = 5_000_000n): Promise<PrivateKeyAccount> {
   const account = privateKeyToAccount(randomHex(32))
   await network.mint(account.address, funds as Atomic)
   return account

@@ -62,6 +62,7 @@ export const saleSql = {
     "credential = CASE WHEN ? IN ('settled', 'refused') THEN NULL ELSE credential END, updated_at = ? WHERE id = ?",
   releaseSale: 'UPDATE sales SET busy = 0, status = ?, headers = ?, body = ?, updated_at = ? WHERE id = ?',
   openSales: "SELECT * FROM sales WHERE state IN ('due', 'unknown') ORDER BY +id",
+  channelsFrom: 'SELECT id, state FROM sale_channels WHERE id >= ? ORDER BY id',
   channelById: 'SELECT state FROM sale_channels WHERE id = ?',
   putChannel: 'INSERT OR REPLACE INTO sale_channels (id, state) VALUES (?, ?)',
   dropChannel: 'DELETE FROM sale_channels WHERE id = ?',
@@ -70,9 +71,6 @@ export const saleSql = {
     'UPDATE sales SET status = NULL, headers = NULL, body = NULL WHERE rowid IN ' +
     '(SELECT rowid FROM sales WHERE body IS NOT NULL AND updated_at <= ? ORDER BY updated_at LIMIT 16)',
 } as const
-
-/** Read only to claim what all of them owe. */
-const EVERY_CHANNEL = 'SELECT state FROM sale_channels ORDER BY id'
 
 export function createSaleStore(engine: Engine): SaleStore {
   const { connection, writer, read, processes } = engine
@@ -123,7 +121,12 @@ function createSaleChannels({ connection, writer, read }: Engine): SaleChannels 
   }
   return {
     get: (id) => read(() => textIn(id)),
-    list: () => read(() => connection.all(EVERY_CHANNEL).map((row) => textOf(row, 'state'))),
+    list: (prefix) =>
+      read(() => {
+        const rows = connection.all(saleSql.channelsFrom, [prefix])
+        const beyond = rows.findIndex((row) => !textOf(row, 'id').startsWith(prefix))
+        return rows.slice(0, beyond === -1 ? rows.length : beyond).map((row) => textOf(row, 'state'))
+      }),
     update: (id, change) =>
       writer.write(() => {
         const before = textIn(id)

@@ -1,14 +1,11 @@
 /** Challenges of the Machine Payments Protocol that bind themselves: the id is a code over their terms and their request. */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { chainIdOf, type AssetRow } from '../../chain/networks.ts'
+import { stableText } from '../../lib/stable-json.ts'
 import type { Atomic } from '../../money.ts'
-
-/** The method and the intent we take: an EIP-3009 authorization of exactly the amount asked. */
-export const METHOD = 'evm'
-export const INTENT = 'charge'
 
 /** The parameters that come back in a credential, as they were sent. */
 export type Echo = {
+  /** The most that is taken for the request, a code over the terms, and one over these and the request that is sold. */
   readonly id: string
   readonly realm: string
   readonly method: string
@@ -19,19 +16,24 @@ export type Echo = {
   readonly expires: string
 }
 
-export type Wanted = { readonly asset: AssetRow; readonly amount: Atomic; readonly payTo: `0x${string}` }
-
-/** Members in the order of their names, as RFC 8785 wants them: clients write the request anew, and it must come out the same. */
-function requestOf({ asset, amount, payTo }: Wanted): string {
-  const methodDetails = { chainId: chainIdOf(asset.network), credentialTypes: ['authorization'], decimals: asset.decimals }
-  const request = { amount: amount.toString(), currency: asset.address, methodDetails, recipient: payTo }
-  return Buffer.from(JSON.stringify(request)).toString('base64url')
+/** What one method asks for one request. */
+export type Wanted = {
+  /** As the protocol names it: `evm/charge`. */
+  readonly method: string
+  /** The members of its request. */
+  readonly request: Readonly<Record<string, unknown>>
+  /** The most that is taken, in base units; what is asked first may be less. */
+  readonly most: Atomic
 }
 
 /** @param digest - Of the request that is being sold: the payment buys this one and no other. */
-export function writeChallenge(key: Uint8Array, wanted: Wanted, realm: string, digest: string, expiresAt: number): Echo {
-  const terms = { realm, method: METHOD, intent: INTENT, request: requestOf(wanted), expires: new Date(expiresAt).toISOString() }
-  return { id: codeOf(key, terms, digest), ...terms }
+export function writeChallenge(key: Uint8Array, { method: name, request, most }: Wanted, realm: string, digest: string, expiresAt: number): Echo {
+  const [method = '', intent = ''] = name.split('/')
+  // Members in the order of their names, as RFC 8785 wants them: clients write the request anew, and it must come out the same.
+  const encoded = Buffer.from(stableText(request)).toString('base64url')
+  const terms = { realm, method, intent, request: encoded, expires: new Date(expiresAt).toISOString() }
+  const code = codeOf(key, most.toString(), terms)
+  return { id: `${most}.${code}.${boundTo(key, code, digest)}`, ...terms }
 }
 
 /** @see https://paymentauth.org (draft-httpauth-payment, section 5.1) */
@@ -41,17 +43,38 @@ export function challengeHeader(echo: Echo): string {
     .join(', ')}`
 }
 
-/** Says why a challenge that came back is not one of ours for this request; `undefined` when it is. */
-export function challengeFault(key: Uint8Array, { id, ...terms }: Echo, digest: string, now: number): string | undefined {
-  const expected = Buffer.from(codeOf(key, terms, digest))
-  const given = Buffer.from(id)
-  if (given.length !== expected.length || !timingSafeEqual(given, expected))
-    return 'the payment does not match a challenge for this request'
-  return Date.parse(terms.expires) < now ? 'the challenge has expired' : undefined
+/** The most that is taken on a challenge; whether it is one of ours is {@link challengeFault}'s to say. */
+export function mostOf({ id }: Echo): Atomic | undefined {
+  const digits = /^(\d{1,38})\./.exec(id)?.[1]
+  return digits === undefined ? undefined : (BigInt(digits) as Atomic)
 }
 
-function codeOf(key: Uint8Array, { realm, method, intent, request, expires }: Omit<Echo, 'id'>, digest: string): string {
+/** Says why a challenge that came back is not one of ours for this request; `undefined` when it is. */
+export function challengeFault(key: Uint8Array, echo: Echo, digest: string, now: number): string | undefined {
+  const [, , bound = ''] = echo.id.split('.')
+  if (!isOurs(key, echo) || !isEqual(bound, boundTo(key, echo.id.split('.')[1] ?? '', digest)))
+    return 'the payment does not match a challenge for this request'
+  return Date.parse(echo.expires) < now ? 'the challenge has expired' : undefined
+}
+
+/** Whether we have asked so at any time, for whichever request: enough for what only adds to a payment. */
+export function isOurs(key: Uint8Array, { id, ...terms }: Echo): boolean {
+  const [most = '', code = '', bound, ...more] = id.split('.')
+  return bound !== undefined && more.length === 0 && isEqual(code, codeOf(key, most, terms))
+}
+
+function isEqual(given: string, expected: string): boolean {
+  return given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected))
+}
+
+function codeOf(key: Uint8Array, most: string, { realm, method, intent, request, expires }: Omit<Echo, 'id'>): string {
   return createHmac('sha256', key)
-    .update(JSON.stringify([digest, realm, method, intent, request, expires]))
+    .update(JSON.stringify([most, realm, method, intent, request, expires]))
+    .digest('base64url')
+}
+
+function boundTo(key: Uint8Array, code: string, digest: string): string {
+  return createHmac('sha256', key)
+    .update(JSON.stringify([code, digest]))
     .digest('base64url')
 }

@@ -1,26 +1,15 @@
 /** Reads the credential of a request that pays over the Machine Payments Protocol; nothing of it is believed yet. */
 import { isRecord, tryParseJson } from '../../lib/json.ts'
-import type { Atomic } from '../../money.ts'
 import type { RequestHeaders } from '../till.ts'
-import { invalid, member, unfit } from '../x402/read.ts'
-import { INTENT, METHOD, type Echo } from './challenge.ts'
+import { invalid } from '../x402/read.ts'
+import type { Echo } from './challenge.ts'
 
 export type Presented = {
   /** As it came: all that is needed to read it again. */
   readonly header: string
   readonly challenge: Echo
-  readonly payload: Authorization
-}
-
-/** An EIP-3009 authorization, as the protocol's own words spell it. */
-export type Authorization = {
-  readonly from: `0x${string}`
-  readonly to: `0x${string}`
-  readonly value: Atomic
-  readonly validAfter: bigint
-  readonly validBefore: bigint
-  readonly nonce: `0x${string}`
-  readonly signature: `0x${string}`
+  /** What the method's client signed. */
+  readonly payload: Readonly<Record<string, unknown>>
 }
 
 const MAX_CHARACTERS = 8 * 1024
@@ -36,18 +25,14 @@ export function credentialIn(headers: RequestHeaders): string | undefined {
   return found[0]
 }
 
-/** @throws RouteplaneError `invalid_payment` when it cannot be read, `payment_required` when it is by a method that is not offered. */
+/** @throws RouteplaneError `invalid_payment` when it cannot be read. */
 export function readCredential(header: string): Presented {
   const encoded = header.length > MAX_CHARACTERS ? undefined : CREDENTIAL.exec(header)?.[1]
   const value = encoded === undefined ? undefined : tryParseJson(Buffer.from(encoded, 'base64url').toString('utf8'), MAX_DEPTH)
   if (!isRecord(value) || !isRecord(value['challenge']) || !isRecord(value['payload'])) {
     throw invalid('the Payment credential is not base64url of JSON with a challenge and a payload')
   }
-  const challenge = readEcho(value['challenge'])
-  if (challenge.method !== METHOD || challenge.intent !== INTENT || value['payload']['type'] !== 'authorization') {
-    throw unfit('the payment is by a method that is not offered here')
-  }
-  return { header, challenge, payload: readAuthorization(value['payload']) }
+  return { header, challenge: readEcho(value['challenge']), payload: value['payload'] }
 }
 
 function readEcho(from: Record<string, unknown>): Echo {
@@ -60,19 +45,7 @@ function readEcho(from: Record<string, unknown>): Echo {
   return { id, realm, method, intent, request: text('request'), expires: text('expires') }
 }
 
-function readAuthorization(payload: Record<string, unknown>): Authorization {
-  return {
-    from: member.address(payload, 'from') as `0x${string}`,
-    to: member.address(payload, 'to') as `0x${string}`,
-    value: member.integer(payload, 'value') as Atomic,
-    validAfter: member.integer(payload, 'validAfter'),
-    validBefore: member.integer(payload, 'validBefore'),
-    nonce: member.bytes32(payload, 'nonce') as `0x${string}`,
-    signature: member.hex(payload, 'signature') as `0x${string}`,
-  }
-}
-
-/** What a challenge of ours asks for; whether it is ours has been seen before anything of this is used. */
+/** What a challenge of ours asks for; whether it is ours has to be seen before anything of this is used. */
 export function wantedIn({ request }: Echo): { readonly amount: string; readonly currency: string; readonly chainId: number } | undefined {
   const value = tryParseJson(Buffer.from(request, 'base64url').toString('utf8'), MAX_DEPTH)
   if (!isRecord(value) || !isRecord(value['methodDetails'])) return undefined

@@ -50,7 +50,7 @@ type Channel = NonNullable<Awaited<ReturnType<ChannelStorage['get']>>>
 function storageOn(channels: SaleChannels): ChannelStorage {
   return {
     get: async (id) => read(await channels.get(id.toLowerCase())),
-    list: async () => (await channels.list()).flatMap((text) => read(text) ?? []),
+    list: async () => (await channels.list('0x')).flatMap((text) => read(text) ?? []),
     async updateChannel(id, update) {
       const { before, after } = await channels.update(id.toLowerCase(), (text) => {
         const current = read(text)

@@ -1,0 +1,199 @@
+/** The channels that payers have opened with us on Tempo, in our ledger: as the official server keeps them, and what each sale takes out. */
+import type { SaleChannels } from '../../../ledger/sale.ts'
+import { isRecord, parseJson } from '../../../lib/json.ts'
+import type { Atomic } from '../../../money.ts'
+
+/** What the official server writes of a channel, as far as we read it, with what our sales take out of it. Base units. */
+export type PaidChannel = {
+  readonly channelId: `0x${string}`
+  readonly chainId: number
+  readonly descriptor: { readonly payer: `0x${string}`; readonly token: `0x${string}` } & Readonly<Record<string, `0x${string}`>>
+  readonly escrowContract: `0x${string}`
+  readonly deposit: bigint
+  /** What answers came to, in all. */
+  readonly spent: bigint
+  readonly settledOnChain: bigint
+  readonly highestVoucherAmount: bigint
+  readonly highestVoucher: { readonly signature: `0x${string}` } | null
+  /** Unix seconds since which it is being closed; zero while it is not. */
+  readonly closeRequestedAt: bigint
+  readonly finalized: boolean
+  readonly units: number
+  /** Set by us while we end it: nothing more is sold out of it. */
+  readonly isEnding?: boolean
+  /** By the key of their payment; one that was charged stays for as long as somebody might charge it again. */
+  readonly sales?: Readonly<Record<string, SaleInChannel>>
+}
+
+type SaleInChannel = { readonly amount: bigint; readonly isCharged: boolean; readonly at: number }
+
+/** Milliseconds after which a sale that was charged cannot come again, and one that was only begun is nobody's any more. */
+const CHARGED_MS = 24 * 60 * 60 * 1_000
+const BEGUN_MS = 60 * 60 * 1_000
+
+export type PaidChannels = {
+  get(id: string): Promise<PaidChannel | undefined>
+  list(): Promise<readonly PaidChannel[]>
+  /**
+   * Sets aside so much of what the payer has promised for a sale; less or more than before for one that is known.
+   *
+   * @returns the channel as it was found, and what its vouchers lack; nothing is set aside then.
+   */
+  reserve(id: string, sale: string, amount: Atomic, now: number): Promise<{ readonly channel: PaidChannel; readonly missing: bigint }>
+  /** Charges a sale at most so much, once; what its vouchers do not cover is not charged. @returns what was charged, and the channel. */
+  charge(id: string, sale: string, amount: Atomic, now: number): Promise<{ readonly channel: PaidChannel; readonly charged: Atomic }>
+  /** Gives back what was set aside. */
+  release(id: string, sale: string): Promise<void>
+  /** Stops selling out of a channel that is to be ended; `false`, and nothing has changed, while a sale out of it is under way. */
+  end(id: string, now: number): Promise<boolean>
+  /** Says how that went. */
+  ended(id: string, isFinal: boolean): Promise<void>
+  /** Resolves when a channel has changed in this process, or else after a while: another process may have changed it. */
+  changed(id: string, signal: AbortSignal): Promise<void>
+  /** What the official server takes for a database. */
+  readonly store: object
+}
+
+const PREFIX = 'tempo:'
+/** How soon a voucher is seen that another process took. */
+const LOOK_MS = 100
+
+/** One for each ledger: whoever waits for a voucher is woken by who takes it. */
+export function openPaidChannels(channels: SaleChannels): PaidChannels {
+  const waiting = new Map<string, Set<() => void>>()
+  const idOf = (id: string) => PREFIX + id.toLowerCase()
+  const read = (text: string | undefined) => (text === undefined ? undefined : (restored(parseJson(text)) as PaidChannel))
+  const update = async (id: string, change: (channel: PaidChannel | undefined) => PaidChannel | undefined) => {
+    const { after } = await channels.update(idOf(id), (text) => {
+      const before = read(text)
+      const next = change(before)
+      return next === before ? text : next === undefined ? undefined : written(next)
+    })
+    for (const wake of waiting.get(idOf(id)) ?? []) wake()
+    return read(after)
+  }
+  const amend = async (id: string, now: number, change: (channel: PaidChannel, free: bigint) => PaidChannel) => {
+    let found: PaidChannel | undefined
+    const after = await update(id, (channel) => {
+      found = channel === undefined ? undefined : withoutOld(channel, now)
+      return found === undefined ? undefined : change(found, freeIn(found))
+    })
+    if (found === undefined || after === undefined) throw new Error(`there is no channel ${id}`)
+    return { before: found, after }
+  }
+  return {
+    get: async (id) => read(await channels.get(idOf(id))),
+    list: async () => (await channels.list(PREFIX)).flatMap((text) => read(text) ?? []),
+    async reserve(id, sale, amount, now) {
+      let missing = 0n
+      const { before } = await amend(id, now, (channel, free) => {
+        const own = channel.sales?.[sale]
+        if (own?.isCharged === true) return channel
+        const promised = isUsable(channel) ? free + (own?.amount ?? 0n) : 0n
+        if (promised < amount) missing = amount - promised
+        return missing > 0n ? channel : withSale(channel, sale, { amount, isCharged: false, at: now })
+      })
+      return { channel: before, missing }
+    },
+    async charge(id, sale, amount, now) {
+      let charged = 0n
+      const { after } = await amend(id, now, (channel, free) => {
+        const own = channel.sales?.[sale]
+        const most = free + (own?.amount ?? 0n)
+        charged = own?.isCharged === true ? own.amount : amount < most ? amount : most
+        if (own?.isCharged === true) return channel
+        const spent = { spent: channel.spent + charged, units: channel.units + 1 }
+        return withSale({ ...channel, ...spent }, sale, { amount: charged, isCharged: true, at: now })
+      })
+      return { channel: after, charged: charged as Atomic }
+    },
+    async release(id, sale) {
+      await update(id, (channel) => {
+        if (channel?.sales?.[sale]?.isCharged !== false) return channel
+        const { [sale]: _released, ...sales } = channel.sales
+        return { ...channel, sales }
+      })
+    },
+    async end(id, now) {
+      const { after } = await amend(id, now, (channel) =>
+        Object.values(channel.sales ?? {}).some(({ isCharged }) => !isCharged) ? channel : { ...channel, isEnding: true },
+      )
+      return after.isEnding === true
+    },
+    async ended(id, isFinal) {
+      await update(id, (channel) => (channel === undefined ? undefined : { ...channel, isEnding: false, finalized: channel.finalized || isFinal }))
+    },
+    changed(id, signal) {
+      return new Promise((resolve) => {
+        const waiters = waiting.get(idOf(id)) ?? new Set()
+        const wake = () => {
+          clearTimeout(timer)
+          waiters.delete(wake)
+          if (waiters.size === 0) waiting.delete(idOf(id))
+          signal.removeEventListener('abort', wake)
+          resolve()
+        }
+        const timer = setTimeout(wake, LOOK_MS)
+        waiting.set(idOf(id), waiters.add(wake))
+        signal.addEventListener('abort', wake, { once: true })
+        if (signal.aborted) wake()
+      })
+    },
+    store: storeOn(channels, idOf, update as StoreUpdate, read),
+  }
+}
+
+/** JSON has no whole numbers of any size, and these are money. */
+function written(value: unknown): string {
+  return JSON.stringify(value, (_name, member: unknown) => (typeof member === 'bigint' ? { [WHOLE]: member.toString() } : member))
+}
+
+function restored(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(restored)
+  if (!isRecord(value)) return value
+  const whole = value[WHOLE]
+  if (typeof whole === 'string') return BigInt(whole)
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, restored(member)]))
+}
+
+const WHOLE = '$integer'
+
+/** What the payer has promised beyond what was charged and what running sales have set aside. */
+function freeIn({ highestVoucherAmount, spent, sales = {} }: PaidChannel): bigint {
+  const begun = Object.values(sales).reduce((sum, { amount, isCharged }) => (isCharged ? sum : sum + amount), 0n)
+  return highestVoucherAmount - spent - begun
+}
+
+export function isUsable({ finalized, closeRequestedAt, isEnding }: PaidChannel): boolean {
+  return !finalized && closeRequestedAt === 0n && isEnding !== true
+}
+
+function withSale(channel: PaidChannel, id: string, sale: SaleInChannel): PaidChannel {
+  return { ...channel, sales: { ...channel.sales, [id]: sale } }
+}
+
+function withoutOld(channel: PaidChannel, now: number): PaidChannel {
+  const kept = Object.entries(channel.sales ?? {}).filter(([, { isCharged, at }]) => now - at < (isCharged ? CHARGED_MS : BEGUN_MS))
+  return { ...channel, sales: Object.fromEntries(kept) }
+}
+
+type StoreUpdate = (id: string, change: (channel: unknown) => unknown) => Promise<unknown>
+type Change = { readonly op: 'noop' | 'set' | 'delete'; readonly value?: unknown; readonly result: unknown }
+
+/** @see mppx 0.11.0, `Store.AtomicStore` */
+function storeOn(channels: SaleChannels, idOf: (id: string) => string, update: StoreUpdate, read: (text: string | undefined) => unknown): object {
+  return {
+    get: async (key: string) => read(await channels.get(idOf(key))) ?? null,
+    put: async (key: string, value: unknown) => void (await update(key, () => value)),
+    delete: async (key: string) => void (await update(key, () => undefined)),
+    async update(key: string, change: (current: unknown) => Change) {
+      let result: unknown
+      await update(key, (current) => {
+        const wanted = change(current ?? null)
+        result = wanted.result
+        return wanted.op === 'noop' ? current : wanted.op === 'delete' ? undefined : wanted.value
+      })
+      return result
+    },
+  }
+}
