@@ -13,15 +13,23 @@ const head = `# What a paid call costs
 With \`charge:\` in the config, a caller without a key pays per call. He is asked with one 402, before any provider is; the price is
 the most that the request can cost, plus the margin, or the model's own price. What is then taken depends on how the answer ends.
 
-- **Whole or nothing** (\`exact\`, and \`evm/charge\` of MPP): the quote is collected beside the answer, from its first part on; only the end waits for it.
-- **Metered** (channels, \`upto\`): what was delivered is collected at the end, never more than the quote.
+- **Whole or nothing** (\`exact\`, and \`evm/charge\` and \`tempo/charge\` of MPP): the quote is collected beside the answer, from its first part on; only the end waits for it.
+- **Metered** (channels, \`upto\`, \`tempo/session\`): what was delivered is collected at the end, never more than the quote.
+
+A session's first voucher covers what the request begins with: all of it, or of a stream what was sent and one token. A stream then
+asks for the next voucher between two events (\`payment-need-voucher\`) and goes on when it has come; without it the answer ends, and
+what was promised until then is taken. Vouchers, deposits and the end of the channel are POSTed to the same URL without a body. A
+channel that nobody has used for ten minutes is ended for what was charged, by the key that \`charge.facilitator\` names; the rest
+goes back to its payer.
 
 "Again" is what the same request with the same payment gets: it is never charged twice. While the first is being answered, every
 copy gets 409 with \`retry-after\`. An answer is kept for a day, up to 1 MiB, and outlives the process. A payment whose settlement is
 not known yet is answered with 503 and no new challenge.
 
 A payment that was collected and whose answer broke off stays in the books as its payer's credit: the same request with the same
-payment is answered again, three times at most, by whichever provider can, and nothing more is charged.
+payment is answered again, three times at most, by whichever provider can, and nothing more is charged. So does one that would have
+expired before its answer began, as those of Tempo do after half a minute: it is collected ten seconds before its end, and if the
+provider fails then, the same payment is good for another try.
 `
 
 const titles: Readonly<Record<Charging, string>> = { quote: 'Whole or nothing', usage: 'Metered' }

@@ -38,6 +38,8 @@ import { openChains, openWallet, walletAsset, walletNetworks } from './wallet/op
 
 export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
+export { directions, listEntries } from './composition/both-directions.ts'
+export type { Direction, MoneyEntry } from './composition/both-directions.ts'
 export { decisionCard } from './gateway/decision-card.ts'
 export type { DecisionCard } from './gateway/decision-card.ts'
 export type { Holding } from './composition/holdings.ts'

@@ -10,6 +10,7 @@ export function receiptCard(receipt: Receipt): Readonly<Record<string, unknown>>
   return {
     id: receipt.id,
     object: 'receipt',
+    direction: 'out',
     request_id: receipt.requestId,
     provider: receipt.provider,
     model: receipt.model,

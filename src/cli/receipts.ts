@@ -2,13 +2,14 @@
 import { RouteplaneError } from '../errors.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import { receiptStatus } from '../ledger/rules.ts'
-import type { ReceiptView } from '../routeplane.ts'
+import { directions, listEntries, type Direction, type MoneyEntry, type ReceiptView } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
 import { csv } from './csv.ts'
 import { exitCodes } from './exit-code.ts'
 import { usage, type Invocation } from './invocation.ts'
 import { fields, money, table } from './output.ts'
 import { receiptColumns, receiptValue } from './receipt-columns.ts'
+import { saleValue } from './sales.ts'
 import { withEngine } from './session.ts'
 
 const PAGE = 200
@@ -19,17 +20,28 @@ export const receiptsList: Command = {
   aliases: ['receipts'],
   summary: 'List payments, newest first.',
   options: {
+    direction: { type: 'string', value: '<in|out|all>', summary: 'Paid to providers (out, the default), by callers (in), or both.' },
     limit: { type: 'string', value: '<count>', summary: 'How many; 20 unless said otherwise.' },
     request: { type: 'string', value: '<id>', summary: 'Only those of this request.' },
   },
   async run(invocation, context) {
     const limit = limitOf(invocation)
     const requestId = invocation.text('request')
-    const rows = await withEngine(invocation, context, async ({ receipts }) =>
-      receipts.list({ limit, ...(requestId === undefined ? {} : { requestId }) }),
-    )
-    return { text: rows.length === 0 ? 'Nothing has been paid yet.' : listText(rows), value: { receipts: rows.map(receiptValue) } }
+    const direction = directionOf(invocation)
+    const filter = { direction, limit, ...(requestId === undefined ? {} : { requestId }) }
+    const rows = await withEngine(invocation, context, async (views) => listEntries(views, filter))
+    const value = { receipts: rows.map((row) => (row.direction === 'in' ? saleValue(row.sold) : receiptValue(row.receipt))) }
+    return { text: rows.length === 0 ? NOTHING[direction] : listText(rows), value }
   },
+}
+
+const NOTHING = { in: 'Nothing has been sold yet.', out: 'Nothing has been paid yet.', all: 'Nothing has been paid or sold yet.' }
+
+function directionOf(invocation: Invocation): Direction {
+  const text = invocation.text('direction') ?? 'out'
+  const direction = directions.find((each) => each === text)
+  if (direction !== undefined) return direction
+  throw usage(receiptsList, 'bad_value', `--direction is one of ${directions.join(', ')}`)
 }
 
 export const receiptsShow: Command = {
@@ -100,18 +112,21 @@ function noReceipt(id: string): never {
   })
 }
 
-function listText(rows: readonly AttemptRow[]): string {
+function listText(rows: readonly MoneyEntry[]): string {
+  const isMixed = rows.some(({ direction }) => direction === 'in')
   return table(
-    ['receipt', 'time (UTC)', 'status', 'amount', 'network', 'provider', 'model'],
-    rows.map((row) => [
-      row.id,
-      new Date(row.createdAt).toISOString().slice(0, 19).replace('T', ' '),
-      receiptStatus(row),
-      amountText(row),
-      row.payment?.network ?? '',
-      row.provider,
-      row.model,
-    ]),
+    ['receipt', 'time (UTC)', ...(isMixed ? ['way'] : []), 'status', 'amount', 'network', isMixed ? 'with' : 'provider', 'model'],
+    rows.map((row) => {
+      const time = new Date(row.at).toISOString().slice(0, 19).replace('T', ' ')
+      if (row.direction === 'in') {
+        const { sale } = row.sold
+        return [sale.id, time, 'in', sale.state, money(sale.settledUsd), sale.network, sale.payer, sale.model]
+      }
+      const { receipt } = row
+      const network = receipt.payment?.network ?? ''
+      const way = isMixed ? ['out'] : []
+      return [receipt.id, time, ...way, receiptStatus(receipt), amountText(receipt), network, receipt.provider, receipt.model]
+    }),
   )
 }
 

@@ -75,7 +75,8 @@ function marginText(row: SoldRequest): string {
   return margin === undefined ? 'unknown' : `${margin.isLoss ? '-' : ''}${money(margin.usd)}`
 }
 
-function saleValue(row: SoldRequest): Readonly<Record<string, string | null>> {
+/** One sale as flat text, with what it cost us. */
+export function saleValue(row: SoldRequest): Readonly<Record<string, string | null>> {
   const { sale, spentUsd } = row
   const margin = marginOf(row)
   return {

@@ -7,7 +7,7 @@ import { addUsd, type Usd } from '../money.ts'
 export type SoldRequest = { readonly sale: SaleRow; readonly spentUsd: Usd | undefined }
 
 export type SalesView = {
-  list(filter: Pick<SaleFilter, 'limit' | 'before'>): Promise<readonly SoldRequest[]>
+  list(filter: Pick<SaleFilter, 'limit' | 'before' | 'requestId'>): Promise<readonly SoldRequest[]>
   get(id: string): Promise<SoldRequest | undefined>
 }
 

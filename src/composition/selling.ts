@@ -60,7 +60,9 @@ export function openSelling({ config, context, wallet, chainOf, complete }: Sell
   void collect()
   const sweep = setInterval(() => void collect(), SWEEP_MS).unref()
   const bringHome = () =>
-    cashier.payOut(PAY_OUT_MS).catch((error: unknown) => log.warn('channels cannot be claimed now', { code: toRouteplaneError(error).code }))
+    cashier
+      .payOut(PAY_OUT_MS)
+      .catch((error: unknown) => log.warn('channels cannot be claimed now', { code: toRouteplaneError(error).code }))
   const payOut = setInterval(() => void bringHome(), PAY_OUT_MS).unref()
   return {
     cashier,
@@ -97,7 +99,9 @@ function termsOf(charge: ChargeConfig, config: Config, wallet: Wallet | undefine
 function tempoClients({ facilitator: { key } }: ChargeConfig, config: Config): MppDesk['clientOf'] {
   const clients = new Map<string, () => ReturnType<MppDesk['clientOf']>>()
   return (network) => {
-    const known = clients.get(network) ?? once(async () => (await import('../selling/mpp/tempo/client.ts')).openTempoClient(network, nodeOf(network, config), key))
+    const known =
+      clients.get(network) ??
+      once(async () => (await import('../selling/mpp/tempo/client.ts')).openTempoClient(network, nodeOf(network, config), key))
     clients.set(network, known)
     return known()
   }

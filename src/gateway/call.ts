@@ -70,7 +70,7 @@ export type SoldAs = {
   /** Headers that prove the payment to its client; empty until it is collected. */
   receipt(): Readonly<Record<string, string>>
   /** What a stream of events has to be given out through, when it is paid for while it comes. */
-  through?(events: AsyncIterable<string | Uint8Array>): AsyncIterable<string | Uint8Array>
+  through?(events: AsyncIterable<string | Uint8Array>, left: AbortSignal): AsyncIterable<string | Uint8Array>
 }
 
 /** Known before the first byte. */

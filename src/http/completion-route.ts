@@ -186,7 +186,7 @@ function answer(exchange: Exchange, asked: Asked, completion: Completion): Promi
 }
 
 /** The upstream's own bytes: a whole body in one write, or each read of the stream as it comes. */
-async function answerNative({ writer, wire }: Asked, completion: Completion, native: NativeAnswer): Promise<void> {
+async function answerNative({ call, writer, wire }: Asked, completion: Completion, native: NativeAnswer): Promise<void> {
   const headers = completionHeaders(completion.head, completion.sale)
   const contentType = headerOf(native.headers, 'content-type')
   if (native.body instanceof Uint8Array) {
@@ -201,7 +201,7 @@ async function answerNative({ writer, wire }: Asked, completion: Completion, nat
   const isEvents = isEventStream(wire)
   const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
   writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, isEvents && type.startsWith('text/event-stream'))
-  await pipe(isEvents ? paidEvents(native.body, completion.sale) : native.body, writer)
+  await pipe(isEvents ? paidEvents(native.body, completion.sale, call) : native.body, writer)
 }
 
 async function answerTranslated(
@@ -226,7 +226,7 @@ async function answerTranslated(
       events,
     )
     const written = protocol.caller.encodeStream(parts, context)
-    return pipe(events ? paidEvents(withVerdict(written, violatesSchema), sale) : written, asked.writer)
+    return pipe(events ? paidEvents(withVerdict(written, violatesSchema), sale, asked.call) : written, asked.writer)
   }
   const body = Buffer.from(jsonText(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
   const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
@@ -244,8 +244,12 @@ async function* withVerdict(events: AsyncIterable<string>, violatesSchema: (() =
 }
 
 /** A stream's headers leave before it is paid, so what proves the payment follows in a comment. */
-async function* paidEvents(events: AsyncIterable<string | Uint8Array>, sale: SoldAs | undefined): AsyncGenerator<string | Uint8Array> {
-  yield* sale?.through?.(events) ?? events
+async function* paidEvents(
+  events: AsyncIterable<string | Uint8Array>,
+  sale: SoldAs | undefined,
+  { signal }: GatewayCall,
+): AsyncGenerator<string | Uint8Array> {
+  yield* sale?.through?.(events, signal) ?? events
   for (const [name, value] of Object.entries(sale?.receipt() ?? {})) yield `: ${name} ${value}\n\n`
 }
 

@@ -3,7 +3,7 @@ import type { Context, Hono } from 'hono'
 import type { HttpBindings } from '@hono/node-server'
 import { RouteplaneError } from '../errors.ts'
 import { formatUsd } from '../money.ts'
-import type { Routeplane, Status } from '../routeplane.ts'
+import { directions, listEntries, type Direction, type MoneyEntry, type Routeplane, type Status } from '../routeplane.ts'
 import { jsonText } from './error-response.ts'
 import { anthropicModelCard, endpointsCard, modelCard, modelDetail } from '../card/model-card.ts'
 import { saleCard } from '../card/sale-card.ts'
@@ -87,23 +87,42 @@ async function showModel({ cashier, catalog, providers, ready }: Reads, context:
 const MAX_PAGE = 200
 const DEFAULT_PAGE = 50
 
-/** Newest first; `before` takes the last id of the page before. */
-async function listReceipts({ receipts }: Reads, context: Context<AppEnv>): Promise<unknown> {
-  const { limit = String(DEFAULT_PAGE), before, request_id: requestId } = context.req.query()
+/** Newest first; `before` takes the last id of the page before, which names one of each direction where both are listed. */
+async function listReceipts(reads: Reads, context: Context<AppEnv>): Promise<unknown> {
+  const { limit = String(DEFAULT_PAGE), before, request_id: requestId, direction: named = 'out' } = context.req.query()
   if (!/^[1-9]\d{0,2}$/.test(limit) || Number(limit) > MAX_PAGE) {
     throw new RouteplaneError('invalid_request', `limit must be a whole number from 1 to ${MAX_PAGE}`)
   }
-  for (const id of [before, requestId]) {
-    if (id !== undefined && !ID.test(id)) throw new RouteplaneError('invalid_request', 'before and request_id must be ids')
-  }
+  const direction = directions.find((each) => each === named)
+  if (direction === undefined) throw new RouteplaneError('invalid_request', `direction is one of ${directions.join(', ')}`)
+  if (requestId !== undefined && !ID.test(requestId)) throw new RouteplaneError('invalid_request', 'request_id must be an id')
+  const from = before === undefined ? {} : lastShown(before, direction)
   const wanted = Number(limit)
-  const rows = await receipts.list({
-    limit: wanted + 1,
-    ...(before === undefined ? {} : { before }),
-    ...(requestId === undefined ? {} : { requestId }),
-  })
+  const asked = { direction, limit: wanted + 1, before: from, ...(requestId === undefined ? {} : { requestId }) }
+  const rows = await listEntries(reads, asked)
   const page = rows.slice(0, wanted)
-  return { object: 'list', data: page.map(receiptCard), has_more: rows.length > wanted, last_id: page.at(-1)?.id }
+  return { object: 'list', data: page.map(entryCard), has_more: rows.length > wanted, last_id: lastIdOf(page, from, direction) }
+}
+
+function entryCard(entry: MoneyEntry): unknown {
+  return entry.direction === 'in' ? saleCard(entry.sold) : receiptCard(entry.receipt)
+}
+
+type Shown = { readonly in?: string; readonly out?: string }
+
+function lastShown(before: string, direction: Direction): Shown {
+  const [out = '', earned = '', ...more] = direction === 'all' ? before.split('-') : direction === 'in' ? ['', before] : [before]
+  const ids = [out, earned].filter((id) => id !== '')
+  if (ids.length === 0 || more.length > 0 || !ids.every((id) => ID.test(id)))
+    throw new RouteplaneError('invalid_request', 'before must be the last_id of a page')
+  return { ...(out === '' ? {} : { out }), ...(earned === '' ? {} : { in: earned }) }
+}
+
+function lastIdOf(page: readonly MoneyEntry[], from: Shown, direction: Direction): string | undefined {
+  if (page.length === 0) return undefined
+  const out = page.findLast((entry) => entry.direction === 'out')?.receipt.id ?? from.out ?? ''
+  const earned = page.findLast((entry) => entry.direction === 'in')?.sold.sale.id ?? from.in ?? ''
+  return direction === 'all' ? `${out}-${earned}` : direction === 'in' ? earned : out
 }
 
 /** The form of our own ids; anything else cannot name a receipt and is never handed to the store. */

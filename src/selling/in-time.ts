@@ -21,7 +21,12 @@ const MAX_ANSWER_SECONDS = 86_400
  * Collects a payment before its answer begins, when it would not live to see it: what then fails is its payer's credit. Metered
  * ones are not collected before anybody knows what they come to.
  */
-export function collectInTime(sale: SaleRow, tender: Tender, collector: Collector, { clock, log }: Pick<GatewayContext, 'clock' | 'log'>): Early {
+export function collectInTime(
+  sale: SaleRow,
+  tender: Tender,
+  collector: Collector,
+  { clock, log }: Pick<GatewayContext, 'clock' | 'log'>,
+): Early {
   const seconds = Number(tender.payment.validBeforeSeconds) - Math.floor(clock.now() / 1_000) - COLLECTING_SECONDS
   if (tender.charging === 'usage' || seconds > MAX_ANSWER_SECONDS) return { begun: () => undefined, stop: () => Promise.resolve() }
   let beginning: Promise<void> | undefined
@@ -33,7 +38,9 @@ export function collectInTime(sale: SaleRow, tender: Tender, collector: Collecto
   }
   const timer = setTimeout(
     () => {
-      beginning = begin().catch((error: unknown) => log.warn('a payment could not be collected in time', { sale: sale.id, cause: String(error) }))
+      beginning = begin().catch((error: unknown) =>
+        log.warn('a payment could not be collected in time', { sale: sale.id, cause: String(error) }),
+      )
     },
     Math.max(0, seconds * 1_000),
   ).unref()

@@ -25,7 +25,12 @@ export function digestOf({ wire, read, decode }: GatewayCall): string {
  * @param promisedUsd - Asked instead, where the caller was promised a price; whoever would serve it is looked for all the same.
  * @throws RouteplaneError what {@link decide} throws: a request that nobody can serve is refused before it is charged for.
  */
-export function priceOf(call: GatewayCall, terms: ChargeTerms, context: GatewayContext, promisedUsd?: Usd): Pick<Quote, 'priceUsd' | 'pace'> {
+export function priceOf(
+  call: GatewayCall,
+  terms: ChargeTerms,
+  context: GatewayContext,
+  promisedUsd?: Usd,
+): Pick<Quote, 'priceUsd' | 'pace'> {
   const { attempts, call: decided } = decide(purchase(call, terms, context.rules.perRequestUsd), context)
   const [first] = attempts
   const fixed = terms.prices.get(call.read.model) ?? terms.prices.get(first?.candidate.endpoint.modelId ?? '')

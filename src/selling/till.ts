@@ -90,7 +90,8 @@ export type Tender = {
 /** `isGone`: what it was to be taken out of is over, and the payer has to begin anew. */
 type Invalid = { readonly valid: false; readonly reason: string; readonly isGone?: boolean }
 
-export type Through = (events: AsyncIterable<string | Uint8Array>) => AsyncIterable<string | Uint8Array>
+/** Ends when the signal says that its reader has left. */
+export type Through = (events: AsyncIterable<string | Uint8Array>, signal: AbortSignal) => AsyncIterable<string | Uint8Array>
 
 /**
  * - `settled`: `headers` say so to the client.

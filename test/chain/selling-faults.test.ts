@@ -1,6 +1,7 @@
 /** What goes wrong between a caller who pays, the gateway, its facilitator and its provider: nobody pays twice, nobody eats free. */
 import { encodePaymentSignatureHeader } from '@x402/core/http'
 import type { PaymentPayload } from '@x402/core/types'
+import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { useDemoNetwork } from '../support/chain.ts'
 import type { Script, Step } from '../support/upstream.ts'
@@ -12,6 +13,7 @@ import {
   salesOf,
   signFor,
   startFacilitator,
+  untilAnswered,
   writeKeyedShop,
   type ShopOptions,
   type ShopWorld,
@@ -88,6 +90,29 @@ describe('a payment', () => {
     expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled'])
   })
 
+  it('that would not live to see its answer is collected before, and is a credit when the provider fails then', async () => {
+    const { upstream, world } = await writeKeyed(async (_request, count) => {
+      if (count > 0) return whole
+      while ((await transfers(world)) === 0n) await new Promise((resolve) => setTimeout(resolve, 50))
+      return { status: 500, json: { error: { message: 'no' } } }
+    })
+    const { url } = await openShop(world)
+    const buyer = await createBuyer(current())
+    const { required } = await signFor(buyer, url, chatWire)
+    const accepted = required.accepts.find(({ scheme }) => scheme === 'exact')
+    if (accepted === undefined) throw new Error('exact is not offered')
+    const { payload } = await new ExactEvmScheme(buyer).createPaymentPayload(2, { ...accepted, maxTimeoutSeconds: 13 })
+    const signed = encodePaymentSignatureHeader({ x402Version: 2, resource: required.resource, accepted, payload })
+    const headers = { 'payment-signature': signed }
+    const first = await order(fetch, url, chatWire, { headers })
+    expect([first.status, first.text.includes('answered without another')]).toEqual([502, true])
+    const paid = await transfers(world)
+    const second = await untilAnswered(() => order(fetch, url, chatWire, { headers }))
+    expect([second.status, chatWire.textOf(second.text), second.receipt?.success]).toEqual([200, 'well', true])
+    expect([paid > 0n, await transfers(world), upstream.requests.length]).toEqual([true, paid, 2])
+    expect((await salesOf(world)).map(({ state, tries }) => [state, tries])).toEqual([['settled', 2]])
+  })
+
   it('is owed another try when the provider breaks off', async () => {
     const broken: readonly Step[] = [chunk('we'), 'cut']
     const { upstream, world } = await writeKeyed((_request, count) => ({ stream: count === 0 ? broken : [chunk('well'), finish] }))
@@ -151,14 +176,6 @@ describe('a stream', () => {
     expect((await salesOf(world)).map(({ state, amountSettled }) => [state, amountSettled])).toEqual([['settled', await transfers(world)]])
   })
 })
-
-async function untilAnswered<T extends { readonly status: number }>(ask: () => Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    const answer = await ask()
-    if (answer.status !== 409 || tries > 100) return answer
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
 
 describe('a facilitator', () => {
   it('that nobody reaches sells nothing and gives nothing away', async () => {

@@ -40,7 +40,8 @@ type Quote = {
   readonly offers: readonly { readonly protocol: string; readonly scheme: string; readonly amount: string; readonly charged: string }[]
 }
 
-const writeShop = (options: Partial<ShopOptions> = {}) => writeKeyedShop(current(), whole, { charge: ['margin: "0.5"'], ...options })
+const writeShop = (options: Partial<ShopOptions> = {}) =>
+  writeKeyedShop(current(), whole, { charge: ['networks: ["eip155:84532"]', 'margin: "0.5"'], ...options })
 
 async function quoteOf(url: string, wire: Wire, text = 'how are you?'): Promise<Quote> {
   const body = { model: 'demo/echo', ...wire.body(false, text) }
@@ -132,7 +133,7 @@ it.each([
 })
 
 it('agrees with the prices of the list and with the discovery pages', async () => {
-  const { world } = await writeShop({ charge: ['margin: "0.5"', 'prices: { demo/other: "0.03" }'] })
+  const { world } = await writeShop({ charge: ['networks: ["eip155:84532"]', 'margin: "0.5"', 'prices: { demo/other: "0.03" }'] })
   const { url } = await openShop(world)
   const { data } = (await (await fetch(`${url}/v1/models`)).json()) as { data: readonly Record<string, unknown>[] }
   expect(data[0]).toMatchObject({ pricing: { completion: '0.00005' }, sale_pricing: { prompt: '0.000015', completion: '0.000075' } })

@@ -239,3 +239,12 @@ export async function salesOf({ ledgerPath }: ShopWorld): Promise<readonly SaleR
     await ledger.close()
   }
 }
+
+/** Asks again while the request is being answered. */
+export async function untilAnswered<T extends { readonly status: number }>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    const answer = await ask()
+    if (answer.status !== 409 || tries > 100) return answer
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}

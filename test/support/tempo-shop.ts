@@ -65,7 +65,11 @@ async function startReserveNode({ anvil }: TempoNetwork): Promise<{ readonly url
 function withRoom(text: string): string {
   const answer = JSON.parse(text) as { result?: { tx?: { gas?: string } } }
   const { tx } = answer.result ?? {}
-  return JSON.stringify(tx?.gas === undefined ? answer : { ...answer, result: { ...answer.result, tx: { ...tx, gas: `0x${(BigInt(tx.gas) * 3n).toString(16)}` } } })
+  return JSON.stringify(
+    tx?.gas === undefined
+      ? answer
+      : { ...answer, result: { ...answer.result, tx: { ...tx, gas: `0x${(BigInt(tx.gas) * 3n).toString(16)}` } } },
+  )
 }
 
 /** Sells what a provider with a key serves, for dollars of Tempo; the key that ends channels can pay for it. */
@@ -84,8 +88,10 @@ export async function createTempoBuyer(network: TempoNetwork): Promise<PrivateKe
   return buyer
 }
 
-const clientOf = ({ rpcUrl }: TempoNetwork, account: PrivateKeyAccount) => () =>
-  createClient({ account, chain: tempoModerato, transport: http(rpcUrl), pollingInterval: 25 })
+const clientOf =
+  ({ rpcUrl }: TempoNetwork, account: PrivateKeyAccount) =>
+  () =>
+    createClient({ account, chain: tempoModerato, transport: http(rpcUrl), pollingInterval: 25 })
 
 /** The official client, which pays for each request by itself. */
 export function chargeClient(network: TempoNetwork, account: PrivateKeyAccount) {

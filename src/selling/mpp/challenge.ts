@@ -27,7 +27,13 @@ export type Wanted = {
 }
 
 /** @param digest - Of the request that is being sold: the payment buys this one and no other. */
-export function writeChallenge(key: Uint8Array, { method: name, request, most }: Wanted, realm: string, digest: string, expiresAt: number): Echo {
+export function writeChallenge(
+  key: Uint8Array,
+  { method: name, request, most }: Wanted,
+  realm: string,
+  digest: string,
+  expiresAt: number,
+): Echo {
   const [method = '', intent = ''] = name.split('/')
   // Members in the order of their names, as RFC 8785 wants them: clients write the request anew, and it must come out the same.
   const encoded = Buffer.from(stableText(request)).toString('base64url')

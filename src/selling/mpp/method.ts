@@ -1,5 +1,5 @@
 /** The contract of a method of the Machine Payments Protocol as a seller meets it: how it asks, and what a credential of it is worth. */
-import type { Account, Chain as ViemChain, Client, Transport } from 'viem'
+import type { Chain as ViemChain, Client, Transport } from 'viem'
 import type { Chain } from '../../chain/chain.ts'
 import type { AssetRow } from '../../chain/networks.ts'
 import type { SaleChannels } from '../../ledger/sale.ts'
@@ -26,7 +26,7 @@ export type MppDesk = {
   readonly hasKey: boolean
 }
 
-export type TempoClient = Client<Transport, ViemChain, Account | undefined>
+export type TempoClient = Client<Transport, ViemChain>
 
 /** A credential with the token that its challenge names. */
 export type Taken = { readonly presented: Presented; readonly asset: AssetRow; readonly isRevived: boolean }

@@ -170,7 +170,7 @@ async function officially(taken: Taken, desk: MppDesk): Promise<Receipt> {
   try {
     return await server.broadcast({ credential, request: credential.challenge.request })
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message.split('\n')[0] ?? '' : 'the payment is not valid'
+    const message = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : 'the payment is not valid'
     throw cause instanceof Errors.ChannelClosedError || cause instanceof Errors.ChannelNotFoundError
       ? new GoneError(message)
       : new RouteplaneError('invalid_payment', message.slice(0, 200))
@@ -228,7 +228,7 @@ async function payOut(desk: MppDesk, idleMs: number): Promise<number> {
 
 async function isWantedBack({ channelId, escrowContract }: PaidChannel, client: TempoClient): Promise<boolean> {
   const { Session } = await import('mppx/tempo')
-  const state = await Session.Precompile.Chain.getChannelState(client as never, channelId, escrowContract)
+  const state = await Session.Precompile.Chain.getChannelState(client, channelId, escrowContract)
   return state.closeRequestedAt !== 0
 }
 
@@ -239,8 +239,8 @@ async function close({ channelId: _named, ...channel }: PaidChannel, client: Tem
   const { closeOnChain, waitForSuccessfulReceipt } = Session.Precompile.Chain
   const options = { account: client.account, candidateFeeTokens: [descriptor.token] } as never
   const { signature } = highestVoucher
-  const hash = await closeOnChain(client as never, descriptor as never, highestVoucherAmount, spent, signature, escrowContract, options)
-  await waitForSuccessfulReceipt(client as never, hash)
+  const hash = await closeOnChain(client, descriptor as never, highestVoucherAmount, spent, signature, escrowContract, options)
+  await waitForSuccessfulReceipt(client, hash)
   return true
 }
 

@@ -2,6 +2,7 @@
 import type { SaleChannels } from '../../../ledger/sale.ts'
 import { isRecord, parseJson } from '../../../lib/json.ts'
 import type { Atomic } from '../../../money.ts'
+import { createBells } from './bells.ts'
 
 /** What the official server writes of a channel, as far as we read it, with what our sales take out of it. Base units. */
 export type PaidChannel = {
@@ -55,12 +56,9 @@ export type PaidChannels = {
 }
 
 const PREFIX = 'tempo:'
-/** How soon a voucher is seen that another process took. */
-const LOOK_MS = 100
-
 /** One for each ledger: whoever waits for a voucher is woken by who takes it. */
 export function openPaidChannels(channels: SaleChannels): PaidChannels {
-  const waiting = new Map<string, Set<() => void>>()
+  const bells = createBells()
   const idOf = (id: string) => PREFIX + id.toLowerCase()
   const read = (text: string | undefined) => (text === undefined ? undefined : (restored(parseJson(text)) as PaidChannel))
   const update = async (id: string, change: (channel: PaidChannel | undefined) => PaidChannel | undefined) => {
@@ -69,7 +67,7 @@ export function openPaidChannels(channels: SaleChannels): PaidChannels {
       const next = change(before)
       return next === before ? text : next === undefined ? undefined : written(next)
     })
-    for (const wake of waiting.get(idOf(id)) ?? []) wake()
+    bells.ring(idOf(id))
     return read(after)
   }
   const amend = async (id: string, now: number, change: (channel: PaidChannel, free: bigint) => PaidChannel) => {
@@ -89,7 +87,7 @@ export function openPaidChannels(channels: SaleChannels): PaidChannels {
       const { before } = await amend(id, now, (channel, free) => {
         const own = channel.sales?.[sale]
         if (own?.isCharged === true) return channel
-        const promised = isUsable(channel) ? free + (own?.amount ?? 0n) : 0n
+        const promised = isUsable(channel) ? withOwn(free, own) : 0n
         if (promised < amount) missing = amount - promised
         return missing > 0n ? channel : withSale(channel, sale, { amount, isCharged: false, at: now })
       })
@@ -99,7 +97,7 @@ export function openPaidChannels(channels: SaleChannels): PaidChannels {
       let charged = 0n
       const { after } = await amend(id, now, (channel, free) => {
         const own = channel.sales?.[sale]
-        const most = free + (own?.amount ?? 0n)
+        const most = withOwn(free, own)
         charged = own?.isCharged === true ? own.amount : amount < most ? amount : most
         if (own?.isCharged === true) return channel
         const spent = { spent: channel.spent + charged, units: channel.units + 1 }
@@ -121,24 +119,11 @@ export function openPaidChannels(channels: SaleChannels): PaidChannels {
       return after.isEnding === true
     },
     async ended(id, isFinal) {
-      await update(id, (channel) => (channel === undefined ? undefined : { ...channel, isEnding: false, finalized: channel.finalized || isFinal }))
+      await update(id, (channel) =>
+        channel === undefined ? undefined : { ...channel, isEnding: false, finalized: channel.finalized || isFinal },
+      )
     },
-    changed(id, signal) {
-      return new Promise((resolve) => {
-        const waiters = waiting.get(idOf(id)) ?? new Set()
-        const wake = () => {
-          clearTimeout(timer)
-          waiters.delete(wake)
-          if (waiters.size === 0) waiting.delete(idOf(id))
-          signal.removeEventListener('abort', wake)
-          resolve()
-        }
-        const timer = setTimeout(wake, LOOK_MS)
-        waiting.set(idOf(id), waiters.add(wake))
-        signal.addEventListener('abort', wake, { once: true })
-        if (signal.aborted) wake()
-      })
-    },
+    changed: (id, signal) => bells.heard(idOf(id), signal),
     store: storeOn(channels, idOf, update as StoreUpdate, read),
   }
 }
@@ -164,6 +149,11 @@ function freeIn({ highestVoucherAmount, spent, sales = {} }: PaidChannel): bigin
   return highestVoucherAmount - spent - begun
 }
 
+/** What a sale has set aside is its own to use. */
+function withOwn(free: bigint, own: SaleInChannel | undefined): bigint {
+  return own === undefined ? free : free + own.amount
+}
+
 export function isUsable({ finalized, closeRequestedAt, isEnding }: PaidChannel): boolean {
   return !finalized && closeRequestedAt === 0n && isEnding !== true
 }
@@ -181,7 +171,12 @@ type StoreUpdate = (id: string, change: (channel: unknown) => unknown) => Promis
 type Change = { readonly op: 'noop' | 'set' | 'delete'; readonly value?: unknown; readonly result: unknown }
 
 /** @see mppx 0.11.0, `Store.AtomicStore` */
-function storeOn(channels: SaleChannels, idOf: (id: string) => string, update: StoreUpdate, read: (text: string | undefined) => unknown): object {
+function storeOn(
+  channels: SaleChannels,
+  idOf: (id: string) => string,
+  update: StoreUpdate,
+  read: (text: string | undefined) => unknown,
+): object {
   return {
     get: async (key: string) => read(await channels.get(idOf(key))) ?? null,
     put: async (key: string, value: unknown) => void (await update(key, () => value)),

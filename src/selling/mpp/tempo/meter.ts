@@ -3,6 +3,7 @@ import { RouteplaneError } from '../../../errors.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { encodeSseEvent } from '../../../lib/sse.ts'
 import type { Atomic } from '../../../money.ts'
+import type { Through } from '../../till.ts'
 import { isUsable, type PaidChannel, type PaidChannels } from './channels.ts'
 
 export type MeterOptions = {
@@ -21,7 +22,7 @@ export type Meter = {
   /** Sees to it that so much of the sale is promised. @returns `false` when the payer does not promise it in time. */
   cover(amount: Atomic): Promise<boolean>
   /** Gives a stream of events on, at the pace of the vouchers. @throws RouteplaneError `payment_required` when they do not come. */
-  through(events: AsyncIterable<string | Uint8Array>): AsyncGenerator<string | Uint8Array>
+  through: Through
 }
 
 /** How long a voucher may take. */
@@ -34,8 +35,8 @@ export function createMeter(options: MeterOptions): Meter {
   const mail = createMail()
   let covered = first
   let asked = 0n
-  let isHeard = true
   let isShort = false
+  const left = new AbortController()
 
   const cover = async (amount: Atomic): Promise<boolean> => {
     if (amount <= covered) return true
@@ -46,14 +47,14 @@ export function createMeter(options: MeterOptions): Meter {
         covered = amount
         return true
       }
-      const left = until - clock.monotonic()
-      if (!isHeard || !isUsable(channel) || left <= 0) break
+      const leftMs = until - clock.monotonic()
+      if (left.signal.aborted || !isUsable(channel) || leftMs <= 0) break
       const required = channel.highestVoucherAmount + missing
       if (required > asked) {
         asked = required
         mail.post(demandOf(channel, required, roomAbove(amount)))
       }
-      await channels.changed(id, AbortSignal.timeout(Math.ceil(left)))
+      await channels.changed(id, AbortSignal.any([left.signal, AbortSignal.timeout(Math.ceil(leftMs))]))
     }
     isShort = true
     mail.wake()
@@ -63,8 +64,13 @@ export function createMeter(options: MeterOptions): Meter {
 
   return {
     cover,
-    async *through(events) {
+    async *through(events, signal) {
       let seen = 0n
+      const leave = () => {
+        left.abort()
+        mail.wake()
+      }
+      signal.addEventListener('abort', leave, { once: true })
       const source = wholeEvents(events)[Symbol.asyncIterator]()
       try {
         let next = source.next()
@@ -72,22 +78,25 @@ export function createMeter(options: MeterOptions): Meter {
           // The end of an answer waits upstream of here until it is paid for: what is asked meanwhile must get out.
           const step = await Promise.race([next, mail.arrived()])
           yield* mail.take()
+          if (signal.aborted) return
           if (isShort) throw short()
           if (step === undefined) continue
           if (step.done === true) return
           const wanted = (first + perEvent * seen) as Atomic
-          seen += BigInt(step.value.events)
+          if (step.value.isCounted) seen++
           const covering = cover(wanted < most ? wanted : most)
           for (let isOver = false; !isOver;) {
             isOver = await Promise.race([covering.then(() => true), mail.arrived().then(() => false)])
             yield* mail.take()
           }
+          if (signal.aborted) return
           if (isShort) throw short()
           yield step.value.bytes
           next = source.next()
         }
       } finally {
-        isHeard = false
+        signal.removeEventListener('abort', leave)
+        left.abort()
         await source.return?.(undefined)
       }
     },
@@ -141,21 +150,23 @@ function createMail() {
   }
 }
 
-type Whole = { readonly bytes: Uint8Array; readonly events: number }
+type Whole = { readonly bytes: Uint8Array; readonly isCounted: boolean }
 
 const EVENT_END = /\r?\n\r?\n/g
 
-/** Cuts what comes where an event ends, for something may have to be written there; counts the events. */
+/** Cuts what comes at the end of each event, for something may have to be written there, and says whether it is more than a comment. */
 async function* wholeEvents(pieces: AsyncIterable<string | Uint8Array>): AsyncGenerator<Whole> {
   let rest = ''
   for await (const piece of pieces) {
     // Byte for byte: a character may be cut between two pieces.
     const text = rest + Buffer.from(piece as Uint8Array).toString('latin1')
-    const last = [...text.matchAll(EVENT_END)].at(-1)
-    const end = last === undefined ? 0 : last.index + last[0].length
-    const whole = text.slice(0, end)
-    rest = text.slice(end)
-    if (whole !== '') yield { bytes: Buffer.from(whole, 'latin1'), events: whole.match(/^data:/gm)?.length ?? 0 }
+    let from = 0
+    for (const { index, 0: end } of text.matchAll(EVENT_END)) {
+      const event = text.slice(from, index + end.length)
+      from += event.length
+      yield { bytes: Buffer.from(event, 'latin1'), isCounted: /^data:/m.test(event) }
+    }
+    rest = text.slice(from)
   }
-  if (rest !== '') yield { bytes: Buffer.from(rest, 'latin1'), events: 0 }
+  if (rest !== '') yield { bytes: Buffer.from(rest, 'latin1'), isCounted: false }
 }

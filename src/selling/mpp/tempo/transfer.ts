@@ -20,7 +20,7 @@ export async function readTransfer(signed: `0x${string}`, asset: AssetRow): Prom
   const [{ Transaction }, { decodeFunctionData, getAddress, isAddressEqual }] = await Promise.all([import('viem/tempo'), import('viem')])
   try {
     const transaction = Transaction.deserialize(signed as `0x76${string}`)
-    const { calls = [], from, validBefore } = transaction as typeof transaction & { readonly from?: `0x${string}` }
+    const { calls, from, validBefore } = transaction as typeof transaction & { readonly from?: `0x${string}` }
     for (const { to, data } of calls) {
       if (to === undefined || to === null || data === undefined || !isAddressEqual(to, asset.address)) continue
       const { args } = decodeFunctionData({ abi: tip20Abi, data })
