@@ -44,7 +44,7 @@ export function budgetOf(call: GatewayCall, priceUsd: Usd, terms: ChargeTerms, p
  * provider twice.
  */
 export function purchase(call: GatewayCall, terms: ChargeTerms, capUsd: Usd): GatewayCall {
-  const { maxCostUsd, onUnknown: _onUnknown, paymentPrefer: _paymentPrefer, ...rest } = call.read.extensions
+  const { maxCostUsd, onUnknown: _onUnknown, paymentPrefer: _paymentPrefer, retrySchema: _retrySchema, ...rest } = call.read.extensions
   const own = maxCostUsd === undefined ? capUsd : minUsd(withoutMargin(maxCostUsd, terms), capUsd)
   const extensions: Extensions = { ...rest, maxCostUsd: own }
   return { ...call, read: { ...call.read, extensions } }
