@@ -1,5 +1,6 @@
 /** Has an answer that breaks its schema made once more, where that is wanted and the request's cap has room for both. */
 import type { CompletionPart } from '../completion/part.ts'
+import { toRouteplaneError, type RouteplaneError } from '../errors.ts'
 import { addUsd, minUsd, subtractUsd, type Usd } from '../money.ts'
 import { costOf } from '../registry/pricing.ts'
 import type { Attempt } from '../routing/plan.ts'
@@ -44,18 +45,18 @@ export async function keepToSchema<Settled>(first: Started, retry: SchemaRetry<S
   return { started: read.started, settled, other: await retry.settle(second.started, second.failure) }
 }
 
-type Whole = { readonly started: Started; readonly isViolated: boolean; readonly failure: unknown }
+type Whole = { readonly started: Started; readonly isViolated: boolean; readonly failure: RouteplaneError | undefined }
 
 /** The answer given back can be read once more, and fails where it failed. */
 async function readWhole(started: Started): Promise<Whole> {
   const { answer } = started
   if (answer.lane === 'native') return { started, isViolated: false, failure: undefined }
   const seen: CompletionPart[] = []
-  let failure: unknown
+  let failure: RouteplaneError | undefined
   try {
     for await (const part of answer.parts) seen.push(part)
   } catch (thrown) {
-    failure = thrown
+    failure = toRouteplaneError(thrown)
   }
   async function* parts(): AsyncGenerator<CompletionPart> {
     yield* seen
