@@ -146,3 +146,33 @@ describe('an authorization that nobody cashed', () => {
     expect(caps.map(({ capUsd, availableUsd }) => capUsd - availableUsd)).toEqual([0n, 0n])
   })
 })
+
+describe('an answer that breaks its schema', () => {
+  it('is asked for and paid once more where the operator wants it, and the headers count both', async () => {
+    const seller = await startSeller()
+    const world = await writeWorld(current(), { sellers: [seller], lines: ['routing: { retry_schema: true }'] })
+    const url = await (await openEngine(world)).serve()
+    const { model, messages } = question
+    // By another wire than the seller's: only translated answers are judged. An echo is no JSON.
+    const output_config = { format: { type: 'json_schema', schema: { type: 'object' } } }
+    const reply = await fetch(`${url}/v1/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model, messages, max_tokens: 20, output_config }),
+    })
+    expect([reply.status, reply.headers.get('x-routeplane-schema'), reply.headers.get('x-routeplane-attempts')]).toEqual([
+      200,
+      'violated',
+      '2',
+    ])
+    await reply.text()
+
+    const books = await closedBooks(world)
+    expectBalanced(books)
+    expect(books.rows.map(({ state }) => state)).toEqual(['settled', 'settled'])
+    expect(reply.headers.get('x-routeplane-cost-usd')).toBe(formatUsd(fromAtomic(paidOf(books) as Atomic, 6, 'up')))
+    const ids = books.rows.map(({ id }) => id)
+    const other = /the other receipt is (\S+)/.exec(reply.headers.get('x-routeplane-warning') ?? '')?.[1]
+    expect([reply.headers.get('x-routeplane-receipt'), other].toSorted()).toEqual(ids.toSorted())
+  })
+})
