@@ -109,6 +109,7 @@ export async function startProcess(world: PaymentWorld): Promise<Process> {
     budgets,
     networks: [NETWORK],
     schemes: undefined,
+    preemptive: 'when_alone',
     channels: { maxDepositUsd: DAY_CAP, perSeller: 1, maxWithdrawDelay: 86_400 },
     wallet: watched(world, ledger),
   })
@@ -125,8 +126,9 @@ function failing(ledger: Ledger, world: PaymentWorld): Ledger {
       return change(...values)
     }
   const { attempts } = ledger
-  const { hold, intend, end, adopt } = attempts
-  return { ...ledger, attempts: { ...attempts, hold: guard(hold), intend: guard(intend), end: guard(end), adopt: guard(adopt) } }
+  const { hold, intend, renew, end, adopt } = attempts
+  const guarded = { hold: guard(hold), intend: guard(intend), renew: guard(renew), end: guard(end), adopt: guard(adopt) }
+  return { ...ledger, attempts: { ...attempts, ...guarded } }
 }
 
 /** A wallet that looks into the ledger before it signs: what it is asked to sign must stand there already. */
@@ -141,13 +143,17 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
       const row = await ledger.attempts.get(grant.attemptId)
       const { nonce, validBeforeSeconds, to, value } = authorization
       const { payment } = row ?? {}
-      const isWritten = payment?.nonce === nonce && payment.validBeforeSeconds === validBeforeSeconds && payment.payee === to
-      if (row?.state !== 'intent' || !isWritten || payment?.amountAuthorized !== value)
+      // Signed again under its own nonce, an authorization may be smaller or die sooner than the first.
+      const [most, end] = [payment?.amountAuthorized ?? 0n, payment?.validBeforeSeconds ?? 0n]
+      const isAgain = world.signed.some((earlier) => earlier.nonce === nonce)
+      const isWithin = isAgain ? value <= most && validBeforeSeconds <= end : value === most && validBeforeSeconds === end
+      if (row?.state !== 'intent' || payment?.nonce !== nonce || payment.payee !== to || !isWithin)
         world.broken.push('signed what was not written down')
       if (row !== undefined && value > row.heldUsd / 10n ** 12n) world.broken.push('signed more than is held')
       const requestId = row?.requestId ?? ''
       const risky = requestId.endsWith('risky')
-      const live = world.signed.filter((earlier) => earlier.requestId === requestId && !isDead(world, earlier))
+      const others = world.signed.filter((earlier) => earlier.requestId === requestId && earlier.nonce !== nonce)
+      const live = others.filter((earlier) => !isDead(world, earlier))
       if (live.length > 0 && !risky) world.broken.push('signed a second authorization while the first may still be cashed')
       world.signed.push({ requestId, attemptId: grant.attemptId, nonce, validBeforeSeconds, risky })
       return wallet.signTransfer(authorization, grant)
@@ -240,12 +246,13 @@ export type Purchase = {
 export async function purchase(world: PaymentWorld, { scripts, onUnknown }: Purchase): Promise<void> {
   const { mode } = world.process
   const requestId = `req_${world.requests++}${onUnknown === 'allow_double' ? '_risky' : ''}`
-  for (const script of scripts) {
+  for (const [at, script] of scripts.entries()) {
     const attemptId = `pay_${String(world.attempts++).padStart(6, '0')}`
     world.lifeOf.set(attemptId, world.lives)
     try {
       const { response, payment } = await mode.send({
         ...{ requestId, attemptId, caller: 'local', endpoint, boundUsd: inUsd(120n), capUsd: REQUEST_CAP, answerSeconds: 1, onUnknown },
+        hasNext: at + 1 < scripts.length,
         wire: 'chat_completions',
         http: { method: 'POST', url: 'http://seller.example/v1/chat/completions', headers: {}, body: Buffer.from('{}') },
         signal: new AbortController().signal,
