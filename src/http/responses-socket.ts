@@ -242,6 +242,9 @@ function send(client: WebSocket, event: Readonly<Record<string, unknown>>): void
 
 /** Resolves when a slow client has taken enough. */
 function sendText(client: WebSocket, text: string): Promise<void> | undefined {
-  if (client.bufferedAmount < HIGH_WATER_BYTES) return void client.send(text)
-  return new Promise((resolve, reject) => client.send(text, (error) => (error === undefined || error === null ? resolve() : reject(error))))
+  if (client.bufferedAmount >= HIGH_WATER_BYTES) {
+    return new Promise((resolve, reject) => client.send(text, (error) => (error instanceof Error ? reject(error) : resolve())))
+  }
+  client.send(text)
+  return undefined
 }

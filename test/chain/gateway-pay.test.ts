@@ -1,5 +1,5 @@
 /** Paid completions through the gateway, with a real wallet, chain, facilitator and seller: one request, one transfer, one receipt. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { PaidProviderOptions } from '../../src/demo/paid-provider.ts'
 import { fromAtomic, formatUsd, type Atomic } from '../../src/money.ts'
 import { readSigned, startRelay } from '../gateway/relay.ts'
@@ -17,6 +17,7 @@ import {
   readBooks,
   writeWorld,
 } from '../support/engine.ts'
+import { startUpstream } from '../support/upstream.ts'
 import { verifies } from '../support/verifies.ts'
 import { post, textOf } from '../support/x402-buyer.ts'
 
@@ -150,7 +151,11 @@ describe('an authorization that nobody cashed', () => {
 describe('an answer that breaks its schema', () => {
   it('is asked for and paid once more where the operator wants it, and the headers count both', async () => {
     const seller = await startSeller()
-    const world = await writeWorld(current(), { sellers: [seller], lines: ['routing: { retry_schema: true }'] })
+    const { data } = (await (await fetch(seller.modelsUrl)).json()) as { readonly data: readonly object[] }
+    const listing = await startUpstream({ json: { data: data.map((row) => ({ ...row, supported_features: ['structured_outputs'] })) } })
+    onTestFinished(() => listing.close())
+    const sellers = [{ ...seller, modelsUrl: `${listing.url}/v1/models` }]
+    const world = await writeWorld(current(), { sellers, lines: ['routing: { retry_schema: true }'] })
     const url = await (await openEngine(world)).serve()
     const { model, messages } = question
     // By another wire than the seller's: only translated answers are judged. An echo is no JSON.
