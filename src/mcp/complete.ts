@@ -113,7 +113,7 @@ function askToSell(sell: NonNullable<ToolContext['sell']>, call: GatewayCall, is
 /** What our provider asks and is paid, and what is left of the operator's caps, is none of a stranger's business. */
 async function answerSold(call: GatewayCall, completion: Completion, context: ToolContext): Promise<z.input<typeof output>> {
   const { said, summary } = await hear(completion, context)
-  context.addMeta(settlementMeta(completion) ?? {})
+  context.addMeta(settlementMeta(completion, context.meta))
   const { request_id, text, provider, model, attempts, warnings, refusal, finish_reason, model_served, usage } = showAnswer(
     call,
     completion,
