@@ -1,15 +1,14 @@
 /** A paid answer over MCP that nobody waits for any more: at most one payment, and the books know of it. */
-import { fileURLToPath } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { expect, it, onTestFinished } from 'vitest'
 import { deferred } from '../http/support.ts'
 import { call, eras, initialize, startProcess } from '../mcp/client.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { closedBooks, expectBalanced, openEngine, writeWorld } from '../support/engine.ts'
+import { programOf } from '../support/program.ts'
 
 const current = useDemoNetwork()
 const prices = { prompt: '0.000001', completion: '0.000005' }
-const program = ['--import', import.meta.resolve('tsx'), fileURLToPath(new URL('../../src/bin/routeplane-mcp.ts', import.meta.url))]
 const input = { model: 'demo/echo', prompt: 'how are you?', max_output_tokens: 20 }
 
 /** A world with one seller, who waits with the signature in his hand. */
@@ -35,7 +34,10 @@ async function expectOnePayment({ world }: Awaited<ReturnType<typeof startWorld>
 
 it('the process is told to end between signature and answer', async () => {
   const slow = await startWorld()
-  const server = startProcess([...program, '-c', slow.world.file], { PATH: process.env['PATH'], ...slow.world.variables })
+  const server = startProcess([programOf('src/bin/routeplane-mcp.ts'), '-c', slow.world.file], {
+    PATH: process.env['PATH'],
+    ...slow.world.variables,
+  })
   onTestFinished(() => void server.child.kill('SIGKILL'))
   await initialize(server)
   server.send(call(1, 'complete', input))

@@ -1,6 +1,6 @@
 /** The protocol's own inspector, as a person would use it: it lists, reads and calls over both transports, and finds nothing to mend. */
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { programOf } from '../support/program.ts'
 import { canRun, run } from './conformance/referee.ts'
 import { type McpServed, serveMcp } from './http-server.ts'
 import { TOKEN } from '../http/support.ts'
@@ -8,9 +8,6 @@ import { TOKEN } from '../http/support.ts'
 const INSPECTOR = '@modelcontextprotocol/inspector@2.12.0'
 const FETCHING_MS = 180_000
 const ASKING_MS = 90_000
-
-const server = fileURLToPath(new URL('./stdio-server.ts', import.meta.url))
-const tsx = fileURLToPath(import.meta.resolve('tsx'))
 
 describe('the inspector', () => {
   const state: { canRun: boolean; served?: McpServed } = { canRun: false }
@@ -30,7 +27,7 @@ describe('the inspector', () => {
     'has nothing to say against our tools, and calls them',
     async () => {
       if (!state.canRun) return
-      const stdio = `${process.execPath} --import ${tsx} ${server}`
+      const stdio = `${process.execPath} ${programOf('test/mcp/stdio-server.ts')}`
       const http = `${state.served?.url} --transport http --header "Authorization: Bearer ${TOKEN}"`
       const input = JSON.stringify({ model: 'acme/a', prompt: 'hi', max_cost_usd: '0.01' })
       const [overStdio, overHttp, called] = await Promise.all([
