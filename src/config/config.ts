@@ -4,6 +4,7 @@ import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret, type LogLevel } from '../lib/log.ts'
 import type { Usd } from '../money.ts'
 import type { ChannelPolicy } from '../payment/channel/offer.ts'
+import type { Preemptive } from '../payment/standing-offers.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import type { ManagedShares } from '../registry/managed-pricing.ts'
 import { configureProvider, timeoutsOf, type ConfiguredProvider } from './configured-provider.ts'
@@ -41,6 +42,8 @@ export type Config = {
     /** Our account with each provider that takes invoices, by its id. */
     readonly accounts: Readonly<Record<string, Secret>>
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
+    /** When a call is paid with its first send. */
+    readonly preemptive: Preemptive
     /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
     readonly schemes?: readonly string[]
     readonly channels: ChannelPolicy
@@ -180,6 +183,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       prefer: fields.payment.prefer,
       accounts: fields.payment.accounts,
       onUnknown: fields.payment.on_unknown,
+      preemptive: fields.payment.preemptive,
       ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
       channels: {
         maxDepositUsd: fields.payment.channels.max_deposit_usd,
