@@ -39,6 +39,10 @@ export type SessionFaults = {
   mutateEvent?: (event: string) => string
   /** Ends a stream after so many events. */
   cutAfter?: number
+  /** Awaited before each token is charged. */
+  beforeToken?: () => Promise<void>
+  /** Takes the money of an answer that is not streamed, and answers this status. */
+  failAfterCharge?: number
   /** Answers a status in place of everything; told the credential. */
   instead?: (credential: string | null) => number | undefined
   /** Written over what its challenges say of their method, which voids them. */
@@ -138,10 +142,15 @@ async function serve(context: Context, shop: Shop): Promise<Response> {
   if (sold.status === 402) return faults.details === undefined ? sold.challenge : redetailed(sold.challenge, faults.details)
   const { tokens, cut } = answerTokens(shop.id, request.question, limit)
   const head = headOf(request, cut)
-  if (!request.stream) return sold.withReceipt(Response.json(wholeReply(head, tokens)))
+  if (!request.stream) {
+    const answer = sold.withReceipt(Response.json(wholeReply(head, tokens)))
+    return faults.failAfterCharge === undefined
+      ? answer
+      : context.json(errorBody('server_error', 'too late'), faults.failAfterCharge as 500)
+  }
   // The package tells a metered answer by its being a generator function.
   const answer = sold.withReceipt(async function* (stream) {
-    yield* metered(stream, head, tokens)
+    yield* metered(stream, head, tokens, faults)
   })
   return answer.body === null ? answer : new Response(tampered(answer.body, faults), answer)
 }
@@ -152,10 +161,16 @@ function headOf(request: ChatRequest, cut: boolean): ReplyHead {
 }
 
 /** Each token is charged before it is given away. */
-async function* metered(stream: { charge(): Promise<void> }, head: ReplyHead, tokens: readonly string[]): AsyncGenerator<string> {
+async function* metered(
+  stream: { charge(): Promise<void> },
+  head: ReplyHead,
+  tokens: readonly string[],
+  faults: SessionFaults,
+): AsyncGenerator<string> {
   const bare = (event: string) => event.slice('data: '.length, -2)
   yield bare(openingEvent(head))
   for (const token of tokens) {
+    await faults.beforeToken?.()
     await stream.charge()
     yield bare(tokenEvent(head, token))
   }
@@ -191,27 +206,42 @@ function tampered(body: ReadableStream<Uint8Array>, { mutateEvent = (event) => e
 /** The seller's way to the chain. */
 function reserveTransport({ rpcUrl, anvil }: TempoNetwork, counters: SessionProvider['counters']) {
   const node = http(rpcUrl, { retryCount: 0 })({ chain: tempoModerato })
-  const request = (async ({ method, params }: { method: string; params?: readonly unknown[] }) => {
-    if (await announceOpening(anvil.rpc, method, params)) counters.transactions++
-    const answer: unknown = await node.request({ method, params } as never)
-    return answer
-  }) as EIP1193RequestFn
+  const inTurn = announceOpenings(anvil.rpc)
+  const request = ((asked: Asked) =>
+    inTurn(asked, (isTransaction) => {
+      if (isTransaction) counters.transactions++
+      return node.request(asked as never)
+    })) as EIP1193RequestFn
   return custom({ request })
 }
 
+type Asked = { readonly method: string; readonly params?: readonly unknown[] }
+
 /**
- * The stand-in cannot know the transaction that it runs in, as the network's own reserve does: its hash is written there before
- * the transaction is sent.
+ * The stand-in cannot know the transaction that it runs in, as the network's own reserve does: its hash is written there first,
+ * and one transaction waits for the other.
  *
- * @returns whether the call is one that sends a transaction of Tempo.
+ * @returns what passes each call to the node on, and says whether it sends a transaction of Tempo.
  */
-export async function announceOpening(rpc: Rpc, method: string, params: readonly unknown[] | undefined): Promise<boolean> {
-  const [raw] = params ?? []
-  if (!method.startsWith('eth_sendRawTransaction') || typeof raw !== 'string' || !raw.startsWith('0x76')) return false
-  const transaction = Transaction.deserialize(raw as `0x76${string}`) as Parameters<typeof hashOf>[0] & { from?: `0x${string}` }
-  if (transaction.from !== undefined)
-    await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
-  return true
+export function announceOpenings(rpc: Rpc): <T>(asked: Asked, pass: (isTransaction: boolean) => Promise<T>) => Promise<T> {
+  let sent: Promise<unknown> = Promise.resolve()
+  return ({ method, params = [] }, pass) => {
+    const [raw] = params
+    if (!method.startsWith('eth_sendRawTransaction') || !isTempo(raw)) return pass(false)
+    const send = async () => {
+      const transaction = Transaction.deserialize(raw) as Parameters<typeof hashOf>[0] & { from?: `0x${string}` }
+      if (transaction.from !== undefined)
+        await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
+      return pass(true)
+    }
+    const turn = sent.catch(() => {}).then(send)
+    sent = turn
+    return turn
+  }
+}
+
+function isTempo(raw: unknown): raw is `0x76${string}` {
+  return typeof raw === 'string' && raw.startsWith('0x76')
 }
 
 const hashOf = Session.Precompile.Channel.computeExpiringNonceHash

@@ -11,6 +11,7 @@ describe('usage', () => {
   it.each([
     ['an unknown command', ['frobnicate'], 'there is no command "frobnicate"', 'See "routeplane --help"'],
     ['a mistyped command', ['modles'], 'there is no command "modles"', 'Did you mean "routeplane models"?'],
+    ['a command of other programs', ['doctor'], 'there is no command "doctor"', 'Did you mean "routeplane config check"?'],
     ['a mistyped second word', ['wallet', 'crate'], 'there is no command "wallet crate"', 'Did you mean "routeplane wallet create"?'],
     [
       'a mistyped second word after an alias',
@@ -61,6 +62,12 @@ describe('usage', () => {
     expect(code).toBe(2)
     expect(error).toContain('"code":"key_on_command_line"')
     for (const part of ['4c0883a6', 'ac0974', 'sausage']) expect(error).not.toContain(part)
+  })
+
+  it.each(['close', 'withdraw'])('the id of a channel is none, though it has the form of one: channels %s', async (command) => {
+    const { error } = await createWorld().run('channels', command, `0x${KEY}`, '--format', 'json')
+    expect(error).not.toContain('key_on_command_line')
+    expect(error).toContain('"code":"')
   })
 })
 
@@ -188,6 +195,7 @@ describe('exit codes', () => {
           "unauthorized",
           "payment_required",
           "invalid_payment",
+          "invalid_quote",
           "payment_in_progress",
           "payment_already_used",
           "host_forbidden",

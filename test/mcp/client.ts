@@ -2,11 +2,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { programOf } from '../support/program.ts'
 
-const args = ['--import', 'tsx', fileURLToPath(new URL('./stdio-server.ts', import.meta.url))]
+const args = [programOf('test/mcp/stdio-server.ts')]
 
 /** The last revision with a handshake, and the first without one. */
 export const eras = ['2025-11-25', '2026-07-28'] as const
@@ -44,8 +44,9 @@ export type Process = {
   readonly ended: Promise<number | string>
 }
 
-export function startProcess(): Process {
-  const child = spawn(process.execPath, args)
+/** @param program - The words after `node`; the scripted server unless given. */
+export function startProcess(program: readonly string[] = args, env: NodeJS.ProcessEnv = process.env): Process {
+  const child = spawn(process.execPath, program, { env })
   const stdout: string[] = []
   let stderr = ''
   const lines = createInterface({ input: child.stdout })

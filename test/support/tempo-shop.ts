@@ -9,7 +9,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
 import { channelReserveCode } from '../../src/demo/channel-reserve-artifact.ts'
 import { installContract } from '../../src/demo/install-contract.ts'
-import { allowReserve, announceOpening } from '../../src/demo/session-provider.ts'
+import { allowReserve, announceOpenings } from '../../src/demo/session-provider.ts'
 import { startTempoNetwork, type TempoNetwork } from '../../src/demo/tempo-network.ts'
 import type { Atomic } from '../../src/money.ts'
 import { createBuyer, writeKeyedShop, type ShopOptions } from './shop.ts'
@@ -38,18 +38,20 @@ export function useTempoNetwork(): () => TempoNetwork {
 
 /** The chain's own node, but for what its reserve's stand-in has to be told of a transaction beforehand. */
 async function startReserveNode({ anvil }: TempoNetwork): Promise<{ readonly url: string; stop(): void }> {
+  const inTurn = announceOpenings(anvil.rpc)
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', () => {
       void (async () => {
         const body = Buffer.concat(chunks).toString()
-        const { method = '', params } = JSON.parse(body) as { method?: string; params?: readonly unknown[] }
-        await announceOpening(anvil.rpc, method, params)
-        const answer = await fetch(anvil.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-        const text = await answer.text()
-        const said = method === 'eth_fillTransaction' ? withRoom(text) : text
-        outgoing.writeHead(answer.status, { 'content-type': 'application/json' }).end(said)
+        const asked = JSON.parse(body) as { method: string; params?: readonly unknown[] }
+        const text = await inTurn(asked, async () => {
+          const answer = await fetch(anvil.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+          return answer.text()
+        })
+        const said = asked.method === 'eth_fillTransaction' ? withRoom(text) : text
+        outgoing.writeHead(200, { 'content-type': 'application/json' }).end(said)
       })().catch(() => outgoing.destroy())
     })
   })
