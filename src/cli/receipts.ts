@@ -1,8 +1,9 @@
 /** `routeplane receipts`: what was paid, to whom, and whether the chain agrees. */
+import { directions, listEntries, type Direction, type MoneyEntry } from '../composition/both-directions.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import { receiptStatus } from '../ledger/rules.ts'
-import { directions, listEntries, type Direction, type MoneyEntry, type ReceiptView, type Verification } from '../routeplane.ts'
+import type { ReceiptView, Verification } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
 import { csv } from './csv.ts'
 import { exitCodes } from './exit-code.ts'
