@@ -116,6 +116,14 @@ describe('a caller with the official MPP client', () => {
     expect([(await salesOf(world)).length, provider.counters.handlerRuns]).toEqual([1, 1])
   })
 
+  it('is sold two answers for two equal requests that are sent at once', async () => {
+    const { url, world } = await startShop()
+    const { fetch: buy } = clientOf(await createBuyer(current()))
+    const replies = await Promise.all([1, 2, 3, 4].map(() => order(buy as typeof fetch, url, chatWire)))
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+    expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled', 'settled', 'settled', 'settled'])
+  })
+
   it('cannot spend one authorization in the words of both protocols', async () => {
     const { url, world } = await startShop()
     const buyer = await createBuyer(current())

@@ -153,7 +153,11 @@ describe.each([
   })
 
   it.each<[string, number, (credential: Forged) => void]>([
-    ['is of a challenge of its own making', 402, ({ challenge }) => (challenge['id'] = `1.${'A'.repeat(43)}.${'B'.repeat(43)}`)],
+    [
+      'is of a challenge of its own making',
+      402,
+      ({ challenge }) => (challenge['id'] = `1.${'C'.repeat(12)}.${'A'.repeat(43)}.${'B'.repeat(43)}`),
+    ],
     ['promises more than was asked for', 402, ({ challenge }) => (challenge['id'] = challenge['id']?.replace(/^\d+/, '1') ?? '')],
     ['has moved the end of its challenge', 402, ({ challenge }) => (challenge['expires'] = '2040-01-01T00:00:00Z')],
     ['is by another method', 402, ({ challenge }) => (challenge['method'] = 'stripe')],

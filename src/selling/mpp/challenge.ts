@@ -1,11 +1,12 @@
 /** Challenges of the Machine Payments Protocol that bind themselves: the id is a code over their terms and their request. */
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { randomBytesOf } from '../../lib/id.ts'
 import { stableText } from '../../lib/stable-json.ts'
 import type { Atomic } from '../../money.ts'
 
 /** The parameters that come back in a credential, as they were sent. */
 export type Echo = {
-  /** The most that is taken for the request, a code over the terms, and one over these and the request that is sold. */
+  /** The most that is taken for the request, a mark of its own, a code over both and the terms, and one over the request that is sold. */
   readonly id: string
   readonly realm: string
   readonly method: string
@@ -15,6 +16,8 @@ export type Echo = {
   /** RFC 3339. */
   readonly expires: string
 }
+
+const MARK_BYTES = 9
 
 /** What one method asks for one request. */
 export type Wanted = {
@@ -38,8 +41,10 @@ export function writeChallenge(
   // Members in the order of their names, as RFC 8785 wants them: clients write the request anew, and it must come out the same.
   const encoded = Buffer.from(stableText(request)).toString('base64url')
   const terms = { realm, method, intent, request: encoded, expires: new Date(expiresAt).toISOString() }
-  const code = codeOf(key, most.toString(), terms)
-  return { id: `${most}.${code}.${boundTo(key, code, digest)}`, ...terms }
+  // Two equal requests of one payer are two sales, though they be asked in the same millisecond.
+  const mark = `${most}.${Buffer.from(randomBytesOf(MARK_BYTES)).toString('base64url')}`
+  const code = codeOf(key, mark, terms)
+  return { id: `${mark}.${code}.${boundTo(key, code, digest)}`, ...terms }
 }
 
 /** @see https://paymentauth.org (draft-httpauth-payment, section 5.1) */
@@ -57,25 +62,24 @@ export function mostOf({ id }: Echo): Atomic | undefined {
 
 /** Says why a challenge that came back is not one of ours for this request; `undefined` when it is. */
 export function challengeFault(key: Uint8Array, echo: Echo, digest: string, now: number): string | undefined {
-  const [, , bound = ''] = echo.id.split('.')
-  if (!isOurs(key, echo) || !isEqual(bound, boundTo(key, echo.id.split('.')[1] ?? '', digest)))
-    return 'the payment does not match a challenge for this request'
+  const [, , code = '', bound = ''] = echo.id.split('.')
+  if (!isOurs(key, echo) || !isEqual(bound, boundTo(key, code, digest))) return 'the payment does not match a challenge for this request'
   return Date.parse(echo.expires) < now ? 'the challenge has expired' : undefined
 }
 
 /** Whether we have asked so at any time, for whichever request: enough for what only adds to a payment. */
 export function isOurs(key: Uint8Array, { id, ...terms }: Echo): boolean {
-  const [most = '', code = '', bound, ...more] = id.split('.')
-  return bound !== undefined && more.length === 0 && isEqual(code, codeOf(key, most, terms))
+  const [most = '', salt = '', code = '', bound, ...more] = id.split('.')
+  return bound !== undefined && more.length === 0 && isEqual(code, codeOf(key, `${most}.${salt}`, terms))
 }
 
 function isEqual(given: string, expected: string): boolean {
   return given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected))
 }
 
-function codeOf(key: Uint8Array, most: string, { realm, method, intent, request, expires }: Omit<Echo, 'id'>): string {
+function codeOf(key: Uint8Array, mark: string, { realm, method, intent, request, expires }: Omit<Echo, 'id'>): string {
   return createHmac('sha256', key)
-    .update(JSON.stringify([most, realm, method, intent, request, expires]))
+    .update(JSON.stringify([mark, realm, method, intent, request, expires]))
     .digest('base64url')
 }
 
