@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { measureColdStart, median, type ColdStart } from './cold-start.ts'
 import { contestants, type Contestant } from './contestants.ts'
 import { cache, prepareInstruments, runLoad, startMock, type Instruments, type LoadReport } from './instruments.ts'
+import { measurePaid, paidTable, type PaidReport } from './paid.ts'
 import { canPin, costOf, stop, type Running } from './process.ts'
 import { callerPaths, scenarios, type Caller, type Scenario } from './scenarios.ts'
 
@@ -15,7 +16,7 @@ const usage = `npm run bench -- [options]
   --rounds N           rounds, each with every contestant in a new order (5)
   --seconds S          measured seconds a row, after a third of that as warm-up (3)
   --only A,B           contestants: ${contestants.map(({ id }) => id).join(', ')} (direct is always there)
-  --scenarios A,B      rows: ${[...scenarios.map(({ id }) => id), 'cold-start'].join(', ')}
+  --scenarios A,B      rows: ${[...scenarios.map(({ id }) => id), 'cold-start', 'paid'].join(', ')}
   --node               use the Node instruments even where gcc is
 `
 
@@ -153,17 +154,26 @@ async function coldStart(): Promise<ColdStart | undefined> {
   return measureColdStart(program, Math.max(plan.rounds * 3, 3))
 }
 
+/** The one row that needs a chain; anvil comes with the packages of development. */
+async function paid(mockPort: number): Promise<PaidReport | undefined> {
+  const program = join(root, 'dist/bin/routeplane.js')
+  const wanted = plan.wants(values.scenarios, 'paid') && plan.wants(values.only, 'routeplane')
+  return wanted && existsSync(program) ? measurePaid(program, mockPort, values.quick ? 3 : 40) : undefined
+}
+
 async function main(): Promise<void> {
   const instruments = prepareInstruments(values.node)
   const mock = await startMock(instruments)
   const figures: Figures = new Map()
   const entrants: Entrant[] = []
+  let sold: PaidReport | undefined
   try {
     await startAll(mock.port, entrants)
     for (let round = 0; round < plan.rounds; round++) {
       process.stderr.write(`bench: round ${round + 1} of ${plan.rounds}\n`)
       await measureRound({ instruments, mockPort: mock.port, entrants, figures }, round)
     }
+    sold = await paid(mock.port)
   } finally {
     for (const { running } of entrants) await stop(running)
     await stop(mock)
@@ -180,7 +190,13 @@ async function main(): Promise<void> {
       `\nMCP start to tools/list: ${rounded(start.toolsMs)} ms, ${start.ratio.toFixed(2)} × an empty Node (${rounded(start.emptyMs)} ms)\n`,
     )
   }
-  const raw = { machine, figures: Object.fromEntries([...figures].map(([id, row]) => [id, Object.fromEntries(row)])), coldStart: start }
+  if (sold !== undefined) process.stdout.write(`\n${paidTable(sold)}\n`)
+  const raw = {
+    machine,
+    sold,
+    figures: Object.fromEntries([...figures].map(([id, row]) => [id, Object.fromEntries(row)])),
+    coldStart: start,
+  }
   writeFileSync(join(cache, 'last.json'), `${JSON.stringify(raw, null, 2)}\n`)
 }
 
