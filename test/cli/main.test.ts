@@ -197,6 +197,7 @@ describe('exit codes', () => {
           "invalid_payment",
           "invalid_quote",
           "payment_in_progress",
+          "channel_closed",
           "payment_already_used",
           "host_forbidden",
           "origin_forbidden",
