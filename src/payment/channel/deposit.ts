@@ -49,7 +49,13 @@ export async function holdDeposit(
     const { network, address, decimals } = asset
     await world.ledger.attempts.intend(id, {
       ...(await intentOf(id)),
-      ...{ scheme: agreed.terms.scheme, network, asset: address, decimals, payer: world.wallet.address, amount, amountUsd },
+      scheme: agreed.terms.scheme,
+      network,
+      asset: address,
+      decimals,
+      payer: world.wallet.address,
+      amount,
+      amountUsd,
       resource: call.http.url,
       bodyDigest: createHash('sha256')
         .update(call.http.body ?? '')
