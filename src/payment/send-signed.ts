@@ -8,6 +8,7 @@ import type { PaymentModeName } from '../registry/endpoint.ts'
 import { proofOf } from './proof/index.ts'
 import { readRefusal, type Asks, type Refused, type Reply } from './refusal.ts'
 import type { Resolver } from './resolver.ts'
+import { readPapers } from './seller-papers.ts'
 import { mostOfPlan, type SchemeWorld, type SigningPlan } from './scheme/scheme.ts'
 
 export type SendDeps = SchemeWorld & { readonly resolver: Resolver }
@@ -21,6 +22,8 @@ export type SignedCall = {
   attach(payload: unknown): Readonly<Record<string, string>>
   /** The credential, attached. */
   readonly headers: Readonly<Record<string, string>>
+  /** What the seller signed of its offers, unread. */
+  readonly offers: readonly unknown[]
   /** Present when it was signed before the provider had asked for it. */
   readonly unasked?: Unasked
 }
@@ -201,6 +204,25 @@ async function receive(call: PaidCall, signed: SignedCall, response: HttpRespons
   return { response: received ?? response, payment }
 }
 
+/** Keeps what the seller has signed, with what its signature is worth. No money hangs on it, so nothing of it fails a call. */
+async function keepPapers({ attemptId, endpoint }: PaidCall, signed: SignedCall, claim: Claim, deps: SendDeps): Promise<void> {
+  const { plan, offers } = signed
+  const receipt = typeof claim === 'object' ? claim.receipt : undefined
+  if (offers.length === 0 && receipt === undefined) return
+  try {
+    for (const paper of await readPapers({ offers, receipt }, plan, deps.wallet.address)) {
+      await deps.ledger.papers.keep(attemptId, paper)
+      const { kind, verdict, reason } = paper
+      if (verdict === 'wrong')
+        deps.log.warn('what the seller signed is wrong', { attempt: attemptId, provider: endpoint.provider.id, kind, reason })
+    }
+  } catch (error) {
+    deps.log.warn('what the seller signed could not be kept', { attempt: attemptId, message: toRouteplaneError(error).message })
+  }
+}
+
+type Claim = SettlementClaim | 'invalid' | undefined
+
 function openPayment(call: PaidCall, signed: SignedCall, claim: SettlementClaim | 'invalid' | undefined, deps: SendDeps): Payment {
   let money: MoneyState = 'signed'
   return {
@@ -210,6 +232,7 @@ function openPayment(call: PaidCall, signed: SignedCall, claim: SettlementClaim 
     ...(proofOf(signed.plan).mayChargeLess || signed.plan.replaces !== undefined ? {} : { paidUsd: usdOf(signed.plan) }),
     blame: (error) => withMoney(error, money),
     async close() {
+      await keepPapers(call, signed, claim, deps)
       try {
         const hint = typeof claim === 'object' && claim.transaction !== undefined ? { transaction: claim.transaction } : {}
         const state = await deps.resolver.settle(call.attemptId, { tries: CLOSE_TRIES, ...hint })

@@ -121,6 +121,7 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
     receipts: {
       list: async () => [],
       get: async () => undefined,
+      papers: async () => [],
       verify: async (id) => {
         throw new RouteplaneError('receipt_not_found', `there is no receipt ${id}`)
       },

@@ -169,6 +169,7 @@ export function createGateway(print: () => void = () => {}): Routeplane {
     receipts: {
       list: async () => [RECEIPT],
       get: async (id) => (id === RECEIPT.id ? RECEIPT : undefined),
+      papers: async () => [],
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
       reconcileAll: () => Promise.reject(new Error('not here')),
