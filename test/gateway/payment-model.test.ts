@@ -27,7 +27,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** Lets a few turns of the loop go by, in which the ledger writes and promises settle, without any time passing. */
 async function settleDown(): Promise<void> {
-  for (let turns = 0; turns < 12; turns++) await turn()
+  for (let turns = 0; turns < 16; turns++) await turn()
 }
 
 /** Runs to the end with time passing only when everybody waits for it; gives up on what waits for ever. */

@@ -1,6 +1,7 @@
 /** The payment flow with its real ledger, wallet and judges, before a seller who plays by script on a chain in memory. */
 import { encodePaymentRequiredHeader } from '@x402/core/http'
 import { RouteplaneError, toRouteplaneError, type MoneyState } from '../../src/errors.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import type { HttpCall, HttpResponse } from '../../src/lib/http-call.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
@@ -91,10 +92,13 @@ export async function createPaymentWorld(place: LedgerPlace, key: WalletKey): Pr
   return world
 }
 
+/** Two lives wait for each other's lock in turns of the loop: no real time passes here, on a busy machine least of all. */
+const impatient = { ...systemClock, sleep: () => new Promise<void>((resolve) => setImmediate(resolve)) }
+
 /** A process begins, as the product does: it opens the ledger and heals what others have left. */
 export async function startProcess(world: PaymentWorld): Promise<Process> {
   world.lives += 1
-  const ledger = failing(await world.place.open(world.lives), world)
+  const ledger = failing(await world.place.open(world.lives, { clock: impatient }), world)
   const { clock, end } = world.clock.ofProcess()
   const shared = { ledger, chainOf: () => world.chain, clock, log: silentLog }
   const resolver = createResolver(shared)

@@ -1,4 +1,4 @@
-/** A process that buys without end, three at a time unless told how many, and tells each step of each payment, until it is killed. Run with tsx. */
+/** A process that buys without end, three at a time unless told how many, and tells each step of each payment, until it is killed. */
 import { buy, openBuyer, say } from './buyer.ts'
 
 const routeplane = await openBuyer()
