@@ -55,8 +55,15 @@ export function viewAllowances(sources: AllowanceSources): AllowanceView {
       const usdOf = (amount: typeof now) => fromAtomic(amount, asset.decimals, 'down')
       const { network, chainName, symbol } = asset
       return {
-        ...{ network, chainName, asset: symbol, owner: wallet.address, spender: permit2Address },
-        ...{ nowUsd: usdOf(now), thenUsd: usdOf(call.amount), mostWei: gas * maxFeePerGas, coinsWei: coins },
+        network,
+        chainName,
+        asset: symbol,
+        owner: wallet.address,
+        spender: permit2Address,
+        nowUsd: usdOf(now),
+        thenUsd: usdOf(call.amount),
+        mostWei: gas * maxFeePerGas,
+        coinsWei: coins,
       }
     },
     async approve(wish, { mostWei }) {

@@ -55,7 +55,7 @@ const output = z.object({
   dry_run: z.boolean().optional(),
   cap_usd: z.string().optional().describe('Dry run: the cap that would hold for the request.'),
   plan: z
-    .array(z.object({ endpoint: z.string(), payment_mode: z.string(), ...quoted }))
+    .array(z.object({ endpoint: z.string(), payment_mode: z.string(), ...quoted, needs_approval: z.boolean().optional() }))
     .optional()
     .describe('Dry run: who would be tried, in order.'),
   refused: z
@@ -207,10 +207,10 @@ function showDecision(decision: Decision, { isOperator }: Caller): z.input<typeo
     request_id: decision.requestId,
     dry_run: true,
     cap_usd: formatUsd(decision.capUsd),
-    plan: decision.attempts.map(({ endpoint, mode, boundUsd, expectedUsd }) => ({
+    plan: decision.attempts.map(({ endpoint, mode, boundUsd, expectedUsd, needsApproval }) => ({
       endpoint,
       payment_mode: mode,
-      ...present({ bound_usd: dollars(boundUsd), expected_usd: dollars(expectedUsd) }),
+      ...present({ bound_usd: dollars(boundUsd), expected_usd: dollars(expectedUsd), needs_approval: needsApproval }),
     })),
     ...present({
       quoted_usd: dollars(first?.boundUsd),

@@ -1,6 +1,6 @@
 /** Sends one signed call until its outcome is known: always the same authorization, never a second one. */
 import { RouteplaneError, toRouteplaneError, withMoney, type MoneyState } from '../errors.ts'
-import { headerOf, readBody, type HttpResponse } from '../lib/http-call.ts'
+import type { HttpResponse } from '../lib/http-call.ts'
 import { formatUsd, fromAtomic, type Usd } from '../money.ts'
 import type { Challenge, ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
 import type { PaidCall, PaidResponse, Payment } from './mode.ts'

@@ -15,7 +15,10 @@ export async function serializeAllowance(allowance: PermitAllowance, row: AssetR
     chainId: chainIdOf(row.network),
     to: row.address,
     data: encodeFunctionData({ abi: erc20Abi, functionName: 'approve', args: [canonicalContracts.permit2, value] }),
-    ...{ nonce, gas, maxFeePerGas, maxPriorityFeePerGas },
+    nonce,
+    gas,
+    maxFeePerGas,
+    maxPriorityFeePerGas,
   } as const
   return serializeTransaction(transaction, parseSignature(await key.signHash(keccak256(serializeTransaction(transaction)))))
 }
