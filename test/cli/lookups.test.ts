@@ -221,6 +221,7 @@ describe('receipts', () => {
     papers: async () => [],
     verify: async (id: string) => ({
       receiptId: id,
+      about: 'payment' as const,
       verified: id === 'att_1',
       checks: [{ check: 'amount', ok: id === 'att_1', detail: '4100 of 4100' }],
     }),

@@ -50,7 +50,12 @@ const receipts: ReceiptView = {
     ),
   get: async (id) => ALL.find((row) => row.id === id),
   papers: async () => [],
-  verify: async (id) => ({ receiptId: id, verified: false, checks: [{ check: 'transfer', ok: false, detail: 'not on the chain' }] }),
+  verify: async (id) => ({
+    receiptId: id,
+    about: 'payment',
+    verified: false,
+    checks: [{ check: 'transfer', ok: false, detail: 'not on the chain' }],
+  }),
   reconcile: () => Promise.reject(new RouteplaneError('internal', 'not here')),
   reconcileAll: () => Promise.reject(new RouteplaneError('internal', 'not here')),
 }
