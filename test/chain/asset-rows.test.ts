@@ -1,5 +1,5 @@
 /** Every token of the table that moves by EIP-3009: signed by the wallet from its row, cashed at that address under that chain id. */
-import { expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { assets } from '../../contracts-abi/assets.ts'
 import { createChain } from '../../src/chain/chain.ts'
 import { chainIdOf } from '../../src/chain/networks.ts'
@@ -13,6 +13,12 @@ import { authorize, settle } from '../support/authorization.ts'
 import { randomHex, useDemoNetwork } from '../support/chain.ts'
 
 const current = useDemoNetwork()
+// The node signs for its own accounts under the chain id that it began with; impersonated, they need no signature.
+beforeAll(async () => {
+  const { rpc } = current().anvil
+  for (const account of (await rpc('eth_accounts')) as string[]) await rpc('anvil_impersonateAccount', [account])
+})
+
 const rows = assets.filter(({ transferMethod }) => transferMethod === 'eip3009')
 
 it.each(rows.map((row) => [`${row.symbol} on ${row.chainName}`, row] as const))('%s is paid', async (_, row) => {
