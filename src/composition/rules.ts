@@ -22,6 +22,7 @@ export function rulesOf(config: Config): GatewayRules {
     hideDeprecated: config.registry.hideDeprecated,
     weights: config.routing.weights ?? balancedWeights,
     clampToBudget: config.routing.clampToBudget,
+    retrySchema: config.routing.retrySchema,
     explorationShare: config.routing.explorationShare,
     managedAccounts: config.managed.accounts,
     timeoutsOf: (provider) => timeouts.get(provider.id) ?? config.upstream.timeouts,

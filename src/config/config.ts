@@ -33,6 +33,8 @@ export type Config = {
     readonly explorationShare: number
     /** Whether an output limit is lowered to what the cap buys, unless the request or its preset says otherwise. */
     readonly clampToBudget: boolean
+    /** Whether a translated answer that breaks its schema is asked for once more, unless the request says otherwise. */
+    readonly retrySchema: boolean
   }
   /** What managed supply of open models costs of the official price; by caller only under `:discount`. */
   readonly managed: ManagedShares & { readonly accounts: ReadonlyMap<string, bigint> }
@@ -176,6 +178,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       ...(fields.routing.weights === undefined ? {} : { weights: fields.routing.weights }),
       explorationShare: fields.routing.exploration_share,
       clampToBudget: fields.routing.clamp_to_budget,
+      retrySchema: fields.routing.retry_schema,
     },
     managed: managedOf(fields.managed.discounts),
     budget: budgetOf(fields.budget),

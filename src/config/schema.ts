@@ -58,6 +58,7 @@ const routing = block({
   weights: weights.optional(),
   exploration_share: ratio(0, 1).default(0.02),
   clamp_to_budget: flag.default(false),
+  retry_schema: flag.default(false),
 })
 
 /** Caps of one provider or one key, beside everybody's. */

@@ -33,7 +33,11 @@ export type Decided = {
   readonly capUsd: Usd
   /** The cap for what one endpoint may cost: the request's, or its provider's own if that is lower. */
   capAt(endpoint: Endpoint): Usd
+  /** The caller, or his preset, set the cap himself: it then binds providers he pays with his own key, too. */
+  readonly capIsOwn: boolean
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
+  /** Whether an answer that breaks its schema is asked for once more. */
+  readonly retriesSchema: boolean
   readonly preset: Preset | undefined
   warningsOf(endpoint: Endpoint): readonly string[]
 }
@@ -90,7 +94,9 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
     attempts: planAttempts(lists, context.rules.maxAttempts),
     capUsd,
     capAt,
-    onUnknown: extensions.onUnknown ?? context.rules.onUnknown,
+    capIsOwn: paying.capIsOwn,
+    onUnknown: extensions.onUnknown ?? rules.onUnknown,
+    retriesSchema: extensions.retrySchema ?? rules.retrySchema,
     preset,
     warningsOf: (endpoint) =>
       endpoint.deprecationDate === undefined ? [] : [`${endpoint.modelId} is deprecated on ${endpoint.deprecationDate}`],
@@ -270,9 +276,12 @@ function lossesOf({ candidate }: Ranked, lanes: Lanes): readonly Loss[] {
   return lane.kind === 'refused' ? [] : lane.losses
 }
 
+/** Refusals whose reason is what the request asks for. */
+const OF_THE_REQUEST: ReadonlySet<Refusal['reason']> = new Set(['translation', 'feature', 'modality'])
+
 /** When translation is all that stands in the way, the caller gets told which field it is: that is his to change. */
 function untranslatable({ refused, targets, lanes }: Decided): RouteplaneError | undefined {
-  if (refused.length === 0 || !refused.every(({ reason }) => reason === 'translation')) return undefined
+  if (refused.length === 0 || !refused.every(({ reason }) => OF_THE_REQUEST.has(reason))) return undefined
   const errors = targets.flatMap(({ endpoints }) =>
     endpoints.flatMap((endpoint) => {
       const lane = lanes.laneOf(endpoint)
@@ -280,7 +289,7 @@ function untranslatable({ refused, targets, lanes }: Decided): RouteplaneError |
     }),
   )
   const [first] = errors
-  if (first === undefined) return undefined
+  if (first === undefined || errors.length < refused.length) return undefined
   const paths = [...new Set(errors.flatMap(({ details }) => (typeof details['path'] === 'string' ? [details['path']] : [])))]
   return paths.length < 2 ? first : amend(first, { details: { ...first.details, paths } })
 }
