@@ -17,7 +17,7 @@ const prices = { prompt: '0.00001', completion: '0.00005' }
 
 async function startShop(...charge: readonly string[]) {
   const provider = await current().startProvider({ id: 'thrift', prices })
-  const world = await writeShop(current(), { sellers: [provider], charge: ['margin: "0.5"', ...charge] })
+  const world = await writeShop(current(), { sellers: [provider], charge: ['networks: ["eip155:84532"]', 'margin: "0.5"', ...charge] })
   return { ...(await openShop(world)), provider }
 }
 
