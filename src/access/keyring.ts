@@ -18,8 +18,17 @@ export type Keyring = {
 }
 
 export function createKeyring({ configured, variable }: KeyringSources): Keyring {
+  const sources = { configured: (id: string) => configured.get(id)?.apiKey, variable }
+  // Every decision asks for the key of everybody eligible; sources never change.
+  const found = new WeakMap<Provider, { readonly key: Secret | undefined }>()
   return {
-    keyOf: (provider) => findApiKey(provider, { configured: (id) => configured.get(id)?.apiKey, variable }),
+    keyOf(provider) {
+      const known = found.get(provider)
+      if (known !== undefined) return known.key
+      const key = findApiKey(provider, sources)
+      found.set(provider, { key })
+      return key
+    },
     headersOf(provider) {
       const fixed = provider.access.kind === 'api_key' ? provider.access.extraHeaders : {}
       const own = provider.source === 'config' ? (configured.get(provider.id)?.headers ?? {}) : {}

@@ -3,8 +3,9 @@ import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import { BALANCED_VERSION } from '../selection/index.ts'
 import type { Decision, ExplainedCandidate, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
-import { refusalOf, survey, type Decided } from './decide.ts'
+import { survey, type Decided } from './decide.ts'
 import type { Lanes } from './lane.ts'
+import { refusalOf } from './refusal.ts'
 
 /** Makes the decision of a call without sending it; nothing is held and nothing is spent. */
 export function explain(call: GatewayCall, context: GatewayContext): Decision {
