@@ -8,6 +8,17 @@ import type { PaymentStep } from '../payment/mode.ts'
 import type { Loss } from '../protocol/loss.ts'
 import type { CallerRequest, ProtocolId, WireRequest } from '../protocol/protocol.ts'
 
+/** Who asks, as the surface that he came by has told him from others. */
+export type Caller = {
+  /** Whom everything he leaves behind belongs to: `local`, or a key's id. */
+  readonly id: string
+  readonly isOperator: boolean
+  /** Whether he pays for each call himself. */
+  readonly pays: boolean
+  /** Canonical ids of the models he may ask for; absent for all. */
+  readonly models?: readonly string[]
+}
+
 /** One request, read but not yet routed. */
 export type GatewayCall = {
   /** `req_…`; also in `x-routeplane-request-id`. */

@@ -1,19 +1,11 @@
 /** Who is asking: the operator himself, a caller with a key, or a stranger who pays per call; and where each may come. */
 import type { IncomingMessage } from 'node:http'
 import { RouteplaneError } from '../errors.ts'
+import type { Caller } from '../gateway/call.ts'
 import type { KeyView } from '../routeplane.ts'
 import { presentedIn, type TokenCheck } from './auth.ts'
 import { pathOf } from './guard.ts'
-
-export type Caller = {
-  /** Whom everything he leaves behind belongs to. */
-  readonly id: string
-  readonly isOperator: boolean
-  /** Whether he pays for each call himself. */
-  readonly pays: boolean
-  /** Canonical ids of the models he may ask for; absent for all. */
-  readonly models?: readonly string[]
-}
+import { MCP_PATH } from './mcp-route.ts'
 
 /** Whom everything belongs to that came with the gateway's own token, or without one where none is asked for. */
 export const LOCAL_CALLER = 'local'
@@ -82,6 +74,8 @@ export function createPublicPaths(
     const path = pathOf(url)
     const hasKey = keyIn(incoming) !== undefined
     if (!sells && !hasKey) return false
+    // Sessions are listened to and ended there too, and each belongs to who opened it.
+    if (hasKey && path === MCP_PATH) return true
     if (method !== 'POST') return READABLE.test(path) || (hasKey && KEPT.test(path))
     return completions.some((pattern) => pattern.test(path)) || (hasKey && (COUNTING.test(path) || KEPT.test(path)))
   }

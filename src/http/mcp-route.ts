@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Hono } from 'hono'
 import { type RouteplaneError, answerStatus } from '../errors.ts'
+import type { Caller } from '../gateway/call.ts'
 import { lazily } from '../lib/lazy.ts'
 import type { CallerCheck } from './caller.ts'
 import { parseMessage, readBody } from './body.ts'
@@ -17,8 +18,7 @@ export const MCP_METADATA_PATH = `/.well-known/oauth-protected-resource${MCP_PAT
 export const METADATA_PATHS: readonly string[] = [MCP_METADATA_PATH, '/.well-known/oauth-protected-resource']
 
 export type McpEndpoint = {
-  /** @param isStranger - Whether who asks has no account and pays for each call. */
-  answer(request: Request, body: unknown, isStranger: boolean): Promise<Response>
+  answer(request: Request, body: unknown, caller: Caller): Promise<Response>
   close(): Promise<void>
 }
 
@@ -38,8 +38,7 @@ export function mountMcp(app: Hono<AppEnv>, { open, callerOf, refuseMethod }: Mc
   app.on(['GET', 'POST', 'DELETE'], MCP_PATH, async ({ env: { incoming, outgoing } }) => {
     const body = incoming.method === 'POST' ? parseMessage(await readBody(incoming, MAX_BODY_BYTES)) : undefined
     const { answer } = await endpoint.get()
-    // Whoever is not the operator has nothing of his there, and pays.
-    const response = await answer(toRequest(incoming, outgoing), body, !(await callerOf(incoming)).isOperator)
+    const response = await answer(toRequest(incoming, outgoing), body, await callerOf(incoming))
     if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store')
     response.headers.set('x-content-type-options', 'nosniff')
     return response

@@ -102,7 +102,10 @@ export type ChannelStore = {
   voucher(attempt: string): Promise<VoucherRow | undefined>
   /** Attempts that put money in and have no end yet. */
   openDeposits(id: string): Promise<readonly string[]>
-  /** Vouchers of which it is not known what they came to, oldest first. */
+  /**
+   * Vouchers of which it is not known what they came to, oldest first. One whose attempt was given up before it signed is none of
+   * them: it stands on the same base, and often for the same amount, as the next one that was signed.
+   */
   openVouchers(id: string): Promise<readonly VoucherRow[]>
   /** Moves a channel on; `closed` is the end of it. */
   mark(

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import type { CompletionPart } from '../completion/part.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
-import type { Completion, CompletionSummary, Decision, GatewayCall } from '../gateway/call.ts'
+import type { Caller, Completion, CompletionSummary, Decision, GatewayCall } from '../gateway/call.ts'
 import { type Usd, formatUsd } from '../money.ts'
 import type { Status } from '../routeplane.ts'
 import { completionInput, toGatewayCall } from './completion-call.ts'
@@ -70,17 +70,17 @@ export const complete = defineTool({
   description:
     "Sends a prompt to a model and returns its answer. This spends money: the operator's caps hold, and max_cost_usd lowers them for one call. Use dry_run to see the price first. An error with money other than untouched or held must not be repeated blindly: look at its hint.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
-  isForStrangers: true,
+  audience: 'anybody',
   input: completionInput,
   output,
   call: async (input, context) => {
     const call = toGatewayCall(input, context)
     const { sell } = context
     if (sell !== undefined) return answerSold(call, await askToSell(sell, call, input.dry_run === true), context)
-    if (input.dry_run === true) return showDecision(await context.routeplane.explain(call))
+    if (input.dry_run === true) return showDecision(await context.routeplane.explain(call), context.caller)
     const completion = await context.routeplane.complete(call)
     const { said, summary } = await hear(completion, context)
-    return showAnswer(call, completion, summary, said, await capsLeft(context))
+    return showAnswer(call, completion, summary, said, await capsLeft(context, completion))
   },
   links: ({ receipt_id: id }) => (id === undefined ? [] : [{ uri: receiptUri(id), name: id, description: 'The receipt of this payment.' }]),
 })
@@ -168,7 +168,7 @@ function showAnswer(
       payment_status: summary.paymentStatus,
       receipt_id: summary.receiptId ?? head.receiptId,
       transaction: summary.transaction,
-      caps_left: caps?.filter(({ scope }) => !scope.startsWith('provider:') || scope === `provider:${head.provider}`).map(showCap),
+      caps_left: caps?.map(showCap),
     }),
   }
 }
@@ -200,7 +200,8 @@ function showUsage(usage: CompletionSummary['usage']): z.input<typeof output>['u
 /** Rows of a dry run's table: more would fill the calling model's context and tell it nothing new. */
 const MAX_REFUSED = 30
 
-function showDecision(decision: Decision): z.input<typeof output> {
+/** Why a provider is out tells of keys and balances: the operator's business. */
+function showDecision(decision: Decision, { isOperator }: Caller): z.input<typeof output> {
   const [first] = decision.attempts
   return {
     request_id: decision.requestId,
@@ -211,29 +212,44 @@ function showDecision(decision: Decision): z.input<typeof output> {
       payment_mode: mode,
       ...present({ bound_usd: dollars(boundUsd), expected_usd: dollars(expectedUsd) }),
     })),
-    refused: decision.refused.slice(0, MAX_REFUSED).map(({ endpoint, model, reason, detail }) => ({ endpoint, model, reason, detail })),
-    ...present({ quoted_usd: dollars(first?.boundUsd) }),
+    ...present({
+      quoted_usd: dollars(first?.boundUsd),
+      refused: isOperator ? decision.refused.slice(0, MAX_REFUSED).map(showRefusal) : undefined,
+    }),
   }
+}
+
+function showRefusal({ endpoint, model, reason, detail }: Decision['refused'][number]) {
+  return { endpoint, model, reason, detail }
 }
 
 /** How long an answer that has been paid for may wait for the figures beside it. */
 const STATUS_MS = 2_000
 
 /** The caps are good to know and nothing more: without them the answer is still the answer. */
-async function capsLeft({ routeplane, clock, log }: ToolContext): Promise<Status['caps'] | undefined> {
+async function capsLeft({ routeplane, caller, clock, log }: ToolContext, { head }: Completion): Promise<Status['caps'] | undefined> {
   const done = new AbortController()
   try {
     const late = clock.sleep(STATUS_MS, done.signal).then(
       () => undefined,
       () => undefined,
     )
-    return (await Promise.race([routeplane.status(), late]))?.caps
+    const caps = (await Promise.race([routeplane.status(), late]))?.caps
+    return caps?.filter(({ scope }) => concerns(scope, caller, head.provider))
   } catch (thrown) {
     log.warn('caps could not be read', { code: toRouteplaneError(thrown).code })
     return undefined
   } finally {
     done.abort()
   }
+}
+
+/** Whoever has a key learns what is left to him, not to the operator. */
+function concerns(scope: string, { id, isOperator }: Caller, provider: string): boolean {
+  const [kind] = scope.split(':')
+  if (kind === 'request') return true
+  if (kind === 'key') return scope === `key:${id}`
+  return isOperator && (kind !== 'provider' || scope === `provider:${provider}`)
 }
 
 function dollars(usd: Usd | undefined): string | undefined {

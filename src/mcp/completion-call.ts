@@ -42,13 +42,14 @@ export const completionInput = z.strictObject({
 type Arguments = z.output<typeof completionInput>
 
 /** @throws RouteplaneError `invalid_request`, `invalid_max_cost`, `invalid_idempotency_key`. */
-export function toGatewayCall(input: Arguments, { connection, clock, signal, report, approve, sell }: ToolContext): GatewayCall {
+export function toGatewayCall(input: Arguments, { caller, connection, clock, signal, report, approve, sell }: ToolContext): GatewayCall {
   const model = input.model ?? activeModel(connection.activePreset)
   const request = toRequest(input, model)
   const preset = model.startsWith('@') ? undefined : connection.activePreset
   return {
     id: createId('req', clock.now()),
-    caller: 'local',
+    caller: caller.id,
+    ...(caller.models === undefined ? {} : { models: caller.models }),
     read: {
       model,
       needs: toNeeds(request),

@@ -1,19 +1,23 @@
 /** Serves MCP over Streamable HTTP: the 2026 revision request by request, the 2025 ones in sessions, both with the same servers. */
 import {
+  type AuthInfo,
+  type McpRequestContext,
   type McpServer,
   createMcpHandler,
   isInitializeRequest,
   isLegacyRequest,
   legacyStatelessFallback,
 } from '@modelcontextprotocol/server'
+import { RouteplaneError } from '../errors.ts'
+import type { Caller } from '../gateway/call.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createApprovals } from './approval.ts'
 import { type McpOptions, createMcpServer } from './server.ts'
-import { createSessions } from './sessions.ts'
+import { type Asked, createSessions } from './sessions.ts'
 import { within } from './within.ts'
 
-export type McpHttpOptions = Omit<McpOptions, 'onCall' | 'isForOneRequest' | 'isStranger'> & {
+export type McpHttpOptions = Omit<McpOptions, 'onCall' | 'isForOneRequest' | 'caller'> & {
   readonly maxSessions?: number
   readonly idleMs?: number
   /** How long calls under way may take to finish on close, and then again to record what they have paid; default 5,000 ms. */
@@ -27,9 +31,9 @@ export type McpHttp = {
    * Answers one request whose address, origin, token, media type and size have been checked already.
    *
    * @param body - Its JSON; `undefined` for requests without one.
-   * @param isStranger - Whether who asks has shown no token and pays for each call; he is given no session.
+   * @param caller - Whose tools, resources and sessions it is about; who pays for each call is given no session.
    */
-  answer(request: Request, body: unknown, isStranger: boolean): Promise<Response>
+  answer(request: Request, body: unknown, caller: Caller): Promise<Response>
   /** Takes no more requests, lets calls finish within the bound, then aborts the rest and lets payments be recorded. */
   close(): Promise<void>
 }
@@ -43,42 +47,52 @@ export function createMcpHttp(routeplane: Routeplane, options: McpHttpOptions): 
     void call.finally(() => running.delete(call))
   }
   const approvals = createApprovals(clock)
-  const build = (isForOneRequest: boolean, isStranger = false): McpServer => {
-    const server = createMcpServer(async () => routeplane, { approvals, ...options, onCall, isForOneRequest, isStranger })
+  const build = (caller: Caller, isForOneRequest: boolean): McpServer => {
+    const server = createMcpServer(async () => routeplane, { approvals, ...options, onCall, isForOneRequest, caller })
     extend?.(server)
     return server
   }
   const onerror = (error: Error) => log.debug('mcp request not handled', { message: error.message.slice(0, 300) })
-  const modern = createMcpHandler(() => build(true), { legacy: 'reject', onerror })
-  const single = legacyStatelessFallback(() => build(true), onerror)
-  // Nothing of a stranger outlives his request, so that no number of them fills the memory.
-  const shop = createMcpHandler(() => build(true, true), { legacy: 'stateless', onerror })
-  const sessions = createSessions({ ...options, clock, build: () => build(false) })
+  const buildOne = ({ authInfo }: McpRequestContext) => build(callerIn(authInfo), true)
+  const modern = createMcpHandler(buildOne, { legacy: 'reject', onerror })
+  const single = legacyStatelessFallback(buildOne, onerror)
+  const sessions = createSessions({ ...options, clock, build: (caller) => build(caller, false) })
   const state = { isClosing: false }
 
-  const answerLegacy = async (request: Request, body: unknown): Promise<Response> => {
+  const answerLegacy = async (asked: Asked): Promise<Response> => {
+    const { request, body, caller } = asked
     const id = request.headers.get('mcp-session-id')
-    if (id !== null)
-      return (await sessions.answer(id, request, body)) ?? refuse(404, -32001, 'there is no session of this id; initialize anew')
-    if (!isInitializeRequest(body)) return single(request, { parsedBody: body })
-    return (await sessions.open(request, body)) ?? refuse(429, -32000, 'too many sessions are open', { 'retry-after': '60' })
+    if (id !== null) return (await sessions.answer(id, asked)) ?? refuse(404, -32001, 'there is no session of this id; initialize anew')
+    // Nothing of who pays for each call outlives his request, so that no number of them fills the memory.
+    if (caller.pays || !isInitializeRequest(body)) return single(request, { parsedBody: body, authInfo: authInfoOf(caller) })
+    return (await sessions.open(asked)) ?? refuse(429, -32000, 'too many sessions are open', { 'retry-after': '60' })
   }
   return {
-    async answer(request, body, isStranger) {
+    async answer(request, body, caller) {
       if (state.isClosing) return refuse(503, -32000, 'the gateway is shutting down', { 'retry-after': '5' })
-      if (isStranger) return shop.fetch(request, { parsedBody: body })
-      const isLegacy = await isLegacyRequest(request, body)
-      return isLegacy ? answerLegacy(request, body) : modern.fetch(request, { parsedBody: body })
+      if (await isLegacyRequest(request, body)) return answerLegacy({ request, body, caller })
+      return modern.fetch(request, { parsedBody: body, authInfo: authInfoOf(caller) })
     },
     async close() {
       state.isClosing = true
       sessions.stopListening()
       const settled = () => Promise.allSettled(running)
       await within(drainMs, settled(), clock)
-      await Promise.allSettled([modern.close(), shop.close(), sessions.close()])
+      await Promise.allSettled([modern.close(), sessions.close()])
       if (!(await within(drainMs, settled(), clock))) log.warn('shutdown took too long; open payments are resolved at the next start')
     },
   }
+}
+
+/** How the SDK passes on who asks: tokens have been checked already, and go no further. */
+function authInfoOf(caller: Caller): AuthInfo {
+  return { token: '', clientId: caller.id, scopes: [], extra: { caller } }
+}
+
+function callerIn(authInfo: AuthInfo | undefined): Caller {
+  const caller = authInfo?.extra?.['caller'] as Caller | undefined
+  if (caller === undefined) throw new RouteplaneError('internal', 'a request came without its caller')
+  return caller
 }
 
 function refuse(status: number, code: number, message: string, headers: Readonly<Record<string, string>> = {}): Response {

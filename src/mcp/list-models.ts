@@ -4,6 +4,7 @@ import { features } from '../completion/features.ts'
 import { RouteplaneError } from '../errors.ts'
 import { type Usd, formatUsd } from '../money.ts'
 import type { ModelListing } from '../routeplane.ts'
+import { maySee } from './audience.ts'
 import { paymentModes, readUsd } from './schema.ts'
 import { defineTool } from './tool.ts'
 
@@ -51,13 +52,14 @@ export const listModels = defineTool({
   description:
     'Lists the models that can be called with complete: price per token in US dollars, context length, capabilities, providers, ways to pay. Free, and reads nothing but the local catalog.',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  isForStrangers: true,
+  audience: 'anybody',
   input,
   output,
-  call: async (filter, { routeplane }) => {
+  call: async (filter, { routeplane, caller }) => {
     await routeplane.ready()
     const matching = routeplane.catalog
       .models()
+      .filter((listing) => maySee(caller, listing))
       .filter(createFilter(filter))
       .toSorted((one, other) => (one.id < other.id ? -1 : one.id > other.id ? 1 : 0))
     const after = filter.cursor === undefined ? undefined : decodeCursor(filter.cursor)

@@ -1,17 +1,18 @@
 /** The resources of the catalog: all models in short, and one model with every provider of it. */
 import { modelCard, modelDetail } from '../card/model-card.ts'
-import type { Routeplane } from '../routeplane.ts'
-import type { Resource } from './resource.ts'
+import { maySee } from './audience.ts'
+import type { Resource, ResourceReader } from './resource.ts'
 
 export const modelsResource: Resource = {
   name: 'models',
   title: 'Models',
   description: 'Every model that complete can call, with price, context length, features and ways to pay.',
-  isForStrangers: true,
+  audience: 'anybody',
   uri: 'routeplane://models',
-  read: async (_id, { routeplane }) => {
+  read: async (_id, { routeplane, caller }) => {
     await routeplane.ready()
-    return { object: 'list', data: routeplane.catalog.models().map(modelCard) }
+    const seen = routeplane.catalog.models().filter((listing) => maySee(caller, listing))
+    return { object: 'list', data: seen.map(modelCard) }
   },
 }
 
@@ -19,22 +20,23 @@ export const modelResource: Resource = {
   name: 'model',
   title: 'One model',
   description: 'A model with a row for each provider: price tiers, protocols, limits.',
-  isForStrangers: true,
+  audience: 'anybody',
   uri: 'routeplane://models/{+id}',
-  suggest: async (value, { routeplane }) => suggestModels(routeplane, value),
-  read: async (id, { routeplane }) => {
+  suggest: async (value, reader) => suggestModels(reader, value),
+  read: async (id, { routeplane, caller }) => {
     await routeplane.ready()
     const listing = routeplane.catalog.model(decode(id))
-    return listing === undefined ? undefined : modelDetail(listing, routeplane.providers.standing)
+    return listing === undefined || !maySee(caller, listing) ? undefined : modelDetail(listing, routeplane.providers.standing)
   },
 }
 
 /** Ids of models that begin like the text, then those that have it elsewhere. */
-export async function suggestModels(routeplane: Pick<Routeplane, 'catalog' | 'ready'>, value: string): Promise<readonly string[]> {
+export async function suggestModels({ routeplane, caller }: ResourceReader, value: string): Promise<readonly string[]> {
   await routeplane.ready()
   const typed = value.toLowerCase()
   const ids = routeplane.catalog
     .models()
+    .filter((listing) => maySee(caller, listing))
     .map(({ id }) => id)
     .filter((id) => id.includes(typed))
     .toSorted()

@@ -7,7 +7,7 @@ export const presetsResource: Resource = {
   name: 'presets',
   title: 'Presets',
   description: 'The named routing configurations that complete takes as "@name".',
-  isForStrangers: false,
+  audience: 'operator',
   uri: 'routeplane://presets',
   read: async (_id, { routeplane }) => ({ object: 'list', data: routeplane.presets.list().map(presetCard) }),
 }
@@ -16,7 +16,7 @@ export const presetResource: Resource = {
   name: 'preset',
   title: 'One preset',
   description: 'A named routing configuration: model, fallbacks, rules, parameters, cap.',
-  isForStrangers: false,
+  audience: 'operator',
   uri: 'routeplane://presets/{id}',
   suggest: async (value, { routeplane }) =>
     routeplane.presets

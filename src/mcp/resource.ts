@@ -1,16 +1,17 @@
 /** The contract of an MCP resource: a document that a client reads by its address, and how a server offers all of them. */
 import { type McpServer, ResourceNotFoundError, ResourceTemplate } from '@modelcontextprotocol/server'
 import { toRouteplaneError } from '../errors.ts'
+import type { Caller } from '../gateway/call.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
+import type { Audience } from './audience.ts'
 
 export type Resource = {
   /** Unique among the resources. */
   readonly name: string
   readonly title: string
   readonly description: string
-  /** Whether callers without an account may read it. */
-  readonly isForStrangers: boolean
+  readonly audience: Audience
   /** Fixed, or with one variable at its end: `{id}` for a segment, `{+id}` for a path. */
   readonly uri: string
   /** Ids that begin like `value`, for clients that help their users type; at most a hundred are shown. */
@@ -23,9 +24,9 @@ export type Resource = {
   read(id: string, reader: ResourceReader): Promise<unknown>
 }
 
-export type ResourceReader = { readonly routeplane: Routeplane }
+export type ResourceReader = { readonly routeplane: Routeplane; readonly caller: Caller }
 
-export type ResourceSources = { open(): Promise<Routeplane>; readonly log: Log }
+export type ResourceSources = { open(): Promise<Routeplane>; readonly caller: Caller; readonly log: Log }
 
 const MIME_TYPE = 'application/json'
 
@@ -51,9 +52,9 @@ async function readText(resource: Resource, uri: string, id: string, sources: Re
   return { contents: [{ uri, mimeType: MIME_TYPE, text: JSON.stringify(value) }] }
 }
 
-async function readValue(resource: Resource, id: string, { open, log }: ResourceSources): Promise<unknown> {
+async function readValue(resource: Resource, id: string, { open, caller, log }: ResourceSources): Promise<unknown> {
   try {
-    return await resource.read(id, { routeplane: await open() })
+    return await resource.read(id, { routeplane: await open(), caller })
   } catch (thrown) {
     const { code, message, fault } = toRouteplaneError(thrown)
     if (fault === 'internal') log.error('resource failed', { resource: resource.name, code })
@@ -62,9 +63,9 @@ async function readValue(resource: Resource, id: string, { open, log }: Resource
 }
 
 /** A suggestion that fails is none: nobody waits for it. */
-async function suggest(resource: Resource, value: string, { open }: ResourceSources): Promise<readonly string[]> {
+async function suggest(resource: Resource, value: string, { open, caller }: ResourceSources): Promise<readonly string[]> {
   try {
-    return (await resource.suggest?.(value.slice(0, 300), { routeplane: await open() })) ?? []
+    return (await resource.suggest?.(value.slice(0, 300), { routeplane: await open(), caller })) ?? []
   } catch {
     return []
   }

@@ -2,11 +2,12 @@
 import { type InputRequiredResult, McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
 import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
-import type { GatewayCall } from '../gateway/call.ts'
+import type { Caller, GatewayCall } from '../gateway/call.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { type Approvals, type Approver, createApprovals } from './approval.ts'
+import { admits, type Audience, OPERATOR } from './audience.ts'
 import { icons } from './icon.ts'
 import { prompts, resources, tools } from './index.ts'
 import { sell } from './payment.ts'
@@ -24,8 +25,8 @@ export type McpOptions = {
   readonly onCall?: (running: Promise<unknown>) => void
   /** Whether the server answers one request and is gone, so that nothing it is told can be remembered. */
   readonly isForOneRequest?: boolean
-  /** Whether the caller has no account: he pays for each call, and gets to see nothing of the operator's. */
-  readonly isStranger?: boolean
+  /** Whom the connection belongs to, and with it all that is done over it; the operator unless given. */
+  readonly caller?: Caller
   /** Reads the state that a client brings back with the user's answers; rejects what this server has not sealed. */
   readonly requestState?: { verify(state: string, context: ServerContext): Promise<unknown> }
   /** Shared by servers that answer one request each: who brings an answer back finds another server than the one that asked. */
@@ -46,7 +47,7 @@ When complete fails, read code, money and hint: with money "signed", "settled" o
  */
 export function createMcpServer(open: Open, options: McpOptions): McpServer {
   const unchanging = { listChanged: false }
-  const { clock = systemClock } = options
+  const { clock = systemClock, caller = OPERATOR } = options
   const { approvals = createApprovals(clock) } = options
   const requestState = options.requestState ?? approvals
   const server = new McpServer(
@@ -58,17 +59,17 @@ export function createMcpServer(open: Open, options: McpOptions): McpServer {
     },
   )
   const connection: Connection = { isForOneRequest: options.isForOneRequest === true }
-  const mayUse = ({ isForStrangers }: { readonly isForStrangers: boolean }) => options.isStranger !== true || isForStrangers
-  const serving = { ...options, approvals }
-  for (const tool of (tools as readonly Tool[]).filter(mayUse)) registerTool(server, tool, connection, open, serving)
-  registerResources(server, resources.filter(mayUse), { open, log: options.log })
-  registerPrompts(server, prompts, open)
+  const isOffered = ({ audience }: { readonly audience: Audience }) => admits(audience, caller)
+  const serving = { ...options, caller, approvals }
+  for (const tool of (tools as readonly Tool[]).filter(isOffered)) registerTool(server, tool, connection, open, serving)
+  registerResources(server, resources.filter(isOffered), { open, caller, log: options.log })
+  registerPrompts(server, prompts, { open, caller })
   return server
 }
 
 type Open = () => Promise<Routeplane>
 
-type ServingOptions = McpOptions & { readonly approvals: Approvals }
+type ServingOptions = McpOptions & { readonly approvals: Approvals; readonly caller: Caller }
 
 function registerTool(server: McpServer, tool: Tool, connection: Connection, open: Open, options: ServingOptions): void {
   const { name, title, description, annotations } = tool
@@ -80,7 +81,8 @@ function registerTool(server: McpServer, tool: Tool, connection: Connection, ope
     outputSchema: announce(tool.output, 'output'),
   }
   server.registerTool(name, config, (input: unknown, context: ServerContext) => {
-    const approver = options.approvals.of(server, context, input)
+    // A yes is the operator's to give: whoever has a key of his leaves a question to him.
+    const approver = options.caller.isOperator ? options.approvals.of(server, context, input) : undefined
     const meta: Record<string, unknown> = {}
     const addMeta = (members: object) => void Object.assign(meta, members)
     const asking = { ...options, ...(approver === undefined ? {} : { approver }) }
@@ -97,7 +99,7 @@ function toToolContext(
   { mcpReq }: ServerContext,
   routeplane: Routeplane,
   connection: Connection,
-  { clock = systemClock, log, isStranger, approver }: McpOptions & { readonly approver?: Approver },
+  { clock = systemClock, log, caller, approver }: ServingOptions & { readonly approver?: Approver },
 ): Omit<ToolContext, 'addMeta'> {
   const progressToken = mcpReq._meta?.progressToken
   let progress = 0
@@ -109,13 +111,14 @@ function toToolContext(
   }
   return {
     routeplane,
+    caller,
     connection,
     clock,
     log,
     signal: mcpReq.signal,
     ...(progressToken === undefined ? {} : { report }),
     ...(approver === undefined ? {} : { approve: approver.approve }),
-    ...(isStranger === true ? { sell: (call: GatewayCall) => sell(cashierOf(routeplane), call, mcpReq._meta) } : {}),
+    ...(caller.pays ? { sell: (call: GatewayCall) => sell(cashierOf(routeplane), call, mcpReq._meta) } : {}),
   }
 }
 

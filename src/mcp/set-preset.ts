@@ -48,7 +48,7 @@ export const setPreset = defineTool({
   description:
     'Creates or changes a named routing configuration: model, fallbacks, providers, parameters, a lower cost cap. Fields that are left out keep their value. It never raises a cap, reveals a key or spends anything.',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
-  isForStrangers: false,
+  audience: 'operator',
   input,
   output,
   call: async (request, { routeplane, connection }) => {

@@ -1,9 +1,10 @@
 /** The contract of an MCP tool: what it is called, what it takes and gives, and what it does. */
 import type * as z from 'zod'
-import type { Completion, GatewayCall } from '../gateway/call.ts'
+import type { Caller, Completion, GatewayCall } from '../gateway/call.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Routeplane } from '../routeplane.ts'
+import type { Audience } from './audience.ts'
 
 export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodObject = z.ZodObject> = {
   /** `^[a-z][a-z0-9_]{0,39}$` */
@@ -12,8 +13,7 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodOb
   /** Written for a model that has to decide whether to call the tool. */
   readonly description: string
   readonly annotations: ToolAnnotations
-  /** Whether callers without an account may use it: it must show and change nothing of the operator's. */
-  readonly isForStrangers: boolean
+  readonly audience: Audience
   readonly input: Input
   /** Every field optional: an error result has other fields, and some clients hold it against the same schema. */
   readonly output: Output
@@ -35,6 +35,7 @@ export type ToolAnnotations = {
 
 export type ToolContext = {
   readonly routeplane: Routeplane
+  readonly caller: Caller
   readonly connection: Connection
   readonly clock: Clock
   readonly log: Log

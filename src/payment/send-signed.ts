@@ -49,6 +49,7 @@ type Reply =
 export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDeps): Promise<PaidResponse> {
   let signed = first
   let left = false
+  let unanswered = false
   let last: Reply | undefined
   for (let send = 0; send <= RESEND_DELAYS_MS.length; send++) {
     last = await sendOnce(call, signed)
@@ -58,19 +59,27 @@ export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDe
     }
     if (last.kind === 'unsent' && !left) return endUnsent(call, last.why, deps)
     left ||= last.kind !== 'unsent'
-    const corrected = last.kind === 'refused' && !call.signal.aborted ? await correct(call, signed, last, deps) : undefined
+    const refused = last.kind === 'refused' && !call.signal.aborted ? last : undefined
+    const corrected = refused === undefined ? undefined : await correct({ call, signed, unanswered, refused }, deps)
     if ((last.kind === 'refused' && corrected === undefined) || call.signal.aborted) break
     if (corrected !== undefined && corrected !== 'again') {
       signed = corrected
+      unanswered = false
       continue
     }
-    const delay = RESEND_DELAYS_MS[send]
-    if (delay === undefined) break
-    const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
-    await deps.clock.sleep(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? delay), call.signal).catch(() => {})
+    unanswered ||= last.kind === 'again'
+    await waitToResend(send, last, call, deps)
   }
   if (last === undefined || last.kind === 'answer') throw new RouteplaneError('internal', 'a signed call ended without a reply')
   return endUnknown(call, signed, last.why, deps)
+}
+
+/** As long as the seller asks for, within reason; not at all after the last send, or once the caller is gone. */
+async function waitToResend(send: number, last: Reply, { signal }: PaidCall, { clock }: SendDeps): Promise<void> {
+  const delay = RESEND_DELAYS_MS[send]
+  if (delay === undefined) return
+  const retryAfterMs = last.kind === 'again' ? last.retryAfterMs : undefined
+  await clock.sleep(Math.min(MAX_RETRY_AFTER_MS, retryAfterMs ?? delay), signal).catch(() => {})
 }
 
 async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
@@ -86,18 +95,20 @@ async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
   }
 }
 
+type RefusedCall = {
+  readonly call: PaidCall
+  readonly signed: SignedCall
+  readonly unanswered: boolean
+  readonly refused: Extract<Reply, { kind: 'refused' }>
+}
+
 /** Lets the scheme answer a 402 with what it has learned from it; what goes wrong there leaves the refusal as it is. */
-async function correct(
-  call: PaidCall,
-  signed: SignedCall,
-  { asks }: Extract<Reply, { kind: 'refused' }>,
-  deps: SendDeps,
-): Promise<SignedCall | 'again' | undefined> {
+async function correct({ call, signed, unanswered, refused }: RefusedCall, deps: SendDeps): Promise<SignedCall | 'again' | undefined> {
   const { plan } = signed
   const { scheme } = plan.agreed
-  if (scheme.correct === undefined || asks === undefined) return undefined
+  if (scheme.correct === undefined || refused.asks === undefined) return undefined
   try {
-    const payload = await scheme.correct({ call, plan, ...asks }, deps)
+    const payload = await scheme.correct({ call, plan, unanswered, ...refused.asks }, deps)
     if (payload === undefined || payload === 'again') return payload
     return { ...signed, headers: signed.attach(payload) }
   } catch (error) {

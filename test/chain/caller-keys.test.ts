@@ -1,8 +1,10 @@
 /** Callers with keys: served without paying per call, within caps of their own, until the key ends. */
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { parseUsd } from '../../src/money.ts'
 import type { KeyWishes } from '../../src/routeplane.ts'
+import { eras } from '../mcp/client.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { chatWire, openShop, order, salesOf, wires, writeShop } from '../support/shop.ts'
 
@@ -85,6 +87,34 @@ describe('a key', () => {
       ['/v1/models', '/v1/receipts', '/v1/status', '/v1/route/req_1'].map(async (path) => (await fetch(url + path, { headers })).status),
     )
     expect(statuses).toEqual([200, 401, 401, 401])
+  })
+
+  it.each(eras)('is served over MCP as over HTTP, on %s', async (era) => {
+    const { url, world, create, engine } = await startShop()
+    const [rich, poor, narrow] = [
+      await create({ perDayUsd: parseUsd('0.5') }),
+      await create({ perDayUsd: parseUsd('0.0001') }),
+      await create({ models: ['other/model'] }),
+    ]
+    const ask = async ({ key }: typeof rich) => {
+      const mode = era === '2026-07-28' ? { pin: era } : ('legacy' as const)
+      const client = new Client({ name: 'agent', version: '1' }, { versionNegotiation: { mode } })
+      await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit: { headers: bearer(key.reveal()) } }))
+      onTestFinished(() => client.close())
+      const call = { name: 'complete', arguments: { model: 'demo/echo', prompt: 'how are you?', max_output_tokens: 20 } }
+      return { client, ...(await client.callTool(call)) }
+    }
+    const { client, structuredContent } = await ask(rich)
+    expect(structuredContent).toMatchObject({ text: 'thrift heard: how are you?', payment_mode: 'x402' })
+    const { caps_left: caps, receipt_id: id } = structuredContent as { caps_left: { scope: string }[]; receipt_id: string }
+    expect(caps.map(({ scope }) => scope)).toEqual(['request', `key:${rich.row.id}`])
+    expect((await client.readResource({ uri: `routeplane://receipts/${id}` })).contents).toHaveLength(1)
+    const other = await ask(poor)
+    expect(other).toMatchObject({ isError: true, structuredContent: { code: 'budget_exceeded', details: { scope: `key:${poor.row.id}` } } })
+    await expect(other.client.readResource({ uri: `routeplane://receipts/${id}` })).rejects.toMatchObject({ code: -32602 })
+    expect(await ask(narrow)).toMatchObject({ isError: true, structuredContent: { code: 'model_forbidden' } })
+    const statement = await engine.routeplane.keys.statement(rich.row.id, new Date().toISOString().slice(0, 7))
+    expect([statement.lines.map(({ model, requests }) => [model, requests]), await salesOf(world)]).toEqual([[['demo/echo', 1]], []])
   })
 
   it('has its own responses kept, which no other key reads, goes on from or deletes', async () => {

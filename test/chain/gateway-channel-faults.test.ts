@@ -1,8 +1,14 @@
 /** Channels in trouble: money that runs out, sellers that are busy or gone in the middle, and processes killed around a deposit. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import type { ChannelProvider } from '../../src/demo/channel-provider.ts'
 import { transact } from '../../src/demo/install-contract.ts'
-import type { Atomic } from '../../src/money.ts'
+import { formatOwner } from '../../src/ledger/owner.ts'
+import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { createId } from '../../src/lib/id.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { fromAtomic, type Atomic } from '../../src/money.ts'
 import { channelsOf, chargedOf, expectChannelsBalanced, useChannelMarket, worldOf } from '../support/channel-market.ts'
 import { ask, closedBooks, expectBalanced, expectUntouched, openEngine, question, readBooks, type World } from '../support/engine.ts'
 import { verifies } from '../support/verifies.ts'
@@ -137,6 +143,56 @@ it('finds on chain a deposit whose answer was lost, and pays on from it', async 
   const books = await closedBooks(world)
   await engine.close()
   expect(books.transfers).toHaveLength(1)
+  await expectChannelsBalanced(market(), world, seller, books)
+})
+
+/** What a process leaves behind that dies after it has written a promise down and before it signs: the next in line ends its hold. */
+async function promiseUnsigned(world: World, amount: Atomic): Promise<void> {
+  const now = systemClock.now()
+  const owner = formatOwner({ host: 'dead', pid: 1, startMs: now })
+  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
+  const [channel] = await ledger.channels.list({})
+  const id = createId('att', now)
+  const usd = fromAtomic(amount, 6, 'up')
+  await ledger.attempts.hold({
+    ...{ id, requestId: 'req-dead', provider: 'channel', model: 'demo/echo', mode: 'x402' },
+    ...{ amount: usd, requestCap: usd, budgets: [], now },
+  })
+  expect(await ledger.channels.lease(channel?.id ?? '', id, now)).toBe(true)
+  await ledger.channels.promise(channel?.id ?? '', { attempt: id, amount }, now)
+  await ledger.attempts.end(id, { state: 'released', reason: 'its process ended before signing', now })
+  await ledger.close()
+}
+
+/** Calls that stand on the same base and for the same amount as the next one, and were never charged. */
+const predecessors = [
+  { which: 'died before it was signed', leave: promiseUnsigned },
+  {
+    which: 'was refused',
+    async leave(_world: World, _amount: Atomic, seller: ChannelProvider, url: string) {
+      seller.faults.refuse = 'something else'
+      expect((await buy(url)).error).toMatchObject({ code: 'payment_outcome_unknown', money: 'unknown' })
+      delete seller.faults.refuse
+    },
+  },
+] as const
+
+it.each(predecessors)('takes a lost charge for that of the call that was sent, not of one before it that $which', async ({ leave }) => {
+  verifies('card.pay.once', 'card.pay.unknown_outcome')
+  const seller = await market().startSeller()
+  const world = await worldOf(market(), [seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  expect(await buy(url)).toMatchObject({ status: 200 })
+  const [voucher] = (await closedBooks(world)).rows.filter(({ payment }) => payment?.proof === 'voucher')
+  await leave(world, voucher?.payment?.amountAuthorized ?? (0n as Atomic), seller, url)
+  seller.faults.afterSettle = 'drop-connection'
+  expect((await buy(url)).error).toMatchObject({ code: 'answer_lost', money: 'settled' })
+  delete seller.faults.afterSettle
+  expect(await buy(url)).toMatchObject({ status: 200 })
+  const books = await closedBooks(world)
+  await engine.close()
+  expect(chargedOf(books)).toHaveLength(3)
   await expectChannelsBalanced(market(), world, seller, books)
 })
 

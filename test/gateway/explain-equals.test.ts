@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../src/lib/log.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { OPERATOR } from '../../src/mcp/audience.ts'
 import { complete } from '../../src/mcp/complete.ts'
 import { ask } from '../support/engine.ts'
 import { commandLine, failed, open, said, source, type OpenWorld } from '../promises/world.ts'
@@ -47,6 +48,7 @@ describe('a decision', () => {
 
     const context = {
       routeplane: world.routeplane,
+      caller: OPERATOR,
       connection: { isForOneRequest: false },
       clock: systemClock,
       log: silentLog,

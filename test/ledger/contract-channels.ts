@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import type { ChannelTerms } from '../../src/ledger/channel.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { code, standing } from './contract-attempts.ts'
-import { atomic, holdOf, intentOf, limitOf, released, settledOf, usd } from './sample.ts'
+import { atomic, holdOf, intentOf, limitOf, released, settledOf, unknown, usd } from './sample.ts'
 
 const id = `0x${'c1'.repeat(32)}` as const
 
@@ -35,8 +35,14 @@ async function filled(ledger: Ledger, amount: bigint): Promise<void> {
 async function promise(ledger: Ledger, name: string, amount: bigint) {
   await attempt(ledger, name)
   expect(await ledger.channels.lease(id, name, 4_000)).toBe(true)
-  const voucher = await ledger.channels.promise(id, { attempt: name, amount: atomic(amount) }, 4_000)
-  await ledger.attempts.end(name, released)
+  return ledger.channels.promise(id, { attempt: name, amount: atomic(amount) }, 4_000)
+}
+
+/** Promises, signs, and learns no more of it. */
+async function lose(ledger: Ledger, name: string, amount: bigint) {
+  const voucher = await promise(ledger, name, amount)
+  await ledger.attempts.intend(name, intentOf(name, amount))
+  await ledger.attempts.end(name, unknown)
   return voucher
 }
 
@@ -87,26 +93,35 @@ export function channels(opened: () => Ledger, another: (startMs: number) => Pro
 
   it('charge within the promise, once, and the next begins there', async () => {
     await filled(opened(), 50n)
-    expect(await promise(opened(), 'b', 10n)).toMatchObject({ base: 1n, amount: 10n })
+    expect(await lose(opened(), 'b', 10n)).toMatchObject({ base: 1n, amount: 10n })
     await expect(opened().channels.charge('b', atomic(11n), 5_000)).rejects.toEqual(code('internal'))
     await opened().channels.charge('b', atomic(7n), 5_000)
     await opened().channels.charge('b', atomic(7n), 5_000)
     await expect(opened().channels.charge('b', atomic(8n), 5_000)).rejects.toEqual(code('internal'))
     expect(await opened().channels.get(id)).toMatchObject({ charged: 8n, signed: 11n })
-    expect(await promise(opened(), 'c', 42n)).toMatchObject({ base: 8n })
+    expect(await lose(opened(), 'c', 42n)).toMatchObject({ base: 8n })
     await opened().channels.charge('c', atomic(0n), 6_000)
     expect(await opened().channels.get(id)).toMatchObject({ charged: 8n, signed: 50n })
   })
 
   it('keep open what is not known, until another charge on the same base makes it void', async () => {
     await filled(opened(), 50n)
-    await promise(opened(), 'lost', 10n)
-    expect(await promise(opened(), 'next', 20n)).toMatchObject({ base: 1n })
+    await lose(opened(), 'lost', 10n)
+    expect(await lose(opened(), 'next', 20n)).toMatchObject({ base: 1n })
     expect((await opened().channels.openVouchers(id)).map(({ attempt: name }) => name)).toEqual(['lost', 'next'])
     await opened().channels.charge('next', atomic(5n), 5_000)
     expect(await opened().channels.voucher('lost')).toMatchObject({ charged: 0n })
     expect(await opened().channels.openVouchers(id)).toEqual([])
     expect(await opened().channels.get(id)).toMatchObject({ charged: 6n, signed: 21n })
+  })
+
+  it('know no charge of a promise that was given up before it was signed', async () => {
+    await filled(opened(), 50n)
+    await promise(opened(), 'held', 10n)
+    expect(await opened().channels.openVouchers(id)).toEqual([])
+    await opened().attempts.end('held', released)
+    await lose(opened(), 'signed', 10n)
+    expect((await opened().channels.openVouchers(id)).map(({ attempt: name }) => name)).toEqual(['signed'])
   })
 
   it('give back to the budgets what came back, and no more than was put in', async () => {

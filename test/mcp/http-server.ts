@@ -2,6 +2,7 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { TOKEN, serve } from '../http/support.ts'
 import { createMcpHttp, type McpHttpOptions } from '../../src/mcp/http.ts'
+import type { Routeplane } from '../../src/routeplane.ts'
 import { type Log, silentLog } from '../../src/lib/log.ts'
 import type { Era } from './client.ts'
 import { createGateway } from './gateway.ts'
@@ -11,12 +12,15 @@ export type McpServed = {
   readonly port: number
   /** As a client that speaks JSON-RPC by hand: its answer's status, headers and text. */
   post(body: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>
-  connect(era: Era): Promise<Client>
+  connect(era: Era, token?: string): Promise<Client>
   close(): Promise<void>
 }
 
-export async function serveMcp(options: Partial<McpHttpOptions> = {}, log: Log = silentLog): Promise<McpServed> {
-  const gateway = createGateway()
+export async function serveMcp(
+  options: Partial<McpHttpOptions> = {},
+  log: Log = silentLog,
+  gateway: Routeplane = createGateway(),
+): Promise<McpServed> {
   const server = await serve(gateway, { log, mcp: async () => createMcpHttp(gateway, { log, version: '1.2.3', ...options }) })
   const url = `${server.url}/mcp`
   const authorization = `Bearer ${TOKEN}`
@@ -29,10 +33,12 @@ export async function serveMcp(options: Partial<McpHttpOptions> = {}, log: Log =
         body: typeof body === 'string' ? body : JSON.stringify(body),
         headers: { authorization, 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
       }),
-    async connect(era) {
+    async connect(era, token = TOKEN) {
       const mode = era === '2026-07-28' ? { pin: era } : 'legacy'
       const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode } })
-      await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization } } }))
+      await client.connect(
+        new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } }),
+      )
       return client
     },
     close: () => server.close(),

@@ -48,7 +48,9 @@ export const channelSql = {
   creditDeposit: 'UPDATE channel_deposits SET credited = ? WHERE attempt = ?',
   putVoucher: 'INSERT OR REPLACE INTO channel_vouchers (attempt, channel, base, amount, deposit) VALUES (?, ?, ?, ?, ?)',
   voucherByAttempt: 'SELECT * FROM channel_vouchers WHERE attempt = ?',
-  openVouchers: 'SELECT * FROM channel_vouchers WHERE channel = ? AND charged IS NULL ORDER BY attempt',
+  openVouchers:
+    'SELECT v.* FROM channel_vouchers v JOIN attempts a ON a.id = v.attempt ' +
+    "WHERE v.channel = ? AND v.charged IS NULL AND a.state IN ('intent', 'unknown') ORDER BY v.attempt",
   chargeVoucher: 'UPDATE channel_vouchers SET charged = ? WHERE attempt = ?',
   voidVouchers: "UPDATE channel_vouchers SET charged = '0' WHERE channel = ? AND charged IS NULL",
 } as const

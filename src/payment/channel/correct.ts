@@ -1,5 +1,5 @@
 /** Reads a seller's 402 that says our channel is out of step, and believes of it only what our own signature or the chain proves. */
-import type { ChannelRow } from '../../ledger/channel.ts'
+import type { ChannelRow, VoucherRow } from '../../ledger/channel.ts'
 import { isRecord } from '../../lib/json.ts'
 import { parseAtomic, type Atomic } from '../../money.ts'
 import type { Challenge } from '../challenge/challenge.ts'
@@ -12,8 +12,8 @@ import { chargeVoucher, distrust, syncChannel, type ChannelWorld } from './sync.
  */
 export type Correction = 'corrected' | 'paid' | 'busy' | 'refused'
 
-/** The channel of a refused call, and the attempt that the call is. */
-type Refused = { readonly channel: ChannelRow; readonly attempt?: string }
+/** The channel of a refused call, the attempt that the call is, and whether an earlier send of its voucher may have been charged. */
+type Refused = { readonly channel: ChannelRow; readonly attempt?: string; readonly unanswered?: boolean }
 
 const PREFIX = 'invalid_batch_settlement_evm_'
 
@@ -43,11 +43,13 @@ export async function correctChannel(refused: Refused, challenge: Challenge | un
  * Takes over what the seller says it has charged, when it shows the voucher that allowed it: one of ours, still open, and
  * enough for what it has charged. Anything else is refused; what contradicts our own books ends the trust.
  */
-async function correctCharge({ channel, attempt }: Refused, challenge: Challenge | undefined, world: ChannelWorld): Promise<Correction> {
+async function correctCharge(refused: Refused, challenge: Challenge | undefined, world: ChannelWorld): Promise<Correction> {
+  const { channel, attempt } = refused
   const said = readState(challenge, channel.id)
   if (said === undefined) return 'refused'
   const open = await world.ledger.channels.openVouchers(channel.id)
-  const by = open.find(({ base, amount }) => base + amount === said.signed && said.charged > base && said.charged <= base + amount)
+  const fitting = open.filter(({ base, amount }) => base + amount === said.signed && said.charged > base && said.charged <= base + amount)
+  const by = chargedOf(fitting, refused)
   const isOurs =
     by !== undefined && said.signature.toLowerCase() === (await voucherSignature(channel, said.signed, world.ledger)).toLowerCase()
   if (isOurs) {
@@ -58,6 +60,16 @@ async function correctCharge({ channel, attempt }: Refused, challenge: Challenge
   world.log.warn('seller and ledger disagree on a channel', { channel: channel.id, provider: channel.provider })
   await distrust(channel, `said that ${said.charged} was charged where ${channel.charged} was agreed, without our signature for it`, world)
   return 'refused'
+}
+
+/**
+ * Calls on one base and for one amount have one voucher between them, and the seller has charged one of them. A call that is
+ * refused at its first send is not the one; one that was sent before may be, and is then not paid a second time.
+ */
+function chargedOf(fitting: readonly VoucherRow[], { attempt, unanswered = false }: Refused): VoucherRow | undefined {
+  const own = fitting.find((voucher) => voucher.attempt === attempt)
+  const other = fitting.find((voucher) => voucher.attempt !== attempt)
+  return unanswered ? (own ?? other) : (other ?? own)
 }
 
 type SaidState = { readonly charged: Atomic; readonly signed: Atomic; readonly signature: string }

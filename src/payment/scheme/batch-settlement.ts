@@ -42,9 +42,9 @@ export const batchSettlement: Scheme = {
     return answer.response
   },
 
-  async correct({ call, plan, challenge }, world) {
+  async correct({ call, plan, unanswered, challenge }, world) {
     const { channel } = await promiseOf(plan, world)
-    const correction = await correctChannel({ channel, attempt: plan.attemptId }, challenge, world)
+    const correction = await correctChannel({ channel, attempt: plan.attemptId, unanswered }, challenge, world)
     if (correction === 'busy') return 'again'
     const current = correction === 'corrected' ? await world.ledger.channels.get(channel.id) : undefined
     if (current === undefined) return undefined

@@ -71,6 +71,8 @@ export type Refusal = {
   readonly call: PaidCall
   readonly plan: SigningPlan
   readonly status: number
+  /** Whether the same signature was sent before and what became of it is not known: that send may have been charged. */
+  readonly unanswered: boolean
   /** What it says; `undefined` when it cannot be read. */
   readonly challenge: Challenge | undefined
 }
