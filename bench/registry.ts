@@ -8,7 +8,6 @@ import { openRouting } from '../src/composition/routing.ts'
 import { budgetsOf } from '../src/composition/rules.ts'
 import { createEnvironment } from '../src/config/environment.ts'
 import { configFrom } from '../src/config/load.ts'
-import type { GatewayCall } from '../src/gateway/call.ts'
 import type { GatewayContext } from '../src/gateway/context.ts'
 import { decide } from '../src/gateway/decide.ts'
 import { describe } from '../src/gateway/explain.ts'
@@ -17,10 +16,10 @@ import { systemClock } from '../src/lib/clock.ts'
 import { silentLog } from '../src/lib/log.ts'
 import { createPaymentModes } from '../src/payment/index.ts'
 import { createResolver } from '../src/payment/resolver.ts'
-import { chatCompletions } from '../src/protocol/chat-completions/index.ts'
 import { protocols } from '../src/protocol/index.ts'
 import { loadRegistryDirectory } from '../src/registry/directory.ts'
 import { runBundled } from './bundled.ts'
+import { wireCall } from './wire-call.ts'
 
 const [providers = 50, models = 400] = process.argv.slice(2).map(Number)
 /** Models that everybody serves; the rest each provider has to itself. */
@@ -107,7 +106,7 @@ function at(sorted: readonly number[], share: number): string {
 
 /** Microseconds of each decision, sorted, and of the processor for one; the first tenth warms up. */
 function timeDecisions(context: GatewayContext, model: string, explains: boolean) {
-  const call = wireCall(model)
+  const call = wireCall('req_1', model)
   const micros: number[] = []
   let cpu = process.cpuUsage()
   for (let each = 0; each < DECISIONS; each++) {
@@ -120,16 +119,6 @@ function timeDecisions(context: GatewayContext, model: string, explains: boolean
   const { user, system } = process.cpuUsage(cpu)
   const measured = micros.slice(DECISIONS / 10).toSorted((a, b) => a - b)
   return { micros: measured, cpuMicros: (user + system) / measured.length }
-}
-
-/** A request as it comes over HTTP, for providers that speak its wire: nothing is translated. */
-function wireCall(model: string): GatewayCall {
-  const { caller } = chatCompletions
-  const json = { model, max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] }
-  const request = { body: Buffer.from(JSON.stringify(json)), json, path: caller.paths[0] ?? '', query: new URLSearchParams(), headers: {} }
-  const { signal } = new AbortController()
-  const decode = () => caller.decodeRequest(request)
-  return { id: 'req_1', caller: 'local', read: caller.read(request), wire: { protocol: 'chat_completions', request }, decode, signal }
 }
 
 /** @returns a key for each provider. */

@@ -74,5 +74,5 @@ function untilOf(cooldown: Cooldown | undefined, isKind: (kind: Cooldown['kind']
 
 /** What a request takes out of a limit on tokens: what it brings and, where it says so, what it may get. */
 export function tokensOf(needs: Needs): number {
-  return needs.expectedInputTokens + (needs.maxOutputTokens ?? 0)
+  return needs.expectedInputTokens + (needs.maxOutputTokens === undefined ? 0 : needs.maxOutputTokens)
 }

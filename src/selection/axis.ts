@@ -31,6 +31,8 @@ export type Candidate = {
 export type HealthView = {
   readonly uptime: number | undefined
   readonly countedRequests: number
+  /** The same, but forgotten within a minute: how much is known of how things are now. Of this process alone. */
+  readonly freshRequests?: number
   readonly ttftMs: number | undefined
   /** Output tokens a second over the whole generation time. */
   readonly throughput: number | undefined
