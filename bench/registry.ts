@@ -86,6 +86,7 @@ async function openContext(
     networks: [],
     schemes: config.payment.schemes,
     channels: config.payment.channels,
+    preemptive: config.payment.preemptive,
     budgets: budgetsOf(config),
     resolver: createResolver(shared),
   })

@@ -32,6 +32,7 @@ export const errorTable = {
   unauthorized: { status: 401, fault: 'caller' },
   payment_required: { status: 402, fault: 'caller' },
   invalid_payment: { status: 400, fault: 'caller' },
+  invalid_quote: { status: 400, fault: 'caller' },
   payment_in_progress: { status: 409, fault: 'caller' },
   payment_already_used: { status: 422, fault: 'caller' },
   host_forbidden: { status: 403, fault: 'caller' },

@@ -1,12 +1,15 @@
 /** A model as every surface shows it: the aggregate of its endpoints, with prices as decimal strings. */
 import { type Usd, formatUsd } from '../money.ts'
-import type { EndpointStanding, ModelListing } from '../routeplane.ts'
+import type { EndpointStanding, ModelListing, Routeplane } from '../routeplane.ts'
 
 type Endpoint = ModelListing['endpoints'][number]
 type PriceTier = NonNullable<Endpoint['pricing']>['tiers'][number]
 
+/** What callers who pay per call are asked; absent where nothing is sold. */
+export type SalePrices = Pick<NonNullable<Routeplane['cashier']>['prices'], 'fixedUsd' | 'saleUsd'>
+
 /** One entry of the list, in OpenAI's shape plus what a caller needs to choose; what nobody states is left out. */
-export function modelCard(listing: ModelListing): Readonly<Record<string, unknown>> {
+export function modelCard(listing: ModelListing, prices?: SalePrices): Readonly<Record<string, unknown>> {
   const { endpoints } = listing
   const price = cheapest(endpoints)?.pricing?.tiers[0]
   return {
@@ -18,6 +21,7 @@ export function modelCard(listing: ModelListing): Readonly<Record<string, unknow
     context_length: greatest(endpoints.map((endpoint) => endpoint.contextLength)),
     max_output_length: greatest(endpoints.map((endpoint) => endpoint.maxOutputTokens)),
     pricing: price === undefined ? undefined : priceStrings(price),
+    sale_pricing: prices === undefined ? undefined : salePricing(listing.id, price, prices),
     endpoints: endpoints.length,
     payment_modes: unique(endpoints.flatMap((endpoint) => endpoint.provider.payment.modes)),
     supported_features: unique(endpoints.flatMap((endpoint) => endpoint.features ?? [])),
@@ -30,9 +34,9 @@ export function modelCard(listing: ModelListing): Readonly<Record<string, unknow
 export type StandingOf = (endpoint: Endpoint) => EndpointStanding
 
 /** One model with a row for each provider, so that a caller can see what the aggregate is made of. */
-export function modelDetail(listing: ModelListing, standingOf: StandingOf): Readonly<Record<string, unknown>> {
+export function modelDetail(listing: ModelListing, standingOf: StandingOf, prices?: SalePrices): Readonly<Record<string, unknown>> {
   return {
-    ...modelCard(listing),
+    ...modelCard(listing, prices),
     providers: listing.endpoints.map((endpoint) => ({
       id: endpoint.provider.id,
       name: endpoint.provider.name,
@@ -143,9 +147,16 @@ function cheapest(endpoints: readonly Endpoint[]): Endpoint | undefined {
   return best?.endpoint
 }
 
+/** One price a request, or the margin on every price of the cheapest endpoint; a quote says what one request comes to. */
+function salePricing(id: string, price: PriceTier | undefined, { fixedUsd, saleUsd }: SalePrices): unknown {
+  const fixed = fixedUsd(id)
+  if (fixed !== undefined) return { request: formatUsd(fixed) }
+  return price === undefined ? undefined : priceStrings(price, saleUsd)
+}
+
 /** US dollars per token, and per unit for `image` and `request`. @see Registry guide, "Models Endpoint" */
-function priceStrings(tier: PriceTier): Readonly<Record<string, string | undefined>> {
-  const text = (usd: Usd | undefined) => (usd === undefined ? undefined : formatUsd(usd))
+function priceStrings(tier: PriceTier, asked: (usd: Usd) => Usd = (usd) => usd): Readonly<Record<string, string | undefined>> {
+  const text = (usd: Usd | undefined) => (usd === undefined ? undefined : formatUsd(asked(usd)))
   return {
     prompt: text(tier.prompt),
     completion: text(tier.completion),

@@ -1,12 +1,13 @@
 /** `routeplane demo --schemes`: one provider for each way of paying, a few calls to each, and a table of what that came to. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stateDirectory, withVariable } from '../config/environment.ts'
 import { loadConfig } from '../config/load.ts'
 import { ANVIL_MEGABYTES, ensureAnvil } from '../demo/fetch-anvil.ts'
-import { startFreeProvider, type FreeProvider } from '../demo/free-provider.ts'
-import { startSchemeMarket, type SchemeMarket, type Stall } from '../demo/scheme-market.ts'
+import { startFreeProvider } from '../demo/free-provider.ts'
+import { startSchemeMarket, type SchemeMarket } from '../demo/scheme-market.ts'
+import { writeSchemeWorld } from '../demo/scheme-world.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -37,7 +38,7 @@ export async function runSchemes(options: DemoOptions): Promise<void> {
   const market = await startSchemeMarket(anvil)
   const free = await startFreeProvider(FREE)
   try {
-    const file = await writeWorld(directory, market, free)
+    const file = await writeSchemeWorld(directory, { market, free, keyVariable: KEY_VARIABLE })
     const environment = withVariable(options.environment, KEY_VARIABLE, market.base.payer.privateKey)
     const config = await loadConfig({ file, environment })
     say(`One provider for each way of paying, ${CALLS} calls to each, on play money:`)
@@ -71,9 +72,11 @@ async function compare(routeplane: Routeplane, url: string, { stalls }: SchemeMa
   say('Added is the median of a call less that of the unpaid one: both sides, the settlement and the local chain included.')
 }
 
+const fromStore = ['batch-settlement', 'tempo/session']
+
 /** A channel's deposit is money in store, not the price of a call. */
 function isForCall({ payment }: AttemptRow): boolean {
-  return payment?.scheme !== 'batch-settlement' || payment.proof === 'voucher'
+  return !fromStore.includes(payment?.scheme ?? '') || payment?.proof === 'voucher'
 }
 
 /** Milliseconds of each call; the first, which opens connections, is not among them. */
@@ -114,42 +117,4 @@ async function settledReceipts(routeplane: Routeplane, provider: string): Promis
 async function verifiedOf(routeplane: Routeplane, receipts: readonly AttemptRow[]): Promise<number> {
   const verdicts = await Promise.all(receipts.map(({ id }) => routeplane.receipts.verify(id)))
   return verdicts.filter(({ verified }) => verified).length
-}
-
-/** A registry directory with one manifest for each stall, and a config that uses it: what a user would write. */
-async function writeWorld(directory: string, { base, tempo, stalls }: SchemeMarket, free: FreeProvider): Promise<string> {
-  await mkdir(join(directory, 'registry', 'providers'), { recursive: true })
-  for (const stall of stalls) await writeFile(join(directory, 'registry', 'providers', `${stall.id}.yaml`), manifest(stall))
-  const file = join(directory, 'routeplane.yaml')
-  const price = 'pricing: { prompt: "0", completion: "0" }'
-  const text = [
-    'skip_auth: true',
-    'registry: { path: ./registry }',
-    'upstream: { allow_loopback: true }',
-    'budget: { per_request_usd: "0.02", per_day_usd: "5" }',
-    `providers: { ${FREE}: { api_base: "${free.baseUrl}", models: [{ id: demo/echo, ${price} }] } }`,
-    `wallet: { network: testnet, key_env: ${KEY_VARIABLE}, rpc: { "${base.network}": "${base.rpcUrl}", "${tempo.network}": "${tempo.rpcUrl}" } }`,
-    'ledger: { path: ./ledger.db }',
-    'log: { level: warn }',
-    '',
-  ].join('\n')
-  await writeFile(file, text)
-  return file
-}
-
-function manifest({ id, baseUrl, modelsUrl, payTo, mode, scheme, network }: Stall): string {
-  const [method = '', intent = ''] = scheme.split('/')
-  const terms = mode === 'x402' ? `schemes: [${scheme}]` : `methods: [${method}], intents: [${intent}]`
-  return [
-    `id: ${id}`,
-    `name: ${id}`,
-    `endpoint: ${baseUrl}`,
-    'protocol: openai',
-    `models_url: ${modelsUrl}`,
-    'payment:',
-    `  modes: [${mode}]`,
-    `  x402_address: "${payTo}"`,
-    `  ${mode}: { networks: ["${network}"], ${terms} }`,
-    '',
-  ].join('\n')
 }

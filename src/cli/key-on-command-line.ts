@@ -4,9 +4,14 @@ import { RouteplaneError } from '../errors.ts'
 const SHORTEST_PHRASE = 12
 const KEY = /(?:^|[^0-9a-fA-F])(?:0x)?[0-9a-fA-F]{64}(?:$|[^0-9a-fA-F])/
 
+/** A channel's id has the very form of a key: where one is asked for, one is taken. */
+const CHANNEL_ID = /^0x[0-9a-fA-F]{64}$/
+const takesChannelId = ([group, , ...rest]: readonly string[], arg: string) =>
+  group === 'channels' && CHANNEL_ID.test(arg) && rest.includes(arg)
+
 /** @throws RouteplaneError `key_on_command_line`, without a word of what was found. */
 export function refuseKeys(args: readonly string[]): void {
-  const isKey = args.some((arg) => KEY.test(arg) || isPhrase(arg.trim().split(/\s+/)))
+  const isKey = args.some((arg) => (KEY.test(arg) && !takesChannelId(args, arg)) || isPhrase(arg.trim().split(/\s+/)))
   if (isKey || args.filter(isPhraseWord).length >= SHORTEST_PHRASE) throw keyOnCommandLine()
 }
 

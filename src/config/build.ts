@@ -57,6 +57,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       prefer: fields.payment.prefer,
       accounts: fields.payment.accounts,
       onUnknown: fields.payment.on_unknown,
+      preemptive: fields.payment.preemptive,
       ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
       channels: {
         maxDepositUsd: fields.payment.channels.max_deposit_usd,

@@ -3,6 +3,7 @@ import type { TransportTimeouts } from '../lib/http-call.ts'
 import type { LogLevel, Secret } from '../lib/log.ts'
 import type { Usd } from '../money.ts'
 import type { ChannelPolicy } from '../payment/channel/offer.ts'
+import type { Preemptive } from '../payment/standing-offers.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import type { ManagedShares } from '../registry/managed-pricing.ts'
 import type { ConfiguredProvider } from './configured-provider.ts'
@@ -37,6 +38,8 @@ export type Config = {
     /** Our account with each provider that takes invoices, by its id. */
     readonly accounts: Readonly<Record<string, Secret>>
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
+    /** When a call is paid with its first send. */
+    readonly preemptive: Preemptive
     /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
     readonly schemes?: readonly string[]
     readonly channels: ChannelPolicy

@@ -1,6 +1,7 @@
 /** `routeplane.yaml`, strictly: every key it may have, and every default there is. */
 import * as z from 'zod'
 import { findNetwork } from '../chain/networks.ts'
+import { preemptiveChoices } from '../payment/standing-offers.ts'
 import {
   amount,
   baseUrl,
@@ -76,6 +77,7 @@ const payment = block({
   prefer: z.array(z.enum(paymentModeNames)).min(1).default(['byok', 'x402', 'mpp', 'invoice']),
   accounts: z.record(providerId, secret).default({}),
   on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('fail'),
+  preemptive: z.enum(preemptiveChoices).default('when_alone'),
   schemes: z
     .array(z.enum([...schemeNames, ...mppSchemes]))
     .min(1)

@@ -9,6 +9,7 @@ import { startDemoNetwork, type DemoNetwork } from './network.ts'
 import { approvePermits, installPermitContracts } from './permit-contracts.ts'
 import { startPermitProvider } from './permit-provider.ts'
 import type { PriceList } from './price-list.ts'
+import { allowReserve, startSessionProvider } from './session-provider.ts'
 import { startTempoNetwork, type TempoNetwork } from './tempo-network.ts'
 
 /** One provider, and what its manifest says of being paid. */
@@ -79,6 +80,18 @@ const kinds: readonly StallKind[] = [
     title: 'MPP tempo/charge',
     chain: 'tempo',
     open: async ({ tempo }, id) => chargeStall(id, await tempoCharge({ network: tempo, payTo: randomAddress() })),
+  },
+  {
+    id: 'by-session',
+    mode: 'mpp',
+    scheme: 'tempo/session',
+    title: 'MPP tempo/session',
+    chain: 'tempo',
+    async open({ base: { payer }, tempo }, id) {
+      const provider = await startSessionProvider({ id, network: tempo, prices })
+      await allowReserve(tempo, payer.address)
+      return provider
+    },
   },
 ]
 

@@ -32,6 +32,8 @@ export type AttemptOptions = {
   /** How the call is said to the endpoint, as it was when the endpoint was chosen. */
   readonly lane: NativeLane | TranslateLane
   readonly capUsd: Usd
+  /** Whether another attempt is planned after this one. */
+  readonly hasNext: boolean
   readonly preset: string | undefined
   readonly signal: AbortSignal
 }
@@ -46,7 +48,7 @@ const SLOW_TOKENS_PER_SECOND = 20
  * @throws RouteplaneError with what happened to the money; its hold and its payment have been closed or are followed.
  */
 export async function startAttempt(options: AttemptOptions, context: GatewayContext): Promise<Started> {
-  const { attempt, mode, call, capUsd, signal, lane } = options
+  const { attempt, mode, call, capUsd, hasNext, signal, lane } = options
   const { endpoint, boundUsd } = attempt.candidate
   const sending = prepare(options)
   const startedAt = context.clock.monotonic()
@@ -60,6 +62,7 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     wire: lane.protocol.id,
     boundUsd,
     capUsd,
+    hasNext,
     answerSeconds: slowestSeconds(lane.needs.maxOutputTokens),
     onUnknown: call.read.extensions.onUnknown ?? context.rules.onUnknown,
     signal,

@@ -37,13 +37,14 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
   const approvals = createApprovals(decided, context)
   const failures: Failure[] = []
   const given = new Set<Endpoint>()
-  for (const attempt of decided.attempts) {
+  for (const [at, attempt] of decided.attempts.entries()) {
     if (given.has(attempt.candidate.endpoint)) continue
     const mode = context.modes.find(({ id }) => id === attempt.mode)
     const lane = decided.lanes.laneOf(attempt.candidate.endpoint)
     if (mode === undefined || lane.kind === 'refused') continue
     const attemptedAt = context.clock.monotonic()
     const { endpoint } = attempt.candidate
+    const hasNext = () => decided.attempts.slice(at + 1).some(({ candidate }) => !given.has(candidate.endpoint))
     call.onProgress?.({
       step: 'attempt',
       provider: endpoint.provider.id,
@@ -57,7 +58,7 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
       context.rateLimits.take(endpoint, tokensOf(call.read.needs))
       const id = createId('pay', context.clock.now())
       const started = await startAttempt(
-        { id, attempt, mode, call, lane, capUsd: decided.capAt(endpoint), preset: decided.preset?.name, signal },
+        { id, attempt, mode, call, lane, capUsd: decided.capAt(endpoint), hasNext: hasNext(), preset: decided.preset?.name, signal },
         context,
       )
       return open({ call, decided, attempt, lane, started, attempts: failures.length + 1, startedAt }, context)

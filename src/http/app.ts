@@ -22,6 +22,7 @@ import { type ErrorAnswer, sendError } from './error-response.ts'
 import { type Guard, type Refusal, createGuard, notAllowed, pathOf } from './guard.ts'
 import { createKeepAlive } from './keep-alive.ts'
 import { MCP_PATH, type McpEndpoint, encodeRpcError, mountMcp } from './mcp-route.ts'
+import { mountQuote } from './quote-route.ts'
 import { type AppEnv, type Route, mountReadRoutes } from './read-routes.ts'
 import { mountReload } from './reload-route.ts'
 import { mountRoute } from './route-route.ts'
@@ -113,12 +114,13 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   mountResponses(app, { store: deps.responses, callerOf, maxBodyBytes: deps.maxBodyBytes })
   mountCompletions(app, protocols, deps, refuseMethod('POST'))
   mountRoute(app, { ...deps, routeplane, protocols }, refuseMethod)
+  mountQuote(app, { ...deps, routeplane, protocols }, refuseMethod)
   mountReload(app, options.reload, refuseMethod('POST'))
   mountReadRoutes(app, routeplane, options.version ?? 'unknown', refuseMethod)
   const closeMcp = options.mcp === undefined ? undefined : mountMcp(app, { open: options.mcp, callerOf, refuseMethod })
   mountDiscovery(app, {
     version: options.version ?? 'unknown',
-    sells: routeplane.cashier !== undefined && token !== undefined,
+    ...(routeplane.cashier === undefined || token === undefined ? {} : { prices: routeplane.cashier.prices }),
     asksForToken: token !== undefined,
     refuseMethod,
   })

@@ -55,6 +55,8 @@ export function createCallerCheck({ token, sells, keys }: CallerCheckOptions): C
 const READABLE = /^(?:\/v1(?:beta|alpha)?)?\/models(?:\/.*)?$|^\/v1\/receipts\/sale_[0-9a-z]{26}$/
 /** What costs nothing and is asked before what does. */
 const COUNTING = /^(?:\/v1)?\/messages\/count_tokens$|^(?:\/v1)?\/responses\/input_tokens$|^\/v1(?:beta|alpha)\/models\/.+:countTokens$/
+/** What a call would be sold for. */
+const QUOTE = /^\/v1\/quote$/
 /** A caller's own responses, which are kept under his key. */
 const KEPT = /^(?:\/v1)?\/responses\/[^/]+(?:\/[a-z_]+)?$/
 
@@ -74,6 +76,7 @@ export function createPublicPaths(
     const path = pathOf(url)
     const hasKey = keyIn(incoming) !== undefined
     if (!sells && !hasKey) return false
+    if (sells && QUOTE.test(path)) return true
     // Sessions are listened to and ended there too, and each belongs to who opened it.
     if (hasKey && path === MCP_PATH) return true
     if (method !== 'POST') return READABLE.test(path) || (hasKey && KEPT.test(path))

@@ -1,5 +1,7 @@
 /** What machines read first: the routes as OpenAPI, made from those that are really mounted, and the same in a page of plain text. */
 import type { Hono } from 'hono'
+import { formatUsd } from '../money.ts'
+import type { Routeplane } from '../routeplane.ts'
 import { MCP_PATH, originOf } from './mcp-route.ts'
 import { type AppEnv, type Route, json } from './read-routes.ts'
 
@@ -8,15 +10,19 @@ export const DISCOVERY_PATHS: readonly string[] = ['/openapi.json', '/llms.txt',
 
 export type DiscoveryOptions = {
   readonly version: string
-  /** Whether callers without an account are served for payment. */
-  readonly sells: boolean
+  /** What callers without an account are asked for; absent where they are not served. */
+  readonly prices?: SoldAt
   /** Whether callers with an account have to show a token. */
   readonly asksForToken: boolean
   refuseMethod(allow: string): Route
 }
 
+type SoldAt = Pick<NonNullable<Routeplane['cashier']>['prices'], 'ways' | 'mostUsd'>
+
 type Operation = {
   readonly summary: string
+  /** Members that a body must have. */
+  readonly asks?: readonly string[]
   /** The path for people, where the router's own pattern is none. */
   readonly path?: string
   /** Whether it is sold per call. */
@@ -25,15 +31,16 @@ type Operation = {
 
 /** By method and pattern as they are mounted. `test/http/discovery.test.ts` fails when one is missing here, or is here for nothing. */
 export const operations: Readonly<Record<string, Operation>> = {
-  'POST /v1/chat/completions': { summary: 'Answer in the shape of OpenAI Chat Completions', isSold: true },
-  'POST /v1/responses': { summary: 'Answer in the shape of OpenAI Responses', isSold: true },
-  'POST /v1/messages': { summary: 'Answer in the shape of Anthropic Messages', isSold: true },
+  'POST /v1/chat/completions': { summary: 'Answer in the shape of OpenAI Chat Completions', asks: ['model', 'messages'], isSold: true },
+  'POST /v1/responses': { summary: 'Answer in the shape of OpenAI Responses', asks: ['model', 'input'], isSold: true },
+  'POST /v1/messages': { summary: 'Answer in the shape of Anthropic Messages', asks: ['model', 'max_tokens', 'messages'], isSold: true },
   'POST /v1beta/:call{.+}': {
     summary: 'Answer in the shape of Google generateContent',
     path: '/v1beta/models/{model}:generateContent',
+    asks: ['contents'],
     isSold: true,
   },
-  [`POST ${MCP_PATH}`]: { summary: 'Send one JSON-RPC message of the Model Context Protocol', isSold: true },
+  [`POST ${MCP_PATH}`]: { summary: 'Send one JSON-RPC message of the Model Context Protocol', asks: ['jsonrpc', 'method'], isSold: true },
   [`GET ${MCP_PATH}`]: { summary: 'Listen to a session of the Model Context Protocol' },
   [`DELETE ${MCP_PATH}`]: { summary: 'End a session of the Model Context Protocol' },
   'GET /v1/models': { summary: 'List the models, with prices' },
@@ -51,6 +58,8 @@ export const operations: Readonly<Record<string, Operation>> = {
   'DELETE /v1/responses/:id': { summary: 'Forget a kept response' },
   'GET /v1/responses/:id/input_items': { summary: 'List what a kept response was asked' },
   'POST /v1/responses/:id/cancel': { summary: 'Cancel a response that runs in the background' },
+  'GET /v1/quote': { summary: 'Say what a model would be sold for within bounds of tokens, and promise it for a while' },
+  'POST /v1/quote': { summary: 'Say what a request would be sold for, and promise it for a while' },
   'POST /v1/route': { summary: 'Say where a request would go and what it could cost; sends nothing' },
   'GET /v1/route/:id': { summary: 'Say where a request has gone' },
   'GET /v1/receipts': { summary: 'List payments, newest first' },
@@ -75,7 +84,8 @@ export function mountDiscovery(app: Hono<AppEnv>, options: DiscoveryOptions): vo
     ({ env }) => new Response(plainPage(originOf(env.incoming), options), { headers: { 'content-type': 'text/plain; charset=utf-8' } }),
   )
   // Looked for by crawlers of paid services; who sells nothing has no such page.
-  if (options.sells) mount('/.well-known/x402', ({ env }) => json({ version: 1, resources: soldAt(routes, originOf(env.incoming)) }))
+  if (options.prices !== undefined)
+    mount('/.well-known/x402', ({ env }) => json({ version: 1, resources: soldAt(routes, originOf(env.incoming)) }))
 }
 
 type Mounted = { readonly key: string; readonly method: string; readonly path: string }
@@ -99,49 +109,91 @@ function soldAt(routes: readonly Mounted[], origin: string): readonly string[] {
 }
 
 /** @see OpenAPI specification 3.1, section 4.8 */
-function openApi(routes: readonly Mounted[], origin: string, { version, sells, asksForToken }: DiscoveryOptions): unknown {
+function openApi(routes: readonly Mounted[], origin: string, options: DiscoveryOptions): unknown {
   const paths: Record<string, Record<string, unknown>> = {}
-  for (const { key, method, path } of routes) {
-    const { summary = key, isSold } = operations[key] ?? {}
-    const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-      name,
-      in: 'path',
-      required: true,
-      schema: { type: 'string' },
-    }))
-    const responses = {
-      200: { description: 'The answer' },
-      ...(sells && isSold === true
-        ? { 402: { description: 'How to pay for it: PAYMENT-REQUIRED of x402, and the same in the body' } }
-        : {}),
-      default: { description: 'An error, in the words of the protocol that was asked' },
-    }
-    const body =
-      method === 'POST' ? { requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } } } : {}
-    paths[path] = {
-      ...paths[path],
-      [method.toLowerCase()]: { summary, ...(parameters.length === 0 ? {} : { parameters }), ...body, responses },
-    }
+  for (const route of routes) {
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(route, options.prices) }
   }
+  const { version, prices, asksForToken } = options
   return {
     openapi: '3.1.1',
-    info: { title: 'Routeplane', version, description: 'Model requests, routed to the best provider and paid per request.' },
+    info: {
+      title: 'Routeplane',
+      version,
+      description: 'Model requests, routed to the best provider and paid per request.',
+      'x-guidance': guidance(origin, options),
+    },
+    'x-service-info': { categories: ['ai'], docs: { apiReference: '/openapi.json', llms: '/llms.txt' } },
     servers: [{ url: origin }],
     ...(asksForToken
       ? {
           components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-          security: [{ token: [] }, ...(sells ? [{}] : [])],
+          security: [{ token: [] }, ...(prices === undefined ? [] : [{}])],
         }
       : {}),
     paths,
   }
 }
 
-/** @see https://llmstxt.org */
-function plainPage(origin: string, { sells, asksForToken }: DiscoveryOptions): string {
+function operationOf({ key, method, path }: Mounted, prices: SoldAt | undefined): unknown {
+  const { summary = key, asks, isSold } = operations[key] ?? {}
+  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+  const members = asks === undefined ? {} : { required: asks, properties: Object.fromEntries(asks.map((name) => [name, {}])) }
+  const schema = { type: 'object', ...members }
+  const sold = isSold === true ? prices : undefined
+  return {
+    summary,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(method === 'POST' ? { requestBody: { required: true, content: { 'application/json': { schema } } } } : {}),
+    ...(sold === undefined ? {} : { 'x-payment-info': paymentInfo(sold) }),
+    responses: {
+      200: {
+        description: 'The answer',
+        ...(sold === undefined ? {} : { content: { 'application/json': { schema: { type: 'object' } } } }),
+      },
+      ...(sold === undefined
+        ? {}
+        : { 402: { description: 'Payment Required: PAYMENT-REQUIRED of x402, the same in the body, and WWW-Authenticate of MPP' } }),
+      default: { description: 'An error, in the words of the protocol that was asked' },
+    },
+  }
+}
+
+/** The least that a token of six decimals can carry. */
+const LEAST_PRICE = '0.000001'
+
+/**
+ * How an operation is paid for. Its price depends on the request, so that no amount stands here: a quote or the 402 says it.
+ * `offers` is MPP's shape, `price` and `protocols` that of the crawlers that list paid services; the two do not collide.
+ *
+ * @see https://paymentauth.org (draft-payment-discovery), https://agentcash.dev/docs/discovery
+ */
+function paymentInfo({ ways, mostUsd }: SoldAt): unknown {
+  const mpp = ways
+    .filter(({ protocol }) => protocol === 'mpp')
+    .map(({ scheme, asset }) => {
+      const [method = '', intent = ''] = scheme.split('/')
+      return { method, intent, currency: asset.address }
+    })
+  return {
+    price: { mode: 'dynamic', currency: 'USD', min: LEAST_PRICE, max: formatUsd(mostUsd) },
+    protocols: [...(ways.some(({ protocol }) => protocol === 'x402') ? [{ x402: {} }] : []), ...mpp.map((offer) => ({ mpp: offer }))],
+    ...(mpp.length === 0 ? {} : { offers: mpp.map((offer) => ({ ...offer, amount: null })) }),
+  }
+}
+
+/** What an agent has to know to be served. */
+function guidance(origin: string, { prices, asksForToken }: DiscoveryOptions): string {
   const account = asksForToken ? 'Send the token as `authorization: Bearer <token>`.' : 'No token is asked for.'
-  const payment =
-    'Without a token, send the request unpaid: the 402 answer says the price in PAYMENT-REQUIRED (x402). Send the same request again with PAYMENT-SIGNATURE. A lost answer is fetched with the same request and payment; it is never charged twice.'
+  if (prices === undefined) return account
+  const ways = [...new Set(prices.ways.map(({ protocol, scheme }) => `${scheme} (${protocol === 'mpp' ? 'MPP' : 'x402'})`))].join(', ')
+  return `${account}
+Without a token, send the request unpaid: the 402 answer says the price in PAYMENT-REQUIRED (x402) and WWW-Authenticate (MPP). Send the same request again with PAYMENT-SIGNATURE, or Authorization: Payment. A lost answer is fetched with the same request and payment; it is never charged twice.
+To know a price before asking, POST the request to ${origin}/v1/quote, or GET ${origin}/v1/quote?model=<id>&input_tokens=<most>&output_tokens=<most>; send its quote_id as x-routeplane-quote. Paid by: ${ways}.`
+}
+
+/** @see https://llmstxt.org */
+function plainPage(origin: string, options: DiscoveryOptions): string {
   return `# Routeplane
 
 > Model requests, routed to the best provider and paid per request.
@@ -151,6 +203,6 @@ function plainPage(origin: string, { sells, asksForToken }: DiscoveryOptions): s
 - MCP over Streamable HTTP: ${origin}${MCP_PATH}
 - All routes: ${origin}/openapi.json
 
-${account}${sells ? `\n${payment}` : ''}
+${guidance(origin, options)}
 `
 }

@@ -10,7 +10,7 @@ import { saleCard } from '../card/sale-card.ts'
 import { receiptCard, verificationCard } from '../card/receipt-card.ts'
 
 export type AppEnv = { Bindings: HttpBindings }
-type Reads = Pick<Routeplane, 'catalog' | 'providers' | 'ready' | 'receipts' | 'sales' | 'status'>
+type Reads = Pick<Routeplane, 'cashier' | 'catalog' | 'providers' | 'ready' | 'receipts' | 'sales' | 'status'>
 
 /** A route, or the answer to methods that a path does not take. */
 export type Route = (context: Context<AppEnv>) => Response | Promise<Response>
@@ -40,10 +40,10 @@ export function json(value: unknown): Response {
 }
 
 /** The list in the shape of whom the caller takes us for: only Anthropic's clients name a version of their API. */
-async function listModels({ catalog, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
+async function listModels({ cashier, catalog, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
   await ready()
   if (isAnthropic(context)) return anthropicPage(catalog.models().map(anthropicModelCard), context.req.query())
-  return { object: 'list', data: catalog.models().map(modelCard) }
+  return { object: 'list', data: catalog.models().map((listing) => modelCard(listing, cashier?.prices)) }
 }
 
 function isAnthropic(context: Context<AppEnv>): boolean {
@@ -73,11 +73,12 @@ function anthropicPage(cards: readonly Card[], query: Readonly<Record<string, st
 const ENDPOINTS = '/endpoints'
 
 /** An id may hold slashes, so what follows it is told apart by whether such a model is known. */
-async function showModel({ catalog, providers, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
+async function showModel({ cashier, catalog, providers, ready }: Reads, context: Context<AppEnv>): Promise<unknown> {
   await ready()
   const id = context.req.param('id') ?? ''
   const listing = catalog.model(id)
-  if (listing !== undefined) return isAnthropic(context) ? anthropicModelCard(listing) : modelDetail(listing, providers.standing)
+  if (listing !== undefined)
+    return isAnthropic(context) ? anthropicModelCard(listing) : modelDetail(listing, providers.standing, cashier?.prices)
   const of = id.endsWith(ENDPOINTS) ? catalog.model(id.slice(0, -ENDPOINTS.length)) : undefined
   if (of !== undefined) return endpointsCard(of, providers.standing)
   throw new RouteplaneError('model_not_found', `there is no model ${JSON.stringify(id.slice(0, 100))}`)

@@ -1,7 +1,9 @@
 /** `POST /v1/route`: where a request would go and what it could cost; `GET /v1/route/{id}`: where one has gone. */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Context, Hono } from 'hono'
 import { RouteplaneError } from '../errors.ts'
 import type { CompletionRequest } from '../completion/request.ts'
+import type { GatewayCall } from '../gateway/call.ts'
 import { createId } from '../lib/id.ts'
 import type { Protocol, ProtocolId, WireRequest } from '../protocol/protocol.ts'
 import { decisionCard, type Routeplane } from '../routeplane.ts'
@@ -17,23 +19,37 @@ export type RouteDeps = Pick<CompletionDeps, 'clock' | 'maxBodyBytes'> & {
 
 /** Mounts both; nothing that is sent here reaches a provider. */
 export function mountRoute(app: Hono<AppEnv>, deps: RouteDeps, refuseMethod: (allow: string) => Route): void {
-  app.post('/v1/route', async (context) => json(decisionCard(await deps.routeplane.explain(await readCall(context, deps)))))
+  app.post('/v1/route', async (context) => json(decisionCard(await deps.routeplane.explain(await readAsked(context, deps)))))
   app.all('/v1/route', refuseMethod('POST'))
   app.get('/v1/route/:id', async (context) => json(await showKept(context, deps)))
   app.all('/v1/route/:id', refuseMethod('GET, HEAD'))
 }
 
-/** Reads the body as the wire that its caller names, or that its members are of. */
-async function readCall({ env: { incoming }, req }: Context<AppEnv>, { protocols, clock, maxBodyBytes }: RouteDeps) {
-  const body = await readBody(incoming, maxBodyBytes)
-  const members = parseBody(body)
-  const named = req.query('protocol')
-  const protocol = protocols.find(({ id }) => id === (named ?? wireOf(members, req.header('anthropic-version'))))
+async function readAsked({ env: { incoming }, req }: Context<AppEnv>, deps: RouteDeps): Promise<GatewayCall> {
+  const body = await readBody(incoming, deps.maxBodyBytes)
+  return readAnyCall({ body, members: parseBody(body), headers: incoming.headers, protocol: req.query('protocol') }, deps)
+}
+
+type AnyRequest = {
+  readonly body: Buffer
+  readonly members: WireRequest['json']
+  readonly headers: IncomingHttpHeaders
+  /** The wire that the caller names. */
+  readonly protocol: string | undefined
+}
+
+/** Reads a body as the wire that its caller names, or that its members are of. */
+export function readAnyCall(
+  { body, members, headers, protocol: named }: AnyRequest,
+  { protocols, clock }: Pick<RouteDeps, 'protocols' | 'clock'>,
+): GatewayCall {
+  const versions = headers['anthropic-version']
+  const protocol = protocols.find(({ id }) => id === (named ?? wireOf(members, typeof versions === 'string' ? versions : undefined)))
   if (protocol === undefined) {
     const known = protocols.map(({ id }) => id).join(', ')
     throw new RouteplaneError('invalid_request', `protocol is one of ${known}`, { details: { path: 'protocol' } })
   }
-  const wire = toWire(protocol, members, body, incoming.headers)
+  const wire = toWire(protocol, members, body, headers)
   const read = protocol.caller.read(wire)
   let decoded: CompletionRequest | undefined
   return {
@@ -47,7 +63,7 @@ async function readCall({ env: { incoming }, req }: Context<AppEnv>, { protocols
 }
 
 /** Deciding sends nothing and so takes no time; the signal is there because every call has one. */
-const DECISION_MS = 60_000
+export const DECISION_MS = 60_000
 
 function wireOf(members: Readonly<Record<string, unknown>>, anthropicVersion: string | undefined): ProtocolId {
   if (members['contents'] !== undefined) return 'generate_content'

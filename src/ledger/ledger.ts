@@ -37,6 +37,13 @@ export type AttemptStore = {
    * @throws RouteplaneError `internal` with `details.reason` `taken` when another attempt has that nonce.
    */
   intend(id: string, intent: Intent): Promise<void>
+  /**
+   * Records that the same payment is about to be signed again for another amount: of both only one can be taken, so the larger
+   * counts from now on. Only from `intent`.
+   *
+   * @throws RouteplaneError `internal` for more than is reserved.
+   */
+  renew(id: string, renewal: IntentRenewal): Promise<void>
   /** Moves to `unknown`, `settled`, `owed` or `released`; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
   end(id: string, ending: Ending): Promise<void>
   /** Makes a settlement `unknown` again whose block a reorganisation took back; one that is final stays. */
@@ -108,10 +115,14 @@ export type Intent = {
   readonly validBeforeSeconds: bigint
   readonly proof: string
   readonly particulars?: Readonly<Record<string, string>>
+  /** The whole hold stays reserved: what is signed may yet be renewed for more. */
+  readonly keepsHold?: boolean
   readonly resource: string
   readonly bodyDigest: string
   readonly now: number
 }
+
+export type IntentRenewal = Pick<Intent, 'amount' | 'amountUsd' | 'now'>
 
 export type Ending =
   | { readonly state: 'unknown'; readonly reason: string; readonly transaction?: `0x${string}`; readonly now: number }

@@ -2,7 +2,7 @@
 import { RouteplaneError } from '../errors.ts'
 import { addUsd, subtractUsd, ZERO_USD, type Usd } from '../money.ts'
 import type { AttemptPayment, AttemptRow, AttemptState } from './entry.ts'
-import type { BudgetLimit, Ending, Finality, HoldOutcome, HoldRequest, Intent } from './ledger.ts'
+import type { BudgetLimit, Ending, Finality, HoldOutcome, HoldRequest, Intent, IntentRenewal } from './ledger.ts'
 
 /** Where an attempt may go from each state; a state that leads nowhere is the end of it. */
 export const moves = {
@@ -95,9 +95,24 @@ export function planIntent(row: AttemptRow, intent: Intent): AttemptRow {
   checkAmount(intent.validBeforeSeconds, 'an intent')
   checkTime(intent.now)
   if (intent.amountUsd > row.heldUsd) throw new RouteplaneError('internal', `attempt ${row.id} would sign more than it holds`)
-  const { now, amount, amountUsd, resource, ...rest } = intent
+  const { now, amount, amountUsd, resource, keepsHold, ...rest } = intent
   const payment: AttemptPayment = { ...rest, resource: plainText(resource), amountAuthorized: amount }
-  return { ...row, state: 'intent', heldUsd: amountUsd, updatedAt: now, payment }
+  return { ...row, state: 'intent', heldUsd: keepsHold === true ? row.heldUsd : amountUsd, updatedAt: now, payment }
+}
+
+/** Says in the particulars of a payment that it was signed twice under one nonce: either amount may have been taken. */
+export const RENEWED = 'renewed'
+
+/** @throws RouteplaneError `internal` unless the attempt has an intent and holds enough for the new amount. */
+export function planRenewal(row: AttemptRow, { amount, amountUsd, now }: IntentRenewal): AttemptRow {
+  if (row.state !== 'intent') throw refusedMove(row, 'intent')
+  checkAmount(amount, 'a renewal')
+  checkAmount(amountUsd, 'a renewal')
+  checkTime(now)
+  if (amountUsd > row.heldUsd) throw new RouteplaneError('internal', `attempt ${row.id} would sign more than it holds`)
+  const before = paymentOf(row)
+  const amountAuthorized = amount > before.amountAuthorized ? amount : before.amountAuthorized
+  return { ...row, updatedAt: now, payment: { ...before, amountAuthorized, particulars: { ...before.particulars, [RENEWED]: 'true' } } }
 }
 
 /**

@@ -120,6 +120,7 @@ export type SaleStore = {
   /** Sales that are due or unknown and nobody is at work on, oldest first. */
   uncollected(now: number): Promise<readonly SaleRow[]>
   readonly channels: SaleChannels
+  readonly quotes: SaleQuotes
 }
 
 /** What the server of a channel scheme knows of each channel, as a text of its own. */
@@ -131,4 +132,28 @@ export type SaleChannels = {
     id: string,
     change: (current: string | undefined) => string | undefined,
   ): Promise<{ readonly before: string | undefined; readonly after: string | undefined }>
+}
+
+/** A price that was promised before it was asked for: for one request to the letter, or for a model within bounds of tokens. */
+export type SaleQuote = {
+  readonly id: string
+  /** The model as the caller names it. */
+  readonly model: string
+  /** Of the request that it was made for; absent when it is for any that stays within the bounds. */
+  readonly request?: string
+  readonly maxInputTokens: number
+  readonly maxOutputTokens: number | undefined
+  readonly priceUsd: Usd
+  readonly expiresAt: number
+}
+
+export type SaleQuotes = {
+  /**
+   * Writes a quote down, and forgets those that ended `keptMs` ago.
+   *
+   * @throws RouteplaneError `overloaded` while `most` quotes hold: what has been promised is not taken back for it.
+   */
+  add(quote: SaleQuote, now: number, limits: { readonly most: number; readonly keptMs: number }): Promise<void>
+  /** The quotes of a model that still held at `since`, in the order they were made. */
+  of(model: string, since: number): Promise<readonly SaleQuote[]>
 }

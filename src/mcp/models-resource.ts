@@ -12,7 +12,7 @@ export const modelsResource: Resource = {
   read: async (_id, { routeplane, caller }) => {
     await routeplane.ready()
     const seen = routeplane.catalog.models().filter((listing) => maySee(caller, listing))
-    return { object: 'list', data: seen.map(modelCard) }
+    return { object: 'list', data: seen.map((listing) => modelCard(listing, routeplane.cashier?.prices)) }
   },
 }
 
@@ -26,7 +26,8 @@ export const modelResource: Resource = {
   read: async (id, { routeplane, caller }) => {
     await routeplane.ready()
     const listing = routeplane.catalog.model(decode(id))
-    return listing === undefined || !maySee(caller, listing) ? undefined : modelDetail(listing, routeplane.providers.standing)
+    if (listing === undefined || !maySee(caller, listing)) return undefined
+    return modelDetail(listing, routeplane.providers.standing, routeplane.cashier?.prices)
   },
 }
 

@@ -1,9 +1,10 @@
 /** The payment modes, in their default order of preference. */
 import { createByok, type ByokDeps } from './byok.ts'
-import { createChallenged, type ChallengedDeps } from './challenged.ts'
+import { createChallenged } from './challenged.ts'
 import { createInvoice, type InvoiceDeps } from './invoice.ts'
 import type { PaymentMode } from './mode.ts'
 import { mpp } from './mpp.ts'
+import type { ChallengedDeps } from './order.ts'
 import type { PaymentProtocol } from './protocol.ts'
 import { x402 } from './x402.ts'
 

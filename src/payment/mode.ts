@@ -39,6 +39,8 @@ export type PaidCall = {
   /** Seconds the whole answer may take, by our own estimate: an authorization must not die before it. */
   readonly answerSeconds: number
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
+  /** Whether another endpoint is tried when this one fails and no money has left. */
+  readonly hasNext: boolean
   readonly signal: AbortSignal
   /** Sends one HTTP call with the gateway's timeouts. */
   readonly transport: (call: HttpCall) => Promise<HttpResponse>

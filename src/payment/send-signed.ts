@@ -1,13 +1,13 @@
 /** Sends one signed call until its outcome is known: always the same authorization, never a second one. */
 import { RouteplaneError, toRouteplaneError, withMoney, type MoneyState } from '../errors.ts'
-import { headerOf, type HttpResponse } from '../lib/http-call.ts'
+import { headerOf, readBody, type HttpResponse } from '../lib/http-call.ts'
 import { formatUsd, fromAtomic, type Usd } from '../money.ts'
 import type { Challenge, ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
 import type { PaidCall, PaidResponse, Payment } from './mode.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import { proofOf } from './proof/index.ts'
 import type { Resolver } from './resolver.ts'
-import type { SchemeWorld, SigningPlan } from './scheme/scheme.ts'
+import { mostOfPlan, type SchemeWorld, type SigningPlan } from './scheme/scheme.ts'
 
 export type SendDeps = SchemeWorld & { readonly resolver: Resolver }
 
@@ -20,11 +20,28 @@ export type SignedCall = {
   attach(payload: unknown): Readonly<Record<string, string>>
   /** The credential, attached. */
   readonly headers: Readonly<Record<string, string>>
+  /** Present when it was signed before the provider had asked for it. */
+  readonly unasked?: Unasked
 }
 
+/** What becomes of a payment that nobody has asked for. */
+export type Unasked = {
+  accepted(): void
+  /**
+   * The provider answered 402. @returns the same payment under the terms of that 402; `undefined` when there is none.
+   *
+   * @throws RouteplaneError when the new terms are not acceptable.
+   */
+  refused(challenge: Challenge | undefined): Promise<SignedCall | undefined>
+}
+
+/** Of a refusal's body, where one version of x402 writes its offers. */
+const MAX_CHALLENGE_BYTES = 64 * 1024
 /** Waits before the second, third and fourth send of the same authorization. */
 const RESEND_DELAYS_MS = [250, 1_000, 2_500] as const
 const MAX_RETRY_AFTER_MS = 5_000
+
+type Asks = { readonly status: number; readonly challenge: Challenge | undefined }
 
 /** What one send came to, as far as the reply itself tells. */
 type Reply =
@@ -35,7 +52,7 @@ type Reply =
   | {
       readonly kind: 'refused'
       readonly why: RouteplaneError
-      readonly asks?: { readonly status: number; readonly challenge: Challenge | undefined }
+      readonly asks?: Asks
     }
   /** Provably not one byte left this machine. */
   | { readonly kind: 'unsent'; readonly why: RouteplaneError }
@@ -55,12 +72,13 @@ export async function sendSigned(call: PaidCall, first: SignedCall, deps: SendDe
     last = await sendOnce(call, signed)
     if (last.kind === 'answer') {
       call.onProgress?.({ step: 'accepted' })
+      signed.unasked?.accepted()
       return receive(call, signed, last.response, deps)
     }
     if (last.kind === 'unsent' && !left) return endUnsent(call, last.why, deps)
     left ||= last.kind !== 'unsent'
     const refused = last.kind === 'refused' && !call.signal.aborted ? last : undefined
-    const corrected = refused === undefined ? undefined : await correct({ call, signed, unanswered, refused }, deps)
+    const corrected = refused === undefined ? undefined : await answerRefusal({ call, signed, unanswered, refused }, deps)
     if ((last.kind === 'refused' && corrected === undefined) || call.signal.aborted) break
     if (corrected !== undefined && corrected !== 'again') {
       signed = corrected
@@ -86,7 +104,7 @@ async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
   try {
     const response = await call.transport({ ...call.http, headers: { ...call.http.headers, ...signed.headers } })
     if (response.status >= 200 && response.status < 300) return { kind: 'answer', response }
-    return readRefusal(response, signed)
+    return await readRefusal(response, signed)
   } catch (thrown) {
     const why = toRouteplaneError(thrown)
     // Whoever sends it elsewhere would do so again; the credential goes nowhere but where it was made for.
@@ -98,40 +116,44 @@ async function sendOnce(call: PaidCall, signed: SignedCall): Promise<Reply> {
 type RefusedCall = {
   readonly call: PaidCall
   readonly signed: SignedCall
+  /** Whether an earlier send of the same payment got no answer: it may have been taken then. */
   readonly unanswered: boolean
   readonly refused: Extract<Reply, { kind: 'refused' }>
 }
 
-/** Lets the scheme answer a 402 with what it has learned from it; what goes wrong there leaves the refusal as it is. */
-async function correct({ call, signed, unanswered, refused }: RefusedCall, deps: SendDeps): Promise<SignedCall | 'again' | undefined> {
-  const { plan } = signed
-  const { scheme } = plan.agreed
-  if (scheme.correct === undefined || refused.asks === undefined) return undefined
+/** What is sent instead after a refusal: by the scheme's books, or, where nobody had asked yet, under the terms that are asked now. */
+async function answerRefusal(refusal: RefusedCall, deps: SendDeps): Promise<SignedCall | 'again' | undefined> {
+  const { call, signed, refused, unanswered } = refusal
+  const { asks, why } = refused
+  if (asks === undefined) return undefined
   try {
-    const payload = await scheme.correct({ call, plan, unanswered, ...refused.asks }, deps)
-    if (payload === undefined || payload === 'again') return payload
-    return { ...signed, headers: signed.attach(payload) }
+    const corrected = why.code === 'price_mismatch' ? undefined : await correct(refusal, asks, deps)
+    return corrected ?? (asks.status === 402 && !unanswered ? await signed.unasked?.refused(asks.challenge) : undefined)
   } catch (error) {
     deps.log.warn('refusal could not be answered', { attempt: call.attemptId, message: toRouteplaneError(error).message })
     return undefined
   }
 }
 
-function readRefusal(response: HttpResponse, signed: SignedCall): Reply {
+/** Lets the scheme answer a 402 with what it has learned from it. */
+async function correct({ call, signed, unanswered }: RefusedCall, asks: Asks, deps: SendDeps): Promise<SignedCall | 'again' | undefined> {
+  const { plan } = signed
+  const payload = await plan.agreed.scheme.correct?.({ call, plan, unanswered, ...asks }, deps)
+  if (payload === undefined || payload === 'again') return payload
+  return { ...signed, headers: signed.attach(payload) }
+}
+
+async function readRefusal(response: HttpResponse, signed: SignedCall): Promise<Reply> {
   const { status } = response
-  // The connection is given back; what the body says of the payment is the seller's word and proves nothing.
-  void response.body[Symbol.asyncIterator]().return?.()
   const claim = signed.format.readClaim(response)
   const retryAfterMs = retryAfterOf(response)
   if (status === 402 && !isPending(claim)) {
-    const dearer = asksMore(response, signed)
-    if (dearer !== undefined) return { kind: 'refused', why: dearer }
-    return {
-      kind: 'refused',
-      why: new RouteplaneError('payment_rejected', `the provider answered 402 again after it was paid${reasonOf(claim)}`),
-      asks: { status, challenge: challengeIn(response, signed) },
-    }
+    const challenge = challengeIn(response, await readBody(response, MAX_CHALLENGE_BYTES).catch(() => ''), signed)
+    const again = new RouteplaneError('payment_rejected', `the provider answered 402 again after it was paid${reasonOf(claim)}`)
+    return { kind: 'refused', why: asksMore(challenge, signed) ?? again, asks: { status, challenge } }
   }
+  // The connection is given back; what the body says of the payment is the seller's word and proves nothing.
+  void response.body[Symbol.asyncIterator]().return?.()
   const why = new RouteplaneError('upstream_error', `the provider answered ${status} after it was paid`, { details: { status } })
   const again = status >= 500 || status === 402 || status === 408 || status === 409 || status === 425 || status === 429
   if (status === 410) return { kind: 'refused', why, asks: { status, challenge: undefined } }
@@ -147,9 +169,9 @@ function reasonOf(claim: SettlementClaim | 'invalid' | undefined): string {
 }
 
 /** A second 402 that asks for more than was signed is a moved price, and worth saying so. */
-function asksMore(response: HttpResponse, signed: SignedCall): RouteplaneError | undefined {
+function asksMore(challenge: Challenge | undefined, signed: SignedCall): RouteplaneError | undefined {
   const { scheme, network, amount } = signed.plan.agreed.terms
-  const same = challengeIn(response, signed)?.terms.find((terms) => terms.scheme === scheme && terms.network === network)
+  const same = challenge?.terms.find((terms) => terms.scheme === scheme && terms.network === network)
   if (same === undefined || same.amount === amount) return undefined
   return new RouteplaneError(
     'price_mismatch',
@@ -157,9 +179,9 @@ function asksMore(response: HttpResponse, signed: SignedCall): RouteplaneError |
   )
 }
 
-function challengeIn(response: HttpResponse, { format }: SignedCall): Challenge | undefined {
+function challengeIn(response: HttpResponse, body: string, { format }: SignedCall): Challenge | undefined {
   try {
-    return format.read(response, '')
+    return format.read(response, body)
   } catch {
     return undefined
   }
@@ -187,7 +209,7 @@ async function endUnknown(call: PaidCall, signed: SignedCall, why: RouteplaneErr
   const details = {
     attemptId: call.attemptId,
     atRiskUsd: formatUsd(usdOf(signed.plan)),
-    expiresAt: new Date(Number(signed.plan.validBeforeSeconds) * 1_000).toISOString(),
+    expiresAt: new Date(Number((signed.plan.replaces ?? signed.plan).validBeforeSeconds) * 1_000).toISOString(),
   }
   if (state === 'settled') {
     throw new RouteplaneError(
@@ -223,8 +245,9 @@ async function conclude(call: PaidCall, why: RouteplaneError, deps: SendDeps): P
 /** How often and how long the end of an answer waits for the chain before the resolver takes over. */
 const CLOSE_TRIES = 4
 
-function usdOf({ amount, agreed }: SigningPlan): Usd {
-  return fromAtomic(amount, agreed.asset.decimals, 'up')
+/** The most that may be taken. */
+function usdOf(plan: SigningPlan): Usd {
+  return fromAtomic(mostOfPlan(plan), plan.agreed.asset.decimals, 'up')
 }
 
 /** Gives the answer on, after the scheme has had it first. */
@@ -234,7 +257,7 @@ async function receive(call: PaidCall, signed: SignedCall, response: HttpRespons
   if (claim === 'invalid') deps.log.warn('receipt header cannot be read', { attempt: call.attemptId, provider: call.endpoint.provider.id })
   const { scheme } = plan.agreed
   // A scheme that receives its answers judges what they claim itself: a channel's first receipt is about its deposit.
-  if (scheme.receive === undefined && typeof claim === 'object' && claim.amount !== undefined && claim.amount > plan.amount) {
+  if (scheme.receive === undefined && typeof claim === 'object' && claim.amount !== undefined && claim.amount > mostOfPlan(plan)) {
     // The chain lets nobody take it; whoever says so all the same keeps books that are not to be trusted.
     const said = { attempt: call.attemptId, provider: call.endpoint.provider.id, amount: String(claim.amount), signed: String(plan.amount) }
     deps.log.error('provider says that it took more than was signed', said)
@@ -249,8 +272,8 @@ function openPayment(call: PaidCall, signed: SignedCall, claim: SettlementClaim 
   return {
     mode: signed.mode,
     receiptId: call.attemptId,
-    // Where less may be charged, only the chain says what was.
-    ...(proofOf(signed.plan).mayChargeLess ? {} : { paidUsd: usdOf(signed.plan) }),
+    // Where less may be charged, or one of two amounts, only the chain says what was.
+    ...(proofOf(signed.plan).mayChargeLess || signed.plan.replaces !== undefined ? {} : { paidUsd: usdOf(signed.plan) }),
     blame: (error) => withMoney(error, money),
     async close() {
       try {

@@ -1,5 +1,6 @@
 /** Compares a receipt with the chain: the transfer and its authorization must be there, and say the same. */
 import type { AttemptRow } from '../ledger/entry.ts'
+import { RENEWED } from '../ledger/rules.ts'
 import { gatherEvidence, proofOf } from './proof/index.ts'
 import type { ProofSources } from './proof/proof.ts'
 
@@ -38,8 +39,9 @@ async function checkPayment(row: AttemptRow, sources: ProofSources): Promise<rea
     {
       check: 'amount',
       ok:
-        (mayChargeLess ? evidence.amount <= payment.amountAuthorized : evidence.amount === payment.amountAuthorized) &&
-        (payment.amountSettled ?? evidence.amount) === evidence.amount,
+        (mayChargeLess || payment.particulars?.[RENEWED] !== undefined
+          ? evidence.amount <= payment.amountAuthorized
+          : evidence.amount === payment.amountAuthorized) && (payment.amountSettled ?? evidence.amount) === evidence.amount,
       detail: `${evidence.amount} base units on chain, ${payment.amountAuthorized} authorized`,
     },
     {

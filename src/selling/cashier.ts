@@ -3,14 +3,17 @@ import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Completion, GatewayCall } from '../gateway/call.ts'
 import type { GatewayContext } from '../gateway/context.ts'
 import { replayAnswer } from '../gateway/kept-answer.ts'
-import type { SaleClaimed, SaleRow } from '../ledger/sale.ts'
+import type { SaleClaimed, SaleQuote, SaleRow } from '../ledger/sale.ts'
 import { createId } from '../lib/id.ts'
+import type { Atomic, Usd } from '../money.ts'
 import type { ChargeTerms } from './charge.ts'
-import { worthOf } from './charge.ts'
+import { amountOf, worthOf } from './charge.ts'
 import { createCollector, type Collector } from './collector.ts'
 import { deliver, type Delivering } from './deliver.ts'
 import { budgetOf, digestOf, priceOf, purchase } from './quote.ts'
-import type { Quote, RequestHeaders, Tender, Till } from './till.ts'
+import { createQuoting } from './quoting.ts'
+import { priceList, type PriceList } from './price-list.ts'
+import type { Quote, RequestHeaders, Tender, Till, WayToPay } from './till.ts'
 
 /** What a request carries besides its wire: where it was sent, and the headers that may pay for it. */
 export type Carried = { readonly resource: string; readonly headers: RequestHeaders }
@@ -23,6 +26,14 @@ export type Cashier = {
    *   `settlement_unknown`, and whatever the request itself is refused with; then nothing is collected.
    */
   sell(call: GatewayCall, carried: Carried): Promise<Completion>
+  /**
+   * Promises a price for a while: the same request, or one that names the quote, is asked for no other.
+   *
+   * @throws RouteplaneError what the request itself would be refused with, `overloaded`, `facilitator_unavailable`.
+   */
+  quote(call: GatewayCall): Promise<Quoted>
+  /** What is sold at which prices, and how it can be paid for. */
+  readonly prices: PriceList
   /** Collects what dead processes and failed settlements have left. @returns how many are settled now. */
   collectOpen(): Promise<number>
   /** Brings home what lies in channels. @returns how many payers it came from. */
@@ -30,6 +41,8 @@ export type Cashier = {
   /** Waits until what is being collected is. */
   close(): Promise<void>
 }
+
+export type Quoted = { readonly quote: SaleQuote; readonly ways: readonly (WayToPay & { readonly amount: Atomic })[] }
 
 export type CashierOptions = {
   readonly terms: ChargeTerms
@@ -46,15 +59,25 @@ const RUNNING_RETRY_MS = 1_000
 export function createCashier(options: CashierOptions): Cashier {
   const { tills, context } = options
   const collector = createCollector({ tills, ledger: context.ledger, clock: context.clock, log: context.log })
+  const quoting = createQuoting(options)
   return {
+    prices: priceList(options.terms, tills, context.rules.perRequestUsd),
+    async quote(call) {
+      const ways = (await Promise.all(tills.map((till) => till.openWays()))).flat()
+      const quote = await quoting.promise(call)
+      return { quote, ways: ways.map((way) => ({ ...way, amount: amountOf(quote.priceUsd, way.asset.decimals) })) }
+    },
     async sell(call, carried) {
-      const quoting = { call, carried, digest: digestOf(call) }
-      const tender = await readTender(quoting, options)
-      if (tender === undefined) throw await required(quoting, 'payment is required for this request', options)
+      const asked = { call, carried, digest: digestOf(call) }
+      const promisedTo = async (isPaid: boolean) => (await quoting.bindingOf(call, carried.headers, isPaid))?.priceUsd
+      const tender = await readTender({ ...asked, promisedTo }, options)
+      const promisedUsd = await promisedTo(tender !== undefined)
+      const order: Order = { ...asked, promisedUsd }
+      if (tender === undefined) throw await required(order, 'payment is required for this request', options)
       const known = await context.ledger.sales.byKey(tender.payment.key)
-      if (known === undefined || known.state === 'claimed' || known.state === 'void') await requireMatch(quoting, tender, options)
-      const claimed = await claim(quoting, tender, options)
-      return serve(claimed, { ...quoting, tender, collector }, options)
+      if (known === undefined || known.state === 'claimed' || known.state === 'void') await requireMatch(order, tender, options)
+      const claimed = await claim(order, tender, options)
+      return serve(claimed, { ...order, tender, collector }, options)
     },
     collectOpen: collector.sweep,
     async payOut() {
@@ -66,16 +89,20 @@ export function createCashier(options: CashierOptions): Cashier {
   }
 }
 
-type Quoting = { readonly call: GatewayCall; readonly carried: Carried; readonly digest: string }
-type Serving = Quoting & { readonly tender: Tender; readonly collector: Collector }
+type Asked = { readonly call: GatewayCall; readonly carried: Carried; readonly digest: string }
+/** `promisedUsd` is the price that was quoted for it before, whatever it would cost now. */
+type Order = Asked & { readonly promisedUsd: Usd | undefined }
+type Serving = Order & { readonly tender: Tender; readonly collector: Collector }
 
-function quoteOf({ call, carried, digest }: Quoting, { terms, context }: CashierOptions): Quote {
-  return { digest, resource: carried.resource, model: call.read.model, priceUsd: priceOf(call, terms, context) }
+function quoteOf({ call, carried, digest, promisedUsd }: Order, { terms, context }: CashierOptions): Quote {
+  // Asked in any case: what nobody can serve is refused, and not sold.
+  const priceUsd = priceOf(call, terms, context, promisedUsd)
+  return { digest, resource: carried.resource, model: call.read.model, priceUsd }
 }
 
 /** Makes the one 402 that every till adds its own words to. */
-async function required(quoting: Quoting, reason: string, options: CashierOptions, failed?: Tender): Promise<RouteplaneError> {
-  const quote = quoteOf(quoting, options)
+async function required(order: Order, reason: string, options: CashierOptions, failed?: Tender): Promise<RouteplaneError> {
+  const quote = quoteOf(order, options)
   const asks = await Promise.all(options.tills.map((till) => till.ask(quote, reason, failed)))
   return new RouteplaneError('payment_required', reason, {
     hint: 'Pay as one of the offers says and send the same request with the payment, or use an API key.',
@@ -86,24 +113,27 @@ async function required(quoting: Quoting, reason: string, options: CashierOption
   })
 }
 
-async function readTender(quoting: Quoting, options: CashierOptions): Promise<Tender | undefined> {
+type Reading = Asked & { promisedTo(isPaid: boolean): Promise<Usd | undefined> }
+
+async function readTender(asked: Reading, options: CashierOptions): Promise<Tender | undefined> {
   try {
-    const read = await Promise.all(options.tills.map((till) => till.read(quoting.carried.headers)))
+    const read = await Promise.all(options.tills.map((till) => till.read(asked.carried.headers)))
     const [tender, ...others] = read.filter((each) => each !== undefined)
     if (others.length > 0) throw new RouteplaneError('invalid_payment', 'the request carries two payments')
     return tender
   } catch (thrown) {
     const error = toRouteplaneError(thrown)
-    throw error.code === 'payment_required' ? await required(quoting, error.message, options) : error
+    if (error.code !== 'payment_required') throw error
+    throw await required({ ...asked, promisedUsd: await asked.promisedTo(true) }, error.message, options)
   }
 }
 
-async function requireMatch(quoting: Quoting, tender: Tender, options: CashierOptions): Promise<void> {
-  const reason = tender.mismatch(quoteOf(quoting, options))
-  if (reason !== undefined) throw await required(quoting, reason, options)
+async function requireMatch(order: Order, tender: Tender, options: CashierOptions): Promise<void> {
+  const reason = tender.mismatch(quoteOf(order, options))
+  if (reason !== undefined) throw await required(order, reason, options)
 }
 
-function claim({ call, digest }: Quoting, tender: Tender, { context }: CashierOptions): Promise<SaleClaimed> {
+function claim({ call, digest }: Order, tender: Tender, { context }: CashierOptions): Promise<SaleClaimed> {
   const now = context.clock.now()
   const { payment, credential } = tender
   const priceUsd = worthOf(payment.amountOffered, payment.decimals)
@@ -217,14 +247,15 @@ function delivering(sale: SaleRow, serving: Serving, options: CashierOptions): D
 const COLLECTING_SECONDS = 10
 
 /** A caller who leaves before the first part ends the work; after it, {@link deliver} decides. */
-async function begin(sale: SaleRow, { call, tender }: Serving, options: CashierOptions): Promise<Completion> {
+async function begin(sale: SaleRow, { call, tender, promisedUsd }: Serving, options: CashierOptions): Promise<Completion> {
   const { terms, context } = options
   const own = new AbortController()
   const leave = () => own.abort(call.signal.reason)
   call.signal.addEventListener('abort', leave, { once: true })
   if (tender.charging === 'usage') endInTime(own, tender, context)
   try {
-    const capUsd = budgetOf(call, sale.priceUsd, terms, context.rules.perRequestUsd)
+    const agreed = { priceUsd: sale.priceUsd, isPromised: promisedUsd !== undefined }
+    const capUsd = budgetOf(call, agreed, terms, context.rules.perRequestUsd)
     const bought = purchase(call, terms, capUsd)
     return await options.complete({ ...bought, caller: `payer:${tender.payment.payer.toLowerCase()}`, signal: own.signal })
   } finally {

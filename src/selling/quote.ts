@@ -19,13 +19,14 @@ export function digestOf({ wire, read, decode }: GatewayCall): string {
  * Gives what a caller is asked for: the model's own price, or the bound of the endpoint that would be tried first, with the
  * margin. The ceiling, because `exact` payments cannot be corrected downwards later.
  *
+ * @param promisedUsd - Asked instead, where the caller was promised a price; whoever would serve it is looked for all the same.
  * @throws RouteplaneError what {@link decide} throws: a request that nobody can serve is refused before it is charged for.
  */
-export function priceOf(call: GatewayCall, terms: ChargeTerms, context: GatewayContext): Usd {
+export function priceOf(call: GatewayCall, terms: ChargeTerms, context: GatewayContext, promisedUsd?: Usd): Usd {
   const { attempts, call: decided } = decide(purchase(call, terms, context.rules.perRequestUsd), context)
   const fixed = terms.prices.get(call.read.model) ?? terms.prices.get(attempts[0]?.candidate.endpoint.modelId ?? '')
   const bound = attempts[0]?.candidate.boundUsd
-  const price = fixed ?? (bound === undefined ? undefined : withMargin(bound, terms))
+  const price = promisedUsd ?? fixed ?? (bound === undefined ? undefined : withMargin(bound, terms))
   if (price === undefined) throw new RouteplaneError('no_eligible_endpoint', `nobody states a price for ${decided.read.model}`)
   const { maxCostUsd } = call.read.extensions
   if (maxCostUsd === undefined || price <= maxCostUsd) return price
@@ -34,10 +35,16 @@ export function priceOf(call: GatewayCall, terms: ChargeTerms, context: GatewayC
   })
 }
 
-/** The most that may be spent on a request whose payer has agreed to `priceUsd`. */
-export function budgetOf(call: GatewayCall, priceUsd: Usd, terms: ChargeTerms, perRequestUsd: Usd): Usd {
-  return terms.prices.has(call.read.model) ? perRequestUsd : minUsd(withoutMargin(priceUsd, terms), perRequestUsd)
+/**
+ * The most that may be spent on a request whose payer has agreed to `priceUsd`. A price that was promised is kept at the cost of
+ * the margin, and at no more than that: otherwise a provider and a caller in league could raise the price in between.
+ */
+export function budgetOf(call: GatewayCall, { priceUsd, isPromised }: Agreed, terms: ChargeTerms, perRequestUsd: Usd): Usd {
+  if (terms.prices.has(call.read.model)) return perRequestUsd
+  return minUsd(isPromised ? priceUsd : withoutMargin(priceUsd, terms), perRequestUsd)
 }
+
+type Agreed = { readonly priceUsd: Usd; readonly isPromised: boolean }
 
 /**
  * The call as it is made for a paying caller: within a cap, and without what only the operator may decide, such as paying a

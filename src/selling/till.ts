@@ -1,4 +1,5 @@
 /** The contract of a till: one family of payments, how it asks, reads what it is given, and collects. */
+import type { AssetRow } from '../chain/networks.ts'
 import type { RouteplaneError } from '../errors.ts'
 import type { SalePayment, SaleRow } from '../ledger/sale.ts'
 import type { Atomic, Usd } from '../money.ts'
@@ -20,10 +21,22 @@ export type Ask = {
   readonly body: Readonly<Record<string, unknown>>
 }
 
+/** One way to pay a price, for who wants to know it before he asks. */
+export type WayToPay = {
+  readonly protocol: 'x402' | 'mpp'
+  readonly scheme: string
+  readonly charging: Charging
+  readonly asset: AssetRow
+}
+
 export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
 export type Till = {
   readonly id: string
+  /** The ways that the config names; asks nobody, and is no promise that they are open now. */
+  readonly ways: readonly WayToPay[]
+  /** Those that are open now. @throws RouteplaneError `facilitator_unavailable`. */
+  openWays(): Promise<readonly WayToPay[]>
   /** @throws RouteplaneError `facilitator_unavailable` when it cannot be paid here at the moment. */
   ask(quote: Quote, reason: string, failed?: Tender): Promise<Ask>
   /**

@@ -87,19 +87,18 @@ export function createPolicy(options: PolicyOptions): SigningPolicy {
   return {
     approve(authorization, grant, payer) {
       const row = judge(authorization, grant, payer, ['eip3009'])
-      claimNonce(signed, authorization.nonce, messageOf(authorization), authorization.validBeforeSeconds)
+      claimNonce(signed, authorization, { kind: 'transfer', grant })
       return row
     },
     approvePermit(permit, grant, payer) {
       const row = judge(permit, grant, payer, ['eip3009', 'permit2'])
       checkFacilitator(permit)
-      const message = `${permit.kind} ${permit.facilitator?.toLowerCase() ?? ''} ${messageOf(permit)}`
-      claimNonce(signed, permit.nonce, message, permit.validBeforeSeconds)
+      claimNonce(signed, permit, { kind: `permit ${permit.kind}`, detail: permit.facilitator?.toLowerCase() ?? '', grant })
       return row
     },
     approveTempo(transfer, grant, payer) {
       const row = judgeTempo(transfer, grant, payer)
-      claimNonce(signed, transfer.memo, tempoMessageOf(transfer), transfer.validBeforeSeconds)
+      claimNonce(signed, { ...transfer, nonce: transfer.memo, validAfterSeconds: 0n }, { kind: 'tempo', detail: tempoMessageOf(transfer) })
       return row
     },
     approveOpening(opening, grant, payer) {
@@ -107,8 +106,8 @@ export function createPolicy(options: PolicyOptions): SigningPolicy {
       const { authorizedSigner, operator } = opening
       if (!ADDRESS.test(authorizedSigner) || authorizedSigner.toLowerCase() === ZERO_ADDRESS || !ADDRESS.test(operator))
         throw refusal('payee_malformed', 'the channel names no key for its vouchers, or no address as its operator')
-      const message = `channel ${tempoMessageOf(opening)} ${authorizedSigner} ${operator}`.toLowerCase()
-      claimNonce(signed, opening.salt, message, opening.validBeforeSeconds)
+      const detail = `${tempoMessageOf(opening)} ${authorizedSigner} ${operator}`.toLowerCase()
+      claimNonce(signed, { ...opening, nonce: opening.salt, validAfterSeconds: 0n }, { kind: 'channel', detail })
       return row
     },
   }
@@ -170,22 +169,27 @@ function checkTimes(authorization: Judged, nowSeconds: bigint): void {
   if (authorization.validAfterSeconds < 0n) throw refusal('not_yet_valid', 'the beginning of the authorization is below zero')
 }
 
-type Signed = Map<string, { readonly message: string; readonly validBefore: bigint }>
+type Signed = Map<string, { readonly message: string; readonly place: string; readonly validBefore: bigint }>
 
-/** The same message may be signed again, which gives nobody anything new; another one under its nonce may not. */
-function claimNonce(signed: Signed, asked: string, message: string, validBefore: bigint): void {
-  if (!NONCE.test(asked)) throw refusal('nonce_malformed', 'the nonce is not 32 bytes')
-  const nonce = asked.toLowerCase()
+/** What a nonce is claimed for, besides what every authorization has. */
+type Claim = { readonly kind: string; readonly detail?: string; readonly grant?: SigningGrant }
+
+/**
+ * The same message may be signed again, which gives nobody anything new; another one under its nonce only where the grant says
+ * so, and then in the same token and to the same payee: the chain takes one of them.
+ */
+function claimNonce(signed: Signed, authorization: TransferAuthorization, { kind, detail = '', grant }: Claim): void {
+  if (!NONCE.test(authorization.nonce)) throw refusal('nonce_malformed', 'the nonce is not 32 bytes')
+  const nonce = authorization.nonce.toLowerCase()
+  const { network, asset, to, value, validAfterSeconds, validBeforeSeconds } = authorization
+  const place = [kind, network, asset, to].join(' ').toLowerCase()
+  const message = [place, detail, value, validAfterSeconds, validBeforeSeconds].join(' ')
   const earlier = signed.get(nonce)
-  if (earlier !== undefined && earlier.message !== message) {
+  if (earlier !== undefined && earlier.message !== message && !(grant?.replaces === true && earlier.place === place)) {
     throw refusal('nonce_reused', 'the nonce already stands under another authorization')
   }
-  signed.set(nonce, { message, validBefore })
-}
-
-function messageOf(authorization: TransferAuthorization): string {
-  const { network, asset, to, value, validAfterSeconds, validBeforeSeconds } = authorization
-  return [network, asset.toLowerCase(), to.toLowerCase(), value, validAfterSeconds, validBeforeSeconds].join(' ')
+  const validBefore = earlier !== undefined && earlier.validBefore > validBeforeSeconds ? earlier.validBefore : validBeforeSeconds
+  signed.set(nonce, { message, place, validBefore })
 }
 
 /** Entries lie in the order of signing, and all live about equally long: the old ones are in front. */

@@ -66,6 +66,8 @@ export type SigningGrant = {
   /** The provider's manifest address. */
   readonly payee: `0x${string}`
   readonly maxValue: bigint
+  /** It takes the place of an authorization under the same nonce, to the same payee, of which the chain takes only one. */
+  readonly replaces?: true
   /** Base units that the network may take besides; none when absent. */
   readonly maxFee?: bigint
 }

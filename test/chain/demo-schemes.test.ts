@@ -31,6 +31,7 @@ it('pays one provider for each way of paying, and prints what each cost', async 
     ['x402 batch-settlement', '5', '1', '6 of 6'],
     ['MPP evm/charge', '5', '5', '5 of 5'],
     ['MPP tempo/charge', '5', '5', '5 of 5'],
+    ['MPP tempo/session', '5', '1', '6 of 6'],
   ])
   expect(rows.every(([, , , paid]) => Number(paid?.slice(1)) > 0)).toBe(true)
 })

@@ -3,7 +3,7 @@ import { encodePaymentSignatureHeader } from '@x402/core/http'
 import type { PaymentPayload } from '@x402/core/types'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { useDemoNetwork } from '../support/chain.ts'
-import { startUpstream, type Script, type Step } from '../support/upstream.ts'
+import type { Script, Step } from '../support/upstream.ts'
 import {
   chatWire,
   createBuyer,
@@ -12,7 +12,7 @@ import {
   salesOf,
   signFor,
   startFacilitator,
-  writeShop,
+  writeKeyedShop,
   type ShopOptions,
   type ShopWorld,
 } from '../support/shop.ts'
@@ -34,24 +34,7 @@ const whole = {
   },
 }
 
-/** A gateway that sells what a provider with a key serves: nothing but the caller's payment is on the chain. */
-async function writeKeyed(script: Script, options: Partial<ShopOptions> = {}) {
-  const upstream = await startUpstream(script)
-  onTestFinished(() => upstream.close())
-  const world = await writeShop(current(), {
-    sellers: [],
-    lines: [
-      'providers:',
-      '  keyed:',
-      `    api_base: ${upstream.url}/v1`,
-      '    api_key: upstream-key',
-      '    models: [{ id: demo/echo, pricing: { prompt: "0.00001", completion: "0.00005" } }]',
-    ],
-    ...options,
-  })
-  return { upstream, world }
-}
-
+const writeKeyed = (script: Script, options: Partial<ShopOptions> = {}) => writeKeyedShop(current(), script, options)
 const transfers = async ({ payTo }: ShopWorld) => current().chain.balanceOf(current().asset.address, payTo)
 
 describe('a payment', () => {

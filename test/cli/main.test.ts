@@ -62,6 +62,12 @@ describe('usage', () => {
     expect(error).toContain('"code":"key_on_command_line"')
     for (const part of ['4c0883a6', 'ac0974', 'sausage']) expect(error).not.toContain(part)
   })
+
+  it.each(['close', 'withdraw'])('the id of a channel is none, though it has the form of one: channels %s', async (command) => {
+    const { error } = await createWorld().run('channels', command, `0x${KEY}`, '--format', 'json')
+    expect(error).not.toContain('key_on_command_line')
+    expect(error).toContain('"code":"')
+  })
 })
 
 describe('what a shell makes of a variable that is not set', () => {

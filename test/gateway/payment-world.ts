@@ -1,6 +1,7 @@
 /** The payment flow with its real ledger, wallet and judges, before a seller who plays by script on a chain in memory. */
 import { encodePaymentRequiredHeader } from '@x402/core/http'
 import { RouteplaneError, toRouteplaneError, type MoneyState } from '../../src/errors.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import type { HttpCall, HttpResponse } from '../../src/lib/http-call.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
@@ -91,10 +92,13 @@ export async function createPaymentWorld(place: LedgerPlace, key: WalletKey): Pr
   return world
 }
 
+/** Two lives wait for each other's lock in turns of the loop: no real time passes here, on a busy machine least of all. */
+const impatient = { ...systemClock, sleep: () => new Promise<void>((resolve) => setImmediate(resolve)) }
+
 /** A process begins, as the product does: it opens the ledger and heals what others have left. */
 export async function startProcess(world: PaymentWorld): Promise<Process> {
   world.lives += 1
-  const ledger = failing(await world.place.open(world.lives), world)
+  const ledger = failing(await world.place.open(world.lives, { clock: impatient }), world)
   const { clock, end } = world.clock.ofProcess()
   const shared = { ledger, chainOf: () => world.chain, clock, log: silentLog }
   const resolver = createResolver(shared)
@@ -105,6 +109,7 @@ export async function startProcess(world: PaymentWorld): Promise<Process> {
     budgets,
     networks: [NETWORK],
     schemes: undefined,
+    preemptive: 'when_alone',
     channels: { maxDepositUsd: DAY_CAP, perSeller: 1, maxWithdrawDelay: 86_400 },
     wallet: watched(world, ledger),
   })
@@ -121,8 +126,9 @@ function failing(ledger: Ledger, world: PaymentWorld): Ledger {
       return change(...values)
     }
   const { attempts } = ledger
-  const { hold, intend, end, adopt } = attempts
-  return { ...ledger, attempts: { ...attempts, hold: guard(hold), intend: guard(intend), end: guard(end), adopt: guard(adopt) } }
+  const { hold, intend, renew, end, adopt } = attempts
+  const guarded = { hold: guard(hold), intend: guard(intend), renew: guard(renew), end: guard(end), adopt: guard(adopt) }
+  return { ...ledger, attempts: { ...attempts, ...guarded } }
 }
 
 /** A wallet that looks into the ledger before it signs: what it is asked to sign must stand there already. */
@@ -137,13 +143,17 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
       const row = await ledger.attempts.get(grant.attemptId)
       const { nonce, validBeforeSeconds, to, value } = authorization
       const { payment } = row ?? {}
-      const isWritten = payment?.nonce === nonce && payment.validBeforeSeconds === validBeforeSeconds && payment.payee === to
-      if (row?.state !== 'intent' || !isWritten || payment?.amountAuthorized !== value)
+      // Signed again under its own nonce, an authorization may be smaller or die sooner than the first.
+      const [most, end] = [payment?.amountAuthorized ?? 0n, payment?.validBeforeSeconds ?? 0n]
+      const isAgain = world.signed.some((earlier) => earlier.nonce === nonce)
+      const isWithin = isAgain ? value <= most && validBeforeSeconds <= end : value === most && validBeforeSeconds === end
+      if (row?.state !== 'intent' || payment?.nonce !== nonce || payment.payee !== to || !isWithin)
         world.broken.push('signed what was not written down')
       if (row !== undefined && value > row.heldUsd / 10n ** 12n) world.broken.push('signed more than is held')
       const requestId = row?.requestId ?? ''
       const risky = requestId.endsWith('risky')
-      const live = world.signed.filter((earlier) => earlier.requestId === requestId && !isDead(world, earlier))
+      const others = world.signed.filter((earlier) => earlier.requestId === requestId && earlier.nonce !== nonce)
+      const live = others.filter((earlier) => !isDead(world, earlier))
       if (live.length > 0 && !risky) world.broken.push('signed a second authorization while the first may still be cashed')
       world.signed.push({ requestId, attemptId: grant.attemptId, nonce, validBeforeSeconds, risky })
       return wallet.signTransfer(authorization, grant)
@@ -236,12 +246,13 @@ export type Purchase = {
 export async function purchase(world: PaymentWorld, { scripts, onUnknown }: Purchase): Promise<void> {
   const { mode } = world.process
   const requestId = `req_${world.requests++}${onUnknown === 'allow_double' ? '_risky' : ''}`
-  for (const script of scripts) {
+  for (const [at, script] of scripts.entries()) {
     const attemptId = `pay_${String(world.attempts++).padStart(6, '0')}`
     world.lifeOf.set(attemptId, world.lives)
     try {
       const { response, payment } = await mode.send({
         ...{ requestId, attemptId, caller: 'local', endpoint, boundUsd: inUsd(120n), capUsd: REQUEST_CAP, answerSeconds: 1, onUnknown },
+        hasNext: at + 1 < scripts.length,
         wire: 'chat_completions',
         http: { method: 'POST', url: 'http://seller.example/v1/chat/completions', headers: {}, body: Buffer.from('{}') },
         signal: new AbortController().signal,

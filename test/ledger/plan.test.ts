@@ -13,6 +13,7 @@ import { invoiceSql } from '../../src/ledger/sqlite/invoices.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
 import { callerKeySql } from '../../src/ledger/sqlite/caller-keys.ts'
+import { saleQuoteSql } from '../../src/ledger/sqlite/sale-quotes.ts'
 import { saleSql } from '../../src/ledger/sqlite/sales.ts'
 import { openStates } from '../../src/ledger/rules.ts'
 import { createPlace } from './open.ts'
@@ -48,6 +49,7 @@ const statements = Object.entries({
   ...channelSql,
   ...healthSql,
   ...saleSql,
+  ...saleQuoteSql,
   ...callerKeySql,
 })
 

@@ -9,7 +9,7 @@ const words = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 const name = fc.stringMatching(/^[a-z_]{1,12}$/)
 const id = fc.stringMatching(/^[A-Za-z0-9_-]{1,20}$/)
 /** JSON has no negative zero, so a value that holds one would not come back the same. */
-const jsonValue = fc
+export const jsonValue = fc
   .jsonValue({ maxDepth: 2 })
   .filter(
     (value) =>

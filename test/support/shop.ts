@@ -22,6 +22,7 @@ import type { Atomic } from '../../src/money.ts'
 import { protocols } from '../../src/protocol/index.ts'
 import { onTestFinished } from 'vitest'
 import { randomHex } from './chain.ts'
+import { startUpstream, type Script, type Upstream } from './upstream.ts'
 import { openEngine, writeWorld, type TestEngine, type World, type WorldOptions } from './engine.ts'
 
 export const OPERATOR_TOKEN = 'operator-token-of-at-least-32-characters'
@@ -50,6 +51,24 @@ export async function writeShop(network: DemoNetwork, options: ShopOptions): Pro
     lines: ['charge:', ...charge, ...(options.lines ?? [])],
   })
   return { ...world, payTo, variables: { ...world.variables, [FACILITATOR_KEY]: key } }
+}
+
+/** A gateway that sells what a provider with a key serves: nothing but the caller's payment is on the chain. */
+export async function writeKeyedShop(
+  network: DemoNetwork,
+  script: Script,
+  options: Partial<ShopOptions> = {},
+): Promise<{ readonly upstream: Upstream; readonly world: ShopWorld }> {
+  const upstream = await startUpstream(script)
+  onTestFinished(() => upstream.close())
+  const lines = [
+    'providers:',
+    '  keyed:',
+    `    api_base: ${upstream.url}/v1`,
+    '    api_key: upstream-key',
+    '    models: [{ id: demo/echo, pricing: { prompt: "0.00001", completion: "0.00005" } }]',
+  ]
+  return { upstream, world: await writeShop(network, { sellers: [], lines, ...options }) }
 }
 
 /** A facilitator over HTTP with its wires in a test's hands. @returns what is written under `facilitator`. */

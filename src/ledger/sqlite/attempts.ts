@@ -12,6 +12,7 @@ import {
   openStates,
   planEnding,
   planIntent,
+  planRenewal,
   planReopening,
   present,
   type Standing,
@@ -40,6 +41,7 @@ export function createAttemptStore(engine: Engine): AttemptStore {
   return {
     hold: (request) => writer.write(() => hold(connection, processes.self, request)),
     intend: (id, intent) => change(id, (row) => planIntent(row, intent)),
+    renew: (id, renewal) => change(id, (row) => planRenewal(row, renewal)),
     end: (id, ending) => change(id, (row) => planEnding(row, ending)),
     reopen: (id, reason, now) => change(id, (row) => planReopening(row, reason, now)),
     get: (id) => read(() => find(connection, id)),

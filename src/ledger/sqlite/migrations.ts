@@ -3,7 +3,7 @@ import { RouteplaneError } from '../../errors.ts'
 import { attemptStates, finalities } from '../rules.ts'
 import { channelSchema, networkChannels } from './channel-schema.ts'
 import { amount, oneOf } from './column-checks.ts'
-import { saleStates } from '../sale.ts'
+import { saleQuotes, sales } from './sale-schema.ts'
 import type { Connection } from './connection.ts'
 
 /** `RPLG`: tells our files from any other SQLite database. */
@@ -162,49 +162,6 @@ CREATE INDEX approvals_by_shape ON approvals (caller, model, expires_at);
 CREATE INDEX approvals_by_expiry ON approvals (expires_at);
 `
 
-const sales = `
-CREATE TABLE sales (
-  id TEXT PRIMARY KEY NOT NULL,
-  payment_key TEXT NOT NULL UNIQUE,
-  request_id TEXT NOT NULL,
-  digest TEXT NOT NULL,
-  model TEXT NOT NULL,
-  state TEXT NOT NULL ${oneOf('state', saleStates)},
-  busy INTEGER NOT NULL CHECK (busy IN (0, 1)),
-  owner TEXT NOT NULL,
-  tries INTEGER NOT NULL,
-  price_usd TEXT NOT NULL ${amount('price_usd')},
-  protocol TEXT NOT NULL,
-  scheme TEXT NOT NULL,
-  network TEXT NOT NULL,
-  asset TEXT NOT NULL,
-  decimals INTEGER NOT NULL,
-  payer TEXT NOT NULL,
-  payee TEXT NOT NULL,
-  amount_offered TEXT NOT NULL ${amount('amount_offered')},
-  nonce TEXT NOT NULL,
-  valid_before TEXT NOT NULL ${amount('valid_before')},
-  credential TEXT,
-  amount_due TEXT ${amount('amount_due')},
-  amount_settled TEXT ${amount('amount_settled')},
-  settled_usd TEXT ${amount('settled_usd')},
-  transaction_hash TEXT,
-  reason TEXT,
-  status INTEGER,
-  headers TEXT,
-  body BLOB,
-  created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
-  CHECK ((state = 'settled') = (settled_usd IS NOT NULL AND amount_settled IS NOT NULL)),
-  CHECK (state NOT IN ('due', 'unknown') OR (amount_due IS NOT NULL AND credential IS NOT NULL)),
-  CHECK ((status IS NULL) = (headers IS NULL) AND (status IS NULL) = (body IS NULL))
-) STRICT;
-CREATE INDEX sales_by_request ON sales (request_id);
-CREATE INDEX sales_by_state ON sales (state);
-CREATE TABLE sale_channels (id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE INDEX sales_by_age ON sales (updated_at) WHERE body IS NOT NULL;
-`
-
 const health = `
 CREATE TABLE health (
   owner TEXT NOT NULL,
@@ -256,6 +213,7 @@ export const migrations = [
   unfinal,
   callerKeys,
   networkChannels,
+  saleQuotes,
 ] as const
 
 export const SCHEMA_VERSION: number = migrations.length

@@ -19,6 +19,7 @@ import {
 import type { Engine } from './attempts.ts'
 import { amountOf, bytesOf, damaged, numberOf, oneOf, optional, textOf } from './columns.ts'
 import type { Bound, Row } from './connection.ts'
+import { createSaleQuotes } from './sale-quotes.ts'
 
 const columns = [
   'id',
@@ -104,6 +105,7 @@ export function createSaleStore(engine: Engine): SaleStore {
     byKey: (key) => readOne(saleSql.saleByKey, key),
     list: (filter) => read(() => connection.all(...saleQuery(filter)).map(readSale)),
     channels: createSaleChannels(engine),
+    quotes: createSaleQuotes(engine),
     uncollected: (now) =>
       read(() =>
         connection

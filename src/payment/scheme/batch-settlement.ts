@@ -2,11 +2,12 @@
 import { RouteplaneError } from '../../errors.ts'
 import { correctChannel, readAmount } from '../channel/correct.ts'
 import { signPromise } from '../channel/credential.ts'
+import { readChannelOffer } from '../channel/offer.ts'
 import { leaseChannel, promiseFrom } from '../channel/promise.ts'
 import { chargeVoucher, distrust } from '../channel/sync.ts'
 import { deriveNonce } from '../nonce.ts'
 import { voucher as voucherProof } from '../proof/voucher.ts'
-import type { PaidAnswer, PlanInput, Scheme, SchemeWorld, SigningPlan } from './scheme.ts'
+import { renewedPlan, type PaidAnswer, type PlanInput, type Scheme, type SchemeWorld, type SigningPlan } from './scheme.ts'
 
 /** @see https://github.com/coinbase/x402/tree/main/specs/schemes, "batch-settlement" */
 export const batchSettlement: Scheme = {
@@ -50,6 +51,21 @@ export const batchSettlement: Scheme = {
     if (current === undefined) return undefined
     await promiseFrom(current, { call, agreed: plan.agreed, validBeforeSeconds: plan.validBeforeSeconds }, world)
     return batchSettlement.sign(plan, world)
+  },
+
+  /** Vouchers are cumulative: of two over the same base the seller can cash one, and a deposit that has left stands for both. */
+  async renew(renewal, world) {
+    const { call, agreed, validBeforeSeconds } = renewal
+    const { channel, voucher } = await promiseOf(renewal.plan, world)
+    // What has been charged for this call is known by now, and it will not be paid again.
+    if (voucher.charged !== undefined) return undefined
+    const offer = readChannelOffer(agreed.terms.raw, world.channels)
+    const isSame =
+      offer.receiverAuthorizer.toLowerCase() === channel.receiverAuthorizer.toLowerCase() && offer.withdrawDelay === channel.withdrawDelay
+    if (!isSame) return undefined
+    if (voucher.deposit === undefined) await promiseFrom(channel, { call, agreed, validBeforeSeconds }, world)
+    else await world.ledger.channels.promise(channel.id, { attempt: call.attemptId, amount: agreed.amount }, world.clock.now())
+    return renewedPlan(renewal)
   },
 }
 

@@ -2,7 +2,7 @@
 import { assertFunds } from '../funds.ts'
 import { deriveNonce } from '../nonce.ts'
 import { eip3009 } from '../proof/eip3009.ts'
-import type { Scheme } from './scheme.ts'
+import { renewedPlan, type Scheme } from './scheme.ts'
 
 /** @see https://github.com/coinbase/x402/blob/main/specs/schemes/exact/scheme_exact_evm.md */
 export const exact: Scheme = {
@@ -16,11 +16,16 @@ export const exact: Scheme = {
     return { attemptId, agreed, proof: eip3009.id, nonce, amount: agreed.amount, validBeforeSeconds }
   },
 
-  async sign({ attemptId, agreed: { asset, payTo }, amount, nonce, validBeforeSeconds }, { wallet }) {
+  async renew(renewal, world) {
+    await assertFunds({ agreed: renewal.agreed, payer: world.wallet.address, attemptId: renewal.plan.attemptId }, world)
+    return renewedPlan(renewal)
+  },
+
+  async sign({ attemptId, agreed: { asset, payTo }, amount, nonce, validBeforeSeconds, replaces }, { wallet }) {
     // validAfter 0: clocks of chain and payer may differ, and an early settlement harms nobody.
     const signature = await wallet.signTransfer(
       { network: asset.network, asset: asset.address, to: payTo, value: amount, validAfterSeconds: 0n, validBeforeSeconds, nonce },
-      { attemptId, payee: payTo, maxValue: amount },
+      { attemptId, payee: payTo, maxValue: amount, ...(replaces === undefined ? {} : { replaces: true }) },
     )
     return {
       authorization: {

@@ -8,7 +8,7 @@ import { assertFunds } from '../funds.ts'
 import { deriveNonce } from '../nonce.ts'
 import { permit2, permit2Ceiling } from '../proof/permit2.ts'
 import type { AgreedTerms } from '../terms.ts'
-import type { PlanInput, Scheme, SchemeWorld, SigningPlan } from './scheme.ts'
+import { renewedPlan, type PlanInput, type Renewal, type Scheme, type SchemeWorld, type SigningPlan } from './scheme.ts'
 
 /** @see https://github.com/coinbase/x402/blob/main/specs/schemes/exact/scheme_exact_evm.md, "Permit2" */
 export const exactPermit2: Scheme = {
@@ -16,6 +16,7 @@ export const exactPermit2: Scheme = {
   transactionsPerThousandCalls: 1_000,
   matches: ({ format, transferMethod }) => format === 'x402-v2' && transferMethod === 'permit2',
   plan: async (input, world) => planPermit(input, world, permit2.id),
+  renew: renewPermit,
   sign: (plan, world) => signPermit(plan, world, { kind: 'exact' }),
 }
 
@@ -34,6 +35,10 @@ export const upto: Scheme = {
     if (facilitator === undefined) throw new RouteplaneError('bad_challenge', 'the offer names no facilitator that may settle it')
     return { ...(await planPermit(input, world, permit2Ceiling.id)), particulars: { facilitator } }
   },
+  async renew(renewal, world) {
+    const facilitator = facilitatorIn(renewal.agreed.terms.raw)
+    return facilitator === undefined ? undefined : { ...(await renewPermit(renewal, world)), particulars: { facilitator } }
+  },
   sign: (plan, world) => signPermit(plan, world, { kind: 'upto', facilitator: plan.particulars?.['facilitator'] as `0x${string}` }),
 }
 
@@ -51,6 +56,14 @@ async function planPermit({ call, agreed, validBeforeSeconds }: PlanInput, world
   await assertAllowance(agreed, world)
   const nonce = deriveNonce(await world.ledger.nonceSalt(), attemptId, agreed.payTo, agreed.amount)
   return { attemptId, agreed, proof, nonce, amount: agreed.amount, validBeforeSeconds }
+}
+
+/** A bit of Permit2's bitmap is spent once, whatever was signed for it. */
+async function renewPermit(renewal: Renewal, world: SchemeWorld): Promise<SigningPlan> {
+  const { agreed, plan } = renewal
+  await assertFunds({ agreed, payer: world.wallet.address, attemptId: plan.attemptId }, world)
+  await assertAllowance(agreed, world)
+  return renewedPlan(renewal)
 }
 
 /** Without an allowance the signature would be worth nothing to the seller, and stay a risk to us until it expires. */
@@ -73,7 +86,7 @@ async function assertAllowance({ asset, amount }: AgreedTerms, { wallet, chainOf
 type Spender = Pick<PermitTransfer, 'kind' | 'facilitator'>
 
 async function signPermit(plan: SigningPlan, { wallet }: SchemeWorld, spender: Spender): Promise<unknown> {
-  const { agreed, amount, nonce, validBeforeSeconds, attemptId } = plan
+  const { agreed, amount, nonce, validBeforeSeconds, attemptId, replaces } = plan
   const { asset, payTo } = agreed
   const permit: PermitTransfer = {
     ...spender,
@@ -85,7 +98,12 @@ async function signPermit(plan: SigningPlan, { wallet }: SchemeWorld, spender: S
     validBeforeSeconds,
     nonce,
   }
-  const { signature, proxy } = await wallet.signPermit(permit, { attemptId, payee: payTo, maxValue: amount })
+  const { signature, proxy } = await wallet.signPermit(permit, {
+    attemptId,
+    payee: payTo,
+    maxValue: amount,
+    ...(replaces === undefined ? {} : { replaces: true }),
+  })
   return {
     permit2Authorization: {
       from: wallet.address,

@@ -53,6 +53,17 @@ export type SigningPlan = {
   readonly validBeforeSeconds: bigint
   /** What else a scheme must know to sign again or to find the outcome; never a signature. */
   readonly particulars?: Readonly<Record<string, string>>
+  /** What was signed under this nonce before, and may be taken in its place. */
+  readonly replaces?: Pick<SigningPlan, 'amount' | 'validBeforeSeconds'>
+}
+
+/** Other terms for a payment that was signed under a standing offer and refused. */
+export type Renewal = {
+  readonly call: PaidCall
+  readonly plan: SigningPlan
+  readonly agreed: AgreedTerms
+  /** No later than the first plan's. */
+  readonly validBeforeSeconds: bigint
 }
 
 /** The answer to a signed call, on its way to the caller. */
@@ -107,4 +118,20 @@ export type Scheme = {
    * `undefined`, the refusal stands.
    */
   correct?(refusal: Refusal, world: SchemeWorld): Promise<unknown>
+  /**
+   * Plans a payment that has been signed already under other terms, so that of both no more than one can ever be taken. A scheme
+   * that has it may be paid before it asks. @returns `undefined` when these terms cannot take the place of the first.
+   */
+  renew?(renewal: Renewal, world: SchemeWorld): Promise<SigningPlan | undefined>
+}
+
+/** The most that a plan, or what it takes the place of, can move. Base units. */
+export function mostOfPlan({ amount, replaces }: Pick<SigningPlan, 'amount' | 'replaces'>): Atomic {
+  return replaces !== undefined && replaces.amount > amount ? replaces.amount : amount
+}
+
+/** The renewed plan of schemes whose signatures a nonce alone ties together. */
+export function renewedPlan({ plan, agreed, validBeforeSeconds }: Renewal): SigningPlan {
+  const { amount, validBeforeSeconds: firstEnd } = plan
+  return { ...plan, agreed, amount: agreed.amount, validBeforeSeconds, replaces: { amount, validBeforeSeconds: firstEnd } }
 }

@@ -8,7 +8,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { parseJson } from '../../lib/json.ts'
 import { amountOf, type ChargeTerms } from '../charge.ts'
 import type { FacilitatorClient } from '../facilitator/pool.ts'
-import type { Quote, Settlement, Tender, Till } from '../till.ts'
+import type { Quote, Settlement, Tender, Till, WayToPay } from '../till.ts'
 import { collect, collectAgain, type Collected } from '../x402/collect.ts'
 import { keyOf, unfit } from '../x402/read.ts'
 import { exact } from '../x402/scheme/exact.ts'
@@ -32,8 +32,11 @@ const LEAST_SECONDS = 10n
 export function createMppTill(options: MppTillOptions): Till {
   const { terms, bindingKey, clock } = options
   const ways = terms.schemes.includes(SCHEME) ? terms.networks.flatMap((network) => payableOn(network) ?? []) : []
+  const shown = ways.map((asset): WayToPay => ({ protocol: 'mpp', scheme: SCHEME, charging: 'quote', asset }))
   return {
     id: 'mpp',
+    ways: shown,
+    openWays: () => Promise.resolve(shown),
     async ask(quote) {
       const key = await bindingKey()
       const expiresAt = clock.now() + terms.offerSeconds * 1_000

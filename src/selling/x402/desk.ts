@@ -40,17 +40,12 @@ export function createDesk(options: DeskOptions): () => Promise<Desk> {
 async function open({ terms, schemes, channels, openFacilitator }: DeskOptions): Promise<Desk> {
   const [{ x402ResourceServer: Server }, client] = await Promise.all([import('@x402/core/server'), openFacilitator()])
   const supported = await client.getSupported()
-  const wanted = terms.schemes.flatMap((id) => schemes.filter((scheme) => scheme.id === id))
-  const ways = terms.networks.flatMap((id) => {
-    const asset = findAssetBySymbol(id, DEFAULT_SYMBOL)
-    if (asset === undefined) return []
-    const isKind = (scheme: SellingScheme) =>
-      supported.kinds.some(
-        ({ x402Version, network, scheme: kind, extra }) =>
-          x402Version === 2 && network === id && kind === scheme.id && (scheme.needs === undefined || extra?.[scheme.needs] !== undefined),
-      )
-    return wanted.filter(isKind).map((scheme) => ({ scheme, network: id as Network, asset, v1Name: findNetwork(id)?.v1Name }))
-  })
+  const ways = waysNamed(terms, schemes).filter(({ scheme, network: id }) =>
+    supported.kinds.some(
+      ({ x402Version, network, scheme: kind, extra }) =>
+        x402Version === 2 && network === id && kind === scheme.id && (scheme.needs === undefined || extra?.[scheme.needs] !== undefined),
+    ),
+  )
   if (ways.length === 0) {
     throw new RouteplaneError('facilitator_unavailable', 'the facilitator supports none of the schemes and networks that are charged by', {
       hint: 'Compare charge.schemes and charge.networks with what the facilitator lists under /supported.',
@@ -62,6 +57,16 @@ async function open({ terms, schemes, channels, openFacilitator }: DeskOptions):
   for (const { network, scheme } of ways) server.register(network, await scheme.open({ payTo: terms.payTo, channels }))
   await server.initialize()
   return { server, client, ways }
+}
+
+/** Every way that the config names, whether or not a facilitator can settle it. */
+export function waysNamed({ networks, schemes: names }: ChargeTerms, schemes: readonly SellingScheme[]): readonly Way[] {
+  const wanted = names.flatMap((id) => schemes.filter((scheme) => scheme.id === id))
+  return networks.flatMap((id) => {
+    const asset = findAssetBySymbol(id, DEFAULT_SYMBOL)
+    if (asset === undefined) return []
+    return wanted.map((scheme) => ({ scheme, network: id as Network, asset, v1Name: findNetwork(id)?.v1Name }))
+  })
 }
 
 function bound(client: FacilitatorClient): FacilitatorClient {

@@ -1,7 +1,7 @@
 /** Offers that bind themselves: each carries a code over its terms and its request, so that no memory of it is needed. */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { PaymentRequirements } from '@x402/core/types'
-import { isRecord } from '../../lib/json.ts'
+import { stableText } from '../../lib/stable-json.ts'
 
 /** The member of `extra` that carries the binding. */
 export const QUOTE = 'quote'
@@ -32,11 +32,4 @@ function codeOf(key: Uint8Array, { extra, ...terms }: PaymentRequirements, diges
   return createHmac('sha256', key)
     .update(stableText([digest, untilSeconds, { ...terms, extra: own }]))
     .digest('base64url')
-}
-
-/** JSON with the members of every object in order: clients may write an offer back in another. */
-function stableText(value: unknown): string {
-  return JSON.stringify(value, (_name, member: unknown) =>
-    isRecord(member) ? Object.fromEntries(Object.entries(member).toSorted(([a], [b]) => (a < b ? -1 : 1))) : member,
-  )
 }

@@ -7,9 +7,9 @@ import type { Clock } from '../../lib/clock.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Atomic } from '../../money.ts'
 import { amountOf, type ChargeTerms } from '../charge.ts'
-import type { Quote, RequestHeaders, Settlement, Tender, Till } from '../till.ts'
+import type { Quote, RequestHeaders, Settlement, Tender, Till, WayToPay } from '../till.ts'
 import { collect, collectAgain, type Collected } from './collect.ts'
-import { createDesk, termsOf, type Desk, type DeskOptions, type Way } from './desk.ts'
+import { createDesk, termsOf, waysNamed, type Desk, type DeskOptions, type Way } from './desk.ts'
 import { bindOffer, offerFault } from './offer.ts'
 import { invalid, keyOf, placeOf, readPresented, unfit, type Presented } from './read.ts'
 import { sellingSchemes } from './scheme/index.ts'
@@ -32,6 +32,8 @@ export function createX402Till(options: X402TillOptions): Till {
   const desk = createDesk({ terms, schemes: sellingSchemes, channels, openFacilitator })
   return {
     id: 'x402',
+    ways: waysNamed(terms, sellingSchemes).map(shown),
+    openWays: async () => (await desk()).ways.map(shown),
     ask: async (quote, reason, failed) => ask(await desk(), quote, reason, failed, options),
     read: async (headers) => {
       const presented = presentedIn(headers)
@@ -52,6 +54,10 @@ export function createX402Till(options: X402TillOptions): Till {
       return payers
     },
   }
+}
+
+function shown({ scheme, asset }: Pick<Way, 'scheme' | 'asset'>): WayToPay {
+  return { protocol: 'x402', scheme: scheme.id, charging: scheme.charging, asset }
 }
 
 function presentedIn(headers: RequestHeaders): Presented | undefined {

@@ -75,6 +75,7 @@ describe('defaults', () => {
             "perSeller": 4,
           },
           "onUnknown": "fail",
+          "preemptive": "when_alone",
           "prefer": [
             "byok",
             "x402",

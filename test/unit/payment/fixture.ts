@@ -59,6 +59,7 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
     attempts: {
       hold: async () => ({ granted: true }),
       intend: async () => {},
+      renew: async () => {},
       async end(id, ending) {
         if (ledger.failures-- > 0) throw new RouteplaneError('store_unavailable', 'the disk is full')
         const row = known.get(id)
@@ -119,7 +120,7 @@ export function callOf(sent: Sent, changes: Partial<PaidCall> = {}): PaidCall & 
     ...{ requestId: 'req_1', attemptId: 'pay_1', caller: 'local', endpoint: { provider: { id: 'acme' } } as unknown as Endpoint },
     wire: 'chat_completions',
     http: { method: 'POST', url: 'https://seller.example/v1', headers: { accept: 'application/json' }, body: Buffer.from('{}') },
-    ...{ boundUsd: parseUsd('0.001'), capUsd: parseUsd('0.01'), answerSeconds: 1, onUnknown: 'fail' },
+    ...{ boundUsd: parseUsd('0.001'), capUsd: parseUsd('0.01'), answerSeconds: 1, onUnknown: 'fail', hasNext: false },
     signal: new AbortController().signal,
     transport: async (call) => sent(call, calls.push(call)),
     calls,

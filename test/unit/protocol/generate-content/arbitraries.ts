@@ -4,10 +4,11 @@ import type { Finish, SignatureCarrier } from '../../../../src/completion/part.t
 import type { CompletionRequest, Content, Tool, ToolCallContent, Turn } from '../../../../src/completion/request.ts'
 import type { Candidate, CompletionResult } from '../../../../src/completion/result.ts'
 import { readToolArguments } from '../../../../src/completion/tool-arguments.ts'
+import { jsonValue } from '../../../support/arbitraries.ts'
 
 const words = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 const name = fc.stringMatching(/^[a-z_]{1,12}$/)
-const json = fc.dictionary(name, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 })
+const json = fc.dictionary(name, jsonValue, { maxKeys: 3 })
 const base64 = fc.base64String({ minLength: 4, maxLength: 24 })
 const signature = base64.map((value): readonly SignatureCarrier[] => [
   { wire: 'generate_content', kind: 'thought_signature', value: `QUJD${value}` },

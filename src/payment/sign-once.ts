@@ -1,0 +1,80 @@
+/** Plans a payment, writes the plan down, and only then signs it: by a crash at any point nothing is signed that the ledger does not know. */
+import { RouteplaneError } from '../errors.ts'
+import { fromAtomic } from '../money.ts'
+import type { Challenge, ChallengeFormat } from './challenge/challenge.ts'
+import type { PaidCall } from './mode.ts'
+import { bodyDigest, validBefore, type Funded, type Order } from './order.ts'
+import type { SigningPlan } from './scheme/scheme.ts'
+import type { SignedCall } from './send-signed.ts'
+import type { AgreedTerms } from './terms.ts'
+
+/** An offer that was found acceptable, and the challenge it came in. */
+export type AgreedOffer = {
+  readonly agreed: AgreedTerms
+  readonly format: ChallengeFormat
+  readonly challenge: Challenge
+}
+
+const PAID_ALREADY = 'the provider asks to be paid for a challenge that stands under another payment of ours'
+
+/** Whether somebody else has the nonce of a plan: some protocols bind a payment to its challenge, and a seller may give two calls the same. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof RouteplaneError && error.details.reason === 'taken'
+}
+
+/**
+ * Signs an order under an offer.
+ *
+ * @param keepsHold - Whether all that is held stays reserved, because the terms may yet change.
+ * @throws RouteplaneError before anything is signed.
+ */
+export async function signOnce(order: Order, offer: AgreedOffer, deps: Funded, keepsHold = false): Promise<SignedCall> {
+  const { call, held, protocol } = order
+  const { agreed, format, challenge } = offer
+  const { scheme } = agreed
+  const validBeforeSeconds = validBefore(agreed, call, deps.clock.now())
+  const plan = await scheme.plan({ call, agreed, challenge, ...held, validBeforeSeconds }, deps)
+  try {
+    if (fromAtomic(plan.amount, agreed.asset.decimals, 'up') > held.heldUsd || plan.validBeforeSeconds > validBeforeSeconds)
+      throw new RouteplaneError('internal', `scheme ${scheme.id} planned more than is held`)
+    if (call.signal.aborted) throw asCancelled(call.signal.reason)
+    await writeIntent(call, plan, format, { ...deps, keepsHold })
+  } catch (error) {
+    await scheme.abandon?.(plan, deps)
+    throw isTaken(error) ? new RouteplaneError('bad_challenge', PAID_ALREADY, { cause: error }) : error
+  }
+  const payload = await scheme.sign(plan, deps)
+  call.onProgress?.({ step: 'signed', amountUsd: agreed.amountUsd, payee: agreed.payTo })
+  const attach = (written: unknown) => format.attach(written, agreed.terms, challenge, call.attemptId)
+  return { mode: protocol.id, plan, format, attach, headers: attach(payload) }
+}
+
+/** Whoever aborts may have said why; any other reason means that the caller has left. */
+function asCancelled(reason: unknown): RouteplaneError {
+  return reason instanceof RouteplaneError ? reason : new RouteplaneError('cancelled', 'the call was cancelled before it was paid')
+}
+
+type Writing = Funded & { readonly keepsHold: boolean }
+
+async function writeIntent(call: PaidCall, plan: SigningPlan, format: ChallengeFormat, deps: Writing): Promise<void> {
+  const { asset, payTo, terms } = plan.agreed
+  await deps.ledger.attempts.intend(call.attemptId, {
+    protocol: format.protocol,
+    scheme: terms.scheme,
+    network: asset.network,
+    asset: asset.address,
+    decimals: asset.decimals,
+    payer: deps.wallet.address,
+    payee: payTo,
+    amount: plan.amount,
+    amountUsd: fromAtomic(plan.amount, asset.decimals, 'up'),
+    nonce: plan.nonce,
+    validBeforeSeconds: plan.validBeforeSeconds,
+    proof: plan.proof,
+    ...(plan.particulars === undefined ? {} : { particulars: plan.particulars }),
+    ...(deps.keepsHold ? { keepsHold: true } : {}),
+    resource: call.http.url,
+    bodyDigest: bodyDigest(call, 'hex'),
+    now: deps.clock.now(),
+  })
+}
