@@ -84,18 +84,15 @@ async function trafficThrough(fault: FaultId, share: number): Promise<readonly S
 
 /** @returns who answered, however the answer ended; `undefined` when nobody began one. */
 async function answeredBy(routeplane: Routeplane, id: string): Promise<string | undefined> {
-  try {
-    const { head, answer, closed } = await routeplane.complete(wireCall(id, 'maker/m', true))
-    if (answer.lane === 'native' && !(answer.body instanceof Uint8Array)) {
-      try {
-        for await (const _ of answer.body);
-      } catch {
-        // A cut answer ends like this; who gave it is what counts here.
-      }
-    }
-    await closed
-    return head.provider
-  } catch {
-    return undefined
-  }
+  const begun = await routeplane.complete(wireCall(id, 'maker/m', true)).catch(() => undefined)
+  if (begun === undefined) return undefined
+  const { answer, head, closed } = begun
+  // A cut answer ends with an error; who gave it is what counts here.
+  if (answer.lane === 'native' && !(answer.body instanceof Uint8Array)) await readThrough(answer.body).catch(() => {})
+  await closed
+  return head.provider
+}
+
+async function readThrough(body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of body);
 }

@@ -11,6 +11,7 @@ import { createPoller, type Poller } from '../registry/poll.ts'
 import { createPresetStore } from '../routing/preset.ts'
 import { createRateLimits } from '../routing/rate-limit.ts'
 import { createHealth } from '../selection/health.ts'
+import { createServedPrefixes } from '../selection/served-prefixes.ts'
 import { openCatalog, viewCatalog, type CatalogView } from './catalog.ts'
 import { createGuardedTransport } from './guarded-transport.ts'
 import { startHealthSync } from './health-sync.ts'
@@ -22,7 +23,7 @@ import { budgetsOf, rulesOf } from './rules.ts'
 type Ruled = Pick<GatewayContext, 'virtualModels' | 'openProviders' | 'rules'>
 
 /** Its other parts, that come from elsewhere. */
-export type Elsewhere = Omit<GatewayContext, keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'presets' | 'transport'>
+export type Elsewhere = Omit<GatewayContext, keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'prefixes' | 'presets' | 'transport'>
 
 export type Routing = {
   /** Makes a context whose rules are always those of the last config; a copy of it keeps those of its moment. */
@@ -54,7 +55,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
   const healthSync = startHealthSync(health, ledger.health, { clock, log })
   await healthSync.sync()
   const drifts = createDriftLog()
-  const fixed = { catalog, health, rateLimits, presets, transport: transport.send }
+  const fixed = { catalog, health, rateLimits, prefixes: createServedPrefixes(clock), presets, transport: transport.send }
   let config = first
   let keyring = keyringOf(config)
   let ruled = ruledBy(config)

@@ -23,6 +23,7 @@ export function rulesOf(config: Config): GatewayRules {
     weights: config.routing.weights ?? balancedWeights,
     clampToBudget: config.routing.clampToBudget,
     explorationShare: config.routing.explorationShare,
+    sticky: config.routing.sticky,
     managedAccounts: config.managed.accounts,
     timeoutsOf: (provider) => timeouts.get(provider.id) ?? config.upstream.timeouts,
     maxAnswerBytes: MAX_ANSWER_BYTES,

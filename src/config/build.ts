@@ -49,6 +49,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       ...(fields.routing.deadline_ms === undefined ? {} : { deadlineMs: fields.routing.deadline_ms }),
       ...(fields.routing.weights === undefined ? {} : { weights: fields.routing.weights }),
       explorationShare: fields.routing.exploration_share,
+      sticky: fields.routing.sticky,
       clampToBudget: fields.routing.clamp_to_budget,
     },
     managed: managedOf(fields.managed.discounts),

@@ -27,6 +27,8 @@ export type Config = {
     readonly weights?: Readonly<Record<'cost' | 'latency' | 'throughput' | 'uptime', number>>
     /** Share of requests in 0…1 that may go to the least-measured endpoint. */
     readonly explorationShare: number
+    /** Whether staying with who has read a conversation counts, at what its prompt cache may save. */
+    readonly sticky: boolean
     /** Whether an output limit is lowered to what the cap buys, unless the request or its preset says otherwise. */
     readonly clampToBudget: boolean
   }

@@ -137,6 +137,7 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
   const usage = toUsage(report, call.read.needs)
   const costUsd = endpoint.pricing === undefined ? undefined : costOf(endpoint.pricing, usage, call.read.needs.images)
   const totalMs = Math.round(context.clock.monotonic() - startedAt)
+  if (report.error === undefined) opened.decided.conversation?.note(endpoint, usage.inputTokens)
   const error = failure === undefined ? report.error : toRouteplaneError(failure)
   await started.payment.close({ delivered: report.deliveredCharacters > 0, usage, costUsd })
   context.health.record(

@@ -10,6 +10,7 @@ import type { Ranked } from '../selection/rank.ts'
 import type { GatewayCall } from './call.ts'
 import { budgetAt } from './clamp.ts'
 import type { GatewayContext } from './context.ts'
+import { conversationOf, type Conversation } from './conversation.ts'
 import { createLanes, type Lanes } from './lane.ts'
 import { order } from './order.ts'
 import { applyPresetFields, choosePreset } from './preset-call.ts'
@@ -31,6 +32,8 @@ export type Decided = {
   capAt(endpoint: Endpoint): Usd
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
   readonly preset: Preset | undefined
+  /** The conversation it goes on with, where it counts who has read that before. */
+  readonly conversation: Conversation | undefined
   warningsOf(endpoint: Endpoint): readonly string[]
 }
 
@@ -59,7 +62,8 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
     strict: extensions.strict ?? false,
     ...(clamps ? { budgetAt: (endpoint: Endpoint) => budgetAt(endpoint, paying, capAt(endpoint)) } : {}),
   })
-  const sieve = createSieve({ call, lanes, extensions, capUsd, capAt, paying }, context)
+  const conversation = rules.sticky ? conversationOf(call, context.prefixes) : undefined
+  const sieve = createSieve({ call, lanes, extensions, capUsd, capAt, paying, conversation }, context)
   const sifted = targets.map((target) => sift(target, sieve))
   const ordering = { requestId: call.id, extensions, prefer: paying.prefer, lanes, rules }
   const ordered = targets.map((target, at) => order(target, sifted[at]?.eligible ?? [], ordering))
@@ -76,6 +80,7 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
     capAt,
     onUnknown: extensions.onUnknown ?? rules.onUnknown,
     preset,
+    conversation,
     warningsOf: (endpoint) =>
       endpoint.deprecationDate === undefined ? [] : [`${endpoint.modelId} is deprecated on ${endpoint.deprecationDate}`],
   }

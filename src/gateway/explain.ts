@@ -33,6 +33,7 @@ export function describe(decided: Decided): Decision {
         ...lossesAt(candidate.endpoint, decided.lanes),
         ...(candidate.boundUsd === undefined ? {} : { boundUsd: candidate.boundUsd }),
         ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
+        ...(candidate.savingUsd === undefined ? {} : { savingUsd: candidate.savingUsd }),
       })),
     ),
     refused: decided.refused,

@@ -8,6 +8,7 @@ import type { Sieve } from '../routing/eligible.ts'
 import type { Cooldown } from '../selection/health.ts'
 import type { GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
+import type { Conversation } from './conversation.ts'
 import type { Lanes } from './lane.ts'
 
 /** How a call may be paid: which modes in which order, and whether its cap is its own. */
@@ -20,6 +21,7 @@ export type SieveInput = {
   readonly capUsd: Usd
   readonly capAt: (endpoint: Endpoint) => Usd
   readonly paying: Paying
+  readonly conversation: Conversation | undefined
 }
 
 const NOT_BUILT_IN: Declined = { available: false, reason: 'this build does not have it' }
@@ -38,7 +40,8 @@ function preferOf(extensions: Extensions, { rules: { prefer } }: GatewayContext)
   return extensions.paymentPrefer?.flatMap((name) => prefer.filter((mode) => mode === name)) ?? prefer
 }
 
-export function createSieve({ call, lanes, extensions, capUsd, capAt, paying }: SieveInput, context: GatewayContext): Sieve {
+export function createSieve(input: SieveInput, context: GatewayContext): Sieve {
+  const { call, lanes, extensions, capUsd, capAt, paying, conversation } = input
   const { health, rateLimits } = context
   const tokens = tokensOf(call.read.needs)
   return {
@@ -61,6 +64,7 @@ export function createSieve({ call, lanes, extensions, capUsd, capAt, paying }: 
       const lane = lanes.laneOf(endpoint)
       return lane.kind === 'refused' ? call.read.needs : lane.needs
     },
+    ...(conversation === undefined ? {} : { savingAt: (endpoint: Endpoint) => conversation.savingAt(endpoint) }),
     coolingUntil: (endpoint) => untilOf(health.cooldown(endpointKey(endpoint)), (kind) => kind !== 'limited'),
     limitedUntil: (endpoint) =>
       untilOf(health.cooldown(endpointKey(endpoint)), (kind) => kind === 'limited') ?? rateLimits.limitedUntil(endpoint, tokens),

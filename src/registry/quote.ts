@@ -1,6 +1,6 @@
 /** Prices one request by many price lists: its counts are read once, and every list gives its bound and its guess. */
 import type { Needs } from '../completion/features.ts'
-import { ZERO_USD, type Usd } from '../money.ts'
+import { subtractUsd, times, ZERO_USD, type Usd } from '../money.ts'
 import { amountOf, sumUsd, tierAt, unitCost, wholeCount, type Pricing } from './pricing.ts'
 
 /** A guess of how long an answer is when nobody limits it; it only ever ranks endpoints against each other. */
@@ -12,6 +12,8 @@ export type Quote = {
   bound(pricing: Pricing, maxOutputTokens: number): Usd | undefined
   /** A guess in US dollars, for ranking only. @param maxOutputTokens - The longest answer the endpoint gives, where that is known. */
   expected(pricing: Pricing, maxOutputTokens: number | undefined): Usd | undefined
+  /** What it is expected to save that so many of its input tokens are read from a cache; `undefined` where the list has no price for that. */
+  cacheSaving(pricing: Pricing, cachedTokens: number): Usd | undefined
 }
 
 /**
@@ -53,6 +55,12 @@ export function quoteOf(needs: Needs): Quote {
       if (expectedInput === undefined || output === undefined || imageCount === undefined) return undefined
       const tier = tierAt(pricing, expectedInputTokens)
       return sumUsd([amountOf(tier.prompt, expectedInput), amountOf(tier.completion, output), unitCost(pricing, tier, imageCount)])
+    },
+    cacheSaving(pricing, cachedTokens) {
+      const { prompt, cacheRead } = tierAt(pricing, expectedInputTokens)
+      const cached = wholeCount(Math.min(cachedTokens, expectedInputTokens))
+      if (prompt === undefined || cacheRead === undefined || cached === undefined || cacheRead >= prompt) return undefined
+      return times(subtractUsd(prompt, cacheRead), cached)
     },
   }
 }

@@ -1,6 +1,6 @@
 /** Which endpoints may and can serve a request, and for each other one the reason why not. */
 import type { Needs } from '../completion/features.ts'
-import { addUsd, formatUsd, ZERO_USD, type Usd } from '../money.ts'
+import { addUsd, formatUsd, subtractUsd, ZERO_USD, type Usd } from '../money.ts'
 import type { Declined, Offer } from '../payment/mode.ts'
 import type { ProviderRules } from '../protocol/extensions.ts'
 import { endpointKey, type Endpoint, type PaymentModeName } from '../registry/endpoint.ts'
@@ -33,6 +33,8 @@ export type Sieve = {
   limitedUntil?(endpoint: Endpoint): number | undefined
   /** Why the request cannot be said in any wire the endpoint speaks. */
   untranslatable?(endpoint: Endpoint): string | undefined
+  /** US dollars that the endpoint is expected to take off, because it has read the beginning of the request before. */
+  savingAt?(endpoint: Endpoint): Usd | undefined
   /** What the request needs once it is said in a wire of the endpoint, where that is more; prices count this. */
   needsAt?(endpoint: Endpoint): Needs
 }
@@ -155,10 +157,13 @@ function consider(endpoint: Endpoint, sieve: Sieve, quotes: Quotes): EligibleCan
   const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : quote.bound(pricing, mostOutput)
   const ways = waysToPay(endpoint, boundUsd, sieve)
   if ('reason' in ways) return ways
-  const expected = pricing === undefined ? undefined : quote.expected(pricing, mostOutput)
+  const listed = pricing === undefined ? undefined : quote.expected(pricing, mostOutput)
+  const savingUsd = listed === undefined ? undefined : sieve.savingAt?.(endpoint)
+  const expected = listed === undefined || savingUsd === undefined ? listed : subtractUsd(listed, savingUsd)
   return {
     endpoint,
     expectedUsd: expected === undefined || ways.overheadUsd === ZERO_USD ? expected : addUsd(expected, ways.overheadUsd),
+    savingUsd,
     boundUsd,
     health: sieve.health(endpoint),
     byok: ways.modes[0] === 'byok',

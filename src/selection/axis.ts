@@ -20,6 +20,8 @@ export type Candidate = {
   readonly endpoint: Endpoint
   /** Expected cost of this request, payment overhead included; `undefined` when the price list does not say. */
   readonly expectedUsd: Usd | undefined
+  /** What is taken off in it, because the endpoint has read the beginning of the request before and may have kept it. */
+  readonly savingUsd?: Usd | undefined
   /** The most this request can cost; `undefined` when the price list does not say. */
   readonly boundUsd: Usd | undefined
   readonly health: HealthView
