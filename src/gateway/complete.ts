@@ -137,13 +137,9 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
   const usage = toUsage(report, call.read.needs)
   const costUsd = endpoint.pricing === undefined ? undefined : costOf(endpoint.pricing, usage, call.read.needs.images)
   const totalMs = Math.round(context.clock.monotonic() - startedAt)
-  if (report.error === undefined) opened.decided.conversation?.note(endpoint, usage.inputTokens)
   const error = failure === undefined ? report.error : toRouteplaneError(failure)
   await started.payment.close({ delivered: report.deliveredCharacters > 0, usage, costUsd })
-  context.health.record(
-    endpointKey(endpoint),
-    error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error),
-  )
+  learn(opened, error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error), usage, context)
   const receipt = await receiptOf(started, context)
   const paidUsd = receipt?.payment?.settledUsd ?? started.payment.paidUsd
   const chargedUsd = paidUsd ?? costUsd
@@ -161,6 +157,13 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     ...(receipt?.payment?.transaction === undefined ? {} : { transaction: receipt.payment.transaction }),
     ...(receipt === undefined ? {} : { paymentStatus: receipt.payment?.finality ?? receipt.state }),
   }
+}
+
+/** What the next decisions take from this answer. */
+function learn({ attempt, decided }: Opened, outcome: Outcome, usage: Usage, context: GatewayContext): void {
+  const { endpoint } = attempt.candidate
+  context.health.record(endpointKey(endpoint), outcome)
+  if (outcome.verdict === 'success') decided.conversation?.note(endpoint, usage.inputTokens)
 }
 
 /** What the ledger says of the payment by now; a ledger that cannot be read leaves it unsaid. */
