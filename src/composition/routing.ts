@@ -57,7 +57,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
   const drifts = createDriftLog()
   const fixed = { catalog, health, rateLimits, prefixes: createServedPrefixes(clock), presets, transport: transport.send }
   let config = first
-  let keyring = keyringOf(config)
+  let keyring = keyringOf(config, clock)
   let ruled = ruledBy(config)
   const poller = createPoller({
     definitions: () => catalog.definitions(),
@@ -85,7 +85,11 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
         return ruled.rules
       },
     }),
-    keyring: { keyOf: (provider) => keyring.keyOf(provider), headersOf: (provider) => keyring.headersOf(provider) },
+    keyring: {
+      keyOf: (provider) => keyring.keyOf(provider),
+      accountsOf: (provider) => keyring.accountsOf(provider),
+      headersOf: (provider) => keyring.headersOf(provider),
+    },
     poller,
     views: {
       catalog: viewCatalog(catalog, health, { hideDeprecated: () => ruled.rules.hideDeprecated, clock }),
@@ -102,7 +106,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
       presets.reload([...next.presets, ...stored])
       transport.allow(next)
       config = next
-      keyring = keyringOf(next)
+      keyring = keyringOf(next, clock)
       ruled = ruledBy(next)
       void poller.refresh()
     },
@@ -121,8 +125,9 @@ function ruledBy(config: Config): Ruled {
   }
 }
 
-function keyringOf(config: Config): Keyring {
+function keyringOf(config: Config, clock: Clock): Keyring {
   return createKeyring({
+    clock,
     configured: new Map(config.providers.map((each) => [each.provider.id, each])),
     variable: (name) => {
       const value = config.environment.get(name)

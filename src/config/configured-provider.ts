@@ -1,4 +1,5 @@
 /** Turns a block under `providers:` into the registry's own idea of a provider, with its key beside it. */
+import type { Account, AccountStrategy } from '../access/account-pool.ts'
 import { defined } from '../lib/defined.ts'
 import type { Feature, Modality, SamplingParameter } from '../completion/features.ts'
 import type { TransportTimeouts } from '../lib/http-call.ts'
@@ -17,6 +18,9 @@ export type ConfiguredProvider = {
   readonly provider: Provider
   /** From the block, else from the variable in `provider.access`. */
   readonly apiKey?: Secret
+  /** Several keys of the user's with this provider, the first of them also `apiKey`. */
+  readonly accounts?: readonly Account[]
+  readonly accountStrategy: AccountStrategy
   /** Sent with every call; lower-case names. Secrets, since they may hold keys. */
   readonly headers: Readonly<Record<string, Secret>>
   readonly timeouts: Partial<TransportTimeouts>
@@ -66,7 +70,8 @@ export function configureProvider(
   // A known provider's variable holds the key for its own address: it must not travel to another one.
   const mayUseVariable = fields.api_base === undefined || known === undefined || fields.api_base === known.baseUrl
   const fromEnvironment = mayUseVariable ? environment.get(keyVariable(id)) : undefined
-  const apiKey = fields.api_key ?? (fromEnvironment === undefined ? undefined : new Secret(fromEnvironment))
+  const accounts = fields.accounts?.map(({ api_key: key, label }, at) => ({ key, label: label ?? `account ${at + 1}` }))
+  const apiKey = accounts?.[0]?.key ?? fields.api_key ?? (fromEnvironment === undefined ? undefined : new Secret(fromEnvironment))
   const provider: Provider = {
     id,
     name: fields.name ?? known?.name ?? id,
@@ -83,7 +88,8 @@ export function configureProvider(
   }
   return {
     provider,
-    ...defined({ apiKey }),
+    ...defined({ apiKey, accounts }),
+    accountStrategy: fields.account_strategy,
     headers: fields.headers ?? {},
     timeouts: timeoutsOf(fields.timeouts),
     models: fields.models.map(toModel),
