@@ -67,11 +67,7 @@ export function configureProvider(
   const baseUrl = fields.api_base ?? known?.baseUrl
   if (baseUrl === undefined) return undefined
   const isLoopback = isLoopbackHost(new URL(baseUrl).hostname)
-  // A known provider's variable holds the key for its own address: it must not travel to another one.
-  const mayUseVariable = fields.api_base === undefined || known === undefined || fields.api_base === known.baseUrl
-  const fromEnvironment = mayUseVariable ? environment.get(keyVariable(id)) : undefined
-  const accounts = fields.accounts?.map(({ api_key: key, label }, at) => ({ key, label: label ?? `account ${at + 1}` }))
-  const apiKey = accounts?.[0]?.key ?? fields.api_key ?? (fromEnvironment === undefined ? undefined : new Secret(fromEnvironment))
+  const { apiKey, accounts } = keysOf(id, fields, environment)
   const provider: Provider = {
     id,
     name: fields.name ?? known?.name ?? id,
@@ -96,6 +92,22 @@ export function configureProvider(
     passesAnyModel: fields.models.length === 0 && fields.models_url === undefined,
     isLoopback,
   }
+}
+
+type Keys = Pick<ConfiguredProvider, 'apiKey' | 'accounts'>
+
+function keysOf(id: string, fields: ProviderBlock, environment: Environment): Keys {
+  const [first, ...more] = fields.accounts ?? []
+  if (first !== undefined) {
+    const accounts = [first, ...more].map(({ api_key: key, label }, at) => ({ key, label: label ?? `account ${at + 1}` }))
+    return { apiKey: first.api_key, accounts }
+  }
+  if (fields.api_key !== undefined) return { apiKey: fields.api_key }
+  // A known provider's variable holds the key for its own address: it must not travel to another one.
+  const known = knownProvider(id)
+  const mayUseVariable = fields.api_base === undefined || known === undefined || fields.api_base === known.baseUrl
+  const fromEnvironment = mayUseVariable ? environment.get(keyVariable(id)) : undefined
+  return fromEnvironment === undefined ? {} : { apiKey: new Secret(fromEnvironment) }
 }
 
 function accessOf(id: string, fields: ProviderBlock, apiKey: Secret | undefined, isLoopback: boolean): ProviderAccess {

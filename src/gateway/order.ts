@@ -1,6 +1,6 @@
 /** Orders who is eligible for one target: as it lists them, as the caller orders providers, as a variant or `sort` ranks them. */
 import type { Loss } from '../protocol/loss.ts'
-import type { Extensions } from '../protocol/extensions.ts'
+import type { Extensions, ProviderRules } from '../protocol/extensions.ts'
 import type { Endpoint, PaymentModeName } from '../registry/endpoint.ts'
 import type { EligibleCandidate } from '../routing/eligible.ts'
 import type { Target } from '../routing/resolve.ts'
@@ -34,7 +34,8 @@ export type Ordered = {
  */
 export function order(target: Target, eligible: readonly EligibleCandidate[], options: OrderOptions): Ordered {
   const { extensions, prefer, lanes, rules } = options
-  const { sort, order: wantedFirst = [] } = extensions.provider ?? {}
+  const { provider: wanted = {} } = extensions
+  const { sort, order: wantedFirst = [] } = wanted
   const by =
     target.variant === undefined ? ((sort === undefined ? undefined : sortOrderOf(sort)) ?? 'balanced') : orderOfVariant(target.variant)
   // An axis that was asked for is asked of everybody alike; only the default order lets the caller's own keys go first.
@@ -49,11 +50,21 @@ export function order(target: Target, eligible: readonly EligibleCandidate[], op
     const placeOf = (at: number) => (at === -1 ? wantedFirst.length : at)
     return { ranked: sortedBy(kept, ({ candidate }) => placeOf(wantedFirst.indexOf(candidate.endpoint.provider.id))) }
   }
+  const isPaced = wanted.preferredMinThroughput !== undefined || wanted.preferredMaxLatencyMs !== undefined
+  if (isPaced) return { ranked: sortedBy(kept, (each) => (each.isGated ? 2 : Number(isTooSlow(each, wanted)))) }
   // Who named a provider or an order gets what he named.
   if (target.pinned || target.variant !== undefined || sort !== undefined) return { ranked: kept }
   const tried = explore(kept, rules.explorationShare, options.requestId)
   const [first] = tried
   return first === undefined || first === kept[0] ? { ranked: kept } : { ranked: tried, explored: first.candidate.endpoint }
+}
+
+/** Whoever has not been measured is not taken to be slow. */
+function isTooSlow(
+  { candidate: { health } }: Ranked,
+  { preferredMinThroughput = 0, preferredMaxLatencyMs = Infinity }: ProviderRules,
+): boolean {
+  return (health.throughput ?? Infinity) < preferredMinThroughput || (health.ttftMs ?? -Infinity) > preferredMaxLatencyMs
 }
 
 function sortedBy(ranked: readonly Ranked[], keyOf: (each: Ranked) => number): readonly Ranked[] {

@@ -12,7 +12,7 @@ export type PlayedTime = {
   pass(ms: number): Promise<void>
   /** Does work that time waits for, unless it waits itself. */
   during<Result>(work: () => Promise<Result>): Promise<Result>
-  /** Lets time run; whatever falls due on the way is done to its end, one after another. */
+  /** Lets time run; whatever falls due on the way is done to its end, one after another. With `Infinity` until nothing is due. */
   runUntil(ms: number): Promise<void>
 }
 
@@ -55,7 +55,7 @@ export function createPlayedTime(): PlayedTime {
         now = next.at
         next.wake()
       }
-      now = ms
+      if (ms < Infinity) now = ms
     },
   }
 }
