@@ -136,14 +136,27 @@ function keyringOf(config: Config, clock: Clock): Keyring {
   })
 }
 
-/** What is opened once: sockets, files, and the wallet; the caps over time that guard it are compared beside these. */
-const untilRestart = ['listen', 'skipAuth', 'stateDirectory', 'wallet', 'ledger', 'upstream', 'charge'] as const
+/** What is opened once: sockets, files, the wallet and its ways to pay; the caps over time that guard it are compared beside these. */
+const untilRestart: readonly { readonly name: string; of(config: Config): unknown }[] = [
+  { name: 'listen', of: ({ listen }) => listen },
+  { name: 'skip_auth', of: ({ skipAuth }) => skipAuth },
+  { name: 'auth_token', of: ({ authToken }) => authToken },
+  { name: 'the state directory', of: ({ stateDirectory }) => stateDirectory },
+  { name: 'wallet', of: ({ wallet }) => wallet },
+  { name: 'ledger', of: ({ ledger }) => ledger },
+  { name: 'upstream', of: ({ upstream }) => upstream },
+  { name: 'charge', of: ({ charge }) => charge },
+  { name: 'budget', of: budgetsOf },
+  { name: 'payment.schemes', of: ({ payment }) => payment.schemes },
+  { name: 'payment.accounts', of: ({ payment }) => payment.accounts },
+  { name: 'payment.channels', of: ({ payment }) => payment.channels },
+  { name: 'payment.preemptive', of: ({ payment }) => payment.preemptive },
+  { name: 'registry.poll_seconds', of: ({ registry }) => registry.pollSeconds },
+  { name: 'log', of: ({ log }) => log },
+]
 
 function refuseRestart(before: Config, next: Config): void {
-  const changed: string[] = untilRestart.filter((name) => !isDeepStrictEqual(plain(before[name]), plain(next[name])))
-  if (before.authToken?.reveal() !== next.authToken?.reveal()) changed.push('authToken')
-  if (!isDeepStrictEqual(budgetsOf(before), budgetsOf(next))) changed.push('budget')
-  if (before.registry.pollSeconds !== next.registry.pollSeconds) changed.push('registry.pollSeconds')
+  const changed = untilRestart.filter(({ of }) => !isDeepStrictEqual(plain(of(before)), plain(of(next)))).map(({ name }) => name)
   if (changed.length === 0) return
   throw new RouteplaneError('config_invalid', `only a restart can change ${changed.join(', ')}; nothing was changed`, {
     details: { changed },
@@ -153,6 +166,7 @@ function refuseRestart(before: Config, next: Config): void {
 /** Secrets are compared by what they hide. */
 function plain(value: unknown): unknown {
   if (value instanceof Secret) return value.reveal()
+  if (value instanceof Map) return plain([...value])
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each)]))
 }
