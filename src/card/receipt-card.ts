@@ -49,5 +49,5 @@ function paymentCard(payment: Payment): Readonly<Record<string, unknown>> {
 }
 
 export function verificationCard(verification: Verification): Readonly<Record<string, unknown>> {
-  return { verified: verification.verified, checks: verification.checks }
+  return { about: verification.about, verified: verification.verified, checks: verification.checks }
 }

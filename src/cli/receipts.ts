@@ -2,7 +2,7 @@
 import { RouteplaneError } from '../errors.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import { receiptStatus } from '../ledger/rules.ts'
-import type { ReceiptView } from '../routeplane.ts'
+import type { ReceiptView, Verification } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
 import { csv } from './csv.ts'
 import { exitCodes } from './exit-code.ts'
@@ -55,13 +55,19 @@ export const receiptsVerify: Command = {
     const [id = ''] = invocation.positionals
     const result = await withEngine(invocation, context, async ({ receipts }) => receipts.verify(id))
     const rows = result.checks.map(({ check, ok, detail }) => [ok ? 'ok' : 'DIFFERS', check, detail])
-    const verdict = result.verified ? `${result.receiptId} is what the chain says.` : `${result.receiptId} is NOT what the chain says.`
     return {
-      text: `${verdict}\n\n${table(['', 'check', 'detail'], rows)}`,
-      value: { receipt_id: result.receiptId, verified: result.verified, checks: result.checks },
+      text: `${result.receiptId} ${verdicts[result.about](result.verified)}\n\n${table(['', 'check', 'detail'], rows)}`,
+      value: { receipt_id: result.receiptId, about: result.about, verified: result.verified, checks: result.checks },
       exitCode: result.verified ? exitCodes.ok : exitCodes.failed,
     }
   },
+}
+
+const verdicts: Record<Verification['about'], (verified: boolean) => string> = {
+  payment: (verified) => (verified ? 'is what the chain says.' : 'is NOT what the chain says.'),
+  debt: () => 'is a debt: it comes with its provider’s invoice (routeplane invoices), and no chain knows of it.',
+  nothing: (verified) =>
+    verified ? 'paid nothing, and nothing was signed for it.' : 'is not over yet, and nothing has been signed for it.',
 }
 
 export const receiptsExport: Command = {

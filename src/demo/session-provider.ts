@@ -38,6 +38,10 @@ export type SessionFaults = {
   mutateEvent?: (event: string) => string
   /** Ends a stream after so many events. */
   cutAfter?: number
+  /** Awaited before each token is charged. */
+  beforeToken?: () => Promise<void>
+  /** Takes the money of an answer that is not streamed, and answers this status. */
+  failAfterCharge?: number
   /** Answers a status in place of everything; told the credential. */
   instead?: (credential: string | null) => number | undefined
   /** Written over what its challenges say of their method, which voids them. */
@@ -137,10 +141,15 @@ async function serve(context: Context, shop: Shop): Promise<Response> {
   if (sold.status === 402) return faults.details === undefined ? sold.challenge : redetailed(sold.challenge, faults.details)
   const { tokens, cut } = answerTokens(shop.id, request.question, limit)
   const head = headOf(request, cut)
-  if (!request.stream) return sold.withReceipt(Response.json(wholeReply(head, tokens)))
+  if (!request.stream) {
+    const answer = sold.withReceipt(Response.json(wholeReply(head, tokens)))
+    return faults.failAfterCharge === undefined
+      ? answer
+      : context.json(errorBody('server_error', 'too late'), faults.failAfterCharge as 500)
+  }
   // The package tells a metered answer by its being a generator function.
   const answer = sold.withReceipt(async function* (stream) {
-    yield* metered(stream, head, tokens)
+    yield* metered(stream, head, tokens, faults)
   })
   return answer.body === null ? answer : new Response(tampered(answer.body, faults), answer)
 }
@@ -151,10 +160,16 @@ function headOf(request: ChatRequest, cut: boolean): ReplyHead {
 }
 
 /** Each token is charged before it is given away. */
-async function* metered(stream: { charge(): Promise<void> }, head: ReplyHead, tokens: readonly string[]): AsyncGenerator<string> {
+async function* metered(
+  stream: { charge(): Promise<void> },
+  head: ReplyHead,
+  tokens: readonly string[],
+  faults: SessionFaults,
+): AsyncGenerator<string> {
   const bare = (event: string) => event.slice('data: '.length, -2)
   yield bare(openingEvent(head))
   for (const token of tokens) {
+    await faults.beforeToken?.()
     await stream.charge()
     yield bare(tokenEvent(head, token))
   }
@@ -189,23 +204,31 @@ function tampered(body: ReadableStream<Uint8Array>, { mutateEvent = (event) => e
 
 /**
  * The seller's way to the chain. The stand-in cannot know the transaction that it runs in, as the network's own reserve does: its
- * hash is written there first.
+ * hash is written there first, and one transaction waits for the other.
  */
 function reserveTransport({ rpcUrl, anvil }: TempoNetwork, counters: SessionProvider['counters']) {
   const { rpc } = anvil
   const node = http(rpcUrl, { retryCount: 0 })({ chain: tempoModerato })
-  const request = (async ({ method, params }: { method: string; params?: readonly unknown[] }) => {
-    const [raw] = params ?? []
-    if (method.startsWith('eth_sendRawTransaction') && typeof raw === 'string' && raw.startsWith('0x76')) {
-      const transaction = Transaction.deserialize(raw as `0x76${string}`) as Parameters<typeof hashOf>[0] & { from?: `0x${string}` }
-      if (transaction.from !== undefined)
-        await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
-      counters.transactions++
-    }
-    const answer: unknown = await node.request({ method, params } as never)
-    return answer
+  type Asked = { readonly method: string; readonly params?: readonly unknown[] }
+  const pass = async (asked: Asked): Promise<unknown> => node.request(asked as never)
+  let sent: Promise<unknown> = Promise.resolve()
+  const send = async (asked: Asked, raw: `0x76${string}`): Promise<unknown> => {
+    const transaction = Transaction.deserialize(raw) as Parameters<typeof hashOf>[0] & { from?: `0x${string}` }
+    if (transaction.from !== undefined)
+      await rpc('anvil_setStorageAt', [tempoReserveAddress, SLOT, hashOf(transaction, { sender: transaction.from })])
+    counters.transactions++
+    return pass(asked)
+  }
+  const request = ((asked: Asked) => {
+    const [raw] = asked.params ?? []
+    if (!asked.method.startsWith('eth_sendRawTransaction') || !isTempo(raw)) return pass(asked)
+    return (sent = sent.catch(() => {}).then(() => send(asked, raw)))
   }) as EIP1193RequestFn
   return custom({ request })
+}
+
+function isTempo(raw: unknown): raw is `0x76${string}` {
+  return typeof raw === 'string' && raw.startsWith('0x76')
 }
 
 const hashOf = Session.Precompile.Channel.computeExpiringNonceHash

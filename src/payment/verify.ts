@@ -1,29 +1,46 @@
 /** Compares a receipt with the chain: the transfer and its authorization must be there, and say the same. */
-import type { AttemptRow } from '../ledger/entry.ts'
+import type { AttemptPayment, AttemptRow } from '../ledger/entry.ts'
 import { RENEWED } from '../ledger/rules.ts'
+import { formatUsd, type Usd } from '../money.ts'
 import { gatherEvidence, proofOf } from './proof/index.ts'
 import type { ProofSources } from './proof/proof.ts'
 
 export type Check = { readonly check: string; readonly ok: boolean; readonly detail: string }
-export type Verification = { readonly receiptId: string; readonly verified: boolean; readonly checks: readonly Check[] }
+
+/**
+ * What a receipt can be compared with: a `payment` with the chain that carries it. A `debt` was agreed and not paid, and comes with
+ * its provider's invoice; `nothing` was signed for an attempt that was given up. No chain knows of these two.
+ */
+export type Verified = 'payment' | 'debt' | 'nothing'
+
+export type Verification = {
+  readonly receiptId: string
+  readonly about: Verified
+  /** Whether the books say what can be proven. */
+  readonly verified: boolean
+  readonly checks: readonly Check[]
+}
 
 /** Reads the chain anew for every check; nothing of the receipt is taken on trust but what to look for. */
 export async function verifyReceipt(row: AttemptRow, sources: ProofSources): Promise<Verification> {
-  const checks = row.payment === undefined ? [noPayment(row)] : await checkPayment(row, sources)
-  return { receiptId: row.id, verified: checks.every(({ ok }) => ok), checks }
+  const { id: receiptId, payment, owedUsd } = row
+  const about = payment !== undefined ? 'payment' : owedUsd !== undefined ? 'debt' : 'nothing'
+  const checks =
+    payment !== undefined ? await checkPayment(row, payment, sources) : [owedUsd !== undefined ? debt(row, owedUsd) : unsigned(row)]
+  return { receiptId, about, verified: checks.every(({ ok }) => ok), checks }
 }
 
-function noPayment(row: AttemptRow): Check {
-  return {
-    check: 'payment',
-    ok: false,
-    detail: `nothing was signed for this attempt (${row.state}${row.reason === undefined ? '' : `: ${row.reason}`})`,
-  }
+function debt({ provider, createdAt }: AttemptRow, owedUsd: Usd): Check {
+  const month = new Date(createdAt).toISOString().slice(0, 7)
+  return { check: 'debt', ok: true, detail: `$${formatUsd(owedUsd)} owed to ${provider} for ${month}; nothing was signed for it` }
 }
 
-async function checkPayment(row: AttemptRow, sources: ProofSources): Promise<readonly Check[]> {
-  const { payment } = row
-  if (payment === undefined) return [noPayment(row)]
+function unsigned({ state, reason }: AttemptRow): Check {
+  const why = reason === undefined ? '' : `: ${reason}`
+  return { check: 'payment', ok: state === 'released', detail: `nothing was signed for this attempt (${state}${why})` }
+}
+
+async function checkPayment(row: AttemptRow, payment: AttemptPayment, sources: ProofSources): Promise<readonly Check[]> {
   const evidence = await gatherEvidence(payment, payment.transaction === undefined ? sources : { ...sources, claimed: payment.transaction })
   if (evidence.state === 'open') return [{ check: 'settlement', ok: false, detail: evidence.reason }]
   if (evidence.state !== 'settled') {

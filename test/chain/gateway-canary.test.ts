@@ -4,12 +4,12 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Faults } from '../../src/demo/paid-provider.ts'
 import { readSigned, startRelay, type Relay } from '../gateway/relay.ts'
 import { randomHex, useDemoNetwork } from '../support/chain.ts'
 import { closedBooks, passTime, writeWorld, type World } from '../support/engine.ts'
+import { programOf } from '../support/program.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { verifies } from '../support/verifies.ts'
 
@@ -83,11 +83,9 @@ async function plant(): Promise<{ world: World; relays: readonly Relay[]; seen: 
   return { world, relays, seen }
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-
 function start(world: World, name: string, ...args: readonly string[]) {
   const { TEST_WALLET_KEY: _, ...variables } = world.variables
-  return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), join(root, 'src', 'bin', name), ...args], {
+  return spawn(process.execPath, [programOf(`src/bin/${name}`), ...args], {
     cwd: world.directory,
     env: {
       ...{ PATH: process.env['PATH'], HOME: join(world.directory, 'home'), NODE_OPTIONS: '' },

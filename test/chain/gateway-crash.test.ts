@@ -1,10 +1,15 @@
 /** Processes that are killed between signing and answering: whoever opens the ledger next makes it equal to the chain. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { ChannelFaults } from '../../src/demo/channel-provider.ts'
+import type { Faults } from '../../src/demo/paid-provider.ts'
+import { allowReserve, startSessionProvider } from '../../src/demo/session-provider.ts'
+import { startTempoNetwork } from '../../src/demo/tempo-network.ts'
+import type { ChannelRow } from '../../src/ledger/channel.ts'
 import { countedUsd } from '../../src/ledger/rules.ts'
-import { addUsd, parseUsd, type Usd } from '../../src/money.ts'
+import { addUsd, parseUsd, type Atomic, type Usd } from '../../src/money.ts'
 import { randomHex, useDemoNetwork } from '../support/chain.ts'
-import { channelPrices, useChannelMarket } from '../support/channel-market.ts'
+import { channelPrices, chargedOf, useChannelMarket } from '../support/channel-market.ts'
 import {
   closedBooks,
   expectBalanced,
@@ -21,6 +26,8 @@ import { startChild, type Child } from './children/start.ts'
 
 /** `npm run soak` kills more often, in more processes. */
 const ROUNDS = Number(process.env['ROUTEPLANE_CRASH_ROUNDS'] ?? 2)
+/** Sessions at random moments take the time that only the soak has; `tempo-session.test.ts` kills one in the middle of its stream. */
+const WITH_SESSIONS = process.env['ROUTEPLANE_CRASH_SESSIONS'] === 'true'
 const CHILDREN = Number(process.env['ROUTEPLANE_CRASH_PROCESSES'] ?? 5)
 const perDayUsd = '0.02'
 
@@ -30,6 +37,12 @@ const market = useChannelMarket()
 
 /** 0 to `below` − 1, from the operating system: each run kills at other moments. */
 const anyOf = (below: number) => Number(BigInt(randomHex(4)) % BigInt(below))
+
+/** One answer in eight is lost after it was paid. */
+function hangUpSometimes(faults: Pick<Faults, 'afterSettle'>): void {
+  if (anyOf(8) === 0) faults.afterSettle = 'drop-connection'
+  else delete faults.afterSettle
+}
 
 /** Lets a few payments go by, and kills while at least one more is signed and perhaps sent, settled or answered. */
 async function killAtSomeMoment(child: Child): Promise<void> {
@@ -46,10 +59,11 @@ async function killAtSomeMoment(child: Child): Promise<void> {
 /** What counts against the day: all that was signed, but for vouchers, whose money was counted when it was put in. */
 const dayOf = ({ rows }: Books): Usd => addUsd(...rows.filter(({ payment }) => payment?.proof !== 'voucher').map(countedUsd))
 
-async function killAgainAndAgain(world: World): Promise<Books> {
+/** @param how - What the children are told besides. */
+async function killAgainAndAgain(world: World, capUsd = perDayUsd, how: readonly string[] = []): Promise<Books> {
   for (let round = 0; round < ROUNDS; round++) {
-    await Promise.all(Array.from({ length: CHILDREN }, () => killAtSomeMoment(startChild('crash.ts', world))))
-    expect(dayOf(await readBooks(world)) <= parseUsd(perDayUsd)).toBe(true)
+    await Promise.all(Array.from({ length: CHILDREN }, () => killAtSomeMoment(startChild('crash.ts', world, ...how))))
+    expect(dayOf(await readBooks(world)) <= parseUsd(capUsd)).toBe(true)
   }
   const books = await readBooks(world)
   expect(books.rows.filter(({ payment }) => payment !== undefined).length).toBeGreaterThan(ROUNDS)
@@ -74,13 +88,14 @@ describe('after kills at any moment the ledger equals the chain to the unit, not
     async () => {
       verifies('card.pay.once', 'card.pay.unknown_outcome', 'card.cap.rolling')
       // A seller that takes a moment with everything, so that there is something to die in.
-      const seller = await current().startProvider({
-        id: 'steady',
-        prices: { prompt: '0.000001', completion: '0.000005' },
-        maxTimeoutSeconds: 60,
-        latencyMs: 10,
-        faults: { beforeSettle: () => sleep(anyOf(40)) },
-      })
+      const faults: Faults = {
+        beforeSettle() {
+          hangUpSometimes(faults)
+          return sleep(anyOf(40))
+        },
+      }
+      const prices = { prompt: '0.000001', completion: '0.000005' }
+      const seller = await current().startProvider({ id: 'steady', prices, maxTimeoutSeconds: 60, latencyMs: 10, faults })
       const world = await writeWorld(current(), { sellers: [seller], perDayUsd })
       const before = await killAgainAndAgain(world)
 
@@ -101,7 +116,13 @@ describe('after kills at any moment the ledger equals the chain to the unit, not
     async () => {
       verifies('card.pay.once', 'card.cap.rolling')
       const { network } = market()
-      const seller = await market().startSeller({ prices: channelPrices, faults: { beforeAnswer: () => sleep(anyOf(30)) } })
+      const faults: ChannelFaults = {
+        beforeAnswer() {
+          hangUpSometimes(faults)
+          return sleep(anyOf(30))
+        },
+      }
+      const seller = await market().startSeller({ prices: channelPrices, faults })
       const funds = 10_000_000n
       const world = await writeWorld(network, {
         sellers: [{ ...seller, schemes: ['batch-settlement'] }],
@@ -124,6 +145,61 @@ describe('after kills at any moment the ledger equals the chain to the unit, not
       expect(await chain.balanceOf(asset.address, seller.payTo)).toBe(charged)
       expect(await chain.balanceOf(asset.address, world.payer)).toBe(funds - charged)
       report('batch-settlement', before, books)
+    },
+    90_000 + ROUNDS * 20_000,
+  )
+
+  const sessions = WITH_SESSIONS ? it : undefined
+  sessions?.(
+    'with sessions, in the middle of their streams',
+    async () => {
+      verifies('card.pay.once', 'card.cap.rolling')
+      const tempo = await startTempoNetwork()
+      onTestFinished(() => tempo.stop())
+      const seller = await startSessionProvider({
+        id: 'session',
+        network: tempo,
+        prices: channelPrices,
+        faults: { beforeToken: () => sleep(anyOf(30)) },
+      })
+      onTestFinished(() => seller.stop())
+      const funds = 10_000_000n as Atomic
+      // An opening costs its fee besides.
+      const capUsd = '0.5'
+      const world = await writeWorld(tempo, {
+        sellers: [seller],
+        perRequestUsd: '0.05',
+        perDayUsd: capUsd,
+        channels: '{ per_provider: 16 }',
+        funds,
+      })
+      await allowReserve(tempo, world.payer)
+      const leave = (await readBooks(world)).transfers.map(({ transaction }) => transaction)
+      const funded = await tempo.chain.balanceOf(tempo.asset.address, world.payer)
+      const before = await killAgainAndAgain(world, capUsd, ['3', 'stream'])
+
+      const { routeplane } = await openEngine(world)
+      const closeAll = async (channels: readonly ChannelRow[]) => {
+        for (const { id } of channels) await routeplane.channels.close(id)
+      }
+      // Its seller's transactions live by the clock on the wall: those that it must close come before the chain's runs ahead.
+      await closeAll((await routeplane.channels.list()).filter(({ deposited }) => deposited > 0n))
+      await passTime(tempo, 90)
+      await closeAll((await routeplane.channels.list()).filter(({ state }) => state !== 'closed'))
+      const all = await closedBooks(world, 60)
+      // What the payer's leave to the stand-in of the reserve cost was no payment.
+      const books = { ...all, transfers: all.transfers.filter(({ transaction }) => !leave.includes(transaction)) }
+      expectBalanced(books)
+      expectOnePaymentEach(books)
+      const channels = await routeplane.channels.list()
+      const sum = (amounts: readonly (bigint | undefined)[]) => amounts.reduce<bigint>((total, amount) => total + (amount ?? 0n), 0n)
+      const returned = sum(channels.map((channel) => channel.returned))
+      expect(await tempo.chain.balanceOf(tempo.asset.address, world.payer)).toBe(funded - paidOf(books) + returned)
+      expect(channels.map(({ state }) => state)).toEqual(channels.map(() => 'closed'))
+      // A stream that broke off is counted in full: its seller could have taken that, and took no more.
+      expect(channels.every(({ deposited, returned, charged }) => deposited - returned <= charged)).toBe(true)
+      expect(sum(chargedOf(books))).toBe(sum(channels.map(({ charged }) => charged)))
+      report('tempo/session', before, books)
     },
     90_000 + ROUNDS * 20_000,
   )

@@ -8,6 +8,8 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { reconcile, type Reconciliation } from '../../src/payment/reconcile.ts'
 import { ask, closedBooks, openEngine, question, readBooks, writeWorld, type Books, type World } from '../support/engine.ts'
+import { verifies } from '../support/verifies.ts'
+import { startChild } from './children/start.ts'
 import { textOf } from '../support/x402-buyer.ts'
 
 let network: TempoNetwork
@@ -103,6 +105,46 @@ it('counts a stream that was cut in full, and goes on with the same channel', as
   const closed = await engine.routeplane.channels.close(cut?.id ?? '')
   expect(closed.state).toBe('closed')
   await engine.close()
+})
+
+it('closes a channel whose seller took money for an answer that was lost, and counts what the chain shows', async () => {
+  const { seller, world, engine, url } = await start({ failAfterCharge: 403 })
+  expect((await ask(url, question)).error).toMatchObject({ code: 'payment_outcome_unknown', money: 'unknown' })
+  const [channel] = await engine.routeplane.channels.list()
+  expect(channel).toMatchObject({ state: 'open', charged: 0n })
+  const closed = await engine.routeplane.channels.close(channel?.id ?? '')
+  const books = await closedBooks(world)
+  expect([closed.state, closed.deposited - closed.returned]).toEqual(['closed', chargedIn(books)])
+  expect(chargedIn(books)).toBeGreaterThan(0n)
+  expect(seller.counters.transactions).toBe(2)
+  await engine.close()
+})
+
+it('pays on from the channel of a process that was killed in the middle of its stream', async () => {
+  verifies('card.pay.once', 'card.pay.unknown_outcome')
+  const { seller, world, engine } = await start()
+  await engine.close()
+  const child = startChild('crash.ts', world, '1', 'stream')
+  let tokens = 0
+  seller.faults.beforeToken = async () => {
+    if (++tokens !== 3) return
+    child.process.kill('SIGKILL')
+    await child.ended
+  }
+  await child.ended
+  delete seller.faults.beforeToken
+  const heir = await openEngine(world)
+  expect(textOf((await ask(await heir.serve(), streamed)).text)).toBe(said)
+  const [channel, ...others] = await heir.routeplane.channels.list()
+  expect(others).toEqual([])
+  const closed = await heir.routeplane.channels.close(channel?.id ?? '')
+  const books = await closedBooks(world)
+  await heir.close()
+  // The stream that broke off is counted in full, and what its seller did not take of that went into the next.
+  expect([chargedIn(books), vouchersIn(books).length, books.open]).toEqual([closed.charged, 2, []])
+  expect([closed.signed >= closed.charged, closed.deposited - closed.returned <= closed.charged]).toEqual([true, true])
+  const { ledgerUsd, chainUsd, differences } = await reconciled(world, books)
+  expect([differences, chainUsd]).toEqual([[], ledgerUsd])
 })
 
 it('uses no channel of which the seller says that it is gone', async () => {

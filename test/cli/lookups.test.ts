@@ -220,6 +220,7 @@ describe('receipts', () => {
     get: async (id: string) => [open, settled].find((row) => row.id === id),
     verify: async (id: string) => ({
       receiptId: id,
+      about: 'payment' as const,
       verified: id === 'att_1',
       checks: [{ check: 'amount', ok: id === 'att_1', detail: '4100 of 4100' }],
     }),

@@ -194,6 +194,7 @@ describe('exit codes', () => {
           "unauthorized",
           "payment_required",
           "invalid_payment",
+          "invalid_quote",
           "payment_in_progress",
           "payment_already_used",
           "host_forbidden",

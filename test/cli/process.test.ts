@@ -2,14 +2,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { nodeVersionProblem } from '../../src/bin/node-version.ts'
 import { createFolder } from '../support/folder.ts'
+import { programOf } from '../support/program.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const loader = import.meta.resolve('tsx')
-const entry = (name: string) => ['--import', loader, join(root, 'src', 'bin', name)]
+const entry = (name: string) => [programOf(`src/bin/${name}`)]
 
 function run(args: readonly string[], options: { cwd?: string; env?: Record<string, string>; name?: string; input?: string } = {}) {
   const cwd = options.cwd ?? createFolder('bin')

@@ -74,6 +74,10 @@ describe('an invoiced call', () => {
     expect(more).toEqual([])
     expect(reply.headers.get('x-routeplane-receipt')).toBe(row?.id)
     expect(world.logged.join('\n')).not.toContain('acct-4711')
+    // A debt is no payment that differs from the chain.
+    const verified = await commandLine().run('receipts', 'verify', row?.id ?? '', '-c', world.file)
+    expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('is a debt') as string })
+    expect(verified.out).toContain(`${formatUsd(cost)} owed to billed for ${month}`)
   })
 
   const cases: readonly (readonly [string, Script, 'owed' | 'released', 'usage' | 'bound' | undefined])[] = [

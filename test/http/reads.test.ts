@@ -49,7 +49,12 @@ const receipts: ReceiptView = {
       limit,
     ),
   get: async (id) => ALL.find((row) => row.id === id),
-  verify: async (id) => ({ receiptId: id, verified: false, checks: [{ check: 'transfer', ok: false, detail: 'not on the chain' }] }),
+  verify: async (id) => ({
+    receiptId: id,
+    about: 'payment',
+    verified: false,
+    checks: [{ check: 'transfer', ok: false, detail: 'not on the chain' }],
+  }),
   reconcile: () => Promise.reject(new RouteplaneError('internal', 'not here')),
   reconcileAll: () => Promise.reject(new RouteplaneError('internal', 'not here')),
 }

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { programOf } from '../support/program.ts'
 
 export type Child = {
   readonly process: ChildProcess
@@ -14,10 +14,9 @@ export type Child = {
   ended(): Promise<number | null>
 }
 
-/** Runs a script of `children/` under tsx; through a shell when `limits` sets some for the process. */
+/** Runs a script of `children/`; through a shell when `limits` sets some for the process. */
 export function startChild(script: string, values: readonly string[], limits?: string): Child {
-  const file = fileURLToPath(new URL(`children/${script}`, import.meta.url))
-  const node = [process.execPath, '--import', 'tsx', file, ...values]
+  const node = [process.execPath, programOf(`test/ledger/children/${script}`), ...values]
   const [command = '', ...words] = limits === undefined ? node : ['/bin/sh', '-c', `${limits}; exec "$@"`, 'sh', ...node]
   const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []

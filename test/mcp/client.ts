@@ -2,11 +2,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { programOf } from '../support/program.ts'
 
-const args = ['--import', 'tsx', fileURLToPath(new URL('./stdio-server.ts', import.meta.url))]
+const args = [programOf('test/mcp/stdio-server.ts')]
 
 /** The last revision with a handshake, and the first without one. */
 export const eras = ['2025-11-25', '2026-07-28'] as const

@@ -245,8 +245,9 @@ function leftBy({ amount, fee = 0n as Atomic }: TransferEvidence): bigint {
 export function expectBalanced({ rows, transfers, journal }: Books): void {
   // A voucher is paid out of a channel: what filled that has an attempt and a transfer of its own.
   const settled = rows.filter(({ state }) => state === 'settled').flatMap(({ payment }) => (payment?.proof === 'voucher' ? [] : [payment]))
-  // Permit2's transfers are logged without their nonce.
-  const nonceOf = (payment: AttemptRow['payment']) => (payment?.proof.startsWith('permit2') === true ? undefined : payment?.nonce)
+  // Transfers by Permit2 and into Tempo's reserve are logged without their nonce.
+  const isUnnamed = (proof = '') => proof.startsWith('permit2') || proof === 'tempo-opening'
+  const nonceOf = (payment: AttemptRow['payment']) => (isUnnamed(payment?.proof) ? undefined : payment?.nonce)
   const inLedger = settled.map((payment) => `${nonceOf(payment)} ${payment?.amountSettled} ${payment?.transaction} ${payment?.logIndex}`)
   const onChain = transfers.map((transfer) => `${transfer.nonce} ${leftBy(transfer)} ${transfer.transaction} ${transfer.logIndex}`)
   expect(inLedger.toSorted()).toEqual(onChain.toSorted())

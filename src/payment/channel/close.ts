@@ -1,9 +1,11 @@
 /** Gets a channel's money back: from its seller, who need only agree, or by the calls that its contract takes from the payer alone. */
 import { withdrawalCalls, type ContractCall } from '../../chain/channel-id.ts'
 import { reserveWithdrawalCalls } from '../../chain/tempo-channel.ts'
+import type { ChannelOnChain } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
 import { readBody, type HttpResponse } from '../../lib/http-call.ts'
+import type { Atomic } from '../../money.ts'
 import type { Challenge, ChallengeFormat, Terms } from '../challenge/challenge.ts'
 import { descriptorOf } from '../session/credential.ts'
 import { correctChannel } from './correct.ts'
@@ -88,13 +90,16 @@ export type Withdrawal = {
   readonly finishAt?: number
 }
 
+const nothing: ChannelOnChain = { balance: 0n as Atomic, claimed: 0n as Atomic }
+
 /** Gives what to send from the payer's own account; whatever has happened already is recorded on the way. */
 export async function planWithdrawal(
   before: ChannelRow,
   world: ChannelWorld,
 ): Promise<{ readonly channel: ChannelRow; readonly withdrawal: Withdrawal }> {
   const channel = await syncChannel(before, world)
-  const { balance, claimed, withdrawal } = await world.chainOf(channel.network).channel(channel.id)
+  const isEmpty = channel.deposited === 0n && channel.depositing === 0n
+  const { balance, claimed, withdrawal } = isEmpty ? nothing : await world.chainOf(channel.network).channel(channel.id)
   const now = world.clock.now()
   const calls =
     channel.opening === undefined

@@ -38,6 +38,8 @@ export async function settleDeposits(channel: ChannelRow, world: ChannelWorld): 
 export async function syncChannel(before: ChannelRow, world: ChannelWorld): Promise<ChannelRow> {
   const channel = await settleDeposits(before, world)
   if ((await world.ledger.channels.openDeposits(channel.id)).length > 0) return channel
+  // Nothing of ours ever lay in it; of a channel that was never opened a network may know nothing at all.
+  if (channel.deposited === 0n) return channel
   const { balance, claimed } = await world.chainOf(channel.network).channel(channel.id)
   if (claimed > channel.charged) await explainClaim(channel, claimed, world)
   // More than we know of lies there when somebody else has filled it: a gift changes nothing.

@@ -1,4 +1,4 @@
-/** A process that sells on the config it is given, says where it listens, and lives until it is killed. Run with tsx. */
+/** A process that sells on the config it is given, says where it listens, and lives until it is killed. */
 import { foldParts } from '../../../src/completion/fold.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { serveHttp } from '../../../src/http/serve.ts'

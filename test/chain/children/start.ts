@@ -2,9 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import type { World } from '../../support/engine.ts'
+import { programOf } from '../../support/program.ts'
 
 export type Child = {
   readonly process: ChildProcess
@@ -17,8 +17,7 @@ export type Child = {
 
 /** Runs a script of this folder; whatever is left of it is killed when the test has finished. */
 export function startChild(script: string, world: World, ...values: readonly string[]): Child {
-  const file = fileURLToPath(new URL(script, import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', file, world.file, ...values], {
+  const child = spawn(process.execPath, [programOf(`test/chain/children/${script}`), world.file, ...values], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...world.variables },
   })

@@ -1,4 +1,4 @@
-/** A process that buys `count` completions at the same moment, and tells what each came to. Run with tsx. */
+/** A process that buys `count` completions at the same moment, and tells what each came to. */
 import { once } from 'node:events'
 import { buy, openBuyer, say } from './buyer.ts'
 

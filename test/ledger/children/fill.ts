@@ -1,4 +1,4 @@
-/** A process that holds until its disk is full, then reports what it was told and what can still be read. Run with tsx. */
+/** A process that holds until its disk is full, then reports what it was told and what can still be read. */
 import { openSqliteLedger } from '../../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'

@@ -1,4 +1,4 @@
-/** A process that holds one unit `count` times, `together` at a time, and reports each promise that was kept. Run with tsx. */
+/** A process that holds one unit `count` times, `together` at a time, and reports each promise that was kept. */
 import { formatOwner } from '../../../src/ledger/owner.ts'
 import { openSqliteLedger } from '../../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../../src/lib/clock.ts'

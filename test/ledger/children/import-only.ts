@@ -1,4 +1,4 @@
-/** A process that imports the ledger without opening one, and reports what that has loaded and left running. Run with tsx. */
+/** A process that imports the ledger without opening one, and reports what that has loaded and left running. */
 import * as ledger from '../../../src/ledger/sqlite/open.ts'
 
 const report = process.report?.getReport() as unknown as { sharedObjects: readonly string[] }
