@@ -1,7 +1,8 @@
 /** The one error type, its table of codes, and what each code says about fault and status. */
 
 /** What had happened to money when the error was made. Only `untouched` and `held` may be retried blindly. */
-export type MoneyState = 'untouched' | 'held' | 'signed' | 'settled' | 'unknown'
+export const moneyStates = ['untouched', 'held', 'signed', 'settled', 'unknown'] as const
+export type MoneyState = (typeof moneyStates)[number]
 
 /** Whose doing it is: decides who is told, and whether a provider's uptime suffers. */
 export type Fault = 'caller' | 'config' | 'upstream' | 'payment' | 'internal'

@@ -48,7 +48,7 @@ function npm(args: readonly string[], cwd: string): string {
 describe('the tarball', () => {
   test('holds the build, the registry, the starter config and the texts, and nothing else', () => {
     const allowed =
-      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|routeplane\.yaml|registry\/.+\.(?:yaml|md)|dist\/(?:src|contracts-abi)\/.+\.(?:js|d\.ts)|dist\/bin\/(?:chunks\/)?[\w.-]+\.js|dist\/THIRD-PARTY-NOTICES\.txt)$/
+      /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|routeplane\.yaml|server\.json|skills\/routeplane\/SKILL\.md|registry\/.+\.(?:yaml|md)|dist\/(?:src|contracts-abi)\/.+\.(?:js|d\.ts)|dist\/bin\/(?:chunks\/)?[\w.-]+\.js|dist\/THIRD-PARTY-NOTICES\.txt)$/
     expect(packed.files.map(({ path }) => path).filter((path) => !allowed.test(path))).toEqual([])
     const names = new Set(packed.files.map(({ path }) => path))
     const needed = [
@@ -57,6 +57,8 @@ describe('the tarball', () => {
       'LICENSE',
       'CHANGELOG.md',
       'routeplane.yaml',
+      'server.json',
+      'skills/routeplane/SKILL.md',
       'dist/src/index.js',
       'dist/src/index.d.ts',
       'dist/THIRD-PARTY-NOTICES.txt',

@@ -10,6 +10,8 @@ const promises = {
     'card.mcp.structured': 'MCP tools return structured content that their declared output schema describes, and the same as text',
     'card.mcp.stdout': 'nothing but protocol messages ever reaches standard output of the MCP server',
     'card.mcp.http': 'the gateway serves the same MCP tools, resources and prompts over Streamable HTTP, on both revisions of the protocol',
+    'card.mcp.identity': 'over MCP a caller sees and uses what is his: the operator everything, a key its own, a stranger what he pays for',
+    'card.mcp.published': 'an entry for the MCP registry and a skill for agents describe the server as it is',
     'card.bin.routeplane': 'a second program, routeplane, is the command line: init, serve, models, route, wallet, receipts and more',
     'card.gateway.port': 'the gateway listens on 127.0.0.1:4356 unless told otherwise',
     'card.gateway.four_protocols': 'one local endpoint answers Chat Completions, Responses, Messages and generateContent',

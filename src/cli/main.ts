@@ -28,6 +28,8 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
   if (first === '--version') return say(context, `${readVersion()}\n`)
   if (first === '--help' || first === '-h') return say(context, overview(commands))
   if (first === 'help') return help(args.slice(1), context)
+  const group = groupIn(args)
+  if (group.length > 0 && asksForHelp(args)) return help(group, context)
   const { command, rest } = findCommand(args)
   if (asksForHelp(rest)) return say(context, commandHelp(command))
   const invocation = parseInvocation(command, rest)
@@ -46,6 +48,15 @@ function help(words: readonly string[], context: CommandContext): number {
   const group = commands.filter((command) => command.name.startsWith(`${words.join(' ')} `))
   if (group.length > 0) return say(context, groupHelp(words.join(' '), group))
   return say(context, commandHelp(findCommand(words).command))
+}
+
+/** The words that several commands begin with and none is called: `wallet`, `registry canonical`. */
+function groupIn(args: readonly string[]): readonly string[] {
+  const end = args.findIndex((arg) => arg.startsWith('-'))
+  const words = end === -1 ? args : args.slice(0, end)
+  const name = words.join(' ')
+  const isCommand = commands.some((command) => command.name === name || command.aliases.includes(name))
+  return !isCommand && commands.some((command) => command.name.startsWith(`${name} `)) ? words : []
 }
 
 /** After `--` nothing is an option. */
@@ -76,6 +87,14 @@ function isMistypedGroup(command: Command, name: string, rest: readonly string[]
   return isAlias && command.positionals.length === 0 && rest[0] !== undefined && !rest[0].startsWith('-')
 }
 
+/** What other programs call it. */
+const otherNames: ReadonlyMap<string, string> = new Map([
+  ['doctor', 'config check'],
+  ['status', 'wallet status'],
+  ['balance', 'wallet status'],
+  ['start', 'serve'],
+])
+
 function unknownCommand(first: string, ...words: readonly string[]): RouteplaneError {
   const [second = '', third = ''] = words
   const inner = commands.filter((command) => command.name.startsWith(`${first} ${second} `))
@@ -90,7 +109,7 @@ function unknownCommand(first: string, ...words: readonly string[]): RouteplaneE
   }
   const typed = plain(group.length > 0 ? `${typedGroup} ${next}` : first).slice(0, 60)
   const names = group.length > 0 ? group.map((command) => command.name) : commands.flatMap((command) => command.name.split(' ').slice(0, 1))
-  const meant = nearest(typed, [...new Set(names)])
+  const meant = otherNames.get(typed) ?? nearest(typed, [...new Set(names)])
   return new RouteplaneError('usage', `there is no command "${typed}"`, {
     hint: meant === undefined ? 'See "routeplane --help".' : `Did you mean "routeplane ${meant}"?`,
     details: { problem: 'unknown_command' },

@@ -61,6 +61,7 @@ export const presetsSet: Command = {
     ignore: { type: 'string', value: '<list>', summary: 'Never these providers.' },
     order: { type: 'string', value: '<list>', summary: 'These providers first.' },
     'max-cost': { type: 'string', value: '<usd>', summary: 'The most one request may cost.' },
+    'clamp-to-budget': { type: 'string', value: '<yes|no>', summary: 'Shorten answers to what the cap buys instead of refusing.' },
     prefer: { type: 'string', value: '<list>', summary: 'Ways to pay, most preferred first.' },
   },
   async run(invocation, context) {
@@ -116,6 +117,7 @@ function changesOf(invocation: Invocation): Omit<Preset, 'name'> {
     ...words('prefer', 'paymentPrefer'),
     ...paramsOf(invocation),
     ...capOf(invocation),
+    ...clampOf(invocation),
     ...(Object.keys(routing).length === 0 ? {} : { routing }),
   }
 }
@@ -134,6 +136,13 @@ function capOf(invocation: Invocation): Pick<Preset, 'maxCostUsd'> {
   return text === undefined ? {} : { maxCostUsd: parseUsd(text) }
 }
 
+function clampOf(invocation: Invocation): Pick<Preset, 'clampToBudget'> {
+  const text = invocation.text('clamp-to-budget')
+  if (text === undefined) return {}
+  if (text !== 'yes' && text !== 'no') throw usage(presetsSet, 'bad_value', '--clamp-to-budget is yes or no')
+  return { clampToBudget: text === 'yes' }
+}
+
 function toValue({ maxCostUsd, systemPrompt, paymentPrefer, ...preset }: Preset): Readonly<Record<string, unknown>> {
   return {
     name: preset.name,
@@ -143,6 +152,7 @@ function toValue({ maxCostUsd, systemPrompt, paymentPrefer, ...preset }: Preset)
     params: preset.params ?? null,
     routing: preset.routing ?? null,
     max_cost_usd: usdText(maxCostUsd),
+    clamp_to_budget: preset.clampToBudget ?? null,
     payment_prefer: paymentPrefer ?? null,
   }
 }

@@ -1,6 +1,7 @@
 /** `presets:`: named ways of asking, which a request may only narrow further. */
 import * as z from 'zod'
 import { amount, block, complain, flag, line, providerId, rollingCaps } from './fields.ts'
+import { reservedParams } from '../routing/preset.ts'
 import { paymentModeNames } from './provider-schema.ts'
 
 /** A whole model ref: `@preset`, `provider:model`, `maker/name:variant`. Its grammar belongs to routing. */
@@ -8,9 +9,6 @@ const modelRef = z
   .string()
   .max(300)
   .regex(/^[A-Za-z0-9@][A-Za-z0-9._:@+~/-]*$/, 'is not a model ref')
-
-/** The request is the caller's own: a preset fills in parameters around it, never the thing itself. */
-const PRIVATE_PARAMS = ['model', 'models', 'messages', 'input', 'contents', 'stream']
 
 const preset = block({
   model: modelRef.optional(),
@@ -29,7 +27,7 @@ const preset = block({
   payment: block({ prefer: z.array(z.enum(paymentModeNames)).min(1) }).optional(),
 }).superRefine((fields, context) => {
   for (const name of Object.keys(fields.params ?? {})) {
-    if (PRIVATE_PARAMS.includes(name)) complain(context, 'bad_param', `a preset may not set ${JSON.stringify(name)}`, ['params', name])
+    if (reservedParams.includes(name)) complain(context, 'bad_param', `a preset may not set ${JSON.stringify(name)}`, ['params', name])
   }
 })
 

@@ -132,9 +132,18 @@ export type Decision = {
   readonly weightsVersion?: number
   readonly candidates: readonly ExplainedCandidate[]
   readonly refused: readonly { readonly endpoint: string; readonly model: string; readonly reason: string; readonly detail: string }[]
-  readonly attempts: readonly { readonly endpoint: string; readonly mode: string; readonly boundUsd?: Usd; readonly expectedUsd?: Usd }[]
+  readonly attempts: readonly PlannedAttempt[]
   /** What a real request would be told when nobody is left to ask. */
   readonly error?: { readonly code: string; readonly message: string }
+}
+
+export type PlannedAttempt = {
+  readonly endpoint: string
+  readonly mode: string
+  readonly boundUsd?: Usd
+  readonly expectedUsd?: Usd
+  /** What its answer would warn of. */
+  readonly warnings?: readonly string[]
 }
 
 export type ExplainedCandidate = {

@@ -1,7 +1,7 @@
 /** Shows a decision as data: candidates with every term, refusals with their reasons, attempts with their quotes. */
 import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import { BALANCED_VERSION } from '../selection/index.ts'
-import type { Decision, ExplainedCandidate, GatewayCall } from './call.ts'
+import type { Decision, ExplainedCandidate, GatewayCall, PlannedAttempt } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { survey, type Decided } from './decide.ts'
 import type { Lanes } from './lane.ts'
@@ -40,11 +40,17 @@ export function describe(decided: Decided): Decision {
     attempts: decided.attempts.map(({ candidate, mode }) => ({
       endpoint: endpointKey(candidate.endpoint),
       mode,
+      ...warningsAt(candidate.endpoint, decided),
       ...(candidate.boundUsd === undefined ? {} : { boundUsd: candidate.boundUsd }),
       ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
     })),
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
   }
+}
+
+function warningsAt(endpoint: Endpoint, { warningsOf }: Decided): Pick<PlannedAttempt, 'warnings'> {
+  const warnings = warningsOf(endpoint)
+  return warnings.length === 0 ? {} : { warnings }
 }
 
 function lossesAt(endpoint: Endpoint, lanes: Lanes): Pick<ExplainedCandidate, 'losses'> {

@@ -19,7 +19,7 @@ const cap = z.object({
   available_usd: z.string(),
   resets_at: z.string().optional(),
 })
-const quoted = { bound_usd: z.string().optional(), expected_usd: z.string().optional() }
+const quoted = { bound_usd: z.string().optional(), expected_usd: z.string().optional(), warnings: z.array(z.string()).optional() }
 
 const output = z.object({
   request_id: z.string().optional(),
@@ -57,7 +57,9 @@ const output = z.object({
   plan: z
     .array(z.object({ endpoint: z.string(), payment_mode: z.string(), ...quoted }))
     .optional()
-    .describe('Dry run: who would be tried, in order.'),
+    .describe('Dry run: who would be tried, in order, with what the answer would warn of.'),
+  resolved: z.array(z.string()).optional().describe('Dry run: the models that were asked for, in order.'),
+  failure: z.object({ code: z.string(), message: z.string() }).optional().describe('Dry run: what the call itself would be refused with.'),
   refused: z
     .array(z.object({ endpoint: z.string(), model: z.string(), reason: z.string(), detail: z.string() }))
     .optional()
@@ -113,7 +115,7 @@ function askToSell(sell: NonNullable<ToolContext['sell']>, call: GatewayCall, is
 /** What our provider asks and is paid, and what is left of the operator's caps, is none of a stranger's business. */
 async function answerSold(call: GatewayCall, completion: Completion, context: ToolContext): Promise<z.input<typeof output>> {
   const { said, summary } = await hear(completion, context)
-  context.addMeta(settlementMeta(completion) ?? {})
+  context.addMeta(settlementMeta(completion, context.meta))
   const { request_id, text, provider, model, attempts, warnings, refusal, finish_reason, model_served, usage } = showAnswer(
     call,
     completion,
@@ -147,7 +149,7 @@ function showAnswer(
   said: Answer,
   caps: Status['caps'] | undefined,
 ): z.input<typeof output> {
-  const warnings = [...head.warnings, ...head.losses.map(({ path, how }) => `not carried over to this provider: ${path}: ${how}`)]
+  const warnings = [...head.warnings, ...showLosses(head.losses)]
   if (caps === undefined) warnings.push('what is left of the caps could not be read')
   return {
     request_id: call.id,
@@ -171,6 +173,10 @@ function showAnswer(
       caps_left: caps?.map(showCap),
     }),
   }
+}
+
+function showLosses(losses: Completion['head']['losses'] = []): readonly string[] {
+  return losses.map(({ path, how }) => `not carried over to this provider: ${path}: ${how}`)
 }
 
 function showCap({ scope, window, capUsd, availableUsd, resetsAt }: Status['caps'][number]): z.input<typeof cap> {
@@ -207,13 +213,22 @@ function showDecision(decision: Decision, { isOperator }: Caller): z.input<typeo
     request_id: decision.requestId,
     dry_run: true,
     cap_usd: formatUsd(decision.capUsd),
-    plan: decision.attempts.map(({ endpoint, mode, boundUsd, expectedUsd }) => ({
-      endpoint,
-      payment_mode: mode,
-      ...present({ bound_usd: dollars(boundUsd), expected_usd: dollars(expectedUsd) }),
-    })),
+    resolved: [...decision.resolved],
+    plan: decision.attempts.map(({ endpoint, mode, boundUsd, expectedUsd, warnings = [] }) => {
+      const all = [...warnings, ...showLosses(decision.candidates.find((candidate) => candidate.endpoint === endpoint)?.losses)]
+      return {
+        endpoint,
+        payment_mode: mode,
+        ...present({
+          bound_usd: dollars(boundUsd),
+          expected_usd: dollars(expectedUsd),
+          warnings: all.length === 0 ? undefined : all,
+        }),
+      }
+    }),
     ...present({
       quoted_usd: dollars(first?.boundUsd),
+      failure: decision.error,
       refused: isOperator ? decision.refused.slice(0, MAX_REFUSED).map(showRefusal) : undefined,
     }),
   }

@@ -44,7 +44,11 @@ const output = z.object({
   models: z.array(row).optional().describe('By id. Prices are those of the cheapest endpoint; a field that is absent is not known.'),
   total: z.int().optional().describe('How many models match, on all pages.'),
   next_cursor: z.string().optional().describe('Present when there are more.'),
+  hint: z.string().optional().describe('What to do when there is no model at all.'),
 })
+
+const NO_PROVIDER =
+  'No provider is configured. The user can set a key such as OPENAI_API_KEY where this server is started, or write a config with "npx -p routeplane-mcp routeplane init", and start the server anew.'
 
 export const listModels = defineTool({
   name: 'list_models',
@@ -69,6 +73,7 @@ export const listModels = defineTool({
     return {
       models: page.map(toRow),
       total: matching.length,
+      ...(caller.isOperator && routeplane.catalog.models().length === 0 ? { hint: NO_PROVIDER } : {}),
       ...(rest.length > page.length && last !== undefined ? { next_cursor: encodeCursor(last.id) } : {}),
     }
   },

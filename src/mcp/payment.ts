@@ -1,8 +1,9 @@
-/** How a caller without an account pays for `complete` over MCP: x402 in the members that its MCP transport names. */
+/** How a caller without an account pays for `complete` over MCP, in the words of x402 and of the Machine Payments Protocol. */
 import type { PaymentChallenge } from '../errors.ts'
 import type { Completion, GatewayCall } from '../gateway/call.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import type { Routeplane } from '../routeplane.ts'
+import { challengesIn, credentialHeader, type MppChallenge } from './mpp.ts'
 
 type Meta = Readonly<Record<string, unknown>>
 type Cashier = NonNullable<Routeplane['cashier']>
@@ -10,6 +11,12 @@ type Cashier = NonNullable<Routeplane['cashier']>
 /** @see x402 specification, transports/mcp: "Payment Payload Transmission" and "Settlement Response Delivery" */
 const PAYMENT = 'x402/payment'
 const SETTLEMENT = 'x402/payment-response'
+
+/** @see https://paymentauth.org (draft-payment-transport-mcp) */
+const CREDENTIAL = 'org.paymentauth/credential'
+const RECEIPT = 'org.paymentauth/receipt'
+/** For results, where the code of an error cannot be said; `mppx` reads it. */
+const CHALLENGES = 'org.paymentauth/payment-required'
 
 /** What is sold, as a payment names it; the same through whichever address the tool was called. */
 const RESOURCE = 'mcp://tool/complete'
@@ -21,19 +28,58 @@ const RESOURCE = 'mcp://tool/complete'
  */
 export function sell(cashier: Cashier, call: GatewayCall, meta: Meta | undefined): Promise<Completion> {
   const payment = meta?.[PAYMENT]
-  const headers = payment === undefined ? {} : { 'payment-signature': Buffer.from(JSON.stringify(payment)).toString('base64') }
-  return cashier.sell(call, { resource: RESOURCE, headers })
+  const credential = meta?.[CREDENTIAL]
+  return cashier.sell(call, {
+    resource: RESOURCE,
+    headers: {
+      ...(payment === undefined ? {} : { 'payment-signature': Buffer.from(JSON.stringify(payment)).toString('base64') }),
+      ...(credential === undefined ? {} : { 'payment-authorization': credentialHeader(credential) }),
+    },
+  })
 }
 
-/** The offers of a challenge as MCP clients read them, or `undefined` when it has none of x402. */
-export function paymentRequired({ headers }: PaymentChallenge): Record<string, unknown> | undefined {
-  return decode(headers['payment-required'])
+/** A challenge as an error result carries it: the offers of x402 in the result itself, those of MPP beside it. */
+export type Asked = { readonly required: Record<string, unknown> | undefined; readonly meta: Meta }
+
+export function askedIn(challenge: PaymentChallenge): Asked {
+  const data = challengeData(challenge)
+  return { required: decode(challenge.headers['payment-required']), meta: data === undefined ? {} : { [CHALLENGES]: data } }
+}
+
+/** JSON-RPC's code for it, which the 2025 revisions give to another purpose too: a payer looks for the challenges. */
+export const PAYMENT_REQUIRED = -32042
+
+type ChallengeData = { readonly httpStatus: 402; readonly challenges: readonly MppChallenge[] }
+
+/** What an error of the protocol says to whoever pays by MPP; `undefined` where a result says it, to those who pay by x402 as well. */
+export function challengeError(challenge: PaymentChallenge, reason: string, meta: Meta | undefined): ChallengeError | undefined {
+  const data = challengeData(challenge)
+  const hasPaid = meta?.[CREDENTIAL] !== undefined
+  if (data === undefined || (!hasPaid && challenge.headers['payment-required'] !== undefined)) return undefined
+  return { ...data, problem: { ...(hasPaid ? FAILED : REQUIRED), status: 402, detail: reason } }
+}
+
+type ChallengeError = ChallengeData & { readonly problem: Readonly<Record<string, unknown>> }
+
+const REQUIRED = { type: 'https://paymentauth.org/problems/payment-required', title: 'Payment Required' }
+const FAILED = { type: 'https://paymentauth.org/problems/verification-failed', title: 'Verification Failed' }
+
+function challengeData({ headers }: PaymentChallenge): ChallengeData | undefined {
+  const challenges = challengesIn(headers['www-authenticate'])
+  return challenges.length === 0 ? undefined : { httpStatus: 402, challenges }
 }
 
 /** What proves the payment of an answer to its client; nothing for one that was not sold. */
-export function settlementMeta({ sale }: Completion): Meta | undefined {
-  const settlement = decode(sale?.receipt()['payment-response'])
-  return settlement === undefined ? undefined : { [SETTLEMENT]: settlement }
+export function settlementMeta({ sale }: Completion, meta: Meta | undefined): Meta {
+  const headers = sale?.receipt() ?? {}
+  const [settlement, receipt] = [decode(headers['payment-response']), decode(headers['payment-receipt'])]
+  const credential = meta?.[CREDENTIAL]
+  const challenge = isRecord(credential) ? credential['challenge'] : undefined
+  const challengeId = isRecord(challenge) ? challenge['id'] : undefined
+  return {
+    ...(settlement === undefined ? {} : { [SETTLEMENT]: settlement }),
+    ...(receipt === undefined ? {} : { [RECEIPT]: { ...receipt, challengeId } }),
+  }
 }
 
 function decode(header: string | readonly string[] | undefined): Record<string, unknown> | undefined {

@@ -30,7 +30,7 @@ export const presetResource: Resource = {
 }
 
 /** The same names as set_preset takes; what is not set is left out. */
-function presetCard({ name, model, models, systemPrompt, params, routing, maxCostUsd, paymentPrefer }: Preset): unknown {
+function presetCard({ name, model, models, systemPrompt, params, routing, maxCostUsd, clampToBudget, paymentPrefer }: Preset): unknown {
   return {
     name,
     model,
@@ -39,6 +39,7 @@ function presetCard({ name, model, models, systemPrompt, params, routing, maxCos
     params,
     routing,
     max_cost_usd: maxCostUsd === undefined ? undefined : formatUsd(maxCostUsd),
+    clamp_to_budget: clampToBudget,
     payment: paymentPrefer,
   }
 }

@@ -1,5 +1,11 @@
 /** An MCP server over the gateway: what it offers, how that is announced, and how errors of tools are told. */
-import { type InputRequiredResult, McpServer, type ServerContext, type StandardSchemaWithJSON } from '@modelcontextprotocol/server'
+import {
+  type InputRequiredResult,
+  McpServer,
+  ProtocolError,
+  type ServerContext,
+  type StandardSchemaWithJSON,
+} from '@modelcontextprotocol/server'
 import type * as z from 'zod'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Caller, GatewayCall } from '../gateway/call.ts'
@@ -10,7 +16,7 @@ import { type Approvals, type Approver, createApprovals } from './approval.ts'
 import { admits, type Audience, OPERATOR } from './audience.ts'
 import { icons } from './icon.ts'
 import { prompts, resources, tools } from './index.ts'
-import { sell } from './payment.ts'
+import { challengeError, PAYMENT_REQUIRED, sell } from './payment.ts'
 import { registerPrompts } from './prompt.ts'
 import { registerResources } from './resource.ts'
 import { toJsonSchema } from './schema.ts'
@@ -87,11 +93,12 @@ function registerTool(server: McpServer, tool: Tool, connection: Connection, ope
     const addMeta = (members: object) => void Object.assign(meta, members)
     const asking = { ...options, ...(approver === undefined ? {} : { approver }) }
     const toContext = async () => ({ ...toToolContext(context, await open(), connection, asking), addMeta })
-    const running = run(tool, input, toContext, { log: options.log, approver }).then((result) =>
-      Object.keys(meta).length === 0 ? result : { ...result, _meta: meta },
-    )
+    const running = run(tool, input, toContext, { log: options.log, approver, context })
     options.onCall?.(running)
-    return running
+    return running.then((outcome) => {
+      if (outcome instanceof ProtocolError) throw outcome
+      return Object.keys(meta).length === 0 ? outcome : { ...outcome, _meta: meta }
+    })
   })
 }
 
@@ -116,6 +123,7 @@ function toToolContext(
     clock,
     log,
     signal: mcpReq.signal,
+    ...(mcpReq._meta === undefined ? {} : { meta: mcpReq._meta }),
     ...(progressToken === undefined ? {} : { report }),
     ...(approver === undefined ? {} : { approve: approver.approve }),
     ...(caller.pays ? { sell: (call: GatewayCall) => sell(cashierOf(routeplane), call, mcpReq._meta) } : {}),
@@ -127,16 +135,18 @@ function cashierOf({ cashier }: Routeplane): NonNullable<Routeplane['cashier']> 
   throw new RouteplaneError('unauthorized', 'nothing is sold here')
 }
 
-/** Never rejects: an error of a tool is a result that the calling model reads. */
+type Running = { readonly log: Log; readonly approver: Approver | undefined; readonly context: ServerContext }
+
+/** Never rejects: an error of a tool is a result that the calling model reads, but for the one that only its client can answer. */
 async function run(
   tool: Tool,
   input: unknown,
-  context: () => Promise<ToolContext>,
-  { log, approver }: { readonly log: Log; readonly approver: Approver | undefined },
-): Promise<ToolResult | InputRequiredResult> {
+  toContext: () => Promise<ToolContext>,
+  { log, approver, context }: Running,
+): Promise<ToolResult | InputRequiredResult | ProtocolError> {
   try {
     const parsed = parse(tool.input, input)
-    const value = await tool.call(parsed, await context())
+    const value = await tool.call(parsed, await toContext())
     return toolResult(value, tool.links?.(value))
   } catch (thrown) {
     const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)
@@ -146,8 +156,15 @@ async function run(
       const { cause } = error
       log.error('tool failed', { tool: tool.name, code: error.code, cause: cause instanceof Error ? cause.stack : undefined })
     }
-    return errorResult(thrown)
+    return demandOf(error, context) ?? errorResult(thrown)
   }
+}
+
+/** The 2026 revision has no such code: there the result says it. */
+function demandOf({ challenge, message }: RouteplaneError, { mcpReq }: ServerContext): ProtocolError | undefined {
+  if (challenge === undefined || mcpReq.envelope !== undefined) return undefined
+  const data = challengeError(challenge, message, mcpReq._meta)
+  return data === undefined ? undefined : new ProtocolError(PAYMENT_REQUIRED, message, data)
 }
 
 function parse(schema: z.ZodObject, input: unknown): Record<string, unknown> {

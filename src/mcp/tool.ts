@@ -41,6 +41,8 @@ export type ToolContext = {
   readonly log: Log
   /** Aborted when the client cancels the call or goes away. */
   readonly signal: AbortSignal
+  /** What the client has sent beside the arguments. */
+  readonly meta?: Readonly<Record<string, unknown>>
   /** Completes a call for whoever pays for it himself; absent when it goes on the operator's account. */
   readonly sell?: (call: GatewayCall) => Promise<Completion>
   /** Puts members into the result's `_meta`, which is for clients and not for models. */

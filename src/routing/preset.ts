@@ -37,7 +37,21 @@ export type PresetStore = {
 }
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/
-const FORBIDDEN_PARAMS = ['model', 'models', 'messages', 'input', 'contents', 'stream'] as const
+/** What a preset's parameters may not decide: these make a request the request that it is, or speak to us. */
+export const reservedParams: readonly string[] = [
+  'model',
+  'models',
+  'messages',
+  'input',
+  'contents',
+  'prompt',
+  'system',
+  'stream',
+  'provider',
+  'routeplane',
+  '__proto__',
+]
+const MAX_PARAMS_TEXT = 16_384
 const MAX_MODELS = 8
 
 /** Keeps presets in memory, by name. */
@@ -68,8 +82,9 @@ export function createPresetStore(presets: readonly Preset[]): PresetStore {
 export function checkPreset(preset: Preset): void {
   const refuse = (why: string) => new RouteplaneError('invalid_request', `preset ${JSON.stringify(preset.name.slice(0, 64))}: ${why}`)
   if (!NAME.test(preset.name)) throw refuse('a name is 1 to 64 letters, digits, - or _')
-  const forbidden = FORBIDDEN_PARAMS.find((name) => preset.params !== undefined && Object.hasOwn(preset.params, name))
-  if (forbidden !== undefined) throw refuse(`params may not name ${forbidden}`)
+  const reserved = reservedParams.find((name) => preset.params !== undefined && Object.hasOwn(preset.params, name))
+  if (reserved !== undefined) throw refuse(`params may not name ${reserved}`)
+  if (textLength(preset.params) > MAX_PARAMS_TEXT) throw refuse(`params are longer than ${MAX_PARAMS_TEXT} characters or nested too deep`)
   const models = [...(preset.model === undefined ? [] : [preset.model]), ...(preset.models ?? [])]
   if (models.some((model) => model.startsWith('@'))) throw refuse('a preset may not name a preset')
   if (models.includes('')) throw refuse('a model is empty')
@@ -80,6 +95,15 @@ export function checkPreset(preset: Preset): void {
   if (sort !== undefined && sortOrderOf(sort) === undefined) throw refuse(`${JSON.stringify(sort)} is not a sort order`)
   const mode = preset.paymentPrefer?.find((name) => !paymentModeNames.some((known) => known === name))
   if (mode !== undefined) throw refuse(`${JSON.stringify(mode)} is not a payment mode`)
+}
+
+/** Infinite for what is nested so deep that it cannot be written at all. */
+function textLength(params: Preset['params']): number {
+  try {
+    return JSON.stringify(params ?? {}).length
+  } catch {
+    return Infinity
+  }
 }
 
 /**

@@ -19,7 +19,7 @@ export function diff(file: string, before: string, after: string, ours: readonly
   return [
     `--- ${file}`,
     `+++ ${file}`,
-    `@@ -${from + 1},${removed.length + context} +${from + 1},${added.length + context} @@`,
+    `@@ -${range(from, removed.length + context)} +${range(from, added.length + context)} @@`,
     ...old.slice(from, start).map((line) => ` ${line}`),
     ...removed.map((line) => `-${line}`),
     ...added.map((line) => `+${line}`),
@@ -27,6 +27,11 @@ export function diff(file: string, before: string, after: string, ours: readonly
   ]
     .map((line, index) => (index < 2 ? line : covered(line, ours)))
     .join('\n')
+}
+
+/** Nothing begins after the line before it. */
+function range(from: number, length: number): string {
+  return `${length === 0 ? from : from + 1},${length}`
 }
 
 function linesOf(text: string): readonly string[] {

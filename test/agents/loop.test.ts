@@ -20,6 +20,11 @@ for (const agent of agents) {
   if (folder === undefined) break
   installed.set(agent, folder)
 }
+if (installed.size < agents.length) {
+  process.stderr.write(
+    'NOT RUN: coding agents themselves; ROUTEPLANE_TEST_AGENTS=1 fetches them (770 MB). What they have sent is tried all the same.\n',
+  )
+}
 const wires = protocols.map(({ id }) => id)
 const cells = [...installed].flatMap(([agent, folder]) => wires.map((wire) => [agent.id, wire, agent, folder] as const))
 const patching = [...installed].filter(([agent]) => agent === codex).flatMap(([, folder]) => wires.map((wire) => [wire, folder] as const))
@@ -44,6 +49,10 @@ async function runLoop(
 }
 
 describe(`${installed.size} agents before ${wires.length} wires`, () => {
+  it('knows each agent by an exact version, so that it is the one that was recorded', () => {
+    for (const { id, version } of agents) expect([id, version]).toEqual([id, expect.stringMatching(/^\d+\.\d+\.\d+$/)])
+  })
+
   it.each(cells)('%s runs the tool that a model on %s asks for, and the thought finds its way back', async (_id, wire, agent, folder) => {
     verifies('models.protocol.across')
     const { ran, seen, secret } = await runLoop(agent, folder, wire, 'coding/model', agent.call)

@@ -1,7 +1,11 @@
-/** Callers without an account buy completions over MCP, with the official clients of MCP and of x402. */
+/** Callers without an account buy completions over MCP, with the official clients of MCP, of x402 and of MPP. */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { decodePaymentRequiredHeader } from '@x402/core/http'
 import type { PaymentRequired } from '@x402/core/types'
+import { evm } from 'mppx/client'
+import { assets } from 'mppx/evm'
+import { McpClient } from 'mppx/mcp/client'
+import type { PrivateKeyAccount } from 'viem/accounts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { eras, type Era } from '../mcp/client.ts'
 import { useDemoNetwork } from '../support/chain.ts'
@@ -11,9 +15,9 @@ import { OPERATOR_TOKEN, chatWire, createBuyer, openShop, salesOf, writeShop, x4
 const current = useDemoNetwork()
 const prices = { prompt: '0.00001', completion: '0.00005' }
 
-async function startShop() {
+async function startShop(...charge: readonly string[]) {
   const provider = await current().startProvider({ id: 'thrift', prices })
-  const world = await writeShop(current(), { sellers: [provider], charge: ['margin: "0.5"'] })
+  const world = await writeShop(current(), { sellers: [provider], charge: ['margin: "0.5"', ...charge] })
   return { ...(await openShop(world)), provider }
 }
 
@@ -70,6 +74,128 @@ describe.each(eras)('a caller without an account, on %s', (era) => {
     expect(await current().chain.balanceOf(current().asset.address, world.payTo)).toBe(sale?.amountSettled)
     expectBalanced(await closedBooks(world))
   })
+})
+
+type Credential = { challenge: Record<string, unknown>; payload: Record<string, string> }
+type Sold = { readonly receipt?: Record<string, unknown>; readonly structuredContent?: unknown; readonly isError?: boolean }
+
+/** The official client, wrapped by the official payer; `credentials` are what it has sent. */
+async function connectPayer(url: string, era: Era, account: PrivateKeyAccount) {
+  const client = await connect(url, era)
+  const credentials: Credential[] = []
+  const { callTool } = client
+  client.callTool = async (params, ...rest) => {
+    const credential = params._meta?.['org.paymentauth/credential'] as Credential | undefined
+    if (credential !== undefined) credentials.push(structuredClone(credential))
+    return callTool.call(client, params, ...rest)
+  }
+  const methods = [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })]
+  const payer = McpClient.wrap(client as unknown as Parameters<typeof McpClient.wrap>[0], { methods })
+  const buy = async (): Promise<Sold> => payer.callTool({ name: 'complete', arguments: question })
+  return { buy, credentials }
+}
+
+const show = async (url: string, era: Era, credential: unknown, input: Record<string, unknown> = question) =>
+  (await connect(url, era)).callTool({ name: 'complete', arguments: input, _meta: { 'org.paymentauth/credential': credential } })
+
+const forgeries: readonly (readonly [string, (credential: Credential) => void])[] = [
+  ['pays less than was asked', ({ payload }) => (payload['value'] = '1')],
+  ['has a challenge of its own making', ({ challenge }) => (challenge['id'] = 'A'.repeat(43))],
+  ['has another price in its challenge', ({ challenge }) => (challenge['request'] = { ...(challenge['request'] as object), amount: '1' })],
+  ['is of somebody else', ({ payload }) => (payload['from'] = `0x${'22'.repeat(20)}`)],
+]
+
+describe.each(eras)('a caller with the official MPP client, on %s', (era) => {
+  it.each([
+    ['beside x402', []],
+    ['alone', ['schemes: [evm/charge]']],
+  ])('pays once where MPP is offered %s, and gets answer and receipt', async (_name, charge) => {
+    const { url, world, provider } = await startShop(...charge)
+    const buyer = await createBuyer(current())
+    const { buy, credentials } = await connectPayer(url, era, buyer)
+    const { receipt, structuredContent } = await buy()
+    expect(structuredContent).toMatchObject({ text: 'thrift heard: how are you?' })
+    const [sale, ...others] = await salesOf(world)
+    expect([others, sale]).toMatchObject([[], { state: 'settled', protocol: 'mpp', payer: buyer.address }])
+    expect(receipt).toMatchObject({
+      method: 'evm',
+      status: 'success',
+      reference: sale?.transaction,
+      challengeId: credentials[0]?.challenge['id'],
+    })
+    expect(await current().chain.balanceOf(current().asset.address, world.payTo)).toBe(sale?.amountSettled)
+
+    // A lost answer is fetched with the same credential, and another question is not answered for it.
+    expect((await show(url, era, credentials[0])).structuredContent).toMatchObject({ text: 'thrift heard: how are you?' })
+    expect(await show(url, era, credentials[0], { ...question, prompt: 'and now?' })).toMatchObject({
+      isError: true,
+      structuredContent: { code: 'payment_already_used' },
+    })
+    expect([(await salesOf(world)).length, provider.counters.handlerRuns]).toEqual([1, 1])
+    expectBalanced(await closedBooks(world))
+  })
+
+  it('is answered once for copies that arrive together', async () => {
+    const { url, world, provider } = await startShop()
+    const { buy, credentials } = await connectPayer(url, era, await createBuyer(current()))
+    await Promise.all([buy(), buy()])
+    expect([(await salesOf(world)).length, provider.counters.handlerRuns]).toEqual([2, 2])
+    const copies = await Promise.all(Array.from({ length: 5 }, () => show(url, era, credentials[0])))
+    expect(copies.map(({ structuredContent }) => (structuredContent as { text?: string }).text)).toEqual(
+      copies.map(() => 'thrift heard: how are you?'),
+    )
+    expect([(await salesOf(world)).length, provider.counters.handlerRuns]).toEqual([2, 2])
+  })
+
+  it('is asked anew for a forged credential, and told when one cannot be read', async () => {
+    const { url, world } = await startShop()
+    const { buy, credentials } = await connectPayer(url, era, await createBuyer(current()))
+    await buy()
+    const payer = await connect(url, era)
+    const pay = (credential: unknown) =>
+      payer.callTool({ name: 'complete', arguments: question, _meta: { 'org.paymentauth/credential': credential } })
+    const demand = { httpStatus: 402, challenges: [{ method: 'evm', intent: 'charge', request: { currency: current().asset.address } }] }
+    for (const [name, forge] of forgeries) {
+      const forged = structuredClone(credentials[0] as Credential)
+      forged.payload['nonce'] = `0x${'33'.repeat(32)}`
+      forge(forged)
+      const answer = await pay(forged).catch((error: unknown) => error)
+      expect(answer, name).toMatchObject(
+        era === '2026-07-28'
+          ? { isError: true, _meta: { 'org.paymentauth/payment-required': demand } }
+          : { code: -32042, data: { ...demand, problem: { status: 402, title: 'Verification Failed' } } },
+      )
+    }
+    for (const unreadable of [
+      'Payment abc',
+      { challenge: { id: 'x', request: {} } },
+      { challenge: { id: 'x', request: [] }, payload: {} },
+    ]) {
+      expect(await pay(unreadable)).toMatchObject({ isError: true, structuredContent: { code: 'invalid_payment' } })
+    }
+    expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled'])
+  })
+
+  it('cannot pay twice for one call', async () => {
+    const { url, world } = await startShop()
+    const client = await connect(url, era)
+    const required = (await ask(client)).structuredContent as unknown as PaymentRequired
+    const payment = await x402ClientOf(await createBuyer(current())).createPaymentPayload(required)
+    const { buy, credentials } = await connectPayer(url, era, await createBuyer(current()))
+    await buy()
+    const both = { 'x402/payment': payment, 'org.paymentauth/credential': credentials[0] }
+    expect(await client.callTool({ name: 'complete', arguments: question, _meta: both })).toMatchObject({
+      isError: true,
+      structuredContent: { code: 'invalid_payment' },
+    })
+    expect(await salesOf(world)).toHaveLength(1)
+  })
+})
+
+it('is asked by an error of the protocol where it can pay by MPP alone', async () => {
+  const { url } = await startShop('schemes: [evm/charge]')
+  const demand = { httpStatus: 402, challenges: [{ method: 'evm', intent: 'charge' }], problem: { title: 'Payment Required' } }
+  await expect(ask(await connect(url, '2025-11-25'))).rejects.toMatchObject({ code: -32042, data: demand })
 })
 
 it('shows a stranger what there is to buy, and nothing of the operator', async () => {

@@ -114,6 +114,7 @@ describe('help', () => {
         -h, --help                  Print this.
       "
     `)
+    expect(await help('help', 'wallet')).toBe(await help('wallet', '--help'))
     expect(await help('help', 'serve')).toBe(await help('serve', '-h'))
   })
 

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { ask } from '../support/engine.ts'
 import { freePort } from '../support/upstream.ts'
 import { commandLine, said, source } from '../promises/world.ts'
+import { fullPreset } from '../support/full-preset.ts'
 import type { World } from './fake-context.ts'
 
 function write(world: World, config: object): void {
@@ -30,6 +31,7 @@ describe('presets', () => {
       params: { temperature: 0 },
       routing: { sort: 'latency', only: ['a', 'b'] },
       max_cost_usd: '0.01',
+      clamp_to_budget: null,
       payment_prefer: null,
     })
     expect(await run('list')).toMatchInlineSnapshot(`
@@ -41,11 +43,36 @@ describe('presets', () => {
     expect(readFileSync(join(world.directory, 'home', '.routeplane', 'presets.json'), 'utf8')).not.toContain('fixed')
     expect(await run('set', 'bad', '--sort', 'luck')).toMatch(/^1 .*sort order/)
     expect(await run('set', 'bad', '--params', '[]')).toMatch(/^2 /)
+    expect(await run('set', 'bad', '--clamp-to-budget', 'maybe')).toMatch(/^2 /)
     expect(await run('set', 'bad', '--max-cost', 'five')).toMatch(/^[12] /)
     expect(await run('delete', 'fixed')).toMatch(/^2 .*stands in the config/)
     expect(await run('delete', 'none')).toMatch(/^1 .*no preset/)
     expect(await run('delete', 'fast')).toBe('Deleted @fast\n')
     expect(await run('show', 'fast')).toMatch(/^1 .*no preset/)
+  })
+
+  it('say on the command line whatever the config says', async () => {
+    const world = commandLine()
+    write(world, { presets: { written: fullPreset } })
+    const { routing, params } = fullPreset
+    const typed = Object.entries({
+      model: fullPreset.model,
+      models: fullPreset.models.join(','),
+      system: fullPreset.system_prompt,
+      params: JSON.stringify(params),
+      sort: routing.sort,
+      only: routing.only.join(','),
+      ignore: routing.ignore.join(','),
+      order: routing.order.join(','),
+      'max-cost': fullPreset.max_cost_usd,
+      'clamp-to-budget': 'yes',
+      prefer: fullPreset.payment.prefer.join(','),
+    })
+    const { code, error } = await world.run('presets', 'set', 'typed', ...typed.flatMap(([name, value]) => [`--${name}`, value]))
+    expect([code, error]).toEqual([0, ''])
+    const show = async (name: string) => JSON.parse((await world.run('presets', 'show', name, '--format', 'json')).out) as object
+    expect(await show('typed')).toEqual({ ...(await show('written')), name: 'typed' })
+    expect(Object.values(await show('typed'))).not.toContain(null)
   })
 })
 

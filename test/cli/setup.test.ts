@@ -48,6 +48,7 @@ describe.each(rows)('setup $id', ({ client }) => {
 
   it('makes a file where none is, private, and undo leaves none', async () => {
     const world = worldWith(client)
+    expect((await world.run('setup', client.id, '--dry-run')).out).toContain('@@ -0,0 +1,')
     expect(await world.run('setup', client.id, '--yes')).toMatchObject({ code: 0, error: '' })
     expect(entryIn(client, world.read())).toEqual(start)
     expect(statSync(world.path).mode & 0o777).toBe(0o600)

@@ -44,8 +44,9 @@ export type Process = {
   readonly ended: Promise<number | string>
 }
 
-export function startProcess(): Process {
-  const child = spawn(process.execPath, args)
+/** @param program - The words after `node`; the scripted server unless given. */
+export function startProcess(program: readonly string[] = args, env: NodeJS.ProcessEnv = process.env): Process {
+  const child = spawn(process.execPath, program, { env })
   const stdout: string[] = []
   let stderr = ''
   const lines = createInterface({ input: child.stdout })

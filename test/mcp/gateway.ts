@@ -4,7 +4,8 @@ import type { CompletionPart } from '../../src/completion/part.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import type { Completion, CompletionSummary, GatewayCall } from '../../src/gateway/call.ts'
 import { parseUsd } from '../../src/money.ts'
-import type { ModelListing, Preset, Routeplane } from '../../src/routeplane.ts'
+import { createPresetStore } from '../../src/routing/preset.ts'
+import type { ModelListing, Routeplane } from '../../src/routeplane.ts'
 
 const tell = (line: string) => void process.stderr.write(`${line}\n`)
 
@@ -147,7 +148,7 @@ const RECEIPT: NonNullable<Awaited<ReturnType<Routeplane['receipts']['get']>>> =
 
 /** Its answers depend on the model's name alone; presets live in memory. `print` is called at every completion. */
 export function createGateway(print: () => void = () => {}): Routeplane {
-  const presets = new Map<string, Preset>([['operator', { name: 'operator', model: 'acme/a', maxCostUsd: parseUsd('0.01') }]])
+  const presets = createPresetStore([{ name: 'operator', model: 'acme/a', maxCostUsd: parseUsd('0.01') }])
   return {
     complete: (call) => answer(call, print),
     explain: async (call) => ({
@@ -155,9 +156,18 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       requested: call.read.model,
       resolved: [call.read.model],
       capUsd: parseUsd('0.5'),
-      candidates: [],
+      candidates: [
+        {
+          endpoint: 'acme:a',
+          model: call.read.model,
+          rank: 1,
+          score: 1,
+          terms: {},
+          losses: [{ path: 'seed', feature: 'seed', action: 'omitted', how: 'left out' }],
+        },
+      ],
       refused: [{ endpoint: 'x:y', model: 'y', reason: 'payment', detail: 'no key' }],
-      attempts: [{ endpoint: 'acme:a', mode: 'x402', boundUsd: parseUsd('0.002') }],
+      attempts: [{ endpoint: 'acme:a', mode: 'x402', boundUsd: parseUsd('0.002'), warnings: ['retires soon'] }],
     }),
     replay: async () => undefined,
     reload: async () => {},
@@ -182,9 +192,9 @@ export function createGateway(print: () => void = () => {}): Routeplane {
       withdraw: () => Promise.reject(new Error('not here')),
     },
     presets: {
-      list: () => [...presets.values()],
+      list: () => presets.list(),
       get: (name) => presets.get(name),
-      set: async (preset) => void presets.set(preset.name, preset),
+      set: async (preset) => presets.set(preset),
       delete: async (name) => presets.delete(name),
     },
     status: async () => ({

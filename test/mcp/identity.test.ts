@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { CallerKey } from '../../src/ledger/caller-key.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { Routeplane } from '../../src/routeplane.ts'
+import { verifies } from '../support/verifies.ts'
 import { TOKEN } from '../http/support.ts'
 import { eras } from './client.ts'
 import { createGateway } from './gateway.ts'
@@ -48,6 +49,7 @@ const initialize = rpc('initialize', { protocolVersion: '2025-11-25', capabiliti
 
 describe.each(eras)('the holder of a key, on %s', (era) => {
   it('is offered what is his, and nothing of the operator', async () => {
+    verifies('card.mcp.identity')
     const { served } = await open()
     const alice = await served.connect(era, ALICE)
     expect((await alice.listTools()).tools.map(({ name }) => name)).toEqual(['list_models', 'complete'])

@@ -127,14 +127,15 @@ describe('input', () => {
     }
   })
 
-  it('of one line without end stops the process with a reason', async () => {
-    for (const text of ['x'.repeat(20_000_000), JSON.stringify(call(1, 'complete', { model: 'acme/a', prompt: 'a'.repeat(12_000_000) }))]) {
-      const server = await open()
-      server.send(text)
-      expect(await server.ended).toBe(1)
-      expect(server.stderr()).toContain('mcp line too long')
-      expect(server.stderr()).toContain('gateway closed')
-    }
+  it.each([
+    ['without end', () => 'x'.repeat(20_000_000)],
+    ['with a call of twelve megabytes', () => JSON.stringify(call(1, 'complete', { model: 'acme/a', prompt: 'a'.repeat(12_000_000) }))],
+  ])('of one line %s stops the process with a reason', async (_name, write) => {
+    const server = await open()
+    server.send(write())
+    expect(await server.ended).toBe(1)
+    expect(server.stderr()).toContain('mcp line too long')
+    expect(server.stderr()).toContain('gateway closed')
   })
 
   it('of a long line within the bound is read', async () => {

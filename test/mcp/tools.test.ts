@@ -216,7 +216,15 @@ describe.each(eras)('on %s', (era) => {
         dry_run: true,
         cap_usd: '0.5',
         quoted_usd: '0.002',
-        plan: [{ endpoint: 'acme:a', payment_mode: 'x402', bound_usd: '0.002' }],
+        resolved: ['acme/crash'],
+        plan: [
+          {
+            endpoint: 'acme:a',
+            payment_mode: 'x402',
+            bound_usd: '0.002',
+            warnings: ['retires soon', 'not carried over to this provider: seed: left out'],
+          },
+        ],
         refused: [{ endpoint: 'x:y', reason: 'payment', detail: 'no key' }],
       })
     })
@@ -301,6 +309,9 @@ describe.each(eras)('on %s', (era) => {
       [{ name: 'x', params: { blob: 'a'.repeat(20_000) } }, 'invalid_request'],
       [{ name: 'x', routing: { network: 'mainnet' } }, 'invalid_request'],
       [{ name: 'x', private_key: '0x1' }, 'invalid_request'],
+      [{ name: 'x', params: { routeplane: { max_cost_usd: '9' } } }, 'invalid_request'],
+      [{ name: 'x', clamp_to_budget: 'yes' }, 'invalid_request'],
+      [{ name: 'x', budget: { per_day_usd: '9' } }, 'invalid_request'],
       [{ name: 'nobody', activate: true }, 'unknown_preset'],
     ])('refuses preset %#', async (preset, code) => {
       expect(await use('set_preset', preset)).toMatchObject({ isError: true, value: { code } })
