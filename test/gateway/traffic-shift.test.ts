@@ -39,7 +39,8 @@ async function trafficThrough(fault: FaultId): Promise<readonly Sent[]> {
   return sendTraffic(time, send, { perSecond: 10, seconds: (WELL_AGAIN_MS + MINUTE_MS) / 1_000, isDone: isBack })
 }
 
-it.each<FaultId>(['server-error', 'rate-limit', 'cut', 'error-finish', 'slow-first-token', 'slow-with-comments'])(
+// The other kinds are measured by bench/faults.ts.
+it.each<FaultId>(['server-error', 'rate-limit', 'cut', 'slow-with-comments'])(
   'leaves the cheaper of two for a %s, and comes back',
   async (fault) => {
     verifies('register.routing.shift')
