@@ -1,7 +1,6 @@
 /** Finds model servers on this machine, where they listen unless told otherwise; only ever asked for by `routeplane init --local`. */
-import * as z from 'zod'
 import { modelId } from '../config/fields.ts'
-import { tryParseJson } from '../lib/json.ts'
+import { isRecord, tryParseJson } from '../lib/json.ts'
 
 export type LocalServer = {
   /** What its block in the config is called. */
@@ -28,8 +27,6 @@ const TIMEOUT_MS = 2_000
 const MAX_MODELS = 100
 const MAX_CHARACTERS = 1_000_000
 
-const listSchema = z.looseObject({ data: z.array(z.looseObject({ id: z.unknown() })) })
-
 /** Asks all of them at once; who does not answer with a list of models is not there. */
 export async function findLocalServers(servers: readonly LocalServer[]): Promise<readonly FoundServer[]> {
   const asked = await Promise.all(servers.map(async (server) => ({ ...server, models: await modelsOf(server) })))
@@ -40,10 +37,10 @@ async function modelsOf({ baseUrl }: LocalServer): Promise<readonly string[] | u
   try {
     const response = await fetch(`${baseUrl}/models`, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
     const text = response.ok ? await response.text() : ''
-    const list = listSchema.safeParse(text.length > MAX_CHARACTERS ? undefined : tryParseJson(text))
-    if (!list.success) return undefined
-    const ids = list.data.data.flatMap(({ id }) => (modelId.safeParse(id).success ? [id as string] : []))
-    return [...new Set(ids)].slice(0, MAX_MODELS)
+    const list = text.length > MAX_CHARACTERS ? undefined : tryParseJson(text)
+    if (!isRecord(list) || !Array.isArray(list['data'])) return undefined
+    const ids = list['data'].map((row: unknown) => modelId.safeParse(isRecord(row) ? row['id'] : undefined))
+    return [...new Set(ids.flatMap(({ data }) => data ?? []))].slice(0, MAX_MODELS)
   } catch {
     // Refused, silent or no list: in each case there is no such server.
     return undefined
