@@ -22,6 +22,7 @@ export function rulesOf(config: Config): GatewayRules {
     hideDeprecated: config.registry.hideDeprecated,
     weights: config.routing.weights ?? balancedWeights,
     clampToBudget: config.routing.clampToBudget,
+    retrySchema: config.routing.retrySchema,
     explorationShare: config.routing.explorationShare,
     sticky: config.routing.sticky,
     managedAccounts: config.managed.accounts,

@@ -51,6 +51,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       explorationShare: fields.routing.exploration_share,
       sticky: fields.routing.sticky,
       clampToBudget: fields.routing.clamp_to_budget,
+      retrySchema: fields.routing.retry_schema,
     },
     managed: managedOf(fields.managed.discounts),
     budget: budgetOf(fields.budget),

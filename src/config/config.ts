@@ -31,6 +31,8 @@ export type Config = {
     readonly sticky: boolean
     /** Whether an output limit is lowered to what the cap buys, unless the request or its preset says otherwise. */
     readonly clampToBudget: boolean
+    /** Whether a translated answer that breaks its schema is asked for once more, unless the request says otherwise. */
+    readonly retrySchema: boolean
   }
   /** What managed supply of open models costs of the official price; by caller only under `:discount`. */
   readonly managed: ManagedShares & { readonly accounts: ReadonlyMap<string, bigint> }

@@ -59,6 +59,7 @@ const routing = block({
   exploration_share: ratio(0, 1).default(0.02),
   sticky: flag.default(false),
   clamp_to_budget: flag.default(false),
+  retry_schema: flag.default(false),
 })
 
 /** Caps of one provider or one key, beside everybody's. */

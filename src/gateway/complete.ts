@@ -2,12 +2,12 @@
 import { amend, isCommitted, RouteplaneError, toRouteplaneError } from '../errors.ts'
 import { createId } from '../lib/id.ts'
 import { onEnd } from '../lib/stream.ts'
-import type { Usd } from '../money.ts'
-import { costOf } from '../registry/pricing.ts'
+import { defined } from '../lib/defined.ts'
+import { addUsd, type Usd } from '../money.ts'
 import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import { fallThrough } from '../routing/fall-through.ts'
 import type { Attempt } from '../routing/plan.ts'
-import { outcomeOfError, type Outcome } from '../selection/outcome.ts'
+import { outcomeOfError } from '../selection/outcome.ts'
 import type { Usage } from '../completion/usage.ts'
 import { createApprovals } from './approval.ts'
 import { startAttempt, type Started } from './attempt.ts'
@@ -16,9 +16,10 @@ import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from 
 import type { GatewayContext } from './context.ts'
 import { decide, type Decided } from './decide.ts'
 import { keptDecision } from './decision-card.ts'
-import { toUsage } from './estimate.ts'
 import { describe } from './explain.ts'
 import type { NativeLane, TranslateLane } from './lane.ts'
+import { keepToSchema, mayRetrySchema } from './schema-retry.ts'
+import { settle, type Settled } from './settle.ts'
 import { tokensOf } from './sieve.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
@@ -56,18 +57,19 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
     try {
       context.health.begin(endpointKey(endpoint))
       context.rateLimits.take(endpoint, tokensOf(call.read.needs))
-      const id = createId('pay', context.clock.now())
-      const started = await startAttempt(
-        { id, attempt, mode, call, lane, capUsd: decided.capAt(endpoint), hasNext: hasNext(), preset: decided.preset?.name, signal },
-        context,
-      )
-      return open({ call, decided, attempt, lane, started, attempts: failures.length + 1, startedAt }, context)
+      const start = (capUsd: Usd) => {
+        const id = createId('pay', context.clock.now())
+        return startAttempt({ id, attempt, mode, call, lane, capUsd, hasNext: hasNext(), preset: decided.preset?.name, signal }, context)
+      }
+      const started = await start(decided.capAt(endpoint))
+      const trying = { call, decided, attempt, lane, attempts: failures.length + 1, startedAt }
+      if (!mayRetrySchema(started, decided)) return open({ ...trying, started }, context)
+      return open(await withinSchema({ ...trying, started }, start, context), context)
     } catch (thrown) {
       const error = toRouteplaneError(thrown)
       const ms = Math.round(context.clock.monotonic() - attemptedAt)
       failures.push({ attempt, error, ms })
-      context.health.record(endpointKey(endpoint), outcomeOfError(error))
-      context.log.warn('attempt failed', { request: call.id, endpoint: endpointKey(endpoint), code: error.code, money: error.money, ms })
+      learn({ attempt, error, ms }, call, context)
       const next = fallThrough(error, { onUnknown: decided.onUnknown, aborted: signal.aborted })
       if (next === 'caller') break
       if (next === 'next-endpoint') given.add(endpoint)
@@ -76,6 +78,13 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
   const error = summarise(failures, decided)
   recordFailure({ call, decided, failures, error, startedAt }, context)
   throw error
+}
+
+/** A failure counts against its endpoint, and is told to the operator: it may have cost money. */
+function learn({ attempt, error, ms }: Omit<Failure, 'ms'> & { readonly ms?: number }, call: GatewayCall, context: GatewayContext): void {
+  const endpoint = endpointKey(attempt.candidate.endpoint)
+  context.health.record(endpoint, outcomeOfError(error))
+  context.log.warn('attempt failed', { request: call.id, endpoint, code: error.code, money: error.money, ms })
 }
 
 function deadline(signal: AbortSignal, context: GatewayContext): AbortSignal {
@@ -96,6 +105,34 @@ type Opened = {
   readonly started: Started
   readonly attempts: number
   readonly startedAt: number
+  /** Of `started`, when its payment is closed already. */
+  readonly settled?: Settled
+  /** Of another answer that was asked for because the first broke its schema, and is not delivered. */
+  readonly other?: Settled
+}
+
+/** The answer, or the one that came in its place because it broke the schema it was asked for. */
+async function withinSchema(opened: Opened, start: (capUsd: Usd) => Promise<Started>, context: GatewayContext): Promise<Opened> {
+  const { decided, attempt } = opened
+  const { endpoint } = attempt.candidate
+  const kept = await keepToSchema(opened.started, {
+    attempt,
+    decided,
+    approveAboveUsd: context.rules.approveAboveUsd,
+    settle: (started, failure) => settle({ ...opened, started }, failure, context),
+    async again(capUsd) {
+      context.log.info('an answer broke its schema and is asked for again', { request: opened.call.id, endpoint: endpointKey(endpoint) })
+      context.health.begin(endpointKey(endpoint))
+      context.rateLimits.take(endpoint, tokensOf(opened.call.read.needs))
+      try {
+        return await start(capUsd)
+      } catch (thrown) {
+        learn({ attempt, error: toRouteplaneError(thrown) }, opened.call, context)
+        throw thrown
+      }
+    },
+  })
+  return { ...opened, ...kept, attempts: opened.attempts + (kept.other === undefined ? 0 : 1) }
 }
 
 /** From here on nobody else may answer: the rest is watching, settling and recording. */
@@ -109,9 +146,9 @@ function open(opened: Opened, context: GatewayContext): Completion {
     attempts: opened.attempts,
     mode: attempt.mode,
     ...(started.payment.receiptId === undefined ? {} : { receiptId: started.payment.receiptId }),
-    ...(started.payment.paidUsd === undefined ? {} : { costUsd: started.payment.paidUsd }),
+    ...defined({ costUsd: inAll(started.payment.paidUsd, opened.other?.paidUsd, opened) }),
     losses: opened.lane.losses,
-    warnings: opened.decided.warningsOf(endpoint),
+    warnings: [...opened.decided.warningsOf(endpoint), ...askedAgain(opened.other)],
   }
   const answer = blameAnswer(started.answer, started.payment)
   if (answer.lane === 'native' && answer.body instanceof Uint8Array) {
@@ -129,19 +166,26 @@ function open(opened: Opened, context: GatewayContext): Completion {
   return { head, answer: watched, closed }
 }
 
+/** What the answer and the one that is not delivered have come to together; unknown when either is. */
+function inAll(usd: Usd | undefined, otherUsd: Usd | undefined, { other }: Pick<Opened, 'other'>): Usd | undefined {
+  if (other === undefined) return usd
+  return usd === undefined || otherUsd === undefined ? undefined : addUsd(usd, otherUsd)
+}
+
+function askedAgain(other: Settled | undefined): readonly string[] {
+  if (other === undefined) return []
+  const { receipt } = other
+  return [`an answer broke the schema and was asked for again${receipt === undefined ? '' : `; the other receipt is ${receipt.id}`}`]
+}
+
 /** Settles and records an answer that has ended, however it ended. Never throws. */
 async function finish(opened: Opened, failure: unknown, context: GatewayContext): Promise<CompletionSummary> {
-  const { call, attempt, started, startedAt } = opened
-  const { endpoint } = attempt.candidate
-  const report = started.meter.read()
-  const usage = toUsage(report, call.read.needs)
-  const costUsd = endpoint.pricing === undefined ? undefined : costOf(endpoint.pricing, usage, call.read.needs.images)
-  const totalMs = Math.round(context.clock.monotonic() - startedAt)
-  const error = failure === undefined ? report.error : toRouteplaneError(failure)
-  await started.payment.close({ delivered: report.deliveredCharacters > 0, usage, costUsd })
-  learn(opened, error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error), usage, context)
-  const receipt = await receiptOf(started, context)
-  const paidUsd = receipt?.payment?.settledUsd ?? started.payment.paidUsd
+  const { started, other } = opened
+  const settled = opened.settled ?? (await settle(opened, failure, context))
+  const { report, usage, receipt, error } = settled
+  const totalMs = Math.round(context.clock.monotonic() - opened.startedAt)
+  const costUsd = inAll(settled.costUsd, other?.costUsd, opened)
+  const paidUsd = inAll(settled.paidUsd, other?.paidUsd, opened)
   const chargedUsd = paidUsd ?? costUsd
   record({ opened, status: 200, usage, chargedUsd, totalMs, ...(error === undefined ? {} : { errorCode: error.code }) }, context)
   return {
@@ -157,23 +201,6 @@ async function finish(opened: Opened, failure: unknown, context: GatewayContext)
     ...(receipt?.payment?.transaction === undefined ? {} : { transaction: receipt.payment.transaction }),
     ...(receipt === undefined ? {} : { paymentStatus: receipt.payment?.finality ?? receipt.state }),
   }
-}
-
-/** What the next decisions take from this answer. */
-function learn({ attempt, decided }: Opened, outcome: Outcome, usage: Usage, context: GatewayContext): void {
-  const { endpoint } = attempt.candidate
-  context.health.record(endpointKey(endpoint), outcome)
-  if (outcome.verdict === 'success') decided.conversation?.note(endpoint, usage.inputTokens)
-}
-
-/** What the ledger says of the payment by now; a ledger that cannot be read leaves it unsaid. */
-async function receiptOf({ payment: { receiptId } }: Started, { ledger }: GatewayContext) {
-  return receiptId === undefined ? undefined : ledger.attempts.get(receiptId).catch(() => undefined)
-}
-
-function success(started: Started, usage: Usage, totalMs: number): Outcome {
-  const { outputTokens } = usage
-  return { verdict: 'success', ttftMs: started.meter.ttftMs(), totalMs, ...(outputTokens === undefined ? {} : { outputTokens }) }
 }
 
 type Recorded = {

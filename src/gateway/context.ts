@@ -47,6 +47,8 @@ export type GatewayRules = {
   readonly maxAttempts: number
   /** Whether a request that says nothing of it gets as long an answer as its cap buys. */
   readonly clampToBudget: boolean
+  /** Whether an answer that breaks its schema is asked for once more, unless the request says otherwise. */
+  readonly retrySchema: boolean
   readonly deadlineMs: number | undefined
   readonly hideDeprecated: boolean
   readonly weights: Readonly<Record<AxisId, number>>

@@ -30,7 +30,11 @@ export type Decided = {
   readonly capUsd: Usd
   /** The cap for what one endpoint may cost: the request's, or its provider's own if that is lower. */
   capAt(endpoint: Endpoint): Usd
+  /** The caller, or his preset, set the cap himself: it then binds providers he pays with his own key, too. */
+  readonly capIsOwn: boolean
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
+  /** Whether an answer that breaks its schema is asked for once more. */
+  readonly retriesSchema: boolean
   readonly preset: Preset | undefined
   /** The conversation it goes on with, where it counts who has read that before. */
   readonly conversation: Conversation | undefined
@@ -78,7 +82,9 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
     attempts: planAttempts(lists, rules.maxAttempts),
     capUsd,
     capAt,
+    capIsOwn: paying.capIsOwn,
     onUnknown: extensions.onUnknown ?? rules.onUnknown,
+    retriesSchema: extensions.retrySchema ?? rules.retrySchema,
     preset,
     conversation,
     warningsOf: (endpoint) =>

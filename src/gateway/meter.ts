@@ -79,9 +79,22 @@ export function meterParts(parts: AsyncIterable<CompletionPart>, ttftMs: number)
   }
 }
 
-async function* watch(parts: AsyncIterable<CompletionPart>, look: (part: CompletionPart) => void): AsyncGenerator<CompletionPart> {
-  for await (const part of parts) {
-    look(part)
-    yield part
+/** Not a generator: that would cost each part of a stream one more turn of the event loop's queue. */
+function watch(parts: AsyncIterable<CompletionPart>, look: (part: CompletionPart) => void): AsyncIterable<CompletionPart> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = parts[Symbol.asyncIterator]()
+      return {
+        async next() {
+          const step = await inner.next()
+          if (step.done !== true) look(step.value)
+          return step
+        },
+        async return(value?: unknown) {
+          await inner.return?.()
+          return { done: true as const, value }
+        },
+      }
+    },
   }
 }

@@ -19,9 +19,12 @@ export function refusalOf(decided: Fruitless): RouteplaneError {
   return untranslatable(decided) ?? nobody(decided)
 }
 
+/** Refusals whose reason is what the request asks for. */
+const OF_THE_REQUEST: ReadonlySet<Refusal['reason']> = new Set(['translation', 'feature', 'modality'])
+
 /** When translation is all that stands in the way, the caller gets told which field it is: that is his to change. */
 function untranslatable({ refused, targets, lanes }: Fruitless): RouteplaneError | undefined {
-  if (refused.length === 0 || !refused.every(({ reason }) => reason === 'translation')) return undefined
+  if (refused.length === 0 || !refused.every(({ reason }) => OF_THE_REQUEST.has(reason))) return undefined
   const errors = targets.flatMap(({ endpoints }) =>
     endpoints.flatMap((endpoint) => {
       const lane = lanes.laneOf(endpoint)
@@ -29,7 +32,7 @@ function untranslatable({ refused, targets, lanes }: Fruitless): RouteplaneError
     }),
   )
   const [first] = errors
-  if (first === undefined) return undefined
+  if (first === undefined || errors.length < refused.length) return undefined
   const paths = [...new Set(errors.flatMap(({ details }) => (typeof details['path'] === 'string' ? [details['path']] : [])))]
   return paths.length < 2 ? first : amend(first, { details: { ...first.details, paths } })
 }

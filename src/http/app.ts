@@ -52,7 +52,7 @@ export type AppOptions = {
   readonly stallMs?: number
 }
 
-const MAX_BODY_BYTES = 32 * 1024 * 1024
+export const MAX_BODY_BYTES = 32 * 1024 * 1024
 
 export type App = {
   /** Takes every request, as a web one. */
@@ -64,6 +64,8 @@ export type App = {
   direct(incoming: IncomingMessage, outgoing: ServerResponse): boolean
   /** The answer to an error of a request that never came here, in the envelope of the path it names; `undefined` for the plain one. */
   encodeError(incoming: IncomingMessage, error: RouteplaneError, requestId: string): ErrorAnswer | undefined
+  /** Whether a POST with the headers of this request would be let through; what a WebSocket's turns are. */
+  admits(incoming: IncomingMessage): boolean
   /** Ends what outlives single requests. */
   close(): Promise<void>
 }
@@ -135,7 +137,19 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     sendError(env.outgoing, error, id, encode(env.incoming, error, id))
     return RESPONSE_ALREADY_SENT
   })
-  return { fetch: app.fetch, direct: createDirect(protocols, deps, guard), encodeError: encode, close: async () => closeMcp?.() }
+  return {
+    fetch: app.fetch,
+    direct: createDirect(protocols, deps, guard),
+    encodeError: encode,
+    admits: (incoming) => guard(asPost(incoming)) === undefined,
+    close: async () => closeMcp?.(),
+  }
+}
+
+/** The same request as a POST of JSON. */
+function asPost(incoming: IncomingMessage): IncomingMessage {
+  const headers = { ...incoming.headers, 'content-type': 'application/json' }
+  return Object.create(incoming, { method: { value: 'POST' }, headers: { value: headers } }) as IncomingMessage
 }
 
 /** Only for bodies that say beforehand that they will be read to their end: what is left of others has to be cleared away. */

@@ -2,9 +2,8 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { RouteplaneError } from '../errors.ts'
-import { isRecord, MAX_JSON_DEPTH, parseSurveyed } from '../lib/json.ts'
-import { knowMembers } from '../lib/json-splice.ts'
-import { surveyJson } from '../lib/json-survey.ts'
+import { isRecord } from '../lib/json.ts'
+import { parseBytes } from '../lib/json-splice.ts'
 
 /**
  * Collects the body, at most `maxBytes` of it.
@@ -57,7 +56,7 @@ function tooLarge(maxBytes: number): RouteplaneError {
  * Parses a body that must be one JSON object.
  *
  * @throws RouteplaneError `invalid_json` (also for a byte order mark and bytes that are not UTF-8), `nesting_too_deep`,
- *   `invalid_request` for another top level, `duplicate_key`.
+ *   `body_too_large` for more members or values than are read, `invalid_request` for another top level, `duplicate_key`.
  */
 export function parseBody(body: Buffer): Readonly<Record<string, unknown>> {
   const json = parseMessage(body)
@@ -72,14 +71,5 @@ export function parseBody(body: Buffer): Readonly<Record<string, unknown>> {
  */
 export function parseMessage(body: Buffer): unknown {
   if (!isUtf8(body)) throw new RouteplaneError('invalid_json', 'the body is not valid UTF-8')
-  const text = body.toString('utf8')
-  const { isTooDeep, repeatedKey, members } = surveyJson(text)
-  if (isTooDeep) throw new RouteplaneError('nesting_too_deep', `JSON is nested deeper than ${MAX_JSON_DEPTH} levels`)
-  const json = parseSurveyed(text)
-  if (repeatedKey !== undefined) {
-    throw new RouteplaneError('duplicate_key', `the body has the member ${JSON.stringify(repeatedKey.slice(0, 60))} twice in one object`)
-  }
-  // Where every character is one byte, the places in the text are those in the bytes.
-  if (isRecord(json) && text.length === body.length) knowMembers(body, members)
-  return json
+  return parseBytes(body)
 }

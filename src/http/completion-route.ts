@@ -14,7 +14,7 @@ import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../pro
 import type { Routeplane } from '../routeplane.ts'
 import { parseBody, readBody } from './body.ts'
 import type { CallerCheck } from './caller.ts'
-import { type ErrorAnswer, jsonText, sendError } from './error-response.ts'
+import { type ErrorAnswer, sendError } from './error-response.ts'
 import { type EventWriter, createEventWriter } from './event-writer.ts'
 import { decodePath, pathOf } from './guard.ts'
 import type { ResponseStore } from './response-store.ts'
@@ -223,7 +223,7 @@ async function answerTranslated(
     const written = protocol.caller.encodeStream(parts, context)
     return pipe(events ? withReceipt(withVerdict(written, violatesSchema), sale) : written, asked.writer)
   }
-  const body = Buffer.from(jsonText(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
+  const body = Buffer.from(JSON.stringify(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
   const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
   asked.writer.head(200, { ...completionHeaders(head, sale), ...verdict, 'content-type': 'application/json', ...lengthOf(body) }, false)
   await asked.writer.whole(body)

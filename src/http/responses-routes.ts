@@ -33,7 +33,7 @@ const MAX_KEPT_BYTES = 16 * 1024 * 1024
  * @throws {@link RouteplaneError} `response_not_found` for an id that is unknown or another caller's.
  */
 export async function expandPrevious(store: ResponseStore | undefined, caller: string, wire: WireRequest): Promise<WireRequest> {
-  const { previous_response_id: id, ...json } = wire.json
+  const { previous_response_id: id } = wire.json
   if (id === undefined || id === null) return wire
   if (typeof id !== 'string') throw invalidRequest('previous_response_id', 'must be of type string')
   const stored = await store?.get(caller, id)
@@ -43,16 +43,34 @@ export async function expandPrevious(store: ResponseStore | undefined, caller: s
       details: { path: 'previous_response_id', upstreamCode: PREVIOUS_NOT_FOUND },
     })
   }
-  const input = [...stored.input, ...outputOf(stored), ...itemsOf(json['input'])]
+  return goOnFrom(stored, wire)
+}
+
+/**
+ * Puts a stored conversation before what a request brings.
+ *
+ * @throws {@link RouteplaneError} `invalid_request` for the output of a call that nobody has made.
+ */
+export function goOnFrom(stored: StoredResponse, wire: WireRequest): WireRequest {
+  const { previous_response_id: _, ...json } = wire.json
+  const given = itemsOf(json['input'])
+  const input = [...stored.input, ...outputOf(stored), ...given]
+  const calls = new Set(input.flatMap((item) => (isRecord(item) && CALLS.has(item['type']) ? [item['call_id']] : [])))
+  const lost = given.findIndex((item) => isRecord(item) && OUTPUTS.has(item['type']) && !calls.has(item['call_id']))
+  if (lost !== -1) throw invalidRequest(`input[${lost}].call_id`, 'is of no call in this conversation')
   const body = spliceJson(wire.body, { set: new Map([['input', input]]), remove: ['previous_response_id'] })
   return { ...wire, body, json: { ...json, input } }
 }
+
+const CALLS: ReadonlySet<unknown> = new Set(['function_call', 'custom_tool_call'])
+const OUTPUTS: ReadonlySet<unknown> = new Set(['function_call_output', 'custom_tool_call_output'])
 
 function outputOf({ response }: StoredResponse): readonly unknown[] {
   return Array.isArray(response['output']) ? (response['output'] as readonly unknown[]) : []
 }
 
-function itemsOf(input: unknown): readonly unknown[] {
+/** The items of a request's input, also where it is one text. */
+export function itemsOf(input: unknown): readonly unknown[] {
   if (typeof input === 'string') return [{ type: 'message', role: 'user', content: input }]
   return Array.isArray(input) ? (input as readonly unknown[]) : []
 }

@@ -1,14 +1,17 @@
 /** Runs the app on a Node server with bounds on every phase of a connection, and drains it on close. */
 import { type IncomingMessage, type RequestListener, type Server, type ServerResponse, createServer } from 'node:http'
 import { type AddressInfo, type Socket, isIPv4 } from 'node:net'
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { RouteplaneError } from '../errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import { createId } from '../lib/id.ts'
 import type { Routeplane } from '../routeplane.ts'
-import { type App, type AppOptions, createApp } from './app.ts'
+import { type App, type AppOptions, createApp, MAX_BODY_BYTES } from './app.ts'
 import { jsonText, plainErrorBody, sendError } from './error-response.ts'
 import { MAX_HEADERS, createAddressGuard } from './guard.ts'
+import { mountResponsesSocket } from './responses-socket.ts'
 
 export type ServeOptions = AppOptions & {
   readonly host: string
@@ -17,6 +20,8 @@ export type ServeOptions = AppOptions & {
   /** How long answers under way may take to finish on close; default 10,000 ms. */
   readonly drainMs?: number
 }
+
+const DRAIN_MS = 10_000
 
 export type HttpServer = {
   /** Without a trailing slash; with the port that was really bound. */
@@ -40,10 +45,20 @@ export async function serveHttp(routeplane: Routeplane, options: ServeOptions): 
   }
   const allowHosts = [...(options.allowHosts ?? []), inUrl(options.host)]
   const app = createApp(routeplane, { ...options, allowHosts })
-  const server = createBoundedServer(createListener(app, { ...options, allowHosts }), app.encodeError)
+  const { server, answered } = createBoundedServer(createListener(app, { ...options, allowHosts }), app.encodeError)
   await listen(server, options)
   const { port } = server.address() as AddressInfo
-  const close = async () => void (await Promise.all([drain(server, options.drainMs ?? 10_000), app.close()]))
+  const sockets = mountResponsesSocket({
+    server,
+    answered,
+    clock: options.clock ?? systemClock,
+    maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+    admits: app.admits,
+  })
+  const close = async () => {
+    sockets.close(options.drainMs ?? DRAIN_MS)
+    await Promise.all([drain(server, options.drainMs ?? DRAIN_MS), app.close()])
+  }
   return { url: `http://${inUrl(options.host)}:${port}`, port, close }
 }
 
@@ -66,8 +81,14 @@ function createListener(app: App, options: ServeOptions & { readonly allowHosts:
   }
 }
 
+type BoundedServer = {
+  readonly server: Server
+  /** Resolves when no answer is under way on a connection. */
+  answered(socket: Duplex): Promise<unknown>
+}
+
 /** Node's defaults wait minutes for headers and keep any number of them. @see Node HTTP guide, "server.headersTimeout" and after */
-function createBoundedServer(listener: RequestListener, encodeError: App['encodeError']): Server {
+function createBoundedServer(listener: RequestListener, encodeError: App['encodeError']): BoundedServer {
   const bounds = { headersTimeout: 10_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000, noDelay: true }
   // Node would answer a missing Host without a body; the guard says what is wrong.
   const server = createServer({ ...bounds, requireHostHeader: false })
@@ -78,7 +99,7 @@ function createBoundedServer(listener: RequestListener, encodeError: App['encode
   server.maxConnections = 10_000
   // Longer than the pools of common clients keep a socket: who reuses one that we close just then sees a lost request.
   server.keepAliveTimeout = 75_000
-  const answering = new WeakMap<Socket, Set<ServerResponse>>()
+  const answering = new WeakMap<Duplex, Set<ServerResponse>>()
   const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const open = answering.get(incoming.socket) ?? new Set()
     answering.set(incoming.socket, open.add(outgoing))
@@ -95,7 +116,8 @@ function createBoundedServer(listener: RequestListener, encodeError: App['encode
     const [broken] = open
     socket.end(rawRefusal(error.code, (refusal, id) => broken && encodeError(broken.req, refusal, id)?.body))
   })
-  return server
+  const answered = (socket: Duplex) => Promise.all([...(answering.get(socket) ?? [])].map((outgoing) => once(outgoing, 'close')))
+  return { server, answered }
 }
 
 /** A lone request whose body broke off has had no answer, and gets the parser's; whatever came whole is owed its own. */

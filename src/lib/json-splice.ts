@@ -1,7 +1,7 @@
 /** Sets and removes top-level members of a JSON object in its bytes, without touching the rest of it. */
 import { RouteplaneError } from '../errors.ts'
-import { parseJson } from './json.ts'
-import type { JsonMember } from './json-survey.ts'
+import { isRecord, MAX_JSON_DEPTH, parseSurveyed } from './json.ts'
+import { MAX_JSON_MEMBERS, MAX_JSON_VALUES, surveyJson, type JsonMember, type JsonSurvey } from './json-survey.ts'
 
 export type JsonEdit = {
   /** Members to replace or, when absent, to append; values are written with `JSON.stringify`. */
@@ -9,72 +9,64 @@ export type JsonEdit = {
   readonly remove?: readonly string[]
 }
 
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COMMA = 0x2c
-const COLON = 0x3a
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
-const OPEN_BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
+/** A request's bytes never change, and where its members stand is asked again for each endpoint it is sent to. */
+const surveyed = new WeakMap<Uint8Array, readonly JsonMember[]>()
 
 /**
- * Lists the top-level members of a JSON object.
+ * Parses the bytes of a JSON text, which are looked over once for everything; an edit of them then needs no second look.
  *
  * Parsers disagree about a key that stands twice, so that a policy and an upstream could read different models from the
  * same bytes: it is refused, however it is spelt (RFC 8259, section 4).
  *
- * @throws {@link RouteplaneError} `duplicate_key`, or `invalid_json` when the bytes are not an object at all.
+ * @throws {@link RouteplaneError} `invalid_json`, `duplicate_key`, `nesting_too_deep`, or `body_too_large` for more members
+ *   or values than are worth parsing.
  */
-export function scanMembers(body: Uint8Array): readonly JsonMember[] {
-  const known = scanned.get(body)
-  if (known !== undefined) return known
-  // One character a byte: offsets stay those of the bytes, and searching a string is faster than searching a buffer.
-  const members = scan(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'))
-  scanned.set(body, members)
+export function parseBytes(body: Uint8Array): unknown {
+  const bytes = bufferOf(body)
+  const text = bytes.toString()
+  const { excess, repeatedKey, members } = surveyJson(text.length === body.length ? text : bytes.toString('latin1'))
+  if (excess !== undefined) throw tooMuch[excess]()
+  const json = parseSurveyed(text)
+  if (repeatedKey !== undefined) throw standsTwice(repeatedKey)
+  if (isRecord(json)) surveyed.set(body, members)
+  return json
+}
+
+/** Parsing stands in everybody's way while it lasts. */
+const tooMuch = {
+  depth: () => new RouteplaneError('nesting_too_deep', `JSON is nested deeper than ${MAX_JSON_DEPTH} levels`),
+  members: () => new RouteplaneError('body_too_large', `an object of the body has more than ${MAX_JSON_MEMBERS} members`),
+  values: () => new RouteplaneError('body_too_large', `the body has more than ${MAX_JSON_VALUES} values`),
+} as const satisfies Record<NonNullable<JsonSurvey['excess']>, () => RouteplaneError>
+
+/** Of the caller's own text an error shows no more than it takes to find it. */
+function standsTwice(key: string): RouteplaneError {
+  const shown = key.slice(0, 60)
+  return new RouteplaneError('duplicate_key', `the body has the member ${JSON.stringify(shown)} twice in one object`, {
+    details: { path: shown },
+  })
+}
+
+/**
+ * Lists the top-level members of a JSON object.
+ *
+ * @throws {@link RouteplaneError} as {@link parseBytes}, and `invalid_json` when the bytes are no object.
+ */
+export function membersOf(body: Uint8Array): readonly JsonMember[] {
+  if (!surveyed.has(body)) parseBytes(body)
+  const members = surveyed.get(body)
+  if (members === undefined) throw new RouteplaneError('invalid_json', 'the body is not a JSON object')
   return members
-}
-
-/** A request's bytes never change, and are scanned when it is read and again for each endpoint it is sent to. */
-const scanned = new WeakMap<Uint8Array, readonly JsonMember[]>()
-
-/** Takes over what a survey of the same bytes has found, none of it twice: they are not scanned again. */
-export function knowMembers(body: Uint8Array, members: readonly JsonMember[]): void {
-  scanned.set(body, members)
-}
-
-function scan(text: string): readonly JsonMember[] {
-  const members: JsonMember[] = []
-  const seen = new Set<string>()
-  let at = skipSpace(text, 0)
-  if (text.charCodeAt(at) !== OPEN_BRACE) throw broken()
-  at = skipSpace(text, at + 1)
-  if (text.charCodeAt(at) === CLOSE_BRACE) return members
-  for (;;) {
-    const member = readMember(text, at)
-    if (seen.has(member.key)) {
-      const shown = member.key.slice(0, 60)
-      throw new RouteplaneError('duplicate_key', `the key ${JSON.stringify(shown)} stands twice in the request`, {
-        details: { path: shown },
-      })
-    }
-    seen.add(member.key)
-    members.push(member)
-    at = skipSpace(text, member.valueEnd)
-    if (text.charCodeAt(at) === CLOSE_BRACE) return members
-    if (text.charCodeAt(at) !== COMMA) throw broken()
-    at = skipSpace(text, at + 1)
-  }
 }
 
 /**
  * Applies an edit to a JSON object's bytes; every member it does not name stays byte-identical and in place.
  *
- * @throws {@link RouteplaneError} as {@link scanMembers}.
+ * @throws {@link RouteplaneError} as {@link membersOf}.
  */
 export function spliceJson(body: Uint8Array, edit: JsonEdit): Uint8Array {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  const members = scanMembers(body)
+  const bytes = bufferOf(body)
+  const members = membersOf(body)
   const set = new Map<string, unknown>()
   for (const [key, value] of edit.set ?? []) if (value !== undefined && !stands(bytes, members, key, value)) set.set(key, value)
   const removed = edit.remove?.filter((key) => edit.set?.get(key) === undefined && members.some((member) => member.key === key)) ?? []
@@ -114,79 +106,14 @@ function written(value: unknown): Buffer {
 
 /** End of what stands before the first member. */
 function headEnd(bytes: Buffer, members: readonly JsonMember[]): number {
-  return members[0]?.keyStart ?? bytes.indexOf(OPEN_BRACE) + 1
+  return members[0]?.keyStart ?? bytes.indexOf('{') + 1
 }
 
 /** Start of what stands after the last member. */
 function tailStart(bytes: Buffer, members: readonly JsonMember[]): number {
-  return members.at(-1)?.valueEnd ?? bytes.indexOf(OPEN_BRACE) + 1
+  return members.at(-1)?.valueEnd ?? bytes.indexOf('{') + 1
 }
 
-function readMember(text: string, keyStart: number): JsonMember {
-  if (text.charCodeAt(keyStart) !== QUOTE) throw broken()
-  const keyEnd = endOfString(text, keyStart)
-  const colon = skipSpace(text, keyEnd)
-  if (text.charCodeAt(colon) !== COLON) throw broken()
-  const valueStart = skipSpace(text, colon + 1)
-  return { key: readKey(text, keyStart, keyEnd), keyStart, valueStart, valueEnd: endOfValue(text, valueStart) }
-}
-
-/** A key that means what it shows: ASCII without escapes. */
-const PLAIN = /^[ -[\]-~]*$/
-
-function readKey(text: string, start: number, end: number): string {
-  const raw = text.slice(start + 1, end - 1)
-  if (PLAIN.test(raw)) return raw
-  const key = Buffer.from(raw, 'latin1').toString()
-  return key.includes('\\') ? String(parseJson(`"${key}"`)) : key
-}
-
-function skipSpace(text: string, from: number): number {
-  let at = from
-  while (isSpace(text.charCodeAt(at))) at++
-  return at
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
-}
-
-/** Index after the value that begins at `start`. */
-function endOfValue(text: string, start: number): number {
-  const first = text.charCodeAt(start)
-  if (first === QUOTE) return endOfString(text, start)
-  if (first === OPEN_BRACE || first === OPEN_BRACKET) return endOfContainer(text, start)
-  let at = start
-  while (at < text.length && !isScalarEnd(text.charCodeAt(at))) at++
-  if (at === start || at === text.length) throw broken()
-  return at
-}
-
-function isScalarEnd(code: number): boolean {
-  return code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || isSpace(code)
-}
-
-function endOfContainer(text: string, start: number): number {
-  let depth = 0
-  for (let at = start; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) at = endOfString(text, at) - 1
-    else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++
-    else if ((code === CLOSE_BRACE || code === CLOSE_BRACKET) && --depth === 0) return at + 1
-  }
-  throw broken()
-}
-
-/** Index after the closing quote; a quote behind an odd run of backslashes is inside. */
-function endOfString(text: string, open: number): number {
-  for (let at = text.indexOf('"', open + 1); at !== -1; at = text.indexOf('"', at + 1)) {
-    let slashes = 0
-    while (text.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes++
-    if (slashes % 2 === 0) return at + 1
-  }
-  throw broken()
-}
-
-function broken(): RouteplaneError {
-  return new RouteplaneError('invalid_json', 'the body is not a JSON object')
+function bufferOf(body: Uint8Array): Buffer {
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
 }

@@ -1,7 +1,7 @@
-/** Looks over a JSON text once: how deep it is, which member is named twice, and where its top-level members stand. */
-import { MAX_JSON_DEPTH, tryParseJson } from './json.ts'
+/** Looks over a JSON text once: how deep and how large it is, which member is named twice, and where its top-level members stand. */
+import { endOfString, MAX_JSON_DEPTH, tryParseJson } from './json.ts'
 
-/** Where one top-level member stands: `[keyStart, valueEnd)` is the whole member, without commas. Characters of the text. */
+/** Where one top-level member stands: `[keyStart, valueEnd)` is the whole member, without commas. Bytes of the text. */
 export type JsonMember = {
   readonly key: string
   readonly keyStart: number
@@ -11,12 +11,22 @@ export type JsonMember = {
 
 /** What was seen; of a text that is not valid JSON it says nothing, so let the parser judge before it is used. */
 export type JsonSurvey = {
-  /** Deeper than {@link MAX_JSON_DEPTH}: then nothing else has been looked for. */
-  readonly isTooDeep: boolean
+  /** A bound that the text is beyond: then nothing else has been looked for, and parsing it may take seconds. */
+  readonly excess: 'depth' | 'members' | 'values' | undefined
   /** A member that an object names twice, as it is after unescaping: readers disagree on which one counts, and one of them pays. */
   readonly repeatedKey: string | undefined
   readonly members: readonly JsonMember[]
 }
+
+/** An object with more has no meaning on any wire, and each is a step of its own for whoever walks it. */
+export const MAX_JSON_MEMBERS = 10_000
+
+/**
+ * Objects, arrays and what commas part in them, in all: 100,000 short messages, which is the most that any wire allows.
+ *
+ * @see https://docs.anthropic.com/en/api/messages, "messages"
+ */
+export const MAX_JSON_VALUES = 300_000
 
 /**
  * How deep objects are looked into for repeated members. Everything that is priced or capped on any wire sits above this
@@ -25,7 +35,6 @@ export type JsonSurvey = {
 const LOOKED_INTO = 3
 
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
 const COMMA = 0x2c
 const COLON = 0x3a
 const OPEN_BRACE = 0x7b
@@ -37,6 +46,9 @@ type State = {
   readonly text: string
   /** One for each open container: the names an object has so far, or nothing where none are kept. */
   readonly names: (Set<string> | undefined)[]
+  /** For each open container how many members it has; an array has no bound of its own. */
+  readonly widths: number[]
+  values: number
   expectsKey: boolean
   repeatedKey: string | undefined
   readonly members: JsonMember[]
@@ -46,30 +58,73 @@ type State = {
   valueStart: number
 }
 
-/** One pass for all three, because a coding agent sends its whole history each time and each pass is another read of it. */
+/**
+ * One pass for all of it, because a coding agent sends its whole history each time and each pass is another read of it.
+ *
+ * @param text - One character a byte (latin1), so that places in it are places in the bytes; of ASCII that is the text itself.
+ */
 export function surveyJson(text: string): JsonSurvey {
-  const state: State = { text, names: [], expectsKey: false, repeatedKey: undefined, members: [], key: '', keyStart: -1, valueStart: -1 }
+  const state: State = {
+    text,
+    names: [],
+    widths: [],
+    values: 0,
+    expectsKey: false,
+    repeatedKey: undefined,
+    members: [],
+    key: '',
+    keyStart: -1,
+    valueStart: -1,
+  }
+  const excess = walk(state)
+  return excess === undefined
+    ? { excess, repeatedKey: state.repeatedKey, members: state.members }
+    : { excess, repeatedKey: undefined, members: [] }
+}
+
+function walk(state: State): JsonSurvey['excess'] {
+  const { text } = state
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
+    let excess: JsonSurvey['excess']
     if (code === QUOTE) {
       const end = endOfString(text, at)
       if (state.expectsKey) readKey(state, at, end)
       at = end
-    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
-      if (state.names.length === MAX_JSON_DEPTH) return { isTooDeep: true, repeatedKey: undefined, members: [] }
-      const isObject = code === OPEN_BRACE
-      state.expectsKey = isObject && state.names.length < LOOKED_INTO
-      state.names.push(state.expectsKey ? new Set() : undefined)
-    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
-      if (state.names.length === 1) endMember(state, at)
-      state.names.pop()
-      state.expectsKey = false
-    } else if (code === COMMA) {
-      if (state.names.length === 1) endMember(state, at)
-      state.expectsKey = state.names.at(-1) !== undefined
-    } else if (code === COLON && state.names.length === 1) state.valueStart = skipSpace(text, at + 1)
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) excess = open(state, code === OPEN_BRACE)
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) close(state, at)
+    else if (code === COMMA) excess = goOn(state, at)
+    else if (code === COLON && state.names.length === 1) state.valueStart = skipSpace(text, at + 1)
+    if (excess !== undefined) return excess
   }
-  return { isTooDeep: false, repeatedKey: state.repeatedKey, members: state.members }
+  return undefined
+}
+
+function open(state: State, isObject: boolean): JsonSurvey['excess'] {
+  const { names, widths } = state
+  if (names.length === MAX_JSON_DEPTH) return 'depth'
+  state.expectsKey = isObject && names.length < LOOKED_INTO
+  names.push(state.expectsKey ? new Set() : undefined)
+  widths.push(isObject ? 1 : Number.NEGATIVE_INFINITY)
+  return ++state.values > MAX_JSON_VALUES ? 'values' : undefined
+}
+
+function close(state: State, at: number): void {
+  if (state.names.length === 1) endMember(state, at)
+  state.names.pop()
+  state.widths.pop()
+  state.expectsKey = false
+}
+
+/** A comma: another member or item follows. */
+function goOn(state: State, at: number): JsonSurvey['excess'] {
+  const { names, widths } = state
+  if (names.length === 1) endMember(state, at)
+  state.expectsKey = names.at(-1) !== undefined
+  const width = (widths.pop() ?? 0) + 1
+  widths.push(width)
+  if (width > MAX_JSON_MEMBERS) return 'members'
+  return ++state.values > MAX_JSON_VALUES ? 'values' : undefined
 }
 
 function readKey(state: State, start: number, end: number): void {
@@ -83,10 +138,15 @@ function readKey(state: State, start: number, end: number): void {
   state.keyStart = start
 }
 
+/** A key that means what it shows: ASCII without escapes. */
+const PLAIN = /^[ -[\]-~]*$/
+
 /** `"mod\u0065l"` is the same member as `"model"`, so an escaped key is compared as what it means. */
 function keyAt(text: string, start: number, end: number): string {
   const raw = text.slice(start + 1, end)
-  return raw.includes('\\') ? String(tryParseJson(text.slice(start, end + 1))) : raw
+  if (PLAIN.test(raw)) return raw
+  const key = Buffer.from(raw, 'latin1').toString()
+  return key.includes('\\') ? String(tryParseJson(`"${key}"`)) : key
 }
 
 /** Ends the member under way at a comma or a brace, without the space before it. */
@@ -107,14 +167,4 @@ function skipSpace(text: string, from: number): number {
 
 function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
-}
-
-/** Index of the closing quote; a quote behind an odd run of backslashes is inside. */
-function endOfString(text: string, open: number): number {
-  for (let at = text.indexOf('"', open + 1); at !== -1; at = text.indexOf('"', at + 1)) {
-    let slashes = 0
-    while (text.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes++
-    if (slashes % 2 === 0) return at
-  }
-  return text.length
 }

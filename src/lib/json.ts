@@ -53,9 +53,9 @@ export function isNestedWithin(text: string, maxDepth: number): boolean {
   return true
 }
 
-/** Index of the closing quote of the string that opens at `from`; quotes after an odd run of backslashes are inside. */
-function endOfString(text: string, from: number): number {
-  for (let at = text.indexOf('"', from + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+/** Index of the closing quote of the string that opens at `open`, or the text's end; a quote after an odd run of backslashes is inside. */
+export function endOfString(text: string, open: number): number {
+  for (let at = text.indexOf('"', open + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let slashes = 0
     while (text.charCodeAt(at - 1 - slashes) === 0x5c) slashes++
     if (slashes % 2 === 0) return at

@@ -63,9 +63,10 @@ function resume<T>(seen: readonly T[], inner: AsyncIterator<T>, ended: boolean):
     [Symbol.asyncIterator]() {
       let at = 0
       return {
-        next: async () => {
-          if (at < seen.length) return { done: false, value: seen[at++] as T }
-          return ended ? { done: true, value: undefined } : inner.next()
+        next: () => {
+          if (at < seen.length) return Promise.resolve({ done: false, value: seen[at++] as T })
+          // Not awaited here: what is read ahead must not make all that follows wait a turn longer.
+          return ended ? Promise.resolve({ done: true, value: undefined }) : inner.next()
         },
         return: async () => {
           await inner.return?.()

@@ -17,6 +17,8 @@ export type Extensions = {
   readonly strict?: boolean
   /** Lowers the output limit to what the cap buys, rather than refusing. */
   readonly clampToBudget?: boolean
+  /** Has a whole answer that breaks its schema made once more, within the same cap. */
+  readonly retrySchema?: boolean
   readonly onUnknown?: 'wait' | 'fail' | 'allow_double'
   readonly idempotencyKey?: string
 }
@@ -68,6 +70,7 @@ export function readExtensions(json: Readonly<Record<string, unknown>>, headers:
     preset: readPreset(json['preset'], own.preset, headers, query),
     strict: readFlag('strictness', 'strict', own.strict, headers),
     clampToBudget: readFlag('clamping', 'clamp_to_budget', own.clamp_to_budget, headers),
+    retrySchema: readFlag('the retry', 'retry_schema', own.retry_schema, headers),
     onUnknown: own.on_unknown ?? undefined,
     idempotencyKey: readIdempotencyKey(headers['idempotency-key']),
   })
@@ -82,6 +85,7 @@ const extensionHeaders = [
   'x-routeplane-preset',
   'x-routeplane-strict',
   'x-routeplane-clamp-to-budget',
+  'x-routeplane-retry-schema',
   'idempotency-key',
 ] as const
 
@@ -102,6 +106,7 @@ const ownSchema = z.strictObject({
     preset: z.string().nullish(),
     strict: z.boolean().nullish(),
     clamp_to_budget: z.boolean().nullish(),
+    retry_schema: z.boolean().nullish(),
     on_unknown: z.enum(['wait', 'fail', 'allow_double']).nullish(),
   }),
 })
@@ -275,7 +280,7 @@ function readPreset(field: unknown, own: string | null | undefined, headers: Hea
 /** A switch that stands in the body as `routeplane.<field>` or in the header of that name. */
 function readFlag(
   what: string,
-  field: 'strict' | 'clamp_to_budget',
+  field: 'strict' | 'clamp_to_budget' | 'retry_schema',
   own: boolean | null | undefined,
   headers: Headers,
 ): boolean | undefined {

@@ -11,14 +11,22 @@ export function invalidRequest(where: string, problem: string, code: ErrorCode =
   return new RouteplaneError(code, `${path === '' ? 'the request' : path} ${problem}`.slice(0, 300), { details: { path } })
 }
 
+/** A request is read for what routing needs and again when it is translated: what came of the first reading is the same. */
+const known = new WeakMap<object, { readonly schema: z.ZodType; readonly data: unknown }>()
+
 /**
- * Reads a caller's JSON with a schema.
+ * Reads a caller's JSON, which nobody changes, with a schema.
  *
  * @throws {@link RouteplaneError} `invalid_request` naming the first thing wrong, never echoing a value.
  */
 export function readWire<T>(schema: z.ZodType<T>, json: unknown): T {
+  const own = typeof json === 'object' && json !== null ? known.get(json) : undefined
+  if (own?.schema === schema) return own.data as T
   const parsed = schema.safeParse(json, { reportInput: true })
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    if (typeof json === 'object' && json !== null) known.set(json, { schema, data: parsed.data })
+    return parsed.data
+  }
   const { path, problem } = deepest(parsed.error.issues)
   throw invalidRequest(formatPath(path), problem)
 }

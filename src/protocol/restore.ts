@@ -84,8 +84,10 @@ function stagesOf(restore: Restore, observer: RestoreObserver): readonly Stage[]
 }
 
 async function* applyStages(parts: AsyncIterable<CompletionPart>, stages: readonly Stage[]): AsyncGenerator<CompletionPart> {
+  const [first, ...others] = stages
+  if (first === undefined) return yield* parts
   for await (const part of parts) {
-    for (const restored of through(stages, part)) {
+    for (const restored of through(others, first(part))) {
       yield restored
       // The source's own end is read to the last byte; an end that we made leaves the source.
       if (isTerminal(restored) && !isTerminal(part)) return
@@ -93,8 +95,8 @@ async function* applyStages(parts: AsyncIterable<CompletionPart>, stages: readon
   }
 }
 
-function through(stages: readonly Stage[], part: CompletionPart): readonly CompletionPart[] {
-  return stages.reduce<readonly CompletionPart[]>((current, stage) => current.flatMap((each) => stage(each)), [part])
+function through(stages: readonly Stage[], parts: readonly CompletionPart[]): readonly CompletionPart[] {
+  return stages.reduce((current, stage) => current.flatMap((each) => stage(each)), parts)
 }
 
 function nameIssuer(issuer: NonNullable<Restore['issuer']>): Stage {

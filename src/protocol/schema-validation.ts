@@ -14,6 +14,8 @@ export const MAX_SCHEMA_DEPTH = 64
 /** Milliseconds for one judgement, compiling included: a caller's own pattern may take for ever on one string. */
 const JUDGEMENT_MS = 250
 
+const MAX_STARTS = 4
+
 /** Schemas come back turn after turn; the least recently used goes first. */
 const MAX_COMPILED = 64
 
@@ -93,10 +95,21 @@ function compile(schema: Readonly<Record<string, unknown>>, text: string): Valid
   return check
 }
 
-/** The only way to end a regular expression that has begun is to end the script around it. */
-function withinTime<T>(run: () => T): T {
+/**
+ * The only way to end a regular expression that has begun is to end the script around it. The script's clock is the wall's:
+ * one that was ended before it had worked for its time, because others had the processor, may begin anew.
+ */
+function withinTime<T>(run: () => T, starts = MAX_STARTS): T {
   const results: T[] = []
-  guard.runInContext(createContext({ run: () => void results.push(run()) }), { timeout: JUDGEMENT_MS })
+  const before = process.cpuUsage()
+  try {
+    guard.runInContext(createContext({ run: () => void results.push(run()) }), { timeout: JUDGEMENT_MS })
+  } catch (error) {
+    const { user, system } = process.cpuUsage(before)
+    const isLate = error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+    if (isLate && starts > 1 && (user + system) / 1000 < JUDGEMENT_MS / 2) return withinTime(run, starts - 1)
+    throw error
+  }
   const [result] = results
   if (result === undefined) throw new Error('the script did not run')
   return result

@@ -1,6 +1,7 @@
-/** What becomes of tools that another wire does not have: they go out as functions, and that is reported. */
-import type { Tool } from '../completion/request.ts'
-import { approximated, type Loss } from './loss.ts'
+/** What becomes of tools that another wire does not have: they go out as functions, are left out or refused, and that is reported. */
+import type { CompletionRequest, Tool } from '../completion/request.ts'
+import { isRecord } from '../lib/json.ts'
+import { approximated, omitted, refusal, type Loss } from './loss.ts'
 import { FREEFORM_MEMBER } from './restore.ts'
 
 type Callable = Extract<Tool, { type: 'function' | 'freeform' }>
@@ -34,4 +35,20 @@ export function freeformFunction(tool: Extract<Tool, { type: 'freeform' }>, path
     },
     losses: [approximated(path, 'tool.freeform', 'it is offered as a function that takes one text, and its calls are unwrapped')],
   }
+}
+
+/**
+ * Gives the loss of a search that the upstream does not have. Coding agents declare one with every request beside tools of
+ * their own, and live without it; who declares nothing else, or insists on it, wants what it finds.
+ */
+export function lossOfSearch({ tools, toolChoice }: CompletionRequest, path: string, how: string): Loss {
+  const own = tools.flatMap((tool) => (tool.type === 'hosted' ? [] : [tool.name]))
+  const isInsisted = toolChoice?.mode === 'tool' && !own.includes(toolChoice.name)
+  return own.length === 0 || isInsisted ? refusal(path, 'tool.web_search', how) : omitted(path, 'tool.web_search', how)
+}
+
+/** Tells whether code is to run in a container that its caller has made at the vendor, or with files that are there. */
+export function usesOwnContainer({ container }: Readonly<Record<string, unknown>>): boolean {
+  const files = isRecord(container) ? container['file_ids'] : undefined
+  return typeof container === 'string' || (Array.isArray(files) && files.length > 0)
 }

@@ -51,7 +51,7 @@ type Agreed = { readonly priceUsd: Usd; readonly isPromised: boolean }
  * provider twice.
  */
 export function purchase(call: GatewayCall, terms: ChargeTerms, capUsd: Usd): GatewayCall {
-  const { maxCostUsd, onUnknown: _onUnknown, paymentPrefer: _paymentPrefer, ...rest } = call.read.extensions
+  const { maxCostUsd, onUnknown: _onUnknown, paymentPrefer: _paymentPrefer, retrySchema: _retrySchema, ...rest } = call.read.extensions
   const own = maxCostUsd === undefined ? capUsd : minUsd(withoutMargin(maxCostUsd, terms), capUsd)
   const extensions: Extensions = { ...rest, maxCostUsd: own }
   return { ...call, read: { ...call.read, extensions } }

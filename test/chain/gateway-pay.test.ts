@@ -1,5 +1,5 @@
 /** Paid completions through the gateway, with a real wallet, chain, facilitator and seller: one request, one transfer, one receipt. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { PaidProviderOptions } from '../../src/demo/paid-provider.ts'
 import { fromAtomic, formatUsd, type Atomic } from '../../src/money.ts'
 import { readSigned, startRelay } from '../gateway/relay.ts'
@@ -17,6 +17,7 @@ import {
   readBooks,
   writeWorld,
 } from '../support/engine.ts'
+import { startUpstream } from '../support/upstream.ts'
 import { verifies } from '../support/verifies.ts'
 import { post, textOf } from '../support/x402-buyer.ts'
 
@@ -144,5 +145,39 @@ describe('an authorization that nobody cashed', () => {
     await expect(send(current(), current().asset.address, transferCall(signed))).rejects.toThrow()
     const { caps } = await engine.routeplane.status()
     expect(caps.map(({ capUsd, availableUsd }) => capUsd - availableUsd)).toEqual([0n, 0n])
+  })
+})
+
+describe('an answer that breaks its schema', () => {
+  it('is asked for and paid once more where the operator wants it, and the headers count both', async () => {
+    const seller = await startSeller()
+    const { data } = (await (await fetch(seller.modelsUrl)).json()) as { readonly data: readonly object[] }
+    const listing = await startUpstream({ json: { data: data.map((row) => ({ ...row, supported_features: ['structured_outputs'] })) } })
+    onTestFinished(() => listing.close())
+    const sellers = [{ ...seller, modelsUrl: `${listing.url}/v1/models` }]
+    const world = await writeWorld(current(), { sellers, lines: ['routing: { retry_schema: true }'] })
+    const url = await (await openEngine(world)).serve()
+    const { model, messages } = question
+    // By another wire than the seller's: only translated answers are judged. An echo is no JSON.
+    const output_config = { format: { type: 'json_schema', schema: { type: 'object' } } }
+    const reply = await fetch(`${url}/v1/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model, messages, max_tokens: 20, output_config }),
+    })
+    expect([reply.status, reply.headers.get('x-routeplane-schema'), reply.headers.get('x-routeplane-attempts')]).toEqual([
+      200,
+      'violated',
+      '2',
+    ])
+    await reply.text()
+
+    const books = await closedBooks(world)
+    expectBalanced(books)
+    expect(books.rows.map(({ state }) => state)).toEqual(['settled', 'settled'])
+    expect(reply.headers.get('x-routeplane-cost-usd')).toBe(formatUsd(fromAtomic(paidOf(books) as Atomic, 6, 'up')))
+    const ids = books.rows.map(({ id }) => id)
+    const other = /the other receipt is (\S+)/.exec(reply.headers.get('x-routeplane-warning') ?? '')?.[1]
+    expect([reply.headers.get('x-routeplane-receipt'), other].toSorted()).toEqual(ids.toSorted())
   })
 })

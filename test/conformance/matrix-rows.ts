@@ -454,6 +454,15 @@ export const matrixRows: readonly MatrixRow[] = [
     },
   },
   {
+    id: 'web_search_beside',
+    title: 'Web search by the provider, beside functions of the caller’s own',
+    cases: {
+      responses: { tools: [{ type: 'web_search' }, ...(tools.responses['tools'] as readonly Json[])] },
+      messages: { tools: [{ type: 'web_search_20250305', name: 'web_search' }, ...(tools.messages['tools'] as readonly Json[])] },
+      generate_content: { tools: [{ googleSearch: {} }, ...(tools.generate_content['tools'] as readonly Json[])] },
+    },
+  },
+  {
     id: 'code_execution',
     title: 'Code execution by the provider',
     cases: {

@@ -168,10 +168,12 @@ describe('a reader who goes', () => {
   })
 
   it('aborts by signal while waiting for the head', async () => {
-    const upstream = await upstreamOf({ delayMs: 60_000, json: 1 })
     const abort = new AbortController()
+    const upstream = await upstreamOf(() => {
+      abort.abort()
+      return { delayMs: 60_000, json: 1 }
+    })
     const call = transportOf()(post(upstream.url), options({ signal: abort.signal }))
-    setTimeout(() => abort.abort(), 30)
     expect(await failureOf(call)).toEqual(failed('cancelled', { sent: true }))
   })
 })

@@ -227,6 +227,8 @@ describe('the body', () => {
     ['two models', '{"model":"cheap/a","max_cost_usd":"1","model":"dear/b"}', [400, 'duplicate_key']],
     ['two models, one escaped', '{"model":"cheap/a","mod\\u0065l":"dear/b"}', [400, 'duplicate_key']],
     ['two caps', '{"model":"a","routeplane":{"max_cost_usd":"1","max_cost_usd":"9"}}', [400, 'duplicate_key']],
+    ['a great many members', `{${Array.from({ length: 100_000 }, (_, at) => `"k${at}":0`).join()}}`, [413, 'body_too_large']],
+    ['a great many values', `{"messages":[${'{},'.repeat(1_000_000)}{}]}`, [413, 'body_too_large']],
     ['no model', '{"messages":[]}', [400, 'invalid_request']],
   ] as const)('refuses %s', async (_title, body, expected) => {
     verifies('listing.error.400', 'listing.edge.invalid')

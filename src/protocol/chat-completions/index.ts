@@ -1,5 +1,5 @@
 /** Chat Completions: OpenAI's wire format and that of every compatible server. */
-import { scanMembers } from '../../lib/json-splice.ts'
+import { membersOf } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
@@ -47,7 +47,7 @@ export const chatCompletions = {
 } as const satisfies Protocol
 
 function readRequest(wire: WireRequest): CallerRequest {
-  scanMembers(wire.body)
+  membersOf(wire.body)
   const extensions = readExtensions(wire.json, wire.headers, wire.query)
   const json = readPlainRequest(wire.json) ?? readWire(chatRequestSchema, wire.json)
   const model = json.model ?? extensions.models?.[0]

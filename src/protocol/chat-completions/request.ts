@@ -42,13 +42,11 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
     .filter(([name, value]) => !modelled.has(name) && value !== null)
     .map(([path, value]) => ({ path, value }))
   const { system, turns } = decodeMessages(json.messages, unknown)
-  return {
-    ...defined({
-      toolChoice: decodeToolChoice(json),
-      parallelToolCalls: json.parallel_tool_calls ?? undefined,
-      maxOutputTokens: json.max_completion_tokens ?? json.max_tokens ?? undefined,
-      reasoning: decodeReasoning(json),
-    }),
+  return defined({
+    toolChoice: decodeToolChoice(json),
+    parallelToolCalls: json.parallel_tool_calls ?? undefined,
+    maxOutputTokens: json.max_completion_tokens ?? json.max_tokens ?? undefined,
+    reasoning: decodeReasoning(json),
     model: json.model ?? '',
     system,
     turns,
@@ -62,7 +60,7 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
     state: {},
     account: Object.fromEntries(accountFields.flatMap((name) => (isPresent(wire.json[name]) ? [[name, wire.json[name]]] : []))),
     unknown,
-  }
+  })
 }
 
 function isPresent<T>(value: T): value is NonNullable<T> {

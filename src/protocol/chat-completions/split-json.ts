@@ -1,5 +1,5 @@
 /** Reads the JSON of one event, also when a server has run several documents together. */
-import { tryParseJson } from '../../lib/json.ts'
+import { endOfString, tryParseJson } from '../../lib/json.ts'
 
 /** @returns the documents in order, `undefined` when any of the text is no JSON. */
 export function splitJson(text: string): readonly unknown[] | undefined {
@@ -22,13 +22,9 @@ export function splitJson(text: string): readonly unknown[] | undefined {
 function endOfObject(text: string, from: number): number | undefined {
   if (text[from] !== '{') return undefined
   let depth = 0
-  let isInString = false
   for (let at = from; at < text.length; at++) {
     const character = text[at]
-    if (isInString) {
-      if (character === '\\') at++
-      else if (character === '"') isInString = false
-    } else if (character === '"') isInString = true
+    if (character === '"') at = endOfString(text, at)
     else if (character === '{') depth++
     else if (character === '}' && --depth === 0) return at + 1
   }

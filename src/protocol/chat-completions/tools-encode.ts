@@ -2,11 +2,11 @@
 import type { CompletionRequest, Tool, ToolChoice } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
-import { approximated, omitted, refusal, unsupported, type Loss } from '../loss.ts'
+import { approximated, refusal, unsupported, type Loss } from '../loss.ts'
 import type { OpenAiTraits } from '../openai-models.ts'
 import { lowerFunction } from '../openai-schemas.ts'
 import type { RenameTable } from '../rename-table.ts'
-import { freeformFunction, lossesOfOrigin } from '../tool-origin.ts'
+import { freeformFunction, lossesOfOrigin, lossOfSearch } from '../tool-origin.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -29,7 +29,7 @@ export function encodeTools(request: CompletionRequest, work: ToolWork): Encoded
     .filter(({ tool }) => only === undefined || tool.type === 'hosted' || only.has(tool.name))
   const searches = offered.filter(({ tool }) => isSearch(tool))
   const tools = offered.flatMap(({ tool, path }) => (isSearch(tool) ? [] : encodeTool(tool, path, work)))
-  const [search] = searches.map(({ tool, path }) => encodeSearch(tool, path, work))
+  const [search] = searches.map(({ tool, path }) => encodeSearch(tool, path, request, work))
   return { tools, choice: tools.length === 0 ? undefined : encodeChoice(request, only !== undefined, work), search }
 }
 
@@ -108,11 +108,11 @@ function encodeWrapped(tool: Extract<Tool, { type: 'freeform' }>, path: string, 
  *
  * @see https://platform.openai.com/docs/guides/tools-web-search?api-mode=chat
  */
-function encodeSearch(tool: Tool, path: string, { traits, losses }: ToolWork): Json | undefined {
+function encodeSearch(tool: Tool, path: string, request: CompletionRequest, { traits, losses }: ToolWork): Json | undefined {
   if (tool.type !== 'hosted') return undefined
   if (tool.wire === 'chat_completions') return tool.config
   if (!traits.searches) {
-    losses.push(omitted(path, 'tool.web_search', 'this model does not search by itself'))
+    losses.push(lossOfSearch(request, path, 'this model does not search by itself'))
     return undefined
   }
   losses.push(approximated(path, 'tool.web_search', 'only the place and the size of the context are carried over'))

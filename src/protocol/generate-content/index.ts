@@ -1,5 +1,5 @@
 /** generateContent: the wire format of Google's Gemini API. */
-import { scanMembers } from '../../lib/json-splice.ts'
+import { membersOf } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
@@ -50,7 +50,7 @@ function readRequest(wire: WireRequest): CallerRequest {
   const { model, method } = readPath(wire.path)
   if (method === 'countTokens') throw invalidRequest('', 'counts tokens, which is no completion', 'not_found')
   readForm(wire, method)
-  scanMembers(wire.body)
+  membersOf(wire.body)
   const extensions = readExtensions(wire.json, wire.headers, wire.query)
   const json = readGenerateRequest(normalise(wire.json))
   return { model, needs: generateNeeds(json, wire.body.byteLength, method === 'streamGenerateContent'), extensions }

@@ -57,12 +57,10 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
   const config = json.generationConfig ?? {}
   const unknown = unknownFields(normalised, config)
   const stream = method === 'streamGenerateContent'
-  return {
-    ...defined({
-      toolChoice: decodeToolChoice(json, unknown),
-      maxOutputTokens: config.maxOutputTokens ?? undefined,
-      reasoning: decodeReasoning(config.thinkingConfig, unknown),
-    }),
+  return defined({
+    toolChoice: decodeToolChoice(json, unknown),
+    maxOutputTokens: config.maxOutputTokens ?? undefined,
+    reasoning: decodeReasoning(config.thinkingConfig, unknown),
     model,
     system: decodeSystem(json.systemInstruction),
     turns: decodeContents(json.contents, unknown, decodeDetail(config, unknown)),
@@ -76,7 +74,7 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
     state: defined({ cachedContent: named(json.cachedContent), continuationToken: named(json.continuationToken) }),
     account: { ...decodeAccount(json), ...(stream && form === 'array' ? { [STREAM_FORM]: 'json' } : {}) },
     unknown,
-  }
+  })
 }
 
 function named(value: string | null | undefined): string | undefined {

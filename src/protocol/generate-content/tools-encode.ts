@@ -4,7 +4,7 @@ import { defined } from '../../lib/defined.ts'
 import { approximated, omitted, refusal, unsupported, type Loss, type LossFeature } from '../loss.ts'
 import type { RenameTable } from '../rename-table.ts'
 import { hasNoParameters, lowerSchema } from '../schema-lowering.ts'
-import { freeformFunction, lossesOfOrigin } from '../tool-origin.ts'
+import { freeformFunction, lossesOfOrigin, lossOfSearch, usesOwnContainer } from '../tool-origin.ts'
 import type { ModelTraits } from './generation.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -30,7 +30,9 @@ export function encodeTools(request: CompletionRequest, work: Work): EncodedTool
   const offered = offeredTools(request.tools, choice)
   const functions = callableTools(request.tools).filter((tool) => offered(tool.name))
   const declarations = functions.map((tool) => encodeFunction(tool, request.tools.indexOf(tool), work))
-  const hosted = request.tools.flatMap((tool, index) => encodeHosted(tool, `tools[${index}]`, functions.length > 0, work))
+  const hosted = request.tools.flatMap((tool, index) =>
+    encodeHosted(tool, `tools[${index}]`, { request, besideFunctions: functions.length > 0 }, work),
+  )
   const tools = [...(declarations.length === 0 ? [] : [{ functionDeclarations: declarations }]), ...hosted]
   if (tools.length === 0) return {}
   return defined({ tools, toolConfig: functions.length === 0 ? undefined : encodeChoice(choice, functions, work) })
@@ -70,7 +72,9 @@ const hosted: Readonly<Record<string, { readonly wire: string; readonly feature:
 
 const featureOf: Readonly<Record<string, LossFeature>> = { mcp: 'tool.mcp' }
 
-function encodeHosted(tool: Tool, path: string, besideFunctions: boolean, { traits, losses }: Work): readonly Json[] {
+type Beside = { readonly request: CompletionRequest; readonly besideFunctions: boolean }
+
+function encodeHosted(tool: Tool, path: string, { request, besideFunctions }: Beside, { traits, losses }: Work): readonly Json[] {
   if (tool.type === 'function' || tool.type === 'freeform') return []
   if (tool.wire === WIRE) return [tool.raw as Json]
   if (tool.type === 'client-builtin') {
@@ -83,7 +87,12 @@ function encodeHosted(tool: Tool, path: string, besideFunctions: boolean, { trai
     return []
   }
   if (besideFunctions && !traits.mixesTools) {
-    losses.push(unsupported(path, same.feature, 'the model takes no hosted tool beside functions'))
+    const how = 'the model takes no hosted tool beside functions'
+    losses.push(tool.family === 'web_search' ? lossOfSearch(request, path, how) : unsupported(path, same.feature, how))
+    return []
+  }
+  if (tool.family === 'code_execution' && usesOwnContainer(tool.config)) {
+    losses.push(unsupported(path, same.feature, 'its container and files are at another vendor'))
     return []
   }
   losses.push(approximated(path, same.feature, `offered as ${same.wire}, without its settings`))

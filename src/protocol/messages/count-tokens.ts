@@ -1,5 +1,5 @@
 /** Counts the tokens of a request for an answer without asking for one. */
-import { scanMembers } from '../../lib/json-splice.ts'
+import { membersOf } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import type { CallerRequest, WireRequest } from '../protocol.ts'
@@ -19,7 +19,7 @@ export const countTokensPath = '/v1/messages/count_tokens'
  * @throws RouteplaneError `invalid_request` naming the JSON path.
  */
 export function readCount(wire: WireRequest): CallerRequest {
-  scanMembers(wire.body)
+  membersOf(wire.body)
   const extensions = readExtensions(wire.json, wire.headers, wire.query)
   const json = readCountRequest(wire)
   const model = json.model ?? extensions.models?.[0]

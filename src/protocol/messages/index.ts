@@ -1,5 +1,5 @@
 /** Messages: Anthropic's wire format and that of every compatible server. */
-import { scanMembers } from '../../lib/json-splice.ts'
+import { membersOf } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import type { CallerRequest, Protocol, WireRequest } from '../protocol.ts'
@@ -45,7 +45,7 @@ export const messages = {
 } as const satisfies Protocol
 
 function readRequest(wire: WireRequest): CallerRequest {
-  scanMembers(wire.body)
+  membersOf(wire.body)
   const extensions = readExtensions(wire.json, wire.headers, wire.query)
   const json = readMessagesRequest(wire)
   const model = json.model ?? extensions.models?.[0]

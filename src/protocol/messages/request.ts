@@ -51,13 +51,11 @@ function decodeJson(json: CountRequest, wire: WireRequest): CompletionRequest {
   const system = decodeSystem(json.system, unknown)
   const turns = markLast(decodeTurns(json.messages, unknown), json.cache_control)
   const limit = json.max_tokens ?? undefined
-  return {
-    ...defined({
-      toolChoice: decodeToolChoice(json.tool_choice),
-      parallelToolCalls: json.tool_choice?.disable_parallel_tool_use === true ? false : undefined,
-      maxOutputTokens: limit === 0 ? undefined : limit,
-      reasoning: decodeReasoning(json, unknown),
-    }),
+  return defined({
+    toolChoice: decodeToolChoice(json.tool_choice),
+    parallelToolCalls: json.tool_choice?.disable_parallel_tool_use === true ? false : undefined,
+    maxOutputTokens: limit === 0 ? undefined : limit,
+    reasoning: decodeReasoning(json, unknown),
     model: json.model ?? '',
     system,
     turns,
@@ -66,12 +64,12 @@ function decodeJson(json: CountRequest, wire: WireRequest): CompletionRequest {
     stop: json.stop_sequences ?? [],
     candidates: 1,
     output: decodeOutput(json, unknown),
-    outputModalities: ['text'],
+    outputModalities: ['text'] as const,
     stream: json.stream ?? false,
     state: decodeState(json, wire.json, unknown),
     account: Object.fromEntries(accountFields.flatMap((name) => (isPresent(wire.json[name]) ? [[name, wire.json[name]]] : []))),
     unknown,
-  }
+  })
 }
 
 function isPresent<T>(value: T): value is NonNullable<T> {

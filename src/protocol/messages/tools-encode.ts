@@ -4,7 +4,7 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { approximated, refusal, unsupported, type Loss } from '../loss.ts'
 import { lowerSchema } from '../schema-lowering.ts'
-import { freeformFunction, lossesOfOrigin } from '../tool-origin.ts'
+import { freeformFunction, lossesOfOrigin, usesOwnContainer } from '../tool-origin.ts'
 import type { CacheMarks } from './cache-marks.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -162,9 +162,7 @@ function listOf(value: unknown): readonly string[] | undefined {
 
 /** @see https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/code-execution-tool */
 function encodeCodeExecution(config: Json, path: string, work: Work): readonly Json[] {
-  const { container } = config
-  const hasFiles = isRecord(container) && Array.isArray(container['file_ids']) && container['file_ids'].length > 0
-  if (typeof container === 'string' || hasFiles) {
+  if (usesOwnContainer(config)) {
     work.losses.push(unsupported(path, 'tool.code_execution', 'its container and files are at another vendor'))
     return []
   }

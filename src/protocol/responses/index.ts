@@ -1,6 +1,6 @@
 /** Responses: OpenAI's wire of items and typed events, and that of Open Responses servers. */
 import { RouteplaneError } from '../../errors.ts'
-import { scanMembers } from '../../lib/json-splice.ts'
+import { membersOf } from '../../lib/json-splice.ts'
 import { readExtensions } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { ByteFilter, CallerRequest, Protocol, WireRequest } from '../protocol.ts'
@@ -47,7 +47,7 @@ export const responses = {
 } as const satisfies Protocol
 
 function readRequest(wire: WireRequest): CallerRequest {
-  scanMembers(wire.body)
+  membersOf(wire.body)
   const extensions = readExtensions(wire.json, wire.headers, wire.query)
   const json = readWire(responsesRequestSchema, wire.json)
   if (isCompaction(wire)) checkCompaction(wire)

@@ -38,13 +38,11 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
   noteHalfModelled(json, unknown)
   const { system, turns, tools } = decodeItems(json.instructions, json.input, unknown)
   const declared = (json.tools ?? []).map((tool, index) => ({ tool, path: `tools[${index}]` }))
-  return {
-    ...defined({
-      toolChoice: decodeToolChoice(json.tool_choice),
-      parallelToolCalls: json.parallel_tool_calls ?? undefined,
-      maxOutputTokens: json.max_output_tokens ?? undefined,
-      reasoning: decodeReasoning(json.reasoning),
-    }),
+  return defined({
+    toolChoice: decodeToolChoice(json.tool_choice),
+    parallelToolCalls: json.parallel_tool_calls ?? undefined,
+    maxOutputTokens: json.max_output_tokens ?? undefined,
+    reasoning: decodeReasoning(json.reasoning),
     model: json.model ?? '',
     system,
     turns,
@@ -53,12 +51,12 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
     stop: [],
     candidates: 1,
     output: decodeOutput(json.text),
-    outputModalities: ['text'],
+    outputModalities: ['text'] as const,
     stream: json.stream ?? false,
     state: decodeState(json),
     account: Object.fromEntries(accountFields.flatMap((name) => (isPresent(wire.json[name]) ? [[name, wire.json[name]]] : []))),
     unknown,
-  }
+  })
 }
 
 export function isPresent<T>(value: T): value is NonNullable<T> {

@@ -17,8 +17,10 @@ type Facts = {
   finish: string | undefined
   error: RouteplaneError | undefined
   hasContent: boolean
-  /** Characters of text, thought and arguments in the events that were read. */
+  /** Characters of text, thought and arguments in the deltas that were read. */
   characters: number
+  /** The same of the whole answer, as the terminal event repeats it. */
+  repeated: number
 }
 
 /**
@@ -27,7 +29,15 @@ type Facts = {
  */
 export function createTap(): StreamTap {
   const head = createSseDecoder()
-  const facts: Facts = { model: undefined, usage: undefined, finish: undefined, error: undefined, hasContent: false, characters: 0 }
+  const facts: Facts = {
+    model: undefined,
+    usage: undefined,
+    finish: undefined,
+    error: undefined,
+    hasContent: false,
+    characters: 0,
+    repeated: 0,
+  }
   const tail = createTail(MAX_SSE_EVENT_CHARACTERS)
   let headBytes = 0
   return {
@@ -52,7 +62,8 @@ function report(facts: Facts, skippedBytes: number, readBytes: number): TapRepor
   const error = facts.error ?? (facts.finish === undefined ? incomplete() : undefined)
   return {
     usage: facts.usage,
-    deliveredCharacters: facts.characters + Math.ceil(skippedBytes * share),
+    // After a search the only deltas may be among what was not read.
+    deliveredCharacters: Math.max(facts.repeated, facts.characters + Math.ceil(skippedBytes * share)),
     ...(facts.model === undefined ? {} : { model: facts.model }),
     ...(facts.finish === undefined ? {} : { finishReason: facts.finish }),
     ...(error === undefined ? {} : { error }),
@@ -94,6 +105,7 @@ function noteEvent(facts: Facts, event: Json, type: string): void {
   }
   if (endings.has(type)) {
     facts.finish = wordOf(type, response?.['incomplete_details'])
+    facts.repeated = lengthOf(response?.['output'])
     facts.hasContent = true
     return
   }
@@ -105,6 +117,19 @@ function noteEvent(facts: Facts, event: Json, type: string): void {
 function wordOf(type: string, details: unknown): string {
   if (isRecord(details) && typeof details['reason'] === 'string') return details['reason']
   return type === 'response.incomplete' ? 'incomplete' : 'completed'
+}
+
+/** Characters of text, thought and arguments in the items of an answer. */
+function lengthOf(output: unknown): number {
+  const items = Array.isArray(output) ? output.filter(isRecord) : []
+  const parts = items.flatMap(({ content, summary }) =>
+    [content, summary].flatMap((list) => (Array.isArray(list) ? list.filter(isRecord) : [])),
+  )
+  const texts = [
+    ...items.flatMap((item) => [item['arguments'], item['input']]),
+    ...parts.flatMap((part) => [part['text'], part['refusal']]),
+  ]
+  return texts.reduce<number>((sum, text) => sum + (typeof text === 'string' ? text.length : 0), 0)
 }
 
 /** Whether a caller has something in his hands now: announcements of messages and thoughts are nothing yet. */

@@ -93,6 +93,7 @@ describe('defaults', () => {
           "clampToBudget": false,
           "explorationShare": 0.02,
           "maxAttempts": 6,
+          "retrySchema": false,
           "sticky": false,
         },
         "skipAuth": false,

@@ -1,10 +1,10 @@
-/** The one look over a JSON text: repeated members against a plain reading, places against the scan of the bytes. */
+/** The one look over a JSON text: repeated members against a plain reading, places against the bytes, and its bounds. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { scanMembers } from '../../../src/lib/json-splice.ts'
-import { surveyJson } from '../../../src/lib/json-survey.ts'
+import { MAX_JSON_MEMBERS, MAX_JSON_VALUES, surveyJson } from '../../../src/lib/json-survey.ts'
 
-const findDuplicateKey = (text: string) => surveyJson(text).repeatedKey
+const survey = (text: string) => surveyJson(Buffer.from(text).toString('latin1'))
+const findDuplicateKey = (text: string) => survey(text).repeatedKey
 
 describe('a repeated member', () => {
   it('finds nothing in what JSON.stringify writes', () => {
@@ -52,36 +52,61 @@ describe('a repeated member', () => {
 describe('the top-level members', () => {
   const blank = fc.constantFrom('', ' ', '\n\t')
 
-  it('stand where the scan of the bytes finds them', () => {
-    const members = fc.dictionary(fc.string({ unit: 'grapheme-ascii' }), fc.jsonValue({ maxDepth: 3, stringUnit: 'grapheme-ascii' }))
+  it('stand where their keys and values are, to the byte', () => {
+    const members = fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ maxDepth: 3, stringUnit: 'binary' }), { maxKeys: 4 })
     fc.assert(
       fc.property(members, blank, (object, space) => {
-        const inner = Object.entries(object).map(
-          ([key, value]) => `${space}${JSON.stringify(key)}${space}:${space}${JSON.stringify(value)}${space}`,
-        )
-        const text = `${space}{${inner.join(',')}}${space}`
-        expect(surveyJson(text).members).toEqual(scanMembers(Buffer.from(text)))
+        const entries = Object.entries(object)
+        const inner = entries.map(([key, value]) => `${space}${JSON.stringify(key)}${space}:${space}${JSON.stringify(value)}${space}`)
+        const bytes = Buffer.from(`${space}{${inner.join(',')}}${space}`)
+        const found = surveyJson(bytes.toString('latin1')).members.map(({ key, keyStart, valueStart, valueEnd }) => [
+          key,
+          bytes.toString('utf8', keyStart, valueStart).replaceAll(/\s*:\s*$/g, ''),
+          bytes.toString('utf8', valueStart, valueEnd),
+        ])
+        expect(found).toEqual(entries.map(([key, value]) => [key, JSON.stringify(key), JSON.stringify(value)]))
       }),
     )
   })
 
   it('are of the outermost object only', () => {
-    expect(surveyJson('[{"a":1}]').members).toEqual([])
-    expect(surveyJson('{"a":{"b":[1,{"c":2}]},"d":"x,}"}').members.map(({ key }) => key)).toEqual(['a', 'd'])
+    expect(survey('[{"a":1}]').members).toEqual([])
+    expect(survey('{"a":{"b":[1,{"c":2}]},"d":"x,}"}').members.map(({ key }) => key)).toEqual(['a', 'd'])
   })
 
   it('say nothing of a text that is no JSON, and do not throw', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', ' ', '1', 'u') }),
-        (text) => void surveyJson(text),
+        (text) => void survey(text),
       ),
     )
   })
 })
 
-it.each([64, 65])('%i levels', (levels) => {
-  expect(surveyJson('['.repeat(levels) + ']'.repeat(levels)).isTooDeep).toBe(levels > 64)
+describe('what is too much', () => {
+  it.each([64, 65])('%i levels', (levels) => {
+    expect(survey('['.repeat(levels) + ']'.repeat(levels)).excess).toBe(levels > 64 ? 'depth' : undefined)
+  })
+
+  it.each([
+    ['at the top', (object: string) => object],
+    ['far below it', (object: string) => `{"a":[{"b":{"c":{"d":${object}}}}]}`],
+  ])('more members of one object than anything has, %s', (_, around) => {
+    const objectOf = (members: number) => around(`{${Array.from({ length: members }, (_unused, at) => `"k${at}":0`).join()}}`)
+    expect(survey(objectOf(MAX_JSON_MEMBERS)).excess).toBeUndefined()
+    expect(survey(objectOf(MAX_JSON_MEMBERS + 1)).excess).toBe('members')
+  })
+
+  it.each(['0', '[]', '{}', '{"a":0}', '"a"'])('more values in all than anything has: a list of %s', (value) => {
+    const listOf = (items: number) => `[${`${value},`.repeat(items - 1)}${value}]`
+    expect(survey(listOf(MAX_JSON_VALUES / 4)).excess).toBeUndefined()
+    expect(survey(listOf(MAX_JSON_VALUES + 1)).excess).toBe('values')
+  })
+
+  it('does not grow with objects that are merely many', () => {
+    expect(survey(`[${'{"a":1,"b":2},'.repeat(MAX_JSON_MEMBERS)}{}]`).excess).toBeUndefined()
+  })
 })
 
 function escaped(character: string): string {

@@ -111,6 +111,25 @@ describe('createTap', () => {
     expect(report.deliveredCharacters).toBeGreaterThan(0)
   })
 
+  it.each([100, 1_400, 1_000_000])('counts text that came after a search, cut every %i bytes', (size) => {
+    const message = { type: 'message', id: 'msg_1', role: 'assistant', content: [{ type: 'output_text', text: 'x'.repeat(40_000) }] }
+    const events = [
+      { type: 'response.created', response: { id: 'resp_1', status: 'in_progress', output: [] } },
+      { type: 'response.output_item.added', output_index: 0, item: { type: 'web_search_call', id: 'ws_1', status: 'in_progress' } },
+      ...Array.from({ length: 4_000 }, () => ({
+        type: 'response.output_text.delta',
+        output_index: 1,
+        content_index: 0,
+        delta: 'x'.repeat(10),
+      })),
+      { type: 'response.completed', response: { id: 'resp_1', status: 'completed', output: [message] } },
+    ]
+    const bytes = Buffer.from(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''))
+    const tap = createTap()
+    for (let at = 0; at < bytes.length; at += size) tap.push(bytes.subarray(at, at + size))
+    expect(tap.end().deliveredCharacters).toBe(40_000)
+  })
+
   it('counts a stream that only began as incomplete, and an announcement as no content', () => {
     const tap = createTap()
     const [text] = fixtures.filter(({ name }) => name === 'text')
