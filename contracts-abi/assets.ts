@@ -22,18 +22,25 @@ export type AssetRow = NetworkRow & {
 const X402_EVM = '@x402/evm 2.27.0 DEFAULT_ASSETS'
 /** Such a token is never signed over as EIP-712: a payment is a transaction of the network. */
 const TEMPO = 'mppx 0.11.0 tempo defaults; https://docs.tempo.xyz/protocol/tip20/spec'
+/** Where the issuer lists addresses, and who has read names and versions off the contracts. */
+const CIRCLE = 'https://developers.circle.com/stablecoins/usdc-contract-addresses; names: https://github.com/DROOdotFOO/raxol/pull/261'
+const CIRCLE_V1 = 'https://developers.circle.com/stablecoins/usdc-contract-addresses; names: x402 1.2.0 (v1) chain config'
 const CROSS_CHECKED = '@x402/evm 2.27.0 DEFAULT_ASSETS; https://developers.circle.com/stablecoins/usdc-contract-addresses'
 
 /**
- * The asset table. A row is a claim of its source; only the two Base rows were compared with the issuer's list too.
- *
- * Absent on purpose: Optimism, Avalanche Fuji and Polygon Amoy, for which no source above gives a token.
+ * The asset table. A row is a claim of its source; the separators of the Base, Ethereum and Monad rows were compared with those
+ * that the tokens answer.
  */
 export const assets: readonly AssetRow[] = [
   asset('eip155:8453', 'USDC', '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', 6, ['USD Coin', '2'], 'eip3009', CROSS_CHECKED),
   asset('eip155:84532', 'USDC', '0x036CbD53842c5426634e7929541eC2318f3dCF7e', 6, ['USDC', '2'], 'eip3009', CROSS_CHECKED),
   asset('eip155:1', 'USDC', '0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48', 6, ['USD Coin', '2'], 'eip3009', X402_EVM),
   asset('eip155:43114', 'USDC', '0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E', 6, ['USD Coin', '2'], 'eip3009', X402_EVM),
+  asset('eip155:10', 'USDC', '0x0b2C639c533813f4Aa9D7837CAf62653d097Ff85', 6, ['USD Coin', '2'], 'eip3009', CIRCLE),
+  asset('eip155:11155420', 'USDC', '0x5fd84259d66Cd46123540766Be93DFE6D43130D7', 6, ['USDC', '2'], 'eip3009', CIRCLE),
+  asset('eip155:11155111', 'USDC', '0x1c7D4B196Cb0C7B01d743Fbc6116a902379C7238', 6, ['USDC', '2'], 'eip3009', CIRCLE),
+  asset('eip155:43113', 'USDC', '0x5425890298aed601595a70AB815c96711a31Bc65', 6, ['USD Coin', '2'], 'eip3009', CIRCLE_V1),
+  asset('eip155:80002', 'USDC', '0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582', 6, ['USDC', '2'], 'eip3009', CIRCLE_V1),
   asset('eip155:4326', 'MegaUSD', '0xFAfDdbb3FC7688494971a79cc65DCa3EF82079E7', 18, ['MegaUSD', '1'], 'permit2', X402_EVM),
   asset('eip155:143', 'USDC', '0x754704Bc059F8C67012fEd69BC8A327a5aafb603', 6, ['USDC', '2'], 'eip3009', X402_EVM),
   asset('eip155:988', 'USDT0', '0x779Ded0c9e1022225f8E0630b35a9b54bE713736', 6, ['USDT0', '1'], 'eip3009', X402_EVM),

@@ -1,5 +1,6 @@
 /** Builds registry, health, wallet, payment, ledger and gateway from a config, and returns the one object surfaces use. */
 import { hostname } from 'node:os'
+import { viewAllowances, type AllowanceView } from './composition/allowances.ts'
 import { viewApprovals, type ApprovalView } from './composition/approvals.ts'
 import { startBackground } from './composition/background.ts'
 import type { CatalogView } from './composition/catalog.ts'
@@ -36,6 +37,7 @@ import { protocols } from './protocol/index.ts'
 import type { Cashier } from './selling/cashier.ts'
 import { openChains, openWallet, walletAsset, walletNetworks } from './wallet/open.ts'
 
+export type { AllowanceQuote, AllowanceView, AllowanceWish } from './composition/allowances.ts'
 export type { ApprovalView } from './composition/approvals.ts'
 export type { CatalogView, ModelListing } from './composition/catalog.ts'
 export { decisionCard } from './gateway/decision-card.ts'
@@ -66,6 +68,7 @@ export type Routeplane = {
   readonly receipts: ReceiptView
   readonly channels: ChannelView
   readonly approvals: ApprovalView
+  readonly allowances: AllowanceView
   /** Reads the ledger's whole journal: an edit of any row of money shows. */
   verifyLedger(): Promise<EventVerdict>
   readonly invoices: InvoiceView
@@ -144,6 +147,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     receipts: viewReceipts({ ...shared, resolver, asset, payer: wallet?.address, recovered: background.recovered }),
     channels: viewChannels({ ...shared, resolver, transport: context.transport }),
     approvals: viewApprovals(ledger, clock),
+    allowances: viewAllowances({ wallet, networks, chainOf }),
     verifyLedger: () => ledger.verifyEvents(),
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,

@@ -4,6 +4,8 @@ import { batchSettlementAbi, batchSettlementAddress } from '../../contracts-abi/
 import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import type { Atomic } from '../money.ts'
+import { quoteApproval, sendTransaction } from './approval.ts'
+import type { ApprovalCall, TransactionQuote } from './approval.ts'
 import { connect } from './client.ts'
 import { findPermitTransfer, permitState } from './permit2.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
@@ -40,6 +42,14 @@ export type Chain = {
   findCancellation(query: AuthorizationQuery): Promise<CancellationEvidence | undefined>
   /** What `spender` may still take of the owner's tokens, in base units. */
   allowanceOf(asset: Address, owner: Address, spender: Address): Promise<Atomic>
+  /** What it costs to set an allowance, as a transaction of the owner. */
+  quoteApproval(call: ApprovalCall): Promise<TransactionQuote>
+  /**
+   * Sends a signed transaction and waits for its block. @returns its hash.
+   *
+   * @throws RouteplaneError as every read; what became of it is then to be seen in the allowance.
+   */
+  sendTransaction(serialized: `0x${string}`): Promise<`0x${string}`>
   /** Whether the nonce of a Permit2 signature transfer is spent or invalidated. */
   permitState(payer: Address, nonce: `0x${string}`, atBlock?: bigint): Promise<AuthorizationState>
   /** Finds the transfer of a Permit2 signature, of at most `amount`; `undefined` when the blocks searched do not have it. */
@@ -135,6 +145,8 @@ export function createChain(options: ChainOptions): Chain {
         const allowance = await client.readContract({ address: asset, abi: erc20Abi, functionName: 'allowance', args: [owner, spender] })
         return allowance as Atomic
       }),
+    quoteApproval: (call) => read('cost of an approval', (client) => quoteApproval(client, call)),
+    sendTransaction: (serialized) => read('transaction', (client) => sendTransaction(client, serialized)),
     permitState: (payer, nonce, atBlock) => read('permit state', (client) => permitState(client, payer, nonce, atBlock)),
     findPermitTransfer: (query) =>
       read('permit transfer', async (client) => findPermitTransfer(client, query, await searchRange(client, query))),

@@ -26,6 +26,17 @@ export function findNetworkByV1Name(name: string): NetworkRow | undefined {
   return networkRows.find((row) => row.v1Name === name)
 }
 
+const SOLANA_V1_NAMES: readonly string[] = ['solana', 'solana-devnet', 'solana-testnet']
+
+/** Why an offer on Solana is passed over. */
+export const SOLANA_REFUSED =
+  'Solana is not paid on: that takes a key and a signer of its own (@x402/svm), and proofs from its own chain, which Routeplane has not'
+
+/** Whether a CAIP-2 id, or a short name of x402 protocol v1, is of Solana. */
+export function isSolana(network: string): boolean {
+  return network.startsWith('solana:') || SOLANA_V1_NAMES.includes(network)
+}
+
 /** Finds a token by its contract, in any spelling of the address. */
 export function findAsset(network: string, address: string): AssetRow | undefined {
   const wanted = address.toLowerCase()

@@ -25,6 +25,7 @@ import { route } from './route.ts'
 import { salesCollect, salesList, salesShow } from './sales.ts'
 import { serve } from './serve.ts'
 import { setup } from './setup.ts'
+import { walletApprove } from './wallet-approve.ts'
 import { walletCreate, walletImport, walletStatus } from './wallet.ts'
 
 /** In the order of help: from the first five minutes to the last resort. */
@@ -47,6 +48,7 @@ export const commands: readonly Command[] = [
   walletCreate,
   walletImport,
   walletStatus,
+  walletApprove,
   receiptsList,
   receiptsShow,
   receiptsVerify,

@@ -1,6 +1,7 @@
 /** `routeplane receipts`: what was paid, to whom, and whether the chain agrees. */
 import { RouteplaneError } from '../errors.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
+import type { Paper } from '../ledger/paper.ts'
 import { receiptStatus } from '../ledger/rules.ts'
 import type { ReceiptView, Verification } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
@@ -39,9 +40,16 @@ export const receiptsShow: Command = {
   positionals: ['<id>'],
   async run(invocation, context) {
     const [id = ''] = invocation.positionals
-    const row = await withEngine(invocation, context, async ({ receipts }) => (await receipts.get(id)) ?? noReceipt(id))
+    const { row, papers } = await withEngine(invocation, context, async ({ receipts }) => ({
+      row: (await receipts.get(id)) ?? noReceipt(id),
+      papers: await receipts.papers(id),
+    }))
     const value = receiptValue(row)
-    return { text: fields(receiptColumns.map((name) => [name.replaceAll('_', ' '), value[name] ?? ''])), value }
+    const rows = receiptColumns.map((name) => [name.replaceAll('_', ' '), value[name] ?? ''] as const)
+    const signed = papers.map(
+      ({ kind, verdict, reason }) => [`signed ${kind}`, `${verdict === 'wrong' ? 'WRONG' : verdict}: ${reason}`] as const,
+    )
+    return { text: fields([...rows, ...signed]), value: papers.length === 0 ? value : { ...value, papers: papers.map(paperValue) } }
   },
 }
 
@@ -80,6 +88,10 @@ export const receiptsExport: Command = {
     const values = rows.toReversed().map(receiptValue)
     return { text: csv(receiptColumns, values), value: { receipts: values } }
   },
+}
+
+function paperValue({ kind, verdict, reason, text }: Paper): unknown {
+  return { kind, verdict, reason, paper: text }
 }
 
 /** Pages through everything: one long list would hold the ledger's file for as long as it takes. */

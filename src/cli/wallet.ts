@@ -140,6 +140,7 @@ function statusText(status: Status, wallet: WalletStatus): string {
     ],
     ['held', `${money(wallet.heldUsd)} ${wallet.asset}`],
     ['spendable', wallet.balanceUsd === undefined ? 'unknown' : `${money(spendableOf(wallet))} ${wallet.asset}`],
+    ...('permit2Usd' in wallet ? [['Permit2', permitText(wallet)] as const] : []),
     ['open', `${status.openAttempts} ${status.openAttempts === 1 ? 'payment' : 'payments'}`],
   ])
   if (status.caps.length === 0) return head
@@ -151,6 +152,12 @@ function statusText(status: Status, wallet: WalletStatus): string {
     resetText(resetsAt)?.replace('T', ' ').slice(0, 16) ?? '',
   ])
   return `${head}\n\n${table(['scope', 'window', 'cap', 'left', 'anew (UTC)'], rows)}`
+}
+
+/** Only some providers are paid over it: most wallets allow it nothing. */
+function permitText({ permit2Usd, asset }: WalletStatus): string {
+  if (permit2Usd === undefined) return 'unknown'
+  return permit2Usd === ZERO_USD ? 'may take nothing; see "routeplane wallet approve"' : `may take ${money(permit2Usd)} ${asset}`
 }
 
 /** What no payment under way may still take; `undefined` while the balance is unknown. */
@@ -177,6 +184,7 @@ function statusValue(status: Status, wallet: WalletStatus): Readonly<Record<stri
     balance_usd: usdText(wallet.balanceUsd),
     held_usd: usdText(wallet.heldUsd),
     spendable_usd: usdText(spendableOf(wallet)),
+    ...('permit2Usd' in wallet ? { permit2_allowance_usd: usdText(wallet.permit2Usd) } : {}),
     open_attempts: status.openAttempts,
     caps: status.caps.map(({ scope, window, capUsd, availableUsd, resetsAt }) => ({
       scope,

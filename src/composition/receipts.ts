@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { Paper } from '../ledger/paper.ts'
 import { reconcile, type Reconciliation } from '../payment/reconcile.ts'
 import type { RecoveryReport, Resolver } from '../payment/resolver.ts'
 import { recheckSettled } from '../payment/recheck.ts'
@@ -14,6 +15,8 @@ import { verifyReceipt, type Verification } from '../payment/verify.ts'
 export type ReceiptView = {
   list(filter: { readonly limit?: number; readonly before?: string; readonly requestId?: string }): Promise<readonly AttemptRow[]>
   get(id: string): Promise<AttemptRow | undefined>
+  /** What the seller signed about a payment, and what its signature is worth. */
+  papers(id: string): Promise<readonly Paper[]>
   /** Reads the chain: transfer and authorization must match the receipt. */
   verify(id: string): Promise<Verification>
   /** Proves for the wallet's own token that the ledger equals the chain over a range of blocks; open attempts are ended first. */
@@ -56,6 +59,7 @@ export function viewReceipts({ ledger, chainOf, resolver, clock, log, asset, pay
   return {
     list: (filter) => ledger.attempts.list({ ...filter, withIntent: true, limit: filter.limit ?? DEFAULT_PAGE }),
     get: (id) => ledger.attempts.get(id),
+    papers: (id) => ledger.papers.of(id),
     async verify(id) {
       const row = await ledger.attempts.get(id)
       if (row === undefined) throw new RouteplaneError('receipt_not_found', `there is no receipt ${JSON.stringify(id.slice(0, 60))}`)

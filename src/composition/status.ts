@@ -1,11 +1,12 @@
 /** The engine's state in figures: wallet, caps with what is left of them, open payments. */
 import type { Chain } from '../chain/chain.ts'
 import type { AssetRow } from '../chain/networks.ts'
+import { permit2Address } from '../chain/permit2.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { GatewayRules } from '../gateway/context.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { addUsd, fromAtomic, ZERO_USD, type Usd } from '../money.ts'
+import { addUsd, fromAtomic, ZERO_USD, type Atomic, type Usd } from '../money.ts'
 import { everyLimitAt, resetOf, type Budgets } from '../payment/budget.ts'
 import type { Catalog } from '../registry/catalog.ts'
 import type { Wallet } from '../wallet/wallet.ts'
@@ -28,6 +29,8 @@ export type WalletStatus = {
   readonly balanceUsd: Usd | undefined
   /** Reserved of that token for payments under way, and for those not yet agreed; what is held for invoices is not the wallet's. */
   readonly heldUsd: Usd
+  /** What Permit2 may take of it; `undefined` when the chain could not be asked, absent where Permit2 cannot move the token. */
+  readonly permit2Usd?: Usd | undefined
 }
 
 export type CapStatus = {
@@ -64,12 +67,17 @@ function leftOf(cap: Usd, used: Usd): Usd {
 
 /** Asks the chain for the balance; when it cannot be asked the balance is unknown, not empty. */
 async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open: readonly AttemptRow[]): Promise<WalletStatus> {
-  const balance = await chain.balanceOf(asset.address, wallet.address).catch(() => undefined)
+  const [balance, permit2] = await Promise.all([
+    chain.balanceOf(asset.address, wallet.address).catch(() => undefined),
+    asset.transferMethod === 'tip20' ? 0n : chain.allowanceOf(asset.address, wallet.address, permit2Address).catch(() => undefined),
+  ])
+  const usdOf = (amount: bigint | undefined) => (amount === undefined ? undefined : fromAtomic(amount as Atomic, asset.decimals, 'down'))
   return {
     address: wallet.address,
     network: asset.network,
     asset: asset.symbol,
-    balanceUsd: balance === undefined ? undefined : fromAtomic(balance, asset.decimals, 'down'),
+    balanceUsd: usdOf(balance),
+    ...(asset.transferMethod === 'tip20' ? {} : { permit2Usd: usdOf(permit2) }),
     heldUsd: addUsd(...open.filter((row) => isHeldOf(row, asset)).map(({ heldUsd }) => heldUsd)),
   }
 }

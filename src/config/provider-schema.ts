@@ -10,6 +10,11 @@ const MAX_MODELS = 2000
 /** Networks by CAIP-2 id. Which tokens live there, and under which address, is never the config's to say. */
 export const caip2 = z.string().regex(/^eip155:[1-9]\d{0,15}$/, 'is not a CAIP-2 id of an EVM network such as "eip155:84532"')
 
+/** Besides those, one that a provider may name and nothing is paid on. */
+const payeeNetwork = z
+  .string()
+  .regex(/^(?:eip155:[1-9]\d{0,15}|solana:[1-9A-HJ-NP-Za-km-z]{32})$/, 'is not a CAIP-2 id of a network such as "eip155:84532"')
+
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 
 const payee = z
@@ -33,7 +38,7 @@ export const providerPayment = block({
   modes: z.array(z.enum(paymentModeNames)).min(1).max(paymentModeNames.length),
   x402_address: payee.optional(),
   x402: block({
-    networks: z.array(caip2).min(1).max(16).optional(),
+    networks: z.array(payeeNetwork).min(1).max(16).optional(),
     assets: z.array(line(16)).min(1).max(16).optional(),
     schemes: z.array(z.enum(schemeNames)).min(1).optional(),
     max_price_slack: ratio(1, 10).optional(),

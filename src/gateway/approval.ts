@@ -18,21 +18,30 @@ export type Approvals = {
   pass(attempt: Attempt): Promise<void>
 }
 
-export function createApprovals({ call, capAt }: Decided, context: GatewayContext): Approvals {
-  const thresholdUsd = context.rules.approveAboveUsd
+export function createApprovals(decided: Decided, context: GatewayContext): Approvals {
+  const { call } = decided
   let approvedUsd: Usd = ZERO_USD
   return {
-    async pass({ candidate, mode }) {
-      const { endpoint, boundUsd } = candidate
-      // The caller's own key is his own money; a call without a bound is never held, and so never sent.
-      if (thresholdUsd === undefined || mode === 'byok' || boundUsd === undefined) return
-      const { provider } = endpoint
-      const amountUsd = mostOf(boundUsd, allowanceOf(endpoint, mode, context), capAt(endpoint))
-      if (amountUsd <= thresholdUsd || amountUsd <= approvedUsd) return
-      const question: ApprovalQuestion = { model: call.read.model, provider: provider.id, mode, amountUsd, thresholdUsd }
+    async pass(attempt) {
+      const question = questionOf(attempt, decided, context)
+      if (question === undefined || question.amountUsd <= approvedUsd) return
       approvedUsd = call.approve === undefined ? await lookUp(question, call.caller, context) : await ask(question, call.approve)
     },
   }
+}
+
+/** What somebody has to agree to before an attempt; `undefined` when nobody need. */
+export function questionOf(
+  { candidate, mode }: Attempt,
+  { call, capAt }: Pick<Decided, 'call' | 'capAt'>,
+  context: GatewayContext,
+): ApprovalQuestion | undefined {
+  const thresholdUsd = context.rules.approveAboveUsd
+  const { endpoint, boundUsd } = candidate
+  // The caller's own key is his own money; a call without a bound is never held, and so never sent.
+  if (thresholdUsd === undefined || mode === 'byok' || boundUsd === undefined) return undefined
+  const amountUsd = mostOf(boundUsd, allowanceOf(endpoint, mode, context), capAt(endpoint))
+  return amountUsd <= thresholdUsd ? undefined : { model: call.read.model, provider: endpoint.provider.id, mode, amountUsd, thresholdUsd }
 }
 
 function allowanceOf(endpoint: Endpoint, mode: PaymentModeName, { modes }: GatewayContext): Omit<Allowance, 'mode'> {

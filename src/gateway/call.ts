@@ -144,6 +144,8 @@ export type PlannedAttempt = {
   readonly expectedUsd?: Usd
   /** What its answer would warn of. */
   readonly warnings?: readonly string[]
+  /** Somebody has to agree first; said of what has not been sent. */
+  readonly needsApproval?: true
 }
 
 export type ExplainedCandidate = {

@@ -15,6 +15,7 @@ export type DecisionCard = {
     readonly mode: string
     readonly expected_usd: string | null
     readonly bound_usd: string | null
+    readonly needs_approval?: true
   }[]
   readonly candidates: readonly CandidateCard[]
   readonly refused: readonly { readonly endpoint: string; readonly model: string; readonly reason: string; readonly detail: string }[]
@@ -46,7 +47,12 @@ export function decisionCard(decision: Decision): DecisionCard {
     resolved: decision.resolved,
     cap_usd: formatUsd(decision.capUsd),
     weights_version: decision.weightsVersion,
-    attempts: decision.attempts.map(({ endpoint, mode, expectedUsd, boundUsd }) => ({ endpoint, mode, ...amounts(expectedUsd, boundUsd) })),
+    attempts: decision.attempts.map(({ endpoint, mode, expectedUsd, boundUsd, needsApproval }) => ({
+      endpoint,
+      mode,
+      ...amounts(expectedUsd, boundUsd),
+      ...(needsApproval === undefined ? {} : { needs_approval: needsApproval }),
+    })),
     candidates: decision.candidates.map(({ endpoint, model, rank, score, explored, terms, expectedUsd, boundUsd, savingUsd, losses }) => ({
       endpoint,
       model,

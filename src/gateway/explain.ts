@@ -1,6 +1,7 @@
 /** Shows a decision as data: candidates with every term, refusals with their reasons, attempts with their quotes. */
 import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
 import { BALANCED_VERSION } from '../selection/index.ts'
+import { questionOf } from './approval.ts'
 import type { Decision, ExplainedCandidate, GatewayCall, PlannedAttempt } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import { survey, type Decided } from './decide.ts'
@@ -9,7 +10,13 @@ import { refusalOf } from './refusal.ts'
 
 /** Makes the decision of a call without sending it; nothing is held and nothing is spent. */
 export function explain(call: GatewayCall, context: GatewayContext): Decision {
-  return describe(survey(call, context))
+  const decided = survey(call, context)
+  const decision = describe(decided)
+  const isAsked = decided.attempts.map((attempt) => questionOf(attempt, decided, context) !== undefined)
+  return {
+    ...decision,
+    attempts: decision.attempts.map((attempt, at) => (isAsked[at] === true ? { ...attempt, needsApproval: true } : attempt)),
+  }
 }
 
 /** The same of a decision that has been made. */

@@ -3,6 +3,7 @@ import type { Atomic, Usd } from '../money.ts'
 import type { ChannelStore } from './channel.ts'
 import type { AttemptRow, RequestRow } from './entry.ts'
 import type { CallerKeyStore } from './caller-key.ts'
+import type { PaperStore } from './paper.ts'
 import type { SaleStore } from './sale.ts'
 
 /**
@@ -21,6 +22,8 @@ export type Ledger = {
   readonly sales: SaleStore
   readonly callerKeys: CallerKeyStore
   readonly health: HealthStore
+  /** What sellers signed about payments; no money hangs on it. */
+  readonly papers: PaperStore
   /** 32 random bytes made once per database, so that nonces can be derived and not guessed. */
   nonceSalt(): Promise<Uint8Array>
   /** Reads the whole journal: every hash must follow from the one before, and every attempt must stand where its last event left it. */

@@ -55,7 +55,7 @@ const output = z.object({
   dry_run: z.boolean().optional(),
   cap_usd: z.string().optional().describe('Dry run: the cap that would hold for the request.'),
   plan: z
-    .array(z.object({ endpoint: z.string(), payment_mode: z.string(), ...quoted }))
+    .array(z.object({ endpoint: z.string(), payment_mode: z.string(), ...quoted, needs_approval: z.boolean().optional() }))
     .optional()
     .describe('Dry run: who would be tried, in order, with what the answer would warn of.'),
   resolved: z.array(z.string()).optional().describe('Dry run: the models that were asked for, in order.'),
@@ -214,7 +214,7 @@ function showDecision(decision: Decision, { isOperator }: Caller): z.input<typeo
     dry_run: true,
     cap_usd: formatUsd(decision.capUsd),
     resolved: [...decision.resolved],
-    plan: decision.attempts.map(({ endpoint, mode, boundUsd, expectedUsd, warnings = [] }) => {
+    plan: decision.attempts.map(({ endpoint, mode, boundUsd, expectedUsd, needsApproval, warnings = [] }) => {
       const all = [...warnings, ...showLosses(decision.candidates.find((candidate) => candidate.endpoint === endpoint)?.losses)]
       return {
         endpoint,
@@ -222,6 +222,7 @@ function showDecision(decision: Decision, { isOperator }: Caller): z.input<typeo
         ...present({
           bound_usd: dollars(boundUsd),
           expected_usd: dollars(expectedUsd),
+          needs_approval: needsApproval,
           warnings: all.length === 0 ? undefined : all,
         }),
       }

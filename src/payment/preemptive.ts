@@ -3,6 +3,7 @@ import { RouteplaneError } from '../errors.ts'
 import { fromAtomic } from '../money.ts'
 import type { Challenge } from './challenge/challenge.ts'
 import { agreeOn, validBefore, type Funded, type Order } from './order.ts'
+import { offersIn } from './seller-papers.ts'
 import type { SignedCall } from './send-signed.ts'
 import { signOnce } from './sign-once.ts'
 import type { StandingOffers } from './standing-offers.ts'
@@ -64,5 +65,6 @@ async function renew(
   if (amountUsd > held.heldUsd) throw new RouteplaneError('internal', `scheme ${scheme.id} renewed for more than is held`)
   await deps.ledger.attempts.renew(call.attemptId, { amount: renewed.amount, amountUsd, now })
   const attach = (written: unknown) => format.attach(written, agreed.terms, challenge, call.attemptId)
-  return { mode, plan: renewed, format, attach, headers: attach(await scheme.sign(renewed, deps)) }
+  const headers = attach(await scheme.sign(renewed, deps))
+  return { mode, plan: renewed, format, attach, headers, offers: offersIn(challenge.extensions) }
 }

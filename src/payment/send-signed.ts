@@ -1,12 +1,14 @@
 /** Sends one signed call until its outcome is known: always the same authorization, never a second one. */
 import { RouteplaneError, toRouteplaneError, withMoney, type MoneyState } from '../errors.ts'
-import { headerOf, readBody, type HttpResponse } from '../lib/http-call.ts'
+import type { HttpResponse } from '../lib/http-call.ts'
 import { formatUsd, fromAtomic, type Usd } from '../money.ts'
 import type { Challenge, ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
 import type { PaidCall, PaidResponse, Payment } from './mode.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import { proofOf } from './proof/index.ts'
+import { readRefusal, type Asks, type Refused, type Reply } from './refusal.ts'
 import type { Resolver } from './resolver.ts'
+import { readPapers } from './seller-papers.ts'
 import { mostOfPlan, type SchemeWorld, type SigningPlan } from './scheme/scheme.ts'
 
 export type SendDeps = SchemeWorld & { readonly resolver: Resolver }
@@ -20,6 +22,8 @@ export type SignedCall = {
   attach(payload: unknown): Readonly<Record<string, string>>
   /** The credential, attached. */
   readonly headers: Readonly<Record<string, string>>
+  /** What the seller signed of its offers, unread. */
+  readonly offers: readonly unknown[]
   /** Present when it was signed before the provider had asked for it. */
   readonly unasked?: Unasked
 }
@@ -35,27 +39,9 @@ export type Unasked = {
   refused(challenge: Challenge | undefined): Promise<SignedCall | undefined>
 }
 
-/** Of a refusal's body, where one version of x402 writes its offers. */
-const MAX_CHALLENGE_BYTES = 64 * 1024
 /** Waits before the second, third and fourth send of the same authorization. */
 const RESEND_DELAYS_MS = [250, 1_000, 2_500] as const
 const MAX_RETRY_AFTER_MS = 5_000
-
-type Asks = { readonly status: number; readonly challenge: Challenge | undefined }
-
-/** What one send came to, as far as the reply itself tells. */
-type Reply =
-  | { readonly kind: 'answer'; readonly response: HttpResponse }
-  /** Worth sending again: no answer, or one that says "not yet". */
-  | { readonly kind: 'again'; readonly why: RouteplaneError; readonly retryAfterMs?: number }
-  /** The provider says no to the payment or to the request it has been paid for; a 402 says why, and asks anew. */
-  | {
-      readonly kind: 'refused'
-      readonly why: RouteplaneError
-      readonly asks?: Asks
-    }
-  /** Provably not one byte left this machine. */
-  | { readonly kind: 'unsent'; readonly why: RouteplaneError }
 
 /**
  * Sends a signed call, up to four times, and resolves at the answer's headers.
@@ -118,7 +104,7 @@ type RefusedCall = {
   readonly signed: SignedCall
   /** Whether an earlier send of the same payment got no answer: it may have been taken then. */
   readonly unanswered: boolean
-  readonly refused: Extract<Reply, { kind: 'refused' }>
+  readonly refused: Refused
 }
 
 /** What is sent instead after a refusal: by the scheme's books, or, where nobody had asked yet, under the terms that are asked now. */
@@ -141,55 +127,6 @@ async function correct({ call, signed, unanswered }: RefusedCall, asks: Asks, de
   const payload = await plan.agreed.scheme.correct?.({ call, plan, unanswered, ...asks }, deps)
   if (payload === undefined || payload === 'again') return payload
   return { ...signed, headers: signed.attach(payload) }
-}
-
-async function readRefusal(response: HttpResponse, signed: SignedCall): Promise<Reply> {
-  const { status } = response
-  const claim = signed.format.readClaim(response)
-  const retryAfterMs = retryAfterOf(response)
-  if (status === 402 && !isPending(claim)) {
-    const challenge = challengeIn(response, await readBody(response, MAX_CHALLENGE_BYTES).catch(() => ''), signed)
-    const again = new RouteplaneError('payment_rejected', `the provider answered 402 again after it was paid${reasonOf(claim)}`)
-    return { kind: 'refused', why: asksMore(challenge, signed) ?? again, asks: { status, challenge } }
-  }
-  // The connection is given back; what the body says of the payment is the seller's word and proves nothing.
-  void response.body[Symbol.asyncIterator]().return?.()
-  const why = new RouteplaneError('upstream_error', `the provider answered ${status} after it was paid`, { details: { status } })
-  const again = status >= 500 || status === 402 || status === 408 || status === 409 || status === 425 || status === 429
-  if (status === 410) return { kind: 'refused', why, asks: { status, challenge: undefined } }
-  return again ? { kind: 'again', why, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } : { kind: 'refused', why }
-}
-
-function isPending(claim: SettlementClaim | 'invalid' | undefined): boolean {
-  return typeof claim === 'object' && !claim.success && claim.errorReason === 'settlement_pending'
-}
-
-function reasonOf(claim: SettlementClaim | 'invalid' | undefined): string {
-  return typeof claim === 'object' && claim.errorReason !== undefined ? ` (${claim.errorReason})` : ''
-}
-
-/** A second 402 that asks for more than was signed is a moved price, and worth saying so. */
-function asksMore(challenge: Challenge | undefined, signed: SignedCall): RouteplaneError | undefined {
-  const { scheme, network, amount } = signed.plan.agreed.terms
-  const same = challenge?.terms.find((terms) => terms.scheme === scheme && terms.network === network)
-  if (same === undefined || same.amount === amount) return undefined
-  return new RouteplaneError(
-    'price_mismatch',
-    `the provider changed its price from ${amount} to ${same.amount.slice(0, 80)} base units after it was paid`,
-  )
-}
-
-function challengeIn(response: HttpResponse, body: string, { format }: SignedCall): Challenge | undefined {
-  try {
-    return format.read(response, body)
-  } catch {
-    return undefined
-  }
-}
-
-function retryAfterOf(response: HttpResponse): number | undefined {
-  const value = headerOf(response.headers, 'retry-after')
-  return value !== undefined && /^\d{1,5}$/.test(value) ? Number(value) * 1_000 : undefined
 }
 
 /** The signature never left this process and is forgotten here: its money is free again. */
@@ -267,6 +204,25 @@ async function receive(call: PaidCall, signed: SignedCall, response: HttpRespons
   return { response: received ?? response, payment }
 }
 
+/** Keeps what the seller has signed, with what its signature is worth. No money hangs on it, so nothing of it fails a call. */
+async function keepPapers({ attemptId, endpoint }: PaidCall, signed: SignedCall, claim: Claim, deps: SendDeps): Promise<void> {
+  const { plan, offers } = signed
+  const receipt = typeof claim === 'object' ? claim.receipt : undefined
+  if (offers.length === 0 && receipt === undefined) return
+  try {
+    for (const paper of await readPapers({ offers, receipt }, plan, deps.wallet.address)) {
+      await deps.ledger.papers.keep(attemptId, paper)
+      const { kind, verdict, reason } = paper
+      if (verdict === 'wrong')
+        deps.log.warn('what the seller signed is wrong', { attempt: attemptId, provider: endpoint.provider.id, kind, reason })
+    }
+  } catch (error) {
+    deps.log.warn('what the seller signed could not be kept', { attempt: attemptId, message: toRouteplaneError(error).message })
+  }
+}
+
+type Claim = SettlementClaim | 'invalid' | undefined
+
 function openPayment(call: PaidCall, signed: SignedCall, claim: SettlementClaim | 'invalid' | undefined, deps: SendDeps): Payment {
   let money: MoneyState = 'signed'
   return {
@@ -276,6 +232,7 @@ function openPayment(call: PaidCall, signed: SignedCall, claim: SettlementClaim 
     ...(proofOf(signed.plan).mayChargeLess || signed.plan.replaces !== undefined ? {} : { paidUsd: usdOf(signed.plan) }),
     blame: (error) => withMoney(error, money),
     async close() {
+      await keepPapers(call, signed, claim, deps)
       try {
         const hint = typeof claim === 'object' && claim.transaction !== undefined ? { transaction: claim.transaction } : {}
         const state = await deps.resolver.settle(call.attemptId, { tries: CLOSE_TRIES, ...hint })

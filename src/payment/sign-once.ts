@@ -5,6 +5,7 @@ import type { Challenge, ChallengeFormat } from './challenge/challenge.ts'
 import type { PaidCall } from './mode.ts'
 import { bodyDigest, validBefore, type Funded, type Order } from './order.ts'
 import type { SigningPlan } from './scheme/scheme.ts'
+import { offersIn } from './seller-papers.ts'
 import type { SignedCall } from './send-signed.ts'
 import type { AgreedTerms } from './terms.ts'
 
@@ -46,7 +47,7 @@ export async function signOnce(order: Order, offer: AgreedOffer, deps: Funded, k
   const payload = await scheme.sign(plan, deps)
   call.onProgress?.({ step: 'signed', amountUsd: agreed.amountUsd, payee: agreed.payTo })
   const attach = (written: unknown) => format.attach(written, agreed.terms, challenge, call.attemptId)
-  return { mode: protocol.id, plan, format, attach, headers: attach(payload) }
+  return { mode: protocol.id, plan, format, attach, headers: attach(payload), offers: offersIn(challenge.extensions) }
 }
 
 /** Whoever aborts may have said why; any other reason means that the caller has left. */

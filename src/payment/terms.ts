@@ -1,6 +1,6 @@
 /** Judges a seller's terms against what was agreed before the call: payee, network, asset, amount, method, time. */
 import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
-import { findAsset, findNetwork, type AssetRow } from '../chain/networks.ts'
+import { findAsset, findNetwork, isSolana, SOLANA_REFUSED, type AssetRow } from '../chain/networks.ts'
 import { RouteplaneError, type ErrorCode } from '../errors.ts'
 import { formatUsd, fromAtomic, parseAtomic, type Atomic, type Usd } from '../money.ts'
 import type { X402Terms } from '../registry/endpoint.ts'
@@ -81,6 +81,7 @@ export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedT
   if (scheme === undefined) return refuse(2, 'unsupported_scheme', `transfer method ${show(terms.transferMethod)} is not supported`)
   if (terms.paymentFlow !== 'authorization')
     return refuse(2, 'unsupported_scheme', `payment flow ${show(terms.paymentFlow)} is not allowed`)
+  if (isSolana(terms.network)) return refuse(3, 'unknown_network', SOLANA_REFUSED)
   if (findNetwork(terms.network) === undefined) return refuse(3, 'unknown_network', `network ${show(terms.network)} is not in our table`)
   const asset = findAsset(terms.network, terms.asset)
   if (asset === undefined) return refuse(3, 'unknown_asset', `asset ${show(terms.asset)} on ${show(terms.network)} is not in our table`)

@@ -27,13 +27,18 @@ const address = z.string().transform((text, context): `0x${string}` => {
       'address_not_string',
       `${quoted(text)} is a number: an address without quotes was read as one and its digits are lost`,
     )
+  } else if (/^[1-9A-HJ-NP-Za-km-z]{32,44}$/.test(text)) {
+    complain(context, 'solana_address', `${quoted(text)} is an address on Solana, where nothing is paid yet: name one of an EVM network`)
   } else complain(context, 'invalid_address', `${quoted(text)} is not an address: 0x and 40 hexadecimal digits`)
   return z.NEVER
 })
 
+/** Known, so that a provider who takes it too can say so; nothing is paid there. */
+const SOLANA = /^solana:[1-9A-HJ-NP-Za-km-z]{32}$/
+
 /** @see https://chainagnostic.org/CAIPs/caip-2 */
-const network = z.string().refine((text) => /^eip155:[1-9]\d{0,15}$/.test(text), {
-  message: 'is not the CAIP-2 id of an EVM network, such as "eip155:8453"',
+const network = z.string().refine((text) => /^eip155:[1-9]\d{0,15}$/.test(text) || SOLANA.test(text), {
+  message: 'is not the CAIP-2 id of a network, such as "eip155:8453"',
   params: { code: 'invalid_network' },
 })
 

@@ -31,6 +31,7 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     signTransfer: async (authorization, grant) => (await unlocked()).signTransfer(authorization, grant),
     signPermit: async (permit, grant) => (await unlocked()).signPermit(permit, grant),
     signDeposit: async (deposit, grant) => (await unlocked()).signDeposit(deposit, grant),
+    signAllowance: async (allowance, grant) => (await unlocked()).signAllowance(allowance, grant),
     signTempoTransfer: async (transfer, grant) => (await unlocked()).signTempoTransfer(transfer, grant),
     signTempoOpening: async (opening, grant) => (await unlocked()).signTempoOpening(opening, grant),
   }

@@ -4,6 +4,7 @@ import { depositCollectorAddress } from '../../contracts-abi/batch-settlement.ts
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { exactPermitTypes, permit2DomainName, uptoPermitTypes } from '../../contracts-abi/permit2.ts'
 import { chainIdOf } from '../chain/networks.ts'
+import { serializeAllowance } from './allowance.ts'
 import type { SigningKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
 import { openingCall, serializeTempo, transferCall } from './tempo-transfer.ts'
@@ -36,6 +37,11 @@ export function createLocalWallet(options: LocalWalletOptions): Wallet {
       const row = options.policy.approveOpening(opening, grant, options.key.address)
       const judged = { ...opening, asset: row.address }
       return serializeTempo(judged, await openingCall(judged), (hash) => options.key.signHash(hash))
+    },
+    async signAllowance(asked, grant) {
+      const allowance = { ...asked }
+      const row = options.policy.approveAllowance(allowance, grant)
+      return serializeAllowance(allowance, row, options.key)
     },
     async signPermit(asked, grant) {
       const permit = { ...asked }

@@ -3,7 +3,15 @@ import { findAsset, findNetwork } from '../chain/networks.ts'
 import type { AssetRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { PermitTransfer, SigningGrant, TempoOpening, TempoTransaction, TempoTransfer, TransferAuthorization } from './wallet.ts'
+import type {
+  PermitAllowance,
+  PermitTransfer,
+  SigningGrant,
+  TempoOpening,
+  TempoTransaction,
+  TempoTransfer,
+  TransferAuthorization,
+} from './wallet.ts'
 import { feeUnits } from './tempo-transfer.ts'
 
 /** Why a signature was refused; in `details.rule` of `policy_refused`. */
@@ -35,6 +43,9 @@ export type PolicyOptions = {
   readonly clock: Clock
 }
 
+/** What may become of an allowance: base units of the token, wei of the network's coin. */
+type AllowanceGrant = { readonly maxValue: bigint; readonly maxFee: bigint }
+
 export type SigningPolicy = {
   /**
    * Agrees to one authorization and remembers its nonce, or refuses. Synchronous, so that two requests cannot both be
@@ -48,6 +59,8 @@ export type SigningPolicy = {
   approvePermit(permit: PermitTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
   /** The same for a Tempo transfer, whose memo is its nonce and whose fee is money too. */
   approveTempo(transfer: TempoTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
+  /** The same for an allowance: a sum, never more than the grant says, of a token that Permit2 can move. */
+  approveAllowance(allowance: PermitAllowance, grant: AllowanceGrant): AssetRow
   /** The same for the opening of a channel, whose salt is its nonce. */
   approveOpening(opening: TempoOpening, grant: SigningGrant, payer: `0x${string}`): AssetRow
 }
@@ -96,6 +109,14 @@ export function createPolicy(options: PolicyOptions): SigningPolicy {
       claimNonce(signed, permit, { kind: `permit ${permit.kind}`, detail: permit.facilitator?.toLowerCase() ?? '', grant })
       return row
     },
+    approveAllowance(allowance, grant) {
+      const row = requireSignableAsset(allowance, mainnets, ['eip3009', 'permit2'])
+      if (typeof allowance.value !== 'bigint' || allowance.value < 0n) throw refusal('value_not_positive', 'the sum is below zero')
+      if (allowance.value > grant.maxValue) throw refusal('value_above_grant', 'the sum is above what was agreed')
+      if (allowance.gas * allowance.maxFeePerGas > grant.maxFee)
+        throw refusal('fee_above_grant', 'the fee of the network may be above what was agreed')
+      return row
+    },
     approveTempo(transfer, grant, payer) {
       const row = judgeTempo(transfer, grant, payer)
       claimNonce(signed, { ...transfer, nonce: transfer.memo, validAfterSeconds: 0n }, { kind: 'tempo', detail: tempoMessageOf(transfer) })
@@ -129,7 +150,7 @@ function checkFacilitator({ kind, facilitator }: PermitTransfer): void {
 }
 
 function requireSignableAsset(
-  authorization: Judged,
+  authorization: Pick<Judged, 'network' | 'asset'>,
   mainnets: readonly string[],
   methods: readonly AssetRow['transferMethod'][],
 ): AssetRow {

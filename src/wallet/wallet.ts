@@ -60,6 +60,22 @@ export type TempoOpening = TempoTransaction & {
 /** A transfer that only the collector of channel deposits can fetch: the wallet knows its address. */
 export type DepositAuthorization = Omit<TransferAuthorization, 'to' | 'validAfterSeconds'>
 
+/**
+ * What Permit2 may take of a token from now on, instead of what it may take now: the one transaction of an EVM network that the
+ * wallet signs. The spender is no choice.
+ */
+export type PermitAllowance = {
+  readonly network: string
+  readonly asset: `0x${string}`
+  /** Zero for nothing any more. */
+  readonly value: bigint
+  readonly nonce: number
+  readonly gas: bigint
+  /** Wei of the network's own coin. */
+  readonly maxFeePerGas: bigint
+  readonly maxPriorityFeePerGas: bigint
+}
+
 /** What was agreed before the wallet was asked; the policy repeats the comparison. */
 export type SigningGrant = {
   readonly attemptId: string
@@ -92,4 +108,11 @@ export type Wallet = {
    * @throws RouteplaneError `policy_refused` as {@link Wallet.signTransfer}.
    */
   signDeposit(deposit: DepositAuthorization, grant: Omit<SigningGrant, 'payee'>): Promise<`0x${string}`>
+  /**
+   * Signs the transaction that lets Permit2 take a sum, and gives it serialized.
+   *
+   * @param grant - Wei that it may cost at most, besides the sum.
+   * @throws RouteplaneError `policy_refused` as above.
+   */
+  signAllowance(allowance: PermitAllowance, grant: Pick<SigningGrant, 'maxValue'> & { readonly maxFee: bigint }): Promise<`0x${string}`>
 }

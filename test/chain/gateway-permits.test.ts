@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { approvePermits, installPermitContracts } from '../../src/demo/permit-contracts.ts'
 import { startPermitProvider, type PermitFaults, type PermitProvider } from '../../src/demo/permit-provider.ts'
-import type { Atomic } from '../../src/money.ts'
+import { parseUsd, ZERO_USD, type Atomic } from '../../src/money.ts'
 import { randomHex, useDemoNetwork } from '../support/chain.ts'
 import {
   ask,
@@ -16,6 +16,7 @@ import {
   readBooks,
   rewriteConfig,
   writeWorld,
+  type TestEngine,
   type World,
 } from '../support/engine.ts'
 import { verifies } from '../support/verifies.ts'
@@ -33,6 +34,7 @@ type Shop = {
   readonly world: World
   readonly url: string
   readonly logged: readonly string[]
+  readonly engine: TestEngine
   verify(id: string): Promise<boolean>
 }
 type ShopOptions = {
@@ -61,7 +63,7 @@ async function open(scheme: Scheme, { faults = {}, approved = 1_000_000n, funds,
   if (approved > 0n) await approvePermits(anvil.rpc, asset.address, world.payer, approved)
   const engine = await openEngine(world)
   const verify = async (id: string) => (await engine.routeplane.receipts.verify(id)).verified
-  return { seller, world, url: await engine.serve(), logged: engine.logged, verify }
+  return { seller, world, url: await engine.serve(), logged: engine.logged, engine, verify }
 }
 
 describe.each(schemes)('%s over Permit2', (scheme) => {
@@ -128,6 +130,48 @@ describe.each(schemes)('%s over Permit2', (scheme) => {
     })
     expect((await ask(url)).status).toBe(200)
     expectBalanced(await closedBooks(world))
+  })
+})
+
+describe('the allowance of Permit2', () => {
+  it('is set by a transaction of the wallet, seen in its status, and what a provider is then paid out of', async () => {
+    const { world, url, engine } = await open('exact', { approved: 0n })
+    const { allowances, status } = engine.routeplane
+    const wish = { amountUsd: parseUsd('0.5') }
+    const before = await ask(url)
+    expect(before.error).toMatchObject({ code: 'insufficient_funds', money: 'untouched' })
+    expect(before.text).toContain('routeplane wallet approve <amount> --network eip155:84532 --token USDC')
+
+    const quote = await allowances.quote(wish)
+    expect(quote).toMatchObject({ asset: 'USDC', owner: world.payer, nowUsd: 0n, thenUsd: parseUsd('0.5'), coinsWei: 0n })
+    await expect(allowances.approve(wish, quote)).rejects.toMatchObject({ code: 'insufficient_funds' })
+    await current().anvil.rpc('anvil_setBalance', [world.payer, '0xde0b6b3a7640000'])
+    await expect(allowances.approve(wish, { mostWei: 1n })).rejects.toMatchObject({ details: { rule: 'fee_above_grant' } })
+    await allowances.approve(wish, quote)
+    expect((await status()).wallet?.permit2Usd).toBe(parseUsd('0.5'))
+    expect((await ask(url)).status).toBe(200)
+
+    await allowances.approve({ amountUsd: ZERO_USD }, await allowances.quote({ amountUsd: ZERO_USD }))
+    expect((await status()).wallet?.permit2Usd).toBe(0n)
+    expectBalanced(await closedBooks(world))
+  })
+
+  it.each([
+    ['on a network that it does not pay on', { network: 'eip155:8453' }, 'unknown_network'],
+    ['on a network nobody knows', { network: 'eip155:31337' }, 'unknown_network'],
+    ['of a token nobody knows', { token: 'DOGE' }, 'unknown_asset'],
+    ['of a token that Permit2 cannot move', { network: 'eip155:42431' }, 'unknown_asset'],
+  ])('is not set %s', async (_, wish, code) => {
+    const { engine } = await open('exact', { approved: 0n })
+    await expect(engine.routeplane.allowances.quote({ amountUsd: parseUsd('1'), ...wish })).rejects.toMatchObject({ code })
+  })
+
+  it('that the seller misses is named, with what to do about it', async () => {
+    const { url, seller, world } = await open('exact', { faults: { failWith: 412 } })
+    const reply = await ask(url)
+    expect(reply.error).toMatchObject({ code: 'payment_outcome_unknown', money: 'unknown' })
+    expect(reply.text).toContain('routeplane wallet approve')
+    expect([seller.counters.requests, (await readBooks(world)).open.length]).toEqual([2, 1])
   })
 })
 

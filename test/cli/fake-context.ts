@@ -1,5 +1,5 @@
 /** A command's world made of plain values: what was printed is kept, and the engine is one object in memory. */
-import { noKeys, noProviders, noSales } from '../support/no-providers.ts'
+import { noAllowances, noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { CommandContext, Engine, Interruption } from '../../src/cli/context.ts'
@@ -116,10 +116,12 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
     providers: noProviders,
     sales: noSales,
     keys: noKeys,
+    allowances: noAllowances,
     catalog: { models: () => [], model: () => undefined },
     receipts: {
       list: async () => [],
       get: async () => undefined,
+      papers: async () => [],
       verify: async (id) => {
         throw new RouteplaneError('receipt_not_found', `there is no receipt ${id}`)
       },

@@ -35,6 +35,7 @@ describe('help', () => {
         wallet create               Make a new wallet in an encrypted key file.
         wallet import               Put a key you have into an encrypted key file.
         wallet status               Show the address, what it holds, and what may still be spent.
+        wallet approve              Let Permit2 take a sum, for providers that are paid over it.
         receipts list               List payments, newest first.
         receipts show               Show one payment in full.
         receipts verify             Compare one payment with the chain.
@@ -94,6 +95,7 @@ describe('help', () => {
         wallet create               Make a new wallet in an encrypted key file.
         wallet import               Put a key you have into an encrypted key file.
         wallet status               Show the address, what it holds, and what may still be spent.
+        wallet approve              Let Permit2 take a sum, for providers that are paid over it.
       "
     `)
   })

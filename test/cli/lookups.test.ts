@@ -218,6 +218,7 @@ describe('receipts', () => {
   const view = {
     list: async () => [open, settled],
     get: async (id: string) => [open, settled].find((row) => row.id === id),
+    papers: async () => [],
     verify: async (id: string) => ({
       receiptId: id,
       about: 'payment' as const,
@@ -284,7 +285,7 @@ describe('receipts', () => {
 })
 
 function books(reconcileAll: Routeplane['receipts']['reconcileAll']): Routeplane['receipts'] {
-  return { list: never, get: never, verify: never, reconcile: never, reconcileAll }
+  return { list: never, get: never, papers: async () => [], verify: never, reconcile: never, reconcileAll }
 }
 
 describe('reconcile', () => {

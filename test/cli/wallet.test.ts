@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { KeystorePort } from '../../src/cli/context.ts'
 import { RouteplaneError } from '../../src/errors.ts'
+import type { AllowanceView } from '../../src/routeplane.ts'
 import { parseUsd } from '../../src/money.ts'
 import { createWorld, emptyStatus, type WorldOptions } from './fake-context.ts'
 import { verifies } from '../support/verifies.ts'
@@ -152,5 +153,58 @@ describe('wallet status', () => {
   it('ends with 4 when there is no wallet', async () => {
     const { world, keystorePath } = createWalletWorld()
     expect(await world.run('wallet', 'status')).toMatchObject({ code: 4, error: expect.stringContaining(keystorePath) as string })
+  })
+})
+
+describe('wallet approve', () => {
+  const quote = {
+    ...{
+      network: 'eip155:84532',
+      chainName: 'Base Sepolia',
+      asset: 'USDC',
+      owner: ADDRESS,
+      spender: '0x000000000022D473030F116dDEE9F6B43aC78BA3',
+    },
+    ...{ nowUsd: parseUsd('0'), mostWei: 1_234_000_000_000n, coinsWei: 10n ** 18n },
+  }
+
+  function createApproving(options: WorldOptions = {}) {
+    const sent: unknown[] = []
+    const allowances: AllowanceView = {
+      quote: async ({ amountUsd }) => ({ ...quote, thenUsd: amountUsd }),
+      approve: async (wish, quoted) => (sent.push([wish, quoted.mostWei]), `0x${'ab'.repeat(32)}`),
+    }
+    return { world: createWorld({ routeplane: { allowances }, ...options }), sent }
+  }
+
+  it('says what will be, asks, and sends', async () => {
+    const { world, sent } = createApproving({ answers: ['y'] })
+    const { code, out, error } = await world.run('wallet', 'approve', '5', '--network', 'eip155:84532', '--token', 'usdc')
+    expect([code, sent]).toEqual([0, [[{ amountUsd: parseUsd('5'), network: 'eip155:84532', token: 'usdc' }, 1_234_000_000_000n]]])
+    for (const part of ['$0.00 USDC', '$5.00 USDC', '0.000001234', ADDRESS, quote.spender]) expect(error).toContain(part)
+    expect(out).toContain(`0x${'ab'.repeat(32)}`)
+  })
+
+  it.each<[string, readonly string[], WorldOptions, number]>([
+    ['a no', ['5'], { answers: ['n'] }, 1],
+    ['nobody to ask', ['5'], {}, 2],
+    ['no limit', ['unlimited'], { answers: ['y'] }, 2],
+    ['no amount', [], { answers: ['y'] }, 2],
+    ['what is so already', ['0', '--yes'], {}, 0],
+  ])('sends nothing for %s', async (_, args, options, exitCode) => {
+    const { world, sent } = createApproving(options)
+    expect([(await world.run('wallet', 'approve', ...args)).code, sent]).toEqual([exitCode, []])
+  })
+
+  it('sends without asking where it is told to, and says so to machines', async () => {
+    const { world, sent } = createApproving()
+    const { code, out } = await world.run('wallet', 'approve', '0.25', '--yes', '--format', 'json')
+    expect([code, sent.length]).toEqual([0, 1])
+    expect(JSON.parse(out)).toMatchObject({
+      before_usd: '0',
+      after_usd: '0.25',
+      cost_at_most: '0.000001234',
+      transaction: `0x${'ab'.repeat(32)}`,
+    })
   })
 })

@@ -68,6 +68,8 @@ export type MemoryChain = Chain & {
   readonly nowSeconds: () => bigint
 }
 
+const notHere = () => Promise.reject(new Error('nobody sends a transaction here'))
+
 export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
   const transfers: TransferEvidence[] = []
   const nowSeconds = () => BigInt(Math.floor(clock.now() / 1000))
@@ -100,6 +102,8 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
       read(() => transfers.find(({ nonce, transaction }) => nonce === query.nonce && (query.transaction ?? transaction) === transaction)),
     findCancellation: () => read(() => undefined),
     allowanceOf: async () => 0n as Atomic,
+    quoteApproval: notHere,
+    sendTransaction: notHere,
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,
     findMemoTransfer: () => read(() => undefined),

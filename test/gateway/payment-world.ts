@@ -139,6 +139,7 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
     signTempoTransfer: (transfer, grant) => wallet.signTempoTransfer(transfer, grant),
     signTempoOpening: wallet.signTempoOpening,
     signDeposit: wallet.signDeposit,
+    signAllowance: wallet.signAllowance,
     async signTransfer(authorization, grant) {
       const row = await ledger.attempts.get(grant.attemptId)
       const { nonce, validBeforeSeconds, to, value } = authorization

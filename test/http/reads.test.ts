@@ -49,6 +49,7 @@ const receipts: ReceiptView = {
       limit,
     ),
   get: async (id) => ALL.find((row) => row.id === id),
+  papers: async () => [],
   verify: async (id) => ({
     receiptId: id,
     about: 'payment',

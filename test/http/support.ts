@@ -1,5 +1,5 @@
 /** A tiny wire, a scripted gateway and raw sockets, so that the HTTP surface can be tried without an engine. */
-import { noKeys, noProviders, noSales } from '../support/no-providers.ts'
+import { noAllowances, noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import { connect } from 'node:net'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import type { CompletionResult } from '../../src/completion/result.ts'
@@ -226,8 +226,16 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     providers: noProviders,
     sales: noSales,
     keys: noKeys,
+    allowances: noAllowances,
     catalog: { models: () => [LISTING], model: (id) => (id === LISTING.id ? LISTING : undefined) },
-    receipts: { list: async () => [], get: async () => undefined, verify: never, reconcile: never, reconcileAll: never },
+    receipts: {
+      list: async () => [],
+      get: async () => undefined,
+      papers: async () => [],
+      verify: never,
+      reconcile: never,
+      reconcileAll: never,
+    },
     holdings: async () => [],
     verifyLedger: async () => ({ ok: true }),
     presets: { list: () => [], get: () => undefined, set: never, delete: never },

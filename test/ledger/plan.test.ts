@@ -10,6 +10,7 @@ import { eventSql } from '../../src/ledger/sqlite/events.ts'
 import { healthSql } from '../../src/ledger/sqlite/health.ts'
 import { idempotencySql } from '../../src/ledger/sqlite/idempotency.ts'
 import { invoiceSql } from '../../src/ledger/sqlite/invoices.ts'
+import { paperSql } from '../../src/ledger/sqlite/papers.ts'
 import { processSql } from '../../src/ledger/sqlite/processes.ts'
 import { requestSql } from '../../src/ledger/sqlite/requests.ts'
 import { callerKeySql } from '../../src/ledger/sqlite/caller-keys.ts'
@@ -49,6 +50,7 @@ const statements = Object.entries({
   ...channelSql,
   ...healthSql,
   ...saleSql,
+  ...paperSql,
   ...saleQuoteSql,
   ...callerKeySql,
 })

@@ -1,5 +1,5 @@
 /** A gateway for the MCP suites, scripted by the model's name; what a payment would do is told on stderr. */
-import { noKeys, noProviders, noSales } from '../support/no-providers.ts'
+import { noAllowances, noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import type { Completion, CompletionSummary, GatewayCall } from '../../src/gateway/call.ts'
@@ -174,10 +174,12 @@ export function createGateway(print: () => void = () => {}): Routeplane {
     providers: noProviders,
     sales: noSales,
     keys: noKeys,
+    allowances: noAllowances,
     catalog: { models: () => MODELS, model: (id) => MODELS.find((model) => model.id === id) },
     receipts: {
       list: async () => [RECEIPT],
       get: async (id) => (id === RECEIPT.id ? RECEIPT : undefined),
+      papers: async () => [],
       verify: () => Promise.reject(new Error('not here')),
       reconcile: () => Promise.reject(new Error('not here')),
       reconcileAll: () => Promise.reject(new Error('not here')),

@@ -1,5 +1,5 @@
 /** For gateways that a test plays: nobody is configured, and nothing has been measured. */
-import type { KeyView, ProviderView, SalesView } from '../../src/routeplane.ts'
+import type { AllowanceView, KeyView, ProviderView, SalesView } from '../../src/routeplane.ts'
 
 export const noProviders: ProviderView = {
   list: () => [],
@@ -20,3 +20,6 @@ export const noKeys: KeyView = {
   identify: async () => undefined,
   statement: notHere,
 }
+
+/** There is no chain to ask. */
+export const noAllowances: AllowanceView = { quote: notHere, approve: notHere }

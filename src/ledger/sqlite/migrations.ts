@@ -4,6 +4,7 @@ import { attemptStates, finalities } from '../rules.ts'
 import { channelSchema, networkChannels } from './channel-schema.ts'
 import { amount, oneOf } from './column-checks.ts'
 import { saleQuotes, sales } from './sale-schema.ts'
+import { papers } from './papers.ts'
 import type { Connection } from './connection.ts'
 
 /** `RPLG`: tells our files from any other SQLite database. */
@@ -214,6 +215,7 @@ export const migrations = [
   callerKeys,
   networkChannels,
   saleQuotes,
+  papers,
 ] as const
 
 export const SCHEMA_VERSION: number = migrations.length

@@ -15,6 +15,7 @@ import { createHealthStore } from './health.ts'
 import { createIdempotencyStore } from './idempotency.ts'
 import { createInvoiceStore } from './invoices.ts'
 import { migrate, SCHEMA_VERSION } from './migrations.ts'
+import { createPaperStore } from './papers.ts'
 import { createProcessRegistry, HEARTBEAT_MS } from './processes.ts'
 import { createCallerKeyStore } from './caller-keys.ts'
 import { openRequestStore } from './requests.ts'
@@ -95,6 +96,7 @@ function assemble(engine: Engine, log: Log): Ledger {
     invoices: createInvoiceStore(engine),
     approvals: createApprovalStore(engine),
     sales: createSaleStore(engine),
+    papers: createPaperStore(engine),
     callerKeys: createCallerKeyStore(engine, requests.store),
     health: createHealthStore(engine),
     nonceSalt: () => read(() => readSalt(connection)),

@@ -45,6 +45,8 @@ export type SettlementClaim = {
   readonly errorReason?: string
   /** What it says it took, in base units, where the word has a number. */
   readonly amount?: bigint
+  /** What it has signed about the payment, as it came. */
+  readonly receipt?: unknown
   /** What a channel's seller says it has charged for this call, and in all; base units, as written. */
   readonly charge?: { readonly amount: string; readonly cumulative?: string }
 }

@@ -1,6 +1,7 @@
 /** What both versions of x402 share on the wire: bounds, base64 headers of JSON, and the seller's word on settlement. */
 import { RouteplaneError } from '../../errors.ts'
 import { isRecord, parseJson, tryParseJson } from '../../lib/json.ts'
+import { receiptIn } from '../seller-papers.ts'
 import type { SettlementClaim, Terms } from './challenge.ts'
 
 /** An honest 402 has one to three offers in half a kilobyte; beyond these bounds somebody is probing. */
@@ -56,11 +57,13 @@ export function readClaimHeader(header: string | undefined): SettlementClaim | '
 function toClaim(value: Record<string, unknown>): SettlementClaim | 'invalid' {
   if (typeof value.success !== 'boolean') return 'invalid'
   const { transaction, amount } = value
+  const receipt = receiptIn(value['extensions'])
   return {
     success: value.success,
     ...(typeof transaction === 'string' && /^0x[0-9a-fA-F]{64}$/.test(transaction) ? { transaction: transaction as `0x${string}` } : {}),
     ...(typeof value.errorReason === 'string' ? { errorReason: value.errorReason.slice(0, 120) } : {}),
     ...(typeof amount === 'string' && /^\d{1,78}$/.test(amount) ? { amount: BigInt(amount) } : {}),
+    ...(receipt === undefined ? {} : { receipt }),
     ...chargeOf(value['extra']),
   }
 }

@@ -77,7 +77,7 @@ async function assertAllowance({ asset, amount }: AgreedTerms, { wallet, chainOf
     'insufficient_funds',
     `Permit2 may take ${inUsd(allowance)} ${asset.symbol} of the wallet; this call needs ${inUsd(amount)}`,
     {
-      hint: `Let Permit2 (${permit2Address}) take a sum you are ready to spend this way: call "approve" of the token from the wallet's address, never without a limit.`,
+      hint: `Let Permit2 take a sum you are ready to spend this way: routeplane wallet approve <amount> --network ${asset.network} --token ${asset.symbol}`,
       details: { network: asset.network, asset: asset.symbol, allowedUsd: inUsd(allowance), neededUsd: inUsd(amount) },
     },
   )

@@ -21,6 +21,8 @@ import {
 const publishedSeparators: Readonly<Record<string, string>> = {
   'eip155:8453 USDC': '0x02fa7265e7c5d81118673727957699e4d68f74cd74b7db77da710fe8a2c7834f',
   'eip155:84532 USDC': '0x71f17a3b2ff373b803d70a5a07c046c1a2bc8e89c09ef722fcb047abe94c9818',
+  // https://github.com/x402-foundation/x402/pull/3105
+  'eip155:143 USDC': '0xfe22123edc0dd4aeb912eb7948c5f0e531592c2053b3067612f427db342c93c6',
   'eip155:1 USDC': '0x06c37168a7db5138defc7866392bb87a741f9b3d104deb5094588ce041cae335',
 }
 

@@ -83,6 +83,7 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
       },
       budgets: async () => [],
     },
+    papers: { keep: async () => {}, of: async () => [] },
     requests: { record: () => {}, get: async () => undefined, list: async () => [], flush: async () => {} },
     invoices: { list: async () => [], debts: async () => [], close: async () => undefined },
     approvals: {
@@ -148,6 +149,7 @@ export function signedOf(): SignedCall {
     } as unknown as SignedCall['plan'],
     headers: { 'PAYMENT-SIGNATURE': 'the very same' },
     attach: () => ({}),
+    offers: [],
     format: x402V2,
   }
 }

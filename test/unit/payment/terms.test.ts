@@ -62,6 +62,11 @@ describe('agree', () => {
       { network: 'eip155:8453', asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913' },
       'unknown_network',
     ],
+    [
+      'Solana',
+      { network: 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1', asset: '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU' },
+      'unknown_network',
+    ],
     ['another token name for the same contract', { domain: { name: 'Dai', version: '2' } }, 'bad_challenge'],
     ['another domain version', { domain: { name: 'USDC', version: '1' } }, 'bad_challenge'],
     ['the zero address', { payTo: '0x0000000000000000000000000000000000000000' }, 'bad_payee'],

@@ -199,6 +199,7 @@ describe('a file that must be refused', () => {
     ['an address with a wrong capital', payment('"0x209693bC6afc0C5328bA36FaF03C514EF312287C"'), 'bad_checksum'],
     ['the zero address', payment('"0x0000000000000000000000000000000000000000"'), 'zero_address'],
     ['an address that is too short', payment('"0x209693Bc"'), 'invalid_address'],
+    ['an address on Solana', payment('"7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU"'), 'solana_address'],
     ['x402 without an address', MARKETPLACE.replace(/ {2}x402_address.*\n/, ''), 'address_required'],
     ['a mode nobody knows', MARKETPLACE.replace('[byok, x402]', '[free]'), 'unknown_mode'],
     [

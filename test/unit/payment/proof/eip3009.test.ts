@@ -12,6 +12,8 @@ const transfer: TransferEvidence = {
 
 type Facts = { used?: boolean; seconds?: bigint; transfer?: TransferEvidence; canceled?: boolean; safe?: bigint | 'none' }
 
+const notHere = () => Promise.reject(new Error('nobody sends a transaction here'))
+
 function chainOf({ used = false, seconds = VALID_BEFORE - 1n, transfer: found, canceled = false, safe = 0n }: Facts): Chain {
   const place = { transaction: TRANSACTION, blockNumber: 7n, logIndex: 3, payer: PAYER, nonce: NONCE } as const
   return {
@@ -27,6 +29,8 @@ function chainOf({ used = false, seconds = VALID_BEFORE - 1n, transfer: found, c
     findTransfer: async ({ transaction = TRANSACTION }) => (transaction === TRANSACTION ? found : undefined),
     findCancellation: async () => (canceled ? place : undefined),
     allowanceOf: async () => atomic(0n),
+    quoteApproval: notHere,
+    sendTransaction: notHere,
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,
     findMemoTransfer: async () => undefined,
