@@ -52,6 +52,7 @@ export type { ReceiptView, TokenBooks } from './composition/receipts.ts'
 export type { Status, WalletStatus } from './composition/status.ts'
 export type { Preset } from './routing/preset.ts'
 export type { Verification } from './payment/verify.ts'
+export type { ChannelBooks } from './payment/channel/books.ts'
 export type { Reconciliation } from './payment/reconcile.ts'
 
 export type Routeplane = {

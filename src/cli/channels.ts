@@ -37,7 +37,7 @@ export const channelsWithdraw: Command = {
   summary: 'Say how to take a channel’s money back without the provider.',
   details: [
     'Prints the two transactions that the wallet’s account must send, the second after the delay; run it again after each.',
-    'Signs and sends nothing: transactions cost gas, which the wallet need not have.',
+    'Sends nothing: the wallet signs payments to providers alone, and gas is paid in a coin that it need not have.',
   ],
   positionals: ['<id>'],
   async run(invocation, context) {

@@ -1,5 +1,6 @@
 /** `routeplane reconcile`: lays the ledger beside the chains and says where they differ. */
-import type { Reconciliation, TokenBooks } from '../routeplane.ts'
+import { fromAtomic, type Atomic } from '../money.ts'
+import type { ChannelBooks, Reconciliation, TokenBooks } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
 import { exitCodes } from './exit-code.ts'
 import { usage, type Invocation } from './invocation.ts'
@@ -12,6 +13,7 @@ export const reconcile: Command = {
   summary: 'Compare the ledger with the chains and end what was left open.',
   details: [
     'Compares every token that was paid in, each from the block of its first receipt.',
+    'Where the deposits are: for each payment channel, what its seller has claimed, what came back, and what is left.',
     'Ends with 1 when they differ, or when a chain could not be asked. Reads the chains and writes the ledger; signs nothing.',
   ],
   options: {
@@ -32,7 +34,7 @@ export const reconcile: Command = {
       ...(toBlock === undefined ? {} : { toBlock }),
     }
     const books = await withEngine(invocation, context, (routeplane) => routeplane.receipts.reconcileAll(range))
-    const agrees = books.every(({ result }) => result?.differences.length === 0)
+    const agrees = books.every(({ result, channels = [] }) => result?.differences.length === 0 && channels.every(isSound))
     const value = { agrees, tokens: books.map(toValue) }
     return { text: books.map(describe).join('\n\n'), value, exitCode: agrees ? exitCodes.ok : exitCodes.failed }
   },
@@ -45,7 +47,9 @@ function blockOf(invocation: Invocation, option: string): bigint | undefined {
   throw usage(reconcile, 'bad_value', `--${option} is a block number`)
 }
 
-function describe({ network, asset, result, problem }: TokenBooks): string {
+const isSound = ({ problem }: ChannelBooks) => problem === undefined
+
+function describe({ network, asset, result, channels = [], problem }: TokenBooks): string {
   const place = [
     ['network', network],
     ['token', asset],
@@ -60,7 +64,18 @@ function describe({ network, asset, result, problem }: TokenBooks): string {
     ['chain', money(result.chainUsd)],
     ['resolved', String(result.resolved)],
   ])
-  return `${head}\n\n${verdict(result)}`
+  return [head, verdict(result), ...(channels.length === 0 ? [] : [channelsText(channels)])].join('\n\n')
+}
+
+function channelsText(channels: readonly ChannelBooks[]): string {
+  const head = ['channel', 'provider', 'state', 'put in', 'claimed', 'came back', 'left', '']
+  const rows = channels.map(({ channel, claimed, left, problem }) => {
+    const usd = (amount: Atomic | undefined) => money(amount === undefined ? undefined : fromAtomic(amount, channel.decimals, 'down'))
+    const { id, provider, state, deposited, returned } = channel
+    return [id, provider, state, usd(deposited), usd(claimed), usd(returned), usd(left), problem === undefined ? '' : `DIFFERS: ${problem}`]
+  })
+  const verdict = channels.every(isSound) ? 'Of every deposit it is known where it is.' : 'Some channels are NOT as the ledger says.'
+  return `${verdict}\n${table(head, rows)}`
 }
 
 function verdict({ differences }: Reconciliation): string {
@@ -75,7 +90,23 @@ function verdict({ differences }: Reconciliation): string {
   return `Ledger and chain DIFFER.\n${table(['what', 'ledger', 'chain', 'receipt', 'transaction'], rows)}`
 }
 
-function toValue({ network, asset, result, problem }: TokenBooks): unknown {
+function channelValue({ channel, claimed, left, problem }: ChannelBooks): unknown {
+  const usd = (amount: Atomic | undefined) => usdText(amount === undefined ? undefined : fromAtomic(amount, channel.decimals, 'down'))
+  return {
+    id: channel.id,
+    provider: channel.provider,
+    state: channel.state,
+    reason: channel.reason ?? null,
+    deposited_usd: usd(channel.deposited),
+    charged_usd: usd(channel.charged),
+    claimed_usd: usd(claimed),
+    returned_usd: usd(channel.returned),
+    left_usd: usd(left),
+    problem: problem ?? null,
+  }
+}
+
+function toValue({ network, asset, result, channels = [], problem }: TokenBooks): unknown {
   if (result === undefined) return { network, asset, problem: problem ?? null }
   return {
     network,
@@ -93,5 +124,6 @@ function toValue({ network, asset, result, problem }: TokenBooks): unknown {
       ledger_usd: usdText(each.ledgerUsd),
       chain_usd: usdText(each.chainUsd),
     })),
+    channels: channels.map(channelValue),
   }
 }

@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Paper } from '../ledger/paper.ts'
+import { channelBooks, type ChannelBooks } from '../payment/channel/books.ts'
 import { reconcile, type Reconciliation } from '../payment/reconcile.ts'
 import type { RecoveryReport, Resolver } from '../payment/resolver.ts'
 import { recheckSettled } from '../payment/recheck.ts'
@@ -38,6 +39,8 @@ export type TokenBooks = {
   readonly network: string
   readonly asset: string
   readonly result?: Reconciliation
+  /** Where what was put into payment channels is; absent when its chain could not be asked. */
+  readonly channels?: readonly ChannelBooks[]
   readonly problem?: string
 }
 
@@ -79,7 +82,9 @@ export function viewReceipts({ ledger, chainOf, resolver, clock, log, asset, pay
         const named = { network: token.network, asset: token.symbol }
         try {
           const chain = chainOf(token.network)
-          return { ...named, result: await reconcile({ ledger, chain, asset: token, payer: own.payer, resolved, ...range }) }
+          const inChannels = { network: token.network, asset: token.address, payer: own.payer }
+          const channels = await channelBooks(inChannels, { ledger, chainOf, resolver, clock, log })
+          return { ...named, result: await reconcile({ ledger, chain, asset: token, payer: own.payer, resolved, ...range }), channels }
         } catch (error) {
           return { ...named, problem: error instanceof Error ? error.message : String(error) }
         }

@@ -158,6 +158,11 @@ it('gives back by refund what was not charged, to the chain, the channel and the
   const books = await closedBooks(world)
   expect(vouchersIn(books.rows).reduce((sum, { payment }) => sum + (payment?.amountSettled ?? 0n), 0n)).toBe(closed.charged)
   expect(await spentOf(world)).toBe(closed.charged * 10n ** 12n)
+  const [reconciled] = await engine.routeplane.receipts.reconcileAll({})
+  expect(reconciled?.result?.differences).toEqual([])
+  const { id, state, charged, returned } = closed
+  expect(reconciled?.channels).toMatchObject([{ channel: { id, state, charged, returned }, claimed: charged, left: 0n }])
+  expect(reconciled?.channels?.[0]?.problem).toBeUndefined()
   expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
   await engine.close()
 })
@@ -206,6 +211,22 @@ it('believes no charge that our own voucher does not allow', async () => {
   await engine.close()
 })
 
+it('reports the seller that claims more than it has said', async () => {
+  verifies('card.receipt.verified')
+  const seller = await market().startSeller()
+  const world = await worldOf([seller])
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  seller.faults.mutateReceipt = (receipt) => ({ ...receipt, extra: { chargedAmount: '1' } })
+  expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
+  await seller.claims.claim()
+  const [reconciled] = await engine.routeplane.receipts.reconcileAll({})
+  expect(reconciled?.channels).toMatchObject([
+    { channel: { state: 'distrusted', charged: 1n }, claimed: 55n, problem: 'its seller has claimed more than was charged' },
+  ])
+  await engine.close()
+})
+
 // Last, because it lets the chain's clock run ahead of ours.
 it('says how to take the money back alone, and sees it come', async () => {
   const seller = await market().startSeller()
@@ -223,6 +244,9 @@ it('says how to take the money back alone, and sees it come', async () => {
   await sendAs(world, withdrawal.begin)
   const begun = await engine.routeplane.channels.withdraw(id)
   expect(begun.channel).toMatchObject({ state: 'withdrawing' })
+  const [meanwhile] = await engine.routeplane.receipts.reconcileAll({})
+  const { deposited, charged } = begun.channel
+  expect(meanwhile?.channels).toMatchObject([{ claimed: charged, left: deposited - charged }])
   await passTime(market().network, 901)
   await sendAs(world, begun.withdrawal.finish)
   const after = await engine.routeplane.channels.withdraw(id)

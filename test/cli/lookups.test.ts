@@ -8,6 +8,7 @@ import type { AttemptRow } from '../../src/ledger/entry.ts'
 import { parseAtomic, parseUsd } from '../../src/money.ts'
 import type { Endpoint, Provider } from '../../src/registry/endpoint.ts'
 import type { PriceTier } from '../../src/registry/pricing.ts'
+import { channelTerms } from '../ledger/contract-channels.ts'
 import { createWorld } from './fake-context.ts'
 import { verifies } from '../support/verifies.ts'
 
@@ -321,6 +322,30 @@ describe('reconcile', () => {
       agrees: false,
       tokens: [{ from_block: '1', differences: [{ kind: 'only_on_chain', ledger_usd: null }] }],
     })
+  })
+
+  it('says where deposits are, and ends with 1 when a channel is not as the ledger says', async () => {
+    const none = parseAtomic('0')
+    const amounts = {
+      deposited: parseAtomic('550'),
+      depositing: none,
+      returned: none,
+      charged: parseAtomic('1'),
+      signed: parseAtomic('55'),
+    }
+    const channel = { ...channelTerms, state: 'distrusted' as const, ...amounts, createdAt: 0, updatedAt: 0 }
+    const channels = [
+      { channel, claimed: parseAtomic('55'), left: parseAtomic('495'), problem: 'its seller has claimed more than was charged' },
+    ]
+    const world = createWorld({ routeplane: { receipts: books(async () => [{ ...token, channels }]) } })
+    const { code, out } = await world.run('reconcile')
+    expect(code).toBe(1)
+    expect(out).toContain('Some channels are NOT as the ledger says.')
+    expect(out).toMatch(/acme +distrusted +\$0\.00055 +\$0\.000055 +\$0\.00 +\$0\.000495 +DIFFERS: its seller/)
+    const sound = createWorld({
+      routeplane: { receipts: books(async () => [{ ...token, channels: [{ channel, left: parseAtomic('0') }] }]) },
+    })
+    expect(await sound.run('reconcile')).toMatchObject({ code: 0, out: expect.stringContaining('Of every deposit it is known') as string })
   })
 
   it('does not call it agreement when one chain of several could not be asked', async () => {

@@ -137,6 +137,24 @@ export function channels(opened: () => Ledger, another: (startMs: number) => Pro
     expect(await opened().channels.get(id)).toMatchObject({ deposited: 50n, returned: 49n, charged: 1n })
   })
 
+  it('count once for a cap that is set later: what was put in less what came back, and no voucher of it', async () => {
+    await filled(opened(), 50n)
+    await promise(opened(), 'b', 10n)
+    await opened().attempts.intend('b', intentOf('b', 10n, { proof: 'voucher' }))
+    await opened().channels.charge('b', atomic(7n), 5_000)
+    await opened().attempts.end('b', settledOf(7n))
+    await opened().channels.returned(id, atomic(20n), usd, 5_000)
+    const later = { ...limitOf(1_000n, 'all', 'set later'), since: 0 }
+    const ofProvider = { ...later, scope: 'provider:acme' }
+    const spent = async () => (await opened().attempts.budgets([later, ofProvider])).map((each) => each.spent)
+    expect(await spent()).toEqual([30n, 30n])
+    // The first hold under them writes them down.
+    await opened().attempts.hold(holdOf('c', 1n, { budgets: [later, ofProvider] }))
+    expect(await spent()).toEqual([30n, 30n])
+    await opened().channels.returned(id, atomic(22n), usd, 6_000)
+    expect(await spent()).toEqual([28n, 28n])
+  })
+
   it('promise nothing once they are distrusted, and never open again', async () => {
     await filled(opened(), 50n)
     await opened().channels.mark(id, { state: 'distrusted', reason: 'charged too much' }, 5_000)

@@ -17,12 +17,15 @@ export const budgetSql = {
   byProvider: 'SELECT * FROM attempts WHERE created_at >= ? AND provider = ?',
   byCaller: 'SELECT * FROM attempts WHERE created_at >= ? AND caller = ?',
   byPreset: 'SELECT * FROM attempts WHERE created_at >= ? AND preset = ?',
+  creditsSince:
+    'SELECT d.attempt, d.credited FROM channel_deposits d JOIN attempts a ON a.id = d.attempt ' +
+    "WHERE a.created_at >= ? AND d.credited <> '0'",
   budgetsOfAttempt: 'SELECT scope, period FROM attempt_budgets WHERE attempt = ?',
 } as const
 
 /** A budget is a row a window: windows that are over are never read again, and cost nothing. */
 export function readBudget(connection: Connection, limit: BudgetLimit): BudgetStanding {
-  return rowOf(connection, limit) ?? { limit, ...sumOf(limit.scope, earlier(connection, limit)) }
+  return rowOf(connection, limit) ?? { limit, ...sumOf(connection, limit, earlier(connection, limit)) }
 }
 
 function rowOf(connection: Connection, limit: BudgetLimit): BudgetStanding | undefined {
@@ -43,7 +46,7 @@ export function reserve(connection: Connection, attempt: string, amount: Usd, li
 /** A cap may be set in the middle of its window: what was held and spent before it counts, and moves on with its attempts. */
 function begin(connection: Connection, attempt: string, limit: BudgetLimit): { readonly reserved: Usd; readonly spent: Usd } {
   const rows = earlier(connection, limit).filter(({ id, state }) => id !== attempt && state !== 'released')
-  const standing = sumOf(limit.scope, rows)
+  const standing = sumOf(connection, limit, rows)
   put(connection, limit.scope, limit.window, standing.reserved, standing.spent)
   for (const { id } of rows) connection.run(budgetSql.joinBudget, [id, limit.scope, limit.window])
   return standing
@@ -65,9 +68,19 @@ function splitOnce(scope: string): readonly [kind: string, name: string] {
   return at === -1 ? [scope, ''] : [scope.slice(0, at), scope.slice(at + 1)]
 }
 
-function sumOf(scope: string, rows: readonly AttemptRow[]): { readonly reserved: Usd; readonly spent: Usd } {
+/** What the rows keep from a budget, less what has come back of their deposits since. */
+function sumOf(
+  connection: Connection,
+  { scope, since = 0 }: BudgetLimit,
+  rows: readonly AttemptRow[],
+): { readonly reserved: Usd; readonly spent: Usd } {
+  const credits = new Map(
+    connection.all(budgetSql.creditsSince, [since]).map((row) => [textOf(row, 'attempt'), amountOf<Usd>(row, 'credited')]),
+  )
   const standings = rows.map((row) => standingIn(scope, row))
-  return { reserved: addUsd(...standings.map(({ reserved }) => reserved)), spent: addUsd(...standings.map(({ spent }) => spent)) }
+  const spent = addUsd(...standings.map((standing) => standing.spent))
+  const cameBack = addUsd(...rows.map(({ id }) => credits.get(id) ?? ZERO_USD))
+  return { reserved: addUsd(...standings.map(({ reserved }) => reserved)), spent: subtractUsd(spent, cameBack) }
 }
 
 /** Moves the budgets of an attempt from what it was to what it is: those of the window in which it began. */

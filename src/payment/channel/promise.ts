@@ -1,16 +1,13 @@
 /** Finds or opens the channel that an attempt is paid from, fills it when it must be, and writes the promise down. */
-import { createHash } from 'node:crypto'
 import { depositCollectorAddress, depositNonceOf } from '../../chain/channel-id.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { freeIn } from '../../ledger/channel-rules.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
-import { createId } from '../../lib/id.ts'
-import { fromAtomic, toAtomic, type Atomic, type Usd } from '../../money.ts'
-import { budgetExceeded, limitsAt } from '../budget.ts'
-import { assertFunds } from '../funds.ts'
+import { toAtomic, type Atomic } from '../../money.ts'
 import { eip3009 } from '../proof/eip3009.ts'
 import type { PaidCall } from '../mode.ts'
 import type { PlanInput, SchemeWorld } from '../scheme/scheme.ts'
+import { holdDeposit, orGiveBack, type Deposit } from './deposit.ts'
 import { deriveChannel, depositSaltOf, type ChannelParties } from './identity.ts'
 import { readChannelOffer, type ChannelOffer, type ChannelPolicy } from './offer.ts'
 import { settleDeposits } from './sync.ts'
@@ -94,86 +91,30 @@ export async function promiseFrom(channel: ChannelRow, input: Promised, world: S
   const missing = agreed.amount - freeIn(channel)
   const deposit = missing > 0n ? await prepareDeposit(channel, missing as Atomic, input, world) : undefined
   const voucher = { attempt: call.attemptId, amount: agreed.amount, ...(deposit === undefined ? {} : { deposit }) }
-  try {
-    await world.ledger.channels.promise(channel.id, voucher, world.clock.now())
-  } catch (error) {
-    if (deposit !== undefined) await world.resolver.giveBack(deposit, 'its voucher could not be written down')
-    throw error
-  }
+  await orGiveBack(deposit, world, () => world.ledger.channels.promise(channel.id, voucher, world.clock.now()))
 }
 
 /** Puts in what is wished for, or, where wallet or budget do not allow that, no more than this call needs. */
 async function prepareDeposit(channel: ChannelRow, missing: Atomic, input: Promised, world: SchemeWorld): Promise<string> {
   const wished = depositOf(channel, missing, readChannelOffer(input.agreed.terms.raw, world.channels), input, world.channels)
   try {
-    return await holdDeposit(channel, wished, input, world)
+    return await holdIn(channel, wished, input, world)
   } catch (error) {
     const isTooMuch = error instanceof RouteplaneError && (error.code === 'insufficient_funds' || error.code === 'budget_exceeded')
     if (!isTooMuch || wished === missing) throw error
-    return holdDeposit(channel, missing, input, world)
+    return holdIn(channel, missing, input, world)
   }
 }
 
-/**
- * Holds and writes down a deposit as an attempt of its own: it is a transfer on chain, and its money counts in full until it comes back.
- *
- * @returns the attempt's id.
- * @throws RouteplaneError `budget_exceeded`, `insufficient_funds`.
- */
-async function holdDeposit(channel: ChannelRow, amount: Atomic, input: Promised, world: SchemeWorld): Promise<string> {
-  const { call, agreed } = input
-  const { asset } = agreed
-  const amountUsd = fromAtomic(amount, asset.decimals, 'up')
-  const now = world.clock.now()
-  const id = createId('att', now)
-  const provider = call.endpoint.provider.id
-  await assertFunds({ agreed: { asset, amount }, payer: world.wallet.address, attemptId: id }, world)
-  const outcome = await world.ledger.attempts.hold({
-    id,
-    requestId: `${call.requestId}-deposit`,
-    provider,
-    model: call.endpoint.upstreamModel,
-    mode: 'x402',
-    amount: amountUsd,
-    requestCap: world.channels.maxDepositUsd,
-    budgets: limitsAt(world.budgets, now, { provider }),
-    now,
-  })
-  if (!outcome.granted) throw budgetExceeded(amountUsd, outcome)
-  try {
-    await intendDeposit(id, channel, { amount, amountUsd }, input, world)
-  } catch (error) {
-    await world.resolver.giveBack(id, 'it could not be written down')
-    throw error
+function holdIn(channel: ChannelRow, amount: Atomic, input: Promised, world: SchemeWorld): Promise<string> {
+  const { validBeforeSeconds } = input
+  const intentOf: Deposit['intentOf'] = async (id) => {
+    const salt = depositSaltOf(await world.ledger.nonceSalt(), id)
+    const nonce = await depositNonceOf(channel.id, salt)
+    const particulars = { channel: channel.id }
+    return { protocol: 'x402-2', proof: eip3009.id, payee: depositCollectorAddress, nonce, validBeforeSeconds, particulars }
   }
-  return id
-}
-
-type Sum = { readonly amount: Atomic; readonly amountUsd: Usd }
-
-async function intendDeposit(id: string, channel: ChannelRow, sum: Sum, input: Promised, world: SchemeWorld): Promise<void> {
-  const { call, agreed, validBeforeSeconds } = input
-  const { asset } = agreed
-  const salt = depositSaltOf(await world.ledger.nonceSalt(), id)
-  await world.ledger.attempts.intend(id, {
-    protocol: 'x402-2',
-    scheme: agreed.terms.scheme,
-    proof: eip3009.id,
-    network: asset.network,
-    asset: asset.address,
-    decimals: asset.decimals,
-    payer: world.wallet.address,
-    payee: depositCollectorAddress,
-    ...sum,
-    nonce: await depositNonceOf(channel.id, salt),
-    validBeforeSeconds,
-    particulars: { channel: channel.id },
-    resource: call.http.url,
-    bodyDigest: createHash('sha256')
-      .update(call.http.body ?? '')
-      .digest('hex'),
-    now: world.clock.now(),
-  })
+  return holdDeposit(input, { amount, mode: 'x402', intentOf }, world)
 }
 
 /**

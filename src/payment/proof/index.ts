@@ -5,8 +5,7 @@ import { eip3009 } from './eip3009.ts'
 import { permit2, permit2Ceiling } from './permit2.ts'
 import { voucher } from './voucher.ts'
 import type { Evidence, Proof, ProofSources } from './proof.ts'
-import { tempo } from './tempo.ts'
-import { tempoOpening } from './tempo-opening.ts'
+import { tempo, tempoOpening } from './tempo.ts'
 
 const proofs: readonly Proof[] = [eip3009, permit2, permit2Ceiling, voucher, tempo, tempoOpening]
 

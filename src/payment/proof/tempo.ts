@@ -1,43 +1,71 @@
-/** Proves a payment on Tempo by the memo that the token logs with it, and its end by a chain past its validity without one. */
+/** Proves payments on Tempo, transfers and openings of channels, by what the network logs of them, and their end by a chain past their validity. */
+import type { Chain, TransferEvidence } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
+import type { AttemptPayment } from '../../ledger/entry.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
-import { NEXT_BLOCK_MS, NODE_DOWN_MS, type Proof } from './proof.ts'
+import { NEXT_BLOCK_MS, NODE_DOWN_MS, placeKey, type Evidence, type Proof, type ProofSources } from './proof.ts'
+
+/** A transfer by the memo that the token logs with it: the memo is the attempt's nonce. */
+export const tempo: Proof = {
+  id: 'tempo',
+  mayChargeLess: true,
+  gather: (payment, sources) =>
+    tempoEvidence(payment, sources, 'not settled yet', (chain, { asset, payer, payee, nonce: memo }, toBlock) =>
+      chain.findMemoTransfer({
+        asset,
+        payer,
+        payee,
+        memo,
+        toBlock,
+        ...(sources.claimed === undefined ? {} : { transaction: sources.claimed }),
+      }),
+    ),
+  transferKey: ({ nonce }) => nonce.toLowerCase(),
+  describe: ({ payer, payee, nonce }) => ({ payer: `TransferWithMemo by ${payer} with memo ${nonce}`, payee: `Transfer to ${payee}` }),
+}
+
+/** The opening of a channel by the reserve's own event: the channel's id, which is made of the very transaction, is the attempt's nonce. */
+export const tempoOpening: Proof = {
+  id: 'tempo-opening',
+  mayChargeLess: true,
+  gather: (payment, sources) =>
+    tempoEvidence(payment, sources, 'not opened yet', (chain, { asset, payer, nonce: channel }, toBlock) =>
+      chain.findOpening({ asset, payer, channel, toBlock }),
+    ),
+  transferKey: ({ transaction, logIndex }) =>
+    transaction === undefined || logIndex === undefined ? undefined : placeKey(transaction, logIndex),
+  describe: ({ payer, payee, nonce }) => ({ payer: `ChannelOpened by ${payer} with id ${nonce}`, payee: `Transfer to ${payee}` }),
+}
+
+type Find = (chain: Chain, payment: AttemptPayment, toBlock: bigint) => Promise<TransferEvidence | undefined>
 
 /**
- * The memo is the attempt's nonce. What the network took for the transaction left the wallet too, and counts.
+ * What the network took for the transaction left the wallet too, and counts; it is known when the transaction is in its block, so
+ * less may be charged than was held.
  *
  * The logs are asked up to the very block whose time is compared: nodes behind one address may lag each other.
  */
-export const tempo: Proof = {
-  id: 'tempo',
-  // The fee of the network is known when the transaction is in its block.
-  mayChargeLess: true,
+async function tempoEvidence(payment: AttemptPayment, { chainOf, now }: ProofSources, unseen: string, find: Find): Promise<Evidence> {
+  try {
+    const chain = chainOf(payment.network)
+    const block = await chain.latestBlock()
+    const transfer = await find(chain, payment, block.number)
+    if (transfer !== undefined) return await settledBy(transfer, payment, chain, now)
+    if (block.timestampSeconds >= payment.validBeforeSeconds) return { state: 'released', reason: 'expired unused on chain', now }
+    return { state: 'open', reason: unseen, retryAfterMs: NEXT_BLOCK_MS }
+  } catch (error) {
+    if (!(error instanceof RouteplaneError)) throw error
+    return { state: 'open', reason: `the chain cannot be asked: ${error.message}`, retryAfterMs: NODE_DOWN_MS }
+  }
+}
 
-  async gather(payment, { chainOf, now, claimed }) {
-    const { network, asset, payer, payee, nonce, validBeforeSeconds, decimals } = payment
-    try {
-      const chain = chainOf(network)
-      const block = await chain.latestBlock()
-      const query = { asset, payer, payee, memo: nonce, toBlock: block.number }
-      const transfer = await chain.findMemoTransfer({ ...query, ...(claimed === undefined ? {} : { transaction: claimed }) })
-      if (transfer === undefined) {
-        if (block.timestampSeconds >= validBeforeSeconds) return { state: 'released', reason: 'expired unused on chain', now }
-        return { state: 'open', reason: 'not settled yet', retryAfterMs: NEXT_BLOCK_MS }
-      }
-      const { transaction, blockNumber, logIndex } = transfer
-      const amount = (transfer.amount + (transfer.fee ?? 0n)) as Atomic
-      const isSafe = await chain.safeBlock().then(
-        (safe) => safe.number >= blockNumber,
-        () => false,
-      )
-      const finality = isSafe ? 'final' : 'confirmed'
-      return { state: 'settled', amount, amountUsd: fromAtomic(amount, decimals, 'up'), finality, transaction, blockNumber, logIndex, now }
-    } catch (error) {
-      if (!(error instanceof RouteplaneError)) throw error
-      return { state: 'open', reason: `the chain cannot be asked: ${error.message}`, retryAfterMs: NODE_DOWN_MS }
-    }
-  },
-
-  transferKey: ({ nonce }) => nonce.toLowerCase(),
-  describe: ({ payer, payee, nonce }) => ({ payer: `TransferWithMemo by ${payer} with memo ${nonce}`, payee: `Transfer to ${payee}` }),
+async function settledBy(transfer: TransferEvidence, { decimals }: AttemptPayment, chain: Chain, now: number): Promise<Evidence> {
+  const { transaction, blockNumber, logIndex } = transfer
+  const amount = (transfer.amount + (transfer.fee ?? 0n)) as Atomic
+  const isSafe = await chain.safeBlock().then(
+    (safe) => safe.number >= blockNumber,
+    () => false,
+  )
+  const finality = isSafe ? 'final' : 'confirmed'
+  return { state: 'settled', amount, amountUsd: fromAtomic(amount, decimals, 'up'), finality, transaction, blockNumber, logIndex, now }
 }

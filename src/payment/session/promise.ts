@@ -1,19 +1,17 @@
 /** Finds or opens the channel that a session is paid from, and writes down what may be taken out of it before anything is signed. */
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { reserveIdOf, tempoReserveAddress } from '../../chain/tempo-channel.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { freeIn } from '../../ledger/channel-rules.ts'
 import type { ChannelRow, ChannelTerms } from '../../ledger/channel.ts'
-import { createId } from '../../lib/id.ts'
-import { fromAtomic, toAtomic, type Atomic } from '../../money.ts'
+import { toAtomic, type Atomic } from '../../money.ts'
 import { feeUnits, openingCall, openingHashOf, TEMPO_VALIDITY_SECONDS } from '../../wallet/tempo-transfer.ts'
 import { deriveVoucherKey } from '../../wallet/voucher-key.ts'
-import { budgetExceeded, limitsAt } from '../budget.ts'
+import { holdDeposit, orGiveBack, type Deposit } from '../channel/deposit.ts'
 import { untilLeased } from '../channel/promise.ts'
 import { chargeVoucher, settleDeposits } from '../channel/sync.ts'
 import type { MppChallenge } from '../challenge/mpp-challenge.ts'
-import { assertFunds } from '../funds.ts'
-import { tempoOpening } from '../proof/tempo-opening.ts'
+import { tempoOpening } from '../proof/tempo.ts'
 import type { PlanInput, SchemeWorld } from '../scheme/scheme.ts'
 import { SESSION_WITHDRAW_DELAY } from './credential.ts'
 import { readSessionOffer, type SessionOffer } from './offer.ts'
@@ -70,11 +68,14 @@ async function openSession(input: SessionCall, offer: SessionOffer, world: Schem
   const { call, agreed, bound } = input
   const { ledger, clock } = world
   const opening = await planOpening(input, offer, world)
-  const deposit = await holdDeposit(input, opening, world)
-  if (!(await ledger.channels.open(opening.terms, call.attemptId, clock.now()))) return undefined
-  const promised = { attempt: call.attemptId, amount: agreed.amount < bound ? agreed.amount : bound }
-  await ledger.channels.promise(opening.terms.id, { ...promised, deposit, reaching: opening.value }, clock.now())
-  return ledger.channels.get(opening.terms.id)
+  const deposit = await holdOpening(input, opening, world)
+  return orGiveBack(deposit, world, async () => {
+    if (!(await ledger.channels.open(opening.terms, call.attemptId, clock.now())))
+      throw new RouteplaneError('internal', `channel ${opening.terms.id} is there already`)
+    const promised = { attempt: call.attemptId, amount: agreed.amount < bound ? agreed.amount : bound }
+    await ledger.channels.promise(opening.terms.id, { ...promised, deposit, reaching: opening.value }, clock.now())
+    return ledger.channels.get(opening.terms.id)
+  })
 }
 
 type Opening = {
@@ -141,53 +142,13 @@ async function planOpening(
   return { terms, value, fee, ...work, validBeforeSeconds }
 }
 
-/**
- * Holds and writes down the opening as an attempt of its own: it moves money on chain, which counts in full until it comes back.
- *
- * @returns the attempt's id.
- */
-async function holdDeposit({ call, agreed }: SessionCall, opening: Opening, world: SchemeWorld): Promise<string> {
-  const { asset } = agreed
+function holdOpening(input: SessionCall, opening: Opening, world: SchemeWorld): Promise<string> {
   const { terms, value, fee, gas, maxFeePerGas, validBeforeSeconds } = opening
-  const amount = (value + fee) as Atomic
-  const amountUsd = fromAtomic(amount, asset.decimals, 'up')
-  const now = world.clock.now()
-  const id = createId('att', now)
-  const provider = call.endpoint.provider.id
-  await assertFunds({ agreed: { asset, amount }, payer: world.wallet.address, attemptId: id }, world)
-  const outcome = await world.ledger.attempts.hold({
-    id,
-    requestId: `${call.requestId}-deposit`,
-    provider,
-    model: call.endpoint.upstreamModel,
-    mode: 'mpp',
-    amount: amountUsd,
-    requestCap: world.channels.maxDepositUsd,
-    budgets: limitsAt(world.budgets, now, { provider }),
-    now,
-  })
-  if (!outcome.granted) throw budgetExceeded(amountUsd, outcome)
-  await world.ledger.attempts.intend(id, {
-    protocol: 'mpp',
-    scheme: agreed.terms.scheme,
-    proof: tempoOpening.id,
-    network: asset.network,
-    asset: asset.address,
-    decimals: asset.decimals,
-    payer: world.wallet.address,
-    payee: tempoReserveAddress,
-    amount,
-    amountUsd,
-    nonce: terms.id,
-    validBeforeSeconds,
-    resource: call.http.url,
-    now,
-    particulars: { channel: terms.id, value: value.toString(), gas: gas.toString(), max_fee_per_gas: maxFeePerGas.toString() },
-    bodyDigest: createHash('sha256')
-      .update(call.http.body ?? '')
-      .digest('hex'),
-  })
-  return id
+  const particulars = { channel: terms.id, value: value.toString(), gas: gas.toString(), max_fee_per_gas: maxFeePerGas.toString() }
+  const intentOf: Deposit['intentOf'] = async () => {
+    return { protocol: 'mpp', proof: tempoOpening.id, payee: tempoReserveAddress, nonce: terms.id, validBeforeSeconds, particulars }
+  }
+  return holdDeposit(input, { amount: (value + fee) as Atomic, mode: 'mpp', intentOf }, world)
 }
 
 function max(a: Atomic, b: Atomic): Atomic {
