@@ -62,11 +62,16 @@ export function modelDetail(listing: ModelListing, standingOf: StandingOf, price
 function standingCard({ uptime, countedRequests, ttftMs, throughput, cooldown }: EndpointStanding): Readonly<Record<string, unknown>> {
   return {
     uptime,
-    counted_requests: Math.round(countedRequests * 10) / 10,
-    ttft_ms: ttftMs,
-    tokens_per_second: throughput,
+    counted_requests: toTenth(countedRequests),
+    ttft_ms: ttftMs === undefined ? undefined : toTenth(ttftMs),
+    tokens_per_second: throughput === undefined ? undefined : toTenth(throughput),
     cooldown: cooldown === undefined ? undefined : { kind: cooldown.kind, until: timeOf(cooldown.untilMs) },
   }
+}
+
+/** A tenth is all that a measurement means. */
+function toTenth(value: number): number {
+  return Math.round(value * 10) / 10
 }
 
 /** A provider may ask us to stay away for longer than a date can say. */

@@ -28,6 +28,7 @@ function describe(config: Config): string {
         .join(', '),
     ],
     ['payment', config.payment.prefer.join(' > ')],
+    ['registry', config.registry.path ?? config.registry.url ?? 'the one that comes with the package'],
     ['wallet', `${config.wallet.network}, ${config.wallet.key === undefined ? config.wallet.keystore : 'key from the environment'}`],
     ['ledger', config.ledger.path],
   ])}`
@@ -70,6 +71,7 @@ function summarize(config: Config): unknown {
     presets: config.presets.map(({ name }) => name),
     budget_usd: Object.fromEntries(caps(config).map(([name, cap]) => [name, usdText(cap)])),
     wallet: { network: config.wallet.network, keystore: config.wallet.keystore },
+    registry: config.registry.path ?? config.registry.url ?? null,
     ledger: config.ledger.path,
   }
 }

@@ -102,13 +102,15 @@ function summary(card: DecisionCard): string {
 function considered({ candidates }: DecisionCard): string {
   if (candidates.length === 0) return ''
   const axes = [...new Set(candidates.flatMap(({ terms }) => Object.keys(terms)))]
+  const saves = candidates.some((each) => each.saving_usd !== undefined)
   const rows = candidates.map((each) => [
     String(each.rank),
     each.explored === true ? `${each.endpoint} (explored)` : each.endpoint,
+    ...(saves ? [each.saving_usd === undefined ? '' : dollars(each.saving_usd)] : []),
     score(each.score),
     ...axes.map((axis) => score(each.terms[axis])),
   ])
-  return `Considered\n${table(['rank', 'endpoint', 'score', ...axes], rows)}`
+  return `Considered\n${table(['rank', 'endpoint', ...(saves ? ['cache saves'] : []), 'score', ...axes], rows)}`
 }
 
 /** Scores have no unit and never become money, so three places are plenty. */

@@ -11,6 +11,7 @@ import { createPoller, type Poller } from '../registry/poll.ts'
 import { createPresetStore } from '../routing/preset.ts'
 import { createRateLimits } from '../routing/rate-limit.ts'
 import { createHealth } from '../selection/health.ts'
+import { createServedPrefixes } from '../selection/served-prefixes.ts'
 import { openCatalog, viewCatalog, type CatalogView } from './catalog.ts'
 import { createGuardedTransport } from './guarded-transport.ts'
 import { startHealthSync } from './health-sync.ts'
@@ -22,7 +23,7 @@ import { budgetsOf, rulesOf } from './rules.ts'
 type Ruled = Pick<GatewayContext, 'virtualModels' | 'openProviders' | 'rules'>
 
 /** Its other parts, that come from elsewhere. */
-export type Elsewhere = Omit<GatewayContext, keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'presets' | 'transport'>
+export type Elsewhere = Omit<GatewayContext, keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'prefixes' | 'presets' | 'transport'>
 
 export type Routing = {
   /** Makes a context whose rules are always those of the last config; a copy of it keeps those of its moment. */
@@ -54,9 +55,9 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
   const healthSync = startHealthSync(health, ledger.health, { clock, log })
   await healthSync.sync()
   const drifts = createDriftLog()
-  const fixed = { catalog, health, rateLimits, presets, transport: transport.send }
+  const fixed = { catalog, health, rateLimits, prefixes: createServedPrefixes(clock), presets, transport: transport.send }
   let config = first
-  let keyring = keyringOf(config)
+  let keyring = keyringOf(config, clock)
   let ruled = ruledBy(config)
   const poller = createPoller({
     definitions: () => catalog.definitions(),
@@ -84,7 +85,11 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
         return ruled.rules
       },
     }),
-    keyring: { keyOf: (provider) => keyring.keyOf(provider), headersOf: (provider) => keyring.headersOf(provider) },
+    keyring: {
+      keyOf: (provider) => keyring.keyOf(provider),
+      accountsOf: (provider) => keyring.accountsOf(provider),
+      headersOf: (provider) => keyring.headersOf(provider),
+    },
     poller,
     views: {
       catalog: viewCatalog(catalog, health, { hideDeprecated: () => ruled.rules.hideDeprecated, clock }),
@@ -101,7 +106,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
       presets.reload([...next.presets, ...stored])
       transport.allow(next)
       config = next
-      keyring = keyringOf(next)
+      keyring = keyringOf(next, clock)
       ruled = ruledBy(next)
       void poller.refresh()
     },
@@ -120,8 +125,9 @@ function ruledBy(config: Config): Ruled {
   }
 }
 
-function keyringOf(config: Config): Keyring {
+function keyringOf(config: Config, clock: Clock): Keyring {
   return createKeyring({
+    clock,
     configured: new Map(config.providers.map((each) => [each.provider.id, each])),
     variable: (name) => {
       const value = config.environment.get(name)
@@ -130,14 +136,27 @@ function keyringOf(config: Config): Keyring {
   })
 }
 
-/** What is opened once: sockets, files, and the wallet; the caps over time that guard it are compared beside these. */
-const untilRestart = ['listen', 'skipAuth', 'stateDirectory', 'wallet', 'ledger', 'upstream', 'charge'] as const
+/** What is opened once: sockets, files, the wallet and its ways to pay; the caps over time that guard it are compared beside these. */
+const untilRestart: readonly { readonly name: string; of(config: Config): unknown }[] = [
+  { name: 'listen', of: ({ listen }) => listen },
+  { name: 'skip_auth', of: ({ skipAuth }) => skipAuth },
+  { name: 'auth_token', of: ({ authToken }) => authToken },
+  { name: 'the state directory', of: ({ stateDirectory }) => stateDirectory },
+  { name: 'wallet', of: ({ wallet }) => wallet },
+  { name: 'ledger', of: ({ ledger }) => ledger },
+  { name: 'upstream', of: ({ upstream }) => upstream },
+  { name: 'charge', of: ({ charge }) => charge },
+  { name: 'budget', of: budgetsOf },
+  { name: 'payment.schemes', of: ({ payment }) => payment.schemes },
+  { name: 'payment.accounts', of: ({ payment }) => payment.accounts },
+  { name: 'payment.channels', of: ({ payment }) => payment.channels },
+  { name: 'payment.preemptive', of: ({ payment }) => payment.preemptive },
+  { name: 'registry.poll_seconds', of: ({ registry }) => registry.pollSeconds },
+  { name: 'log', of: ({ log }) => log },
+]
 
 function refuseRestart(before: Config, next: Config): void {
-  const changed: string[] = untilRestart.filter((name) => !isDeepStrictEqual(plain(before[name]), plain(next[name])))
-  if (before.authToken?.reveal() !== next.authToken?.reveal()) changed.push('authToken')
-  if (!isDeepStrictEqual(budgetsOf(before), budgetsOf(next))) changed.push('budget')
-  if (before.registry.pollSeconds !== next.registry.pollSeconds) changed.push('registry.pollSeconds')
+  const changed = untilRestart.filter(({ of }) => !isDeepStrictEqual(plain(of(before)), plain(of(next)))).map(({ name }) => name)
   if (changed.length === 0) return
   throw new RouteplaneError('config_invalid', `only a restart can change ${changed.join(', ')}; nothing was changed`, {
     details: { changed },
@@ -147,6 +166,7 @@ function refuseRestart(before: Config, next: Config): void {
 /** Secrets are compared by what they hide. */
 function plain(value: unknown): unknown {
   if (value instanceof Secret) return value.reveal()
+  if (value instanceof Map) return plain([...value])
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each)]))
 }

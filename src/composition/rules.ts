@@ -24,6 +24,7 @@ export function rulesOf(config: Config): GatewayRules {
     clampToBudget: config.routing.clampToBudget,
     retrySchema: config.routing.retrySchema,
     explorationShare: config.routing.explorationShare,
+    sticky: config.routing.sticky,
     managedAccounts: config.managed.accounts,
     timeoutsOf: (provider) => timeouts.get(provider.id) ?? config.upstream.timeouts,
     maxAnswerBytes: MAX_ANSWER_BYTES,

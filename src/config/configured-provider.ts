@@ -1,4 +1,5 @@
 /** Turns a block under `providers:` into the registry's own idea of a provider, with its key beside it. */
+import type { Account, AccountStrategy } from '../access/account-pool.ts'
 import { defined } from '../lib/defined.ts'
 import type { Feature, Modality, SamplingParameter } from '../completion/features.ts'
 import type { TransportTimeouts } from '../lib/http-call.ts'
@@ -17,6 +18,9 @@ export type ConfiguredProvider = {
   readonly provider: Provider
   /** From the block, else from the variable in `provider.access`. */
   readonly apiKey?: Secret
+  /** Several keys of the user's with this provider, the first of them also `apiKey`. */
+  readonly accounts?: readonly Account[]
+  readonly accountStrategy: AccountStrategy
   /** Sent with every call; lower-case names. Secrets, since they may hold keys. */
   readonly headers: Readonly<Record<string, Secret>>
   readonly timeouts: Partial<TransportTimeouts>
@@ -63,10 +67,7 @@ export function configureProvider(
   const baseUrl = fields.api_base ?? known?.baseUrl
   if (baseUrl === undefined) return undefined
   const isLoopback = isLoopbackHost(new URL(baseUrl).hostname)
-  // A known provider's variable holds the key for its own address: it must not travel to another one.
-  const mayUseVariable = fields.api_base === undefined || known === undefined || fields.api_base === known.baseUrl
-  const fromEnvironment = mayUseVariable ? environment.get(keyVariable(id)) : undefined
-  const apiKey = fields.api_key ?? (fromEnvironment === undefined ? undefined : new Secret(fromEnvironment))
+  const { apiKey, accounts } = keysOf(id, fields, environment)
   const provider: Provider = {
     id,
     name: fields.name ?? known?.name ?? id,
@@ -83,13 +84,30 @@ export function configureProvider(
   }
   return {
     provider,
-    ...defined({ apiKey }),
+    ...defined({ apiKey, accounts }),
+    accountStrategy: fields.account_strategy,
     headers: fields.headers ?? {},
     timeouts: timeoutsOf(fields.timeouts),
     models: fields.models.map(toModel),
     passesAnyModel: fields.models.length === 0 && fields.models_url === undefined,
     isLoopback,
   }
+}
+
+type Keys = Pick<ConfiguredProvider, 'apiKey' | 'accounts'>
+
+function keysOf(id: string, fields: ProviderBlock, environment: Environment): Keys {
+  const [first, ...more] = fields.accounts ?? []
+  if (first !== undefined) {
+    const accounts = [first, ...more].map(({ api_key: key, label }, at) => ({ key, label: label ?? `account ${at + 1}` }))
+    return { apiKey: first.api_key, accounts }
+  }
+  if (fields.api_key !== undefined) return { apiKey: fields.api_key }
+  // A known provider's variable holds the key for its own address: it must not travel to another one.
+  const known = knownProvider(id)
+  const mayUseVariable = fields.api_base === undefined || known === undefined || fields.api_base === known.baseUrl
+  const fromEnvironment = mayUseVariable ? environment.get(keyVariable(id)) : undefined
+  return fromEnvironment === undefined ? {} : { apiKey: new Secret(fromEnvironment) }
 }
 
 function accessOf(id: string, fields: ProviderBlock, apiKey: Secret | undefined, isLoopback: boolean): ProviderAccess {

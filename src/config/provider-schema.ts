@@ -1,5 +1,6 @@
 /** One block under `providers:`: where a source is, how it speaks, what it serves and how it is paid. */
 import * as z from 'zod'
+import { accountStrategies } from '../access/account-pool.ts'
 import { features, modalities, samplingParameters } from '../completion/features.ts'
 import { amount, baseUrl, block, complain, count, flag, line, modelId, ratio, secret } from './fields.ts'
 import { protocolRules } from './protocol-field.ts'
@@ -135,6 +136,12 @@ export const providerBlock = block({
   name: line(100).optional(),
   api_base: baseUrl.optional(),
   api_key: secret.optional(),
+  accounts: z
+    .array(block({ api_key: secret, label: line(64).optional() }))
+    .min(1)
+    .max(32)
+    .optional(),
+  account_strategy: z.enum(accountStrategies).default('failover'),
   api_protocol: protocolRules.optional(),
   models: z.array(modelRow).max(MAX_MODELS).default([]),
   models_url: baseUrl.optional(),
@@ -143,6 +150,8 @@ export const providerBlock = block({
   timeouts: timeouts.optional(),
   status: z.enum(['active', 'staging', 'suspended', 'withdrawn']).default('active'),
 }).superRefine((provider, context) => {
+  if (provider.accounts !== undefined && provider.api_key !== undefined)
+    complain(context, 'conflict', 'api_key and accounts are both set: keep one', ['accounts'])
   const seen = new Set<string>()
   provider.models.forEach((model, index) => {
     if (seen.has(model.id)) complain(context, 'duplicate_model', `${model.id} is listed twice`, ['models', index, 'id'])

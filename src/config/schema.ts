@@ -57,6 +57,7 @@ const routing = block({
   deadline_ms: count(1, 86_400_000).optional(),
   weights: weights.optional(),
   exploration_share: ratio(0, 1).default(0.02),
+  sticky: flag.default(false),
   clamp_to_budget: flag.default(false),
   retry_schema: flag.default(false),
 })

@@ -159,6 +159,8 @@ export type ExplainedCandidate = {
   readonly explored?: true
   readonly boundUsd?: Usd
   readonly expectedUsd?: Usd
+  /** What is taken off in the expected cost for a conversation that the endpoint has read before. */
+  readonly savingUsd?: Usd
   readonly terms: Readonly<Record<string, number | undefined>>
   /** What a translation to this endpoint's wire would lose; absent where the caller's own wire is spoken. */
   readonly losses?: readonly Loss[]

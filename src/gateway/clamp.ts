@@ -2,7 +2,7 @@
 import type { Needs } from '../completion/features.ts'
 import { ZERO_USD, type Usd } from '../money.ts'
 import type { Endpoint } from '../registry/endpoint.ts'
-import { longestWithin } from '../registry/pricing.ts'
+import { longestWithin } from '../registry/quote.ts'
 import { mostOutputOf, type Sieve } from '../routing/eligible.ts'
 
 /**

@@ -14,12 +14,13 @@ import { startAttempt, type Started } from './attempt.ts'
 import { blameAnswer } from './blame.ts'
 import type { Completion, CompletionHead, CompletionSummary, GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
-import { decide, tokensOf, type Decided } from './decide.ts'
+import { decide, type Decided } from './decide.ts'
 import { keptDecision } from './decision-card.ts'
 import { describe } from './explain.ts'
 import type { NativeLane, TranslateLane } from './lane.ts'
 import { keepToSchema, mayRetrySchema } from './schema-retry.ts'
 import { settle, type Settled } from './settle.ts'
+import { tokensOf } from './sieve.ts'
 
 /** One try that came to nothing: shown to the caller when all did. */
 type Failure = { readonly attempt: Attempt; readonly error: RouteplaneError; readonly ms: number }

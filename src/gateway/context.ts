@@ -13,11 +13,14 @@ import type { RateLimits } from '../routing/rate-limit.ts'
 import type { VirtualModel } from '../routing/virtual-model.ts'
 import type { AxisId } from '../selection/index.ts'
 import type { Health } from '../selection/health.ts'
+import type { ServedPrefixes } from '../selection/served-prefixes.ts'
 
 export type GatewayContext = {
   readonly catalog: Catalog
   readonly health: Health
   readonly rateLimits: RateLimits
+  /** Who has read which conversation; asked only where routing is sticky. */
+  readonly prefixes: ServedPrefixes
   readonly presets: PresetStore
   readonly virtualModels: ReadonlyMap<string, VirtualModel>
   /** Providers whose models nobody lists: any id pinned to them is passed on. */
@@ -51,6 +54,8 @@ export type GatewayRules = {
   readonly weights: Readonly<Record<AxisId, number>>
   /** Share of requests, 0 to 1, that may go to the endpoint of which least is known. */
   readonly explorationShare: number
+  /** Whether the price of an endpoint is lowered by what its prompt cache may save. */
+  readonly sticky: boolean
   /** By caller: what he pays of the official price under `:discount`, in parts per thousand. */
   readonly managedAccounts: ReadonlyMap<string, bigint>
   timeoutsOf(provider: Provider): Partial<TransportTimeouts>

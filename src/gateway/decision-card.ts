@@ -34,6 +34,8 @@ type CandidateCard = {
   readonly terms: Readonly<Record<string, number | undefined>>
   readonly expected_usd: string | null
   readonly bound_usd: string | null
+  /** What the expected cost leaves out, because the endpoint's prompt cache may hold the beginning of the conversation. */
+  readonly saving_usd?: string
   /** What a translation to this endpoint's wire would lose. */
   readonly losses?: readonly string[]
 }
@@ -51,7 +53,7 @@ export function decisionCard(decision: Decision): DecisionCard {
       ...amounts(expectedUsd, boundUsd),
       ...(needsApproval === undefined ? {} : { needs_approval: needsApproval }),
     })),
-    candidates: decision.candidates.map(({ endpoint, model, rank, score, explored, terms, expectedUsd, boundUsd, losses }) => ({
+    candidates: decision.candidates.map(({ endpoint, model, rank, score, explored, terms, expectedUsd, boundUsd, savingUsd, losses }) => ({
       endpoint,
       model,
       rank,
@@ -59,6 +61,7 @@ export function decisionCard(decision: Decision): DecisionCard {
       ...(explored === undefined ? {} : { explored }),
       terms,
       ...amounts(expectedUsd, boundUsd),
+      ...(savingUsd === undefined ? {} : { saving_usd: formatUsd(savingUsd) }),
       ...(losses === undefined || losses.length === 0 ? {} : { losses: losses.map(({ path, how }) => `${path}: ${how}`) }),
     })),
     refused: decision.refused.map(({ endpoint, model, reason, detail }) => ({ endpoint, model, reason, detail })),

@@ -4,8 +4,9 @@ import { BALANCED_VERSION } from '../selection/index.ts'
 import { questionOf } from './approval.ts'
 import type { Decision, ExplainedCandidate, GatewayCall, PlannedAttempt } from './call.ts'
 import type { GatewayContext } from './context.ts'
-import { refusalOf, survey, type Decided } from './decide.ts'
+import { survey, type Decided } from './decide.ts'
 import type { Lanes } from './lane.ts'
+import { refusalOf } from './refusal.ts'
 
 /** Makes the decision of a call without sending it; nothing is held and nothing is spent. */
 export function explain(call: GatewayCall, context: GatewayContext): Decision {
@@ -39,6 +40,7 @@ export function describe(decided: Decided): Decision {
         ...lossesAt(candidate.endpoint, decided.lanes),
         ...(candidate.boundUsd === undefined ? {} : { boundUsd: candidate.boundUsd }),
         ...(candidate.expectedUsd === undefined ? {} : { expectedUsd: candidate.expectedUsd }),
+        ...(candidate.savingUsd === undefined ? {} : { savingUsd: candidate.savingUsd }),
       })),
     ),
     refused: decided.refused,

@@ -63,11 +63,14 @@ export function createLanes(call: GatewayCall, context: GatewayContext, options:
     }
     return decoded
   }
+  const search = { call, context, decode, ...options }
   return {
     laneOf(endpoint) {
-      const found = known.get(endpoint) ?? findAffordableLane(endpoint, { call, context, decode, ...options })
-      known.set(endpoint, found)
-      return found
+      const found = known.get(endpoint)
+      if (found !== undefined) return found
+      const made = findAffordableLane(endpoint, search)
+      known.set(endpoint, made)
+      return made
     },
   }
 }
@@ -104,8 +107,10 @@ function findAffordableLane(endpoint: Endpoint, search: Search): Lane {
 function findLane(endpoint: Endpoint, search: Search): Lane {
   const { call, context, decode, strict, limit } = search
   const target = targetOf(endpoint, call)
-  if (call.wire !== undefined && endpoint.protocols.includes(call.wire.protocol)) {
-    return nativeLane(protocolOf(context, call.wire.protocol), call.wire.request, target, { needs: call.read.needs, limit })
+  const { wire } = call
+  if (wire !== undefined && endpoint.protocols.includes(wire.protocol)) {
+    const own = nativeLane(protocolOf(context, wire.protocol), target, call.read.needs, wire.request)
+    return limit === undefined ? own : lowerLimit(own, limit)
   }
   const given = decode()
   if (given instanceof RouteplaneError) return { kind: 'refused', error: given }
@@ -122,15 +127,17 @@ function findLane(endpoint: Endpoint, search: Search): Lane {
   return { kind: 'refused', error: refused ?? new RouteplaneError('internal', `endpoint ${endpoint.provider.id} speaks no protocol`) }
 }
 
-function nativeLane(
-  protocol: Protocol,
-  request: WireRequest,
-  target: UpstreamTarget,
-  { needs, limit }: { readonly needs: Needs; readonly limit: number | undefined },
-): NativeLane {
-  const own = { kind: 'native', protocol, target, request, losses: [], needs } as const
-  const members = limit === undefined ? undefined : protocol.upstream.limitOutput(request.json, limit, target)
-  if (limit === undefined || members === undefined) return own
+function nativeLane(protocol: Protocol, target: UpstreamTarget, needs: Needs, request: WireRequest): NativeLane {
+  return { kind: 'native', protocol, target, request, losses: NO_LOSSES, needs }
+}
+
+const NO_LOSSES: readonly Loss[] = []
+
+/** @returns the lane itself where the wire has no such limit. */
+function lowerLimit(own: NativeLane, limit: number): NativeLane {
+  const { protocol, target, request, needs } = own
+  const members = protocol.upstream.limitOutput(request.json, limit, target)
+  if (members === undefined) return own
   const loss = lowered(limit)
   return {
     ...own,
@@ -149,13 +156,13 @@ function lowered(limit: number): Loss {
   return approximated('max_tokens', 'max_tokens', `lowered to the ${limit} tokens that the cap buys`)
 }
 
-function targetOf(endpoint: Endpoint, call: GatewayCall): UpstreamTarget {
+function targetOf({ upstreamModel, modelId, provider, maxOutputTokens }: Endpoint, call: GatewayCall): UpstreamTarget {
   return {
-    model: endpoint.upstreamModel,
+    model: upstreamModel,
     stream: call.read.needs.stream,
-    provider: endpoint.provider.id,
-    modelFamily: endpoint.modelId,
-    ...(endpoint.maxOutputTokens === undefined ? {} : { maxOutputTokens: endpoint.maxOutputTokens }),
+    provider: provider.id,
+    modelFamily: modelId,
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
   }
 }
 

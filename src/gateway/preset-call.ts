@@ -1,13 +1,52 @@
 /** Makes what a preset says a part of the call, as if the caller had said it: his own words win, and the price counts both. */
 import { samplingParameters, features, type Needs } from '../completion/features.ts'
 import type { CompletionRequest } from '../completion/request.ts'
+import { RouteplaneError } from '../errors.ts'
 import { spliceJson } from '../lib/json-splice.ts'
+import type { Extensions } from '../protocol/extensions.ts'
 import type { Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { PresetFields } from '../protocol/preset-fields.ts'
 import { MESSAGE_TOKENS } from '../protocol/token-bounds.ts'
-import type { Preset } from '../routing/preset.ts'
+import { parseModelRef } from '../routing/model-ref.ts'
+import { mergePreset, type Preset } from '../routing/preset.ts'
 import type { GatewayCall } from './call.ts'
 import { protocolOf, type GatewayContext } from './context.ts'
+
+/** What a call asks for once its preset has spoken: `texts` are the model refs to walk. */
+export type Chosen = { readonly preset: Preset | undefined; readonly extensions: Extensions; readonly texts: readonly string[] }
+
+const MAX_MODELS = 8
+
+/**
+ * Finds the preset a call names, and lays the call's own words over it.
+ *
+ * @throws RouteplaneError `unknown_preset`, or `invalid_request` for no model at all or too many.
+ */
+export function choosePreset(call: GatewayCall, context: GatewayContext): Chosen {
+  const { model, extensions } = call.read
+  const ref = model.startsWith('@') ? parseModelRef(model, () => false) : undefined
+  const name = ref?.preset ?? extensions.preset
+  const preset = name === undefined ? undefined : context.presets.get(name)
+  if (name !== undefined && preset === undefined) {
+    throw new RouteplaneError('unknown_preset', `there is no preset ${JSON.stringify(name.slice(0, 64))}`, {
+      hint: `Presets: ${
+        context.presets
+          .list()
+          .map((each) => each.name)
+          .join(', ') || 'none yet'
+      }.`,
+    })
+  }
+  const own = ref === undefined ? model : ref.model
+  const merged = preset === undefined ? extensions : mergePreset(extensions, preset, own)
+  const suffix = ref?.variant === undefined ? '' : `:${ref.variant}`
+  const texts = merged.models?.map((text) => text + suffix) ?? [(own ?? preset?.model ?? '') + suffix]
+  if (texts.length > MAX_MODELS)
+    throw new RouteplaneError('invalid_request', `models lists ${texts.length} entries; at most ${MAX_MODELS} are walked`)
+  if (texts.length === 0 || texts.some((text) => text === ''))
+    throw new RouteplaneError('invalid_request', 'neither the request nor a preset names a model')
+  return { preset, extensions: merged, texts }
+}
 
 /**
  * Applies a preset's system text and parameters. A call that came in on a wire gets them in its bytes and is read again, so

@@ -11,10 +11,17 @@ import { outcomeOfError, type Outcome } from '../selection/outcome.ts'
 import type { Started } from './attempt.ts'
 import type { GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
+import type { Decided } from './decide.ts'
 import { toUsage } from './estimate.ts'
 
 /** An answer that has been read to its end, or left. */
-export type Ended = { readonly call: GatewayCall; readonly attempt: Attempt; readonly started: Started; readonly startedAt: number }
+export type Ended = {
+  readonly call: GatewayCall
+  readonly decided: Pick<Decided, 'conversation'>
+  readonly attempt: Attempt
+  readonly started: Started
+  readonly startedAt: number
+}
 
 /** What an answer has come to when its payment is closed. */
 export type Settled = {
@@ -38,12 +45,16 @@ export async function settle(ended: Ended, failure: unknown, context: GatewayCon
   const totalMs = Math.round(context.clock.monotonic() - startedAt)
   const error = failure === undefined ? report.error : toRouteplaneError(failure)
   await started.payment.close({ delivered: report.deliveredCharacters > 0, usage, costUsd })
-  context.health.record(
-    endpointKey(endpoint),
-    error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error),
-  )
+  learn(ended, error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error), usage, context)
   const receipt = await receiptOf(started, context)
   return { report, usage, costUsd, paidUsd: receipt?.payment?.settledUsd ?? started.payment.paidUsd, receipt, totalMs, error }
+}
+
+/** What the next decisions take from this answer. */
+function learn({ attempt, decided }: Ended, outcome: Outcome, usage: Usage, context: GatewayContext): void {
+  const { endpoint } = attempt.candidate
+  context.health.record(endpointKey(endpoint), outcome)
+  if (outcome.verdict === 'success') decided.conversation?.note(endpoint, usage.inputTokens)
 }
 
 /** What the ledger says of the payment by now; a ledger that cannot be read leaves it unsaid. */

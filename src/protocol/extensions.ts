@@ -31,6 +31,10 @@ export type ProviderRules = {
   readonly requireParameters?: boolean
   readonly quantizations?: readonly string[]
   readonly sort?: string
+  /** Who is measured to be slower than this is asked after everybody else: output tokens a second. */
+  readonly preferredMinThroughput?: number
+  /** The same for the time to the first token, in milliseconds. */
+  readonly preferredMaxLatencyMs?: number
   /** Prompt and completion per token, the others each. */
   readonly maxPrice?: { readonly prompt?: Usd; readonly completion?: Usd; readonly request?: Usd; readonly image?: Usd }
 }
@@ -122,6 +126,13 @@ const names = z.array(z.string().min(1).max(200)).max(64).nullish()
 const flag = z.boolean().nullish()
 const price = z.union([z.string(), z.number()]).nullish()
 
+const positive = z.number().positive().max(1e9)
+
+/** A number is meant for the median; an object names percentiles. */
+const pace = z
+  .union([positive, z.strictObject({ p50: positive.nullish(), p75: positive.nullish(), p90: positive.nullish(), p99: positive.nullish() })])
+  .nullish()
+
 /** @see https://openrouter.ai/docs/features/provider-routing */
 const providerSchema = z.object({
   provider: z.strictObject({
@@ -132,6 +143,8 @@ const providerSchema = z.object({
     require_parameters: flag,
     quantizations: names,
     sort: z.union([z.string().max(64), z.looseObject({ by: z.string().max(64) })]).nullish(),
+    preferred_min_throughput: pace,
+    preferred_max_latency: pace,
     max_price: z.strictObject({ prompt: price, completion: price, request: price, image: price }).nullish(),
     data_collection: z.string().nullish(),
     zdr: flag,
@@ -151,8 +164,16 @@ function readProvider(value: unknown): ProviderRules | undefined {
     requireParameters: provider.require_parameters ?? undefined,
     quantizations: provider.quantizations ?? undefined,
     sort: isRecord(provider.sort) ? provider.sort.by : (provider.sort ?? undefined),
+    preferredMinThroughput: strictest(provider.preferred_min_throughput, Math.max),
+    preferredMaxLatencyMs: strictest(provider.preferred_max_latency, (...seconds) => Math.min(...seconds) * 1_000),
     maxPrice: readMaxPrice(provider.max_price),
   })
+}
+
+/** Endpoints are known by their median, and whose median misses a limit of any percentile from there on misses that limit, too. */
+function strictest(value: z.infer<typeof pace>, pick: (...limits: readonly number[]) => number): number | undefined {
+  const limits = typeof value === 'number' ? [value] : Object.values(value ?? {}).filter((limit) => typeof limit === 'number')
+  return limits.length === 0 ? undefined : pick(...limits)
 }
 
 /** Promises about a provider's conduct that nothing here can check: ignoring them would be breaking them. */

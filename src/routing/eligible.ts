@@ -1,10 +1,10 @@
 /** Which endpoints may and can serve a request, and for each other one the reason why not. */
 import type { Needs } from '../completion/features.ts'
-import { addUsd, formatUsd, type Usd } from '../money.ts'
+import { addUsd, formatUsd, subtractUsd, ZERO_USD, type Usd } from '../money.ts'
 import type { Declined, Offer } from '../payment/mode.ts'
 import type { ProviderRules } from '../protocol/extensions.ts'
 import { endpointKey, type Endpoint, type PaymentModeName } from '../registry/endpoint.ts'
-import { boundCost, expectedCost } from '../registry/pricing.ts'
+import { quoteOf, type Quote } from '../registry/quote.ts'
 import type { Candidate, HealthView } from '../selection/axis.ts'
 import type { Refusal, RefusalReason } from './plan.ts'
 import type { Target } from './resolve.ts'
@@ -33,6 +33,8 @@ export type Sieve = {
   limitedUntil?(endpoint: Endpoint): number | undefined
   /** Why the request cannot be said in any wire the endpoint speaks. */
   untranslatable?(endpoint: Endpoint): string | undefined
+  /** US dollars that the endpoint is expected to take off, because it has read the beginning of the request before. */
+  savingAt?(endpoint: Endpoint): Usd | undefined
   /** What the request needs once it is said in a wire of the endpoint, where that is more; prices count this. */
   needsAt?(endpoint: Endpoint): Needs
 }
@@ -56,8 +58,9 @@ export function sift(target: Target, sieve: Sieve): Sifted {
   const eligible: EligibleCandidate[] = []
   const cooling: { candidate: EligibleCandidate; until: number }[] = []
   const refused: Refusal[] = []
+  const quotes = createQuotes()
   for (const endpoint of target.endpoints) {
-    const verdict = excluded(endpoint, target, sieve) ?? incapable(endpoint, sieve) ?? consider(endpoint, sieve)
+    const verdict = excluded(endpoint, target, sieve) ?? incapable(endpoint, sieve) ?? consider(endpoint, sieve, quotes)
     if ('reason' in verdict) {
       refused.push({ endpoint: endpointKey(endpoint), model: endpoint.modelId, ...verdict })
       continue
@@ -117,17 +120,17 @@ function unwanted({ provider, quantization = 'unknown' }: Endpoint, rules: Provi
 /** What an endpoint does not say it lacks, it is taken to have: unknown is not a no. */
 function incapable(endpoint: Endpoint, sieve: Sieve): Verdict | undefined {
   const { needs, rules } = sieve
-  const feature = needs.features.find((wanted) => endpoint.features !== undefined && !endpoint.features.includes(wanted))
+  const feature = firstMissing(needs.features, endpoint.features)
   if (feature !== undefined) return { reason: 'feature', detail: `it has no ${feature}` }
-  const input = needs.inputModalities.find((wanted) => !endpoint.inputModalities.includes(wanted))
+  const input = firstMissing(needs.inputModalities, endpoint.inputModalities)
   if (input !== undefined) return { reason: 'modality', detail: `it takes no ${input}` }
-  const output = needs.outputModalities.find((wanted) => !endpoint.outputModalities.includes(wanted))
+  const output = firstMissing(needs.outputModalities, endpoint.outputModalities)
   if (output !== undefined) return { reason: 'modality', detail: `it makes no ${output}` }
   const untranslatable = sieve.untranslatable?.(endpoint)
   if (untranslatable !== undefined) return { reason: 'translation', detail: untranslatable }
   if (rules.requireParameters === true) {
     // Who demands support is not served by silence.
-    const parameter = needs.samplingParameters.find((wanted) => endpoint.samplingParameters?.includes(wanted) !== true)
+    const parameter = firstMissing(needs.samplingParameters, endpoint.samplingParameters ?? [])
     if (parameter !== undefined) return { reason: 'parameter', detail: `it does not say that it takes ${parameter}` }
   }
   // The expected count, not the bound: a wrong "too long" would turn away what fits.
@@ -137,23 +140,47 @@ function incapable(endpoint: Endpoint, sieve: Sieve): Verdict | undefined {
   return undefined
 }
 
-function consider(endpoint: Endpoint, sieve: Sieve): EligibleCandidate | Verdict {
+/** Gives the first that is wanted and not there; of a list that nobody has written everything may be there. */
+function firstMissing<Item>(wanted: readonly Item[], had: readonly Item[] | undefined): Item | undefined {
+  if (had === undefined) return undefined
+  for (const each of wanted) if (!had.includes(each)) return each
+  return undefined
+}
+
+function consider(endpoint: Endpoint, sieve: Sieve, quotes: Quotes): EligibleCandidate | Verdict {
   const needs = sieve.needsAt?.(endpoint) ?? sieve.needs
   const dear = aboveMaxPrice(endpoint, sieve.rules, needs)
   if (dear !== undefined) return dear
   const { pricing } = endpoint
   const mostOutput = mostOutputOf(endpoint, needs)
-  const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : boundCost(pricing, needs, mostOutput)
+  const quote = quotes.of(needs)
+  const boundUsd = pricing === undefined || mostOutput === undefined ? undefined : quote.bound(pricing, mostOutput)
   const ways = waysToPay(endpoint, boundUsd, sieve)
   if ('reason' in ways) return ways
-  const expected = pricing === undefined ? undefined : expectedCost(pricing, needs, mostOutput)
+  const listed = pricing === undefined ? undefined : quote.expected(pricing, mostOutput)
+  const savingUsd = listed === undefined ? undefined : sieve.savingAt?.(endpoint)
+  const expected = listed === undefined || savingUsd === undefined ? listed : subtractUsd(listed, savingUsd)
   return {
     endpoint,
-    expectedUsd: expected === undefined ? undefined : addUsd(expected, ways.overheadUsd),
+    expectedUsd: expected === undefined || ways.overheadUsd === ZERO_USD ? expected : addUsd(expected, ways.overheadUsd),
+    savingUsd,
     boundUsd,
     health: sieve.health(endpoint),
     byok: ways.modes[0] === 'byok',
     modes: ways.modes,
+  }
+}
+
+type Quotes = { of(needs: Needs): Quote }
+
+/** Endpoints that take the request as it is have one quote in common. */
+function createQuotes(): Quotes {
+  let last: { readonly needs: Needs; readonly quote: Quote } | undefined
+  return {
+    of(needs) {
+      if (last?.needs !== needs) last = { needs, quote: quoteOf(needs) }
+      return last.quote
+    },
   }
 }
 
@@ -166,21 +193,30 @@ type Ways = { readonly modes: readonly PaymentModeName[]; readonly overheadUsd: 
 
 /** The modes that can pay within the cap, with the overhead of the first; a price that is in the way says more than a mode that is. */
 function waysToPay(endpoint: Endpoint, boundUsd: Usd | undefined, sieve: Sieve): Ways | Verdict {
-  const capUsd = sieve.capAt?.(endpoint) ?? sieve.capUsd
-  const declined: string[] = []
-  const priced: Verdict[] = []
-  const ways: { readonly mode: PaymentModeName; readonly overheadUsd: Usd }[] = []
+  const cap = { capUsd: sieve.capAt?.(endpoint) ?? sieve.capUsd, capIsOwn: sieve.capIsOwn }
+  const modes: PaymentModeName[] = []
+  let overheadUsd: Usd = ZERO_USD
+  let dear: Verdict | undefined
   for (const mode of sieve.prefer) {
     const offer = sieve.offer(mode, endpoint)
-    const verdict = offer.available ? withinCap(mode, boundUsd, offer.overheadUsd, { capUsd, capIsOwn: sieve.capIsOwn }) : undefined
-    if (!offer.available) declined.push(`${mode}: ${offer.reason}`)
-    else if (verdict === undefined) ways.push({ mode, overheadUsd: offer.overheadUsd })
-    else priced.push(verdict)
+    if (!offer.available) continue
+    const verdict = withinCap(mode, boundUsd, offer.overheadUsd, cap)
+    if (verdict !== undefined) {
+      dear ??= verdict
+      continue
+    }
+    if (modes.length === 0) overheadUsd = offer.overheadUsd
+    modes.push(mode)
   }
-  const [first] = ways
-  if (first !== undefined) return { modes: ways.map(({ mode }) => mode), overheadUsd: first.overheadUsd }
-  const detail = declined.length === 0 ? 'no payment mode is allowed' : declined.join('; ')
-  return priced[0] ?? { reason: 'payment', detail }
+  return modes.length > 0 ? { modes, overheadUsd } : (dear ?? { reason: 'payment', detail: declinedBy(endpoint, sieve) })
+}
+
+function declinedBy(endpoint: Endpoint, sieve: Sieve): string {
+  const declined = sieve.prefer.flatMap((mode) => {
+    const answer = sieve.offer(mode, endpoint)
+    return answer.available ? [] : [`${mode}: ${answer.reason}`]
+  })
+  return declined.length === 0 ? 'no payment mode is allowed' : declined.join('; ')
 }
 
 type Cap = { readonly capUsd: Usd; readonly capIsOwn: boolean }

@@ -1,6 +1,6 @@
 /** Ranked endpoints and their payment modes become an ordered, bounded list of attempts. */
 import type { Candidate } from '../selection/axis.ts'
-import type { PaymentModeName } from '../registry/endpoint.ts'
+import { endpointKey, type PaymentModeName } from '../registry/endpoint.ts'
 import type { EligibleCandidate } from './eligible.ts'
 
 export type Attempt = { readonly candidate: Candidate; readonly mode: PaymentModeName }
@@ -41,14 +41,18 @@ export type RefusalReason =
 export function planAttempts(targets: readonly (readonly EligibleCandidate[])[], maxAttempts: number): readonly Attempt[] {
   const attempts: Attempt[] = []
   const seen = new Set<string>()
-  for (const candidate of targets.flat()) {
-    for (const mode of candidate.modes) {
-      if (attempts.length === maxAttempts) return attempts
-      const key = `${candidate.endpoint.provider.id}\n${candidate.endpoint.upstreamModel}\n${mode}`
-      if (seen.has(key)) continue
-      seen.add(key)
-      attempts.push({ candidate, mode })
-    }
+  for (const attempt of attemptsOf(targets)) {
+    if (attempts.length === maxAttempts) break
+    const key = `${endpointKey(attempt.candidate.endpoint)}\n${attempt.mode}`
+    if (seen.has(key)) continue
+    seen.add(key)
+    attempts.push(attempt)
   }
   return attempts
+}
+
+function* attemptsOf(targets: readonly (readonly EligibleCandidate[])[]): Generator<Attempt> {
+  for (const candidates of targets) {
+    for (const candidate of candidates) for (const mode of candidate.modes) yield { candidate, mode }
+  }
 }

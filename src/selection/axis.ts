@@ -20,6 +20,8 @@ export type Candidate = {
   readonly endpoint: Endpoint
   /** Expected cost of this request, payment overhead included; `undefined` when the price list does not say. */
   readonly expectedUsd: Usd | undefined
+  /** What is taken off in it, because the endpoint has read the beginning of the request before and may have kept it. */
+  readonly savingUsd?: Usd | undefined
   /** The most this request can cost; `undefined` when the price list does not say. */
   readonly boundUsd: Usd | undefined
   readonly health: HealthView
@@ -31,6 +33,8 @@ export type Candidate = {
 export type HealthView = {
   readonly uptime: number | undefined
   readonly countedRequests: number
+  /** The same, but forgotten within a minute: how much is known of how things are now. Of this process alone. */
+  readonly freshRequests?: number
   readonly ttftMs: number | undefined
   /** Output tokens a second over the whole generation time. */
   readonly throughput: number | undefined

@@ -5,7 +5,8 @@ import type { Ranked } from './rank.ts'
 const KNOWN_REQUESTS = 20
 
 /**
- * Puts the least-measured endpoint first when the draw of a request falls into the share.
+ * Puts the least-measured endpoint first when the draw of a request falls into the share. What was measured more than a minute
+ * ago hardly counts: who was slow then may be fast by now, and nobody would ever know.
  *
  * Nobody is explored who costs more than a tenth above the winner, whose price or the winner's is unknown, whom the uptime gate
  * holds back, or who would be paid another way than the winner: curiosity may not cost a caller who brings his own key.
@@ -30,8 +31,8 @@ function isNear({ candidate, isGated }: Ranked, { candidate: winner }: Ranked): 
   return candidate.expectedUsd * 10n <= winner.expectedUsd * 11n
 }
 
-function countOf({ candidate }: Ranked): number {
-  return candidate.health.countedRequests
+function countOf({ candidate: { health } }: Ranked): number {
+  return health.freshRequests ?? health.countedRequests
 }
 
 /** A number from 0 up to 1, spread evenly over ids: FNV-1a, then a last mixing so that neighbours fall far apart. */

@@ -14,11 +14,8 @@ import {
   type HealthRow,
   type HealthSums,
 } from './health-record.ts'
-import { createMedianWindow, type MedianWindow } from './median-window.ts'
 import type { Outcome } from './outcome.ts'
-
-/** So many times to the first token are kept for their median. */
-const TTFT_SAMPLES = 64
+import { createPace, type Pace } from './pace.ts'
 
 /** So many counted failures in a row eject an endpoint. */
 export const EJECT_AFTER = 5
@@ -26,6 +23,8 @@ const EJECT_MS = 30_000
 const EJECT_MAX_MS = 10 * 60_000
 /** A probe that never reported back is forgotten after this long, so that an endpoint can come back. */
 const PROBE_MS = 5 * 60_000
+/** After this long an outcome says half as much of how things are now. */
+const FRESH_HALF_LIFE_MS = 15_000
 /** How long a 429 without Retry-After is believed. */
 const LIMITED_MS = 5_000
 
@@ -53,9 +52,12 @@ export type Health = {
 
 type State = HealthSums &
   Circuit & {
-    readonly ttft: MedianWindow
-    /** Of the samples of the last hour; kept, because it is read for every request and changes with an outcome only. */
+    readonly pace: Pace
+    /** Kept, because they are read for every request and change with an outcome only. */
     medianTtftMs: number | undefined
+    throughputNow: number | undefined
+    /** Outcomes, fading so fast that it says how much is known of now. */
+    fresh: number
     probeUntil: number | undefined
     /** By process. */
     readonly others: Map<string, HealthRecord>
@@ -92,6 +94,7 @@ export function createHealth(clock: Pick<Clock, 'now'>): Health {
     record(endpoint, outcome) {
       const state = stateOf(endpoint)
       const now = clock.now()
+      state.fresh = freshOf(state, now)
       fade(state, now)
       count(state, outcome)
       measure(state, outcome, now)
@@ -136,8 +139,10 @@ const UNMEASURED: HealthView = { uptime: undefined, countedRequests: 0, ttftMs: 
 function emptyState(now: number): State {
   return {
     ...emptySums(now),
-    ttft: createMedianWindow(TTFT_SAMPLES, FORGET_MS),
+    pace: createPace(),
     medianTtftMs: undefined,
+    throughputNow: undefined,
+    fresh: 0,
     circuitAt: 0,
     consecutive: 0,
     ejections: 0,
@@ -155,16 +160,24 @@ function count(state: State, { verdict }: Outcome): void {
   state.all += 1
   if (verdict !== 'success') state.failures += 1
   if (verdict === 'success') state.successes += 1
-  if (verdict === 'success' || verdict === 'against') state.counted += 1
+  if (verdict === 'success' || verdict === 'against') {
+    state.counted += 1
+    state.fresh += 1
+  }
+}
+
+function freshOf({ fresh, at }: State, now: number): number {
+  return fresh * 0.5 ** (Math.max(0, now - at) / FRESH_HALF_LIFE_MS)
 }
 
 function measure(state: State, { ttftMs, outputTokens, totalMs }: Outcome, now: number): void {
   if (ttftMs !== undefined && ttftMs >= 0) {
-    state.medianTtftMs = state.ttft.add(ttftMs, now)
+    state.medianTtftMs = state.pace.ttft(ttftMs, now)
   }
   if (outputTokens !== undefined && totalMs !== undefined && outputTokens > 0 && totalMs > 0) {
     state.outputTokens += outputTokens
     state.generationMs += totalMs
+    state.throughputNow = state.pace.throughput(outputTokens, totalMs, now)
   }
 }
 
@@ -206,8 +219,9 @@ function viewOf(state: State, now: number): HealthView {
   return {
     uptime: sums.counted > 0 ? sums.successes / sums.counted : undefined,
     countedRequests: sums.counted * fadedBy(sums.at, now),
+    freshRequests: freshOf(state, now),
     ttftMs: state.medianTtftMs ?? (others === undefined ? undefined : state.ttftOfOthers),
-    throughput: sums.generationMs > 0 ? (sums.outputTokens * 1000) / sums.generationMs : undefined,
+    throughput: state.throughputNow ?? (sums.generationMs > 0 ? (sums.outputTokens * 1000) / sums.generationMs : undefined),
     errorRate: sums.all > 0 ? sums.failures / sums.all : undefined,
   }
 }

@@ -3,6 +3,8 @@
 export type MedianWindow = {
   /** Takes a figure, forgets what is too old or too much, and gives the median: of an even number the lower middle one. */
   add(value: number, now: number): number
+  /** How many figures the last median was of. */
+  count(): number
 }
 
 /** @param maxAgeMs - How long a figure counts; its age is taken when another one comes. */
@@ -20,6 +22,7 @@ export function createMedianWindow(maxCount: number, maxAgeMs: number): MedianWi
       }
       return sorted[Math.floor((sorted.length - 1) / 2)] as number
     },
+    count: () => sorted.length,
   }
 }
 

@@ -37,49 +37,53 @@ export type Ranked = {
  */
 export function rank(candidates: readonly Candidate[], options: RankOptions): readonly Ranked[] {
   const { by, weights = balancedWeights } = options
-  const scored = by === 'balanced' ? scoreBalanced(candidates, weights) : scoreByAxis(candidates, by)
-  if (scored.length < 2) return scored.map((each) => ({ ...each, rank: 1 }))
-  const better = by === 'balanced' ? 'higher' : axisOf(by).better
-  const ties: readonly TieBreak[] = by === 'balanced' ? ['cost', 'uptime', 'errorRate'] : axisOf(by).ties
-  const compare = (a: Scored, b: Scored): number =>
-    Number(a.isGated) - Number(b.isGated) ||
-    (options.byokFirst ? Number(b.candidate.byok) - Number(a.candidate.byok) : 0) ||
-    compareValues(a.score, b.score, better) ||
-    compareTies(a.candidate, b.candidate, ties) ||
-    compareKeys(a.candidate, b.candidate)
-  return scored.toSorted(compare).map((each, index) => ({ ...each, rank: index + 1 }))
+  const read = candidates.map(readCandidate)
+  const scored = by === 'balanced' ? scoreBalanced(read, weights) : scoreByAxis(read, by)
+  if (scored.length > 1) scored.sort(comparator(options))
+  return scored.map(({ candidate, score, terms, isGated }, at) => ({ candidate, rank: at + 1, score, terms, isGated }))
 }
 
-type Scored = Omit<Ranked, 'rank'>
+/** A candidate with the value of every axis, read once. */
+type Read = { readonly candidate: Candidate; readonly values: Values; readonly key: string; readonly isGated: boolean }
+type Values = Readonly<Record<AxisId, number | undefined>>
+type Scored = Read & Pick<Ranked, 'score' | 'terms'>
 
-function scoreByAxis(candidates: readonly Candidate[], by: AxisId): readonly Scored[] {
-  return candidates.map((candidate) => ({
-    candidate,
-    score: axisOf(by).read(candidate),
-    terms: termsOf((axis) => axis.read(candidate)),
-    isGated: isGated(candidate),
-  }))
+function readCandidate(candidate: Candidate): Read {
+  const values = termsOf((axis) => axis.read(candidate))
+  return { candidate, values, key: endpointKey(candidate.endpoint), isGated: isGated(candidate) }
+}
+
+function comparator({ by, byokFirst }: RankOptions): (a: Scored, b: Scored) => number {
+  const better = by === 'balanced' ? 'higher' : axisOf(by).better
+  const ties: readonly TieBreak[] = by === 'balanced' ? ['cost', 'uptime', 'errorRate'] : axisOf(by).ties
+  return (a, b) =>
+    Number(a.isGated) - Number(b.isGated) ||
+    (byokFirst ? Number(b.candidate.byok) - Number(a.candidate.byok) : 0) ||
+    compareValues(a.score, b.score, better) ||
+    compareTies(a, b, ties) ||
+    (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+}
+
+function scoreByAxis(read: readonly Read[], by: AxisId): Scored[] {
+  return read.map((each) => ({ ...each, score: each.values[by], terms: each.values }))
 }
 
 /**
  * Each axis becomes best ÷ own (or own ÷ best), its weighted sum the score; a provider's own weight scales the whole. What has
  * not been measured takes the median of what has, so that a newcomer is neither first nor last.
  */
-function scoreBalanced(candidates: readonly Candidate[], weights: Weights): readonly Scored[] {
-  const scales = axes.map((axis) =>
-    candidates.length === 1
-      ? scaleOfOne
-      : scaleOf(
-          candidates.map((candidate) => axis.read(candidate)),
-          axis.better,
-        ),
-  )
+function scoreBalanced(read: readonly Read[], weights: Weights): Scored[] {
+  const scaleById = new Map(axes.map((axis) => [axis.id, scaleOfAxis(axis, read)]))
   const total = axes.reduce((sum, axis) => sum + weights[axis.id], 0)
-  return candidates.map((candidate) => {
-    const terms = termsOf((axis, at) => scales[at]?.(axis.read(candidate)))
-    const blended = axes.reduce((sum, axis) => sum + weights[axis.id] * (terms[axis.id] ?? 1), 0)
+  return read.map(({ candidate, values, key, isGated }) => {
+    let blended = 0
+    const terms = termsOf(({ id }) => {
+      const share = scaleById.get(id)?.(values[id])
+      blended += weights[id] * (share ?? 1)
+      return share
+    })
     const score = total > 0 ? rounded((blended / total) * candidate.endpoint.provider.weight) : undefined
-    return { candidate, score, terms, isGated: isGated(candidate) }
+    return { candidate, values, key, isGated, score, terms }
   })
 }
 
@@ -88,24 +92,25 @@ function rounded(score: number): number {
   return Math.round(score * 1e12) / 1e12
 }
 
-/** The best of all by itself. */
-const scaleOfOne = (value: number | undefined): number | undefined => (value === undefined ? undefined : 1)
+type Scale = (value: number | undefined) => number | undefined
 
 /** Gives the function that makes a share of a value; with nothing measured at all there is nothing to compare. */
-function scaleOf(values: readonly (number | undefined)[], better: 'lower' | 'higher'): (value: number | undefined) => number | undefined {
-  const measured = values.filter((value) => value !== undefined).toSorted((a, b) => a - b)
-  const median = medianOf(measured)
-  const [lowest] = measured
-  const highest = measured.at(-1)
-  if (median === undefined || lowest === undefined || highest === undefined) return () => undefined
+function scaleOfAxis({ id, better }: (typeof axes)[number], read: readonly Read[]): Scale {
+  // Who is alone is the best of all.
+  if (read.length === 1) return (value) => (value === undefined ? undefined : 1)
+  const measured = new Float64Array(read.length)
+  let count = 0
+  for (const { values } of read) {
+    const value = values[id]
+    if (value !== undefined) measured[count++] = value
+  }
+  if (count === 0) return () => undefined
+  const sorted = measured.subarray(0, count).sort()
+  const [median, lowest, highest] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[0], sorted.at(-1)] as [number, number, number]
+  // The lower of the two middle values of an even number, so that a median is always somebody's.
   if (better === 'higher') return (value = median) => (highest > 0 ? Math.max(value, 0) / highest : 1)
   // Beside something free every price is infinitely dear; the tie-breaks still tell the others apart.
   return (value = median) => (value <= lowest ? 1 : Math.max(lowest, 0) / value)
-}
-
-/** The lower of the two middle values of an even number, so that a median is always somebody's. */
-function medianOf(sorted: readonly number[]): number | undefined {
-  return sorted[Math.floor((sorted.length - 1) / 2)]
 }
 
 function isGated({ health }: Candidate): boolean {
@@ -116,10 +121,10 @@ function axisOf(id: AxisId) {
   return axes.find((axis) => axis.id === id) ?? axes[0]
 }
 
-function termsOf(read: (axis: (typeof axes)[number], at: number) => number | undefined): Readonly<Record<AxisId, number | undefined>> {
-  const terms: Partial<Record<AxisId, number | undefined>> = {}
-  for (const [at, axis] of axes.entries()) terms[axis.id] = read(axis, at)
-  return terms as Record<AxisId, number | undefined>
+function termsOf(valueOf: (axis: (typeof axes)[number]) => number | undefined): Values {
+  const values: Partial<Record<AxisId, number | undefined>> = {}
+  for (const axis of axes) values[axis.id] = valueOf(axis)
+  return values as Values
 }
 
 /** The unknown comes after everything known. */
@@ -128,18 +133,13 @@ function compareValues(a: number | undefined, b: number | undefined, better: 'lo
   return a === b ? 0 : a < b === (better === 'lower') ? -1 : 1
 }
 
-function compareTies(a: Candidate, b: Candidate, ties: readonly TieBreak[]): number {
+function compareTies(a: Scored, b: Scored, ties: readonly TieBreak[]): number {
   for (const tie of ties) {
     const verdict =
       tie === 'errorRate'
-        ? compareValues(a.health.errorRate, b.health.errorRate, 'lower')
-        : compareValues(axisOf(tie).read(a), axisOf(tie).read(b), axisOf(tie).better)
+        ? compareValues(a.candidate.health.errorRate, b.candidate.health.errorRate, 'lower')
+        : compareValues(a.values[tie], b.values[tie], axisOf(tie).better)
     if (verdict !== 0) return verdict
   }
   return 0
-}
-
-function compareKeys(a: Candidate, b: Candidate): number {
-  const [one, other] = [endpointKey(a.endpoint), endpointKey(b.endpoint)]
-  return one < other ? -1 : one > other ? 1 : 0
 }

@@ -165,7 +165,17 @@ describe('a reload', () => {
       code: 'config_invalid',
       details: { changed: ['listen'] },
     })
-    await expect(reload(config(one.url, { budget: { per_day_usd: '9' } }))).rejects.toMatchObject({ details: { changed: ['budget'] } })
+    const untilRestart: readonly (readonly [string, object])[] = [
+      ['budget', { budget: { per_day_usd: '9' } }],
+      ['budget', { budget: { keys: { key_1: { per_day_usd: '1' } } } }],
+      ['payment.schemes', { payment: { schemes: ['exact'] } }],
+      ['payment.accounts', { payment: { accounts: { it: 'acct-1' } } }],
+      ['payment.channels', { payment: { channels: { per_provider: 2 } } }],
+      ['payment.preemptive', { payment: { preemptive: 'never' } }],
+      ['log', { log: { level: 'error' } }],
+    ]
+    for (const [name, more] of untilRestart)
+      await expect(reload(config(one.url, more)), name).rejects.toMatchObject({ details: { changed: [name] } })
     expect((await ask(world.url, { ...body, model: '@fast' })).text).toContain('two')
   })
 })

@@ -1,7 +1,7 @@
 /** Rows about the 402 a provider sends: whom it wants paid, where, in what, and how much against its own price list. */
 import { toRouteplaneError } from '../../errors.ts'
 import { formatUsd } from '../../money.ts'
-import { boundCost } from '../pricing.ts'
+import { boundCost } from '../quote.ts'
 import { failureOf } from './judge.ts'
 import type { Answered } from './probe.ts'
 import { needsOf, requestOf, say } from './question.ts'

@@ -2,7 +2,8 @@
 import type { Needs } from '../../completion/features.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { addUsd, formatUsd, ZERO_USD, type Usd } from '../../money.ts'
-import { boundCost, costOf, type Pricing } from '../pricing.ts'
+import { costOf, type Pricing } from '../pricing.ts'
+import { boundCost } from '../quote.ts'
 
 export type Spending = {
   /** Reserves what a call can cost at most. @returns why it may not be sent, or the way to end the reservation. */

@@ -94,6 +94,7 @@ describe('defaults', () => {
           "explorationShare": 0.02,
           "maxAttempts": 6,
           "retrySchema": false,
+          "sticky": false,
         },
         "skipAuth": false,
         "source": "/etc/rp/routeplane.yaml",
@@ -237,7 +238,10 @@ describe('refusals', () => {
     ['a base tier that begins later', 'providers: {openai: {models: [{id: a, pricing: [{min_context: 9}]}]}}', 'bad_tiers'],
     ['a header that pays', 'providers: {openai: {headers: {Payment-Signature: x}}}', 'bad_key'],
     ['a name with an escape sequence', 'providers: {openai: {name: "\\e[31mRed"}}', 'invalid'],
-    ['accounts, which are not there yet', 'providers: {openai: {accounts: []}}', 'unknown_key'],
+    ['no account at all', 'providers: {openai: {accounts: []}}', 'invalid'],
+    ['a key beside accounts', 'providers: {openai: {api_key: a, accounts: [{api_key: b}]}}', 'conflict'],
+    ['an account without a key', 'providers: {openai: {accounts: [{label: a}]}}', 'invalid'],
+    ['a strategy nobody has', 'providers: {openai: {account_strategy: random}}', 'invalid'],
   ])('%s', (_, text, problem) => {
     expect(refused(text).problems[0]).toMatchObject({ code: problem, line: 1 })
   })

@@ -85,6 +85,33 @@ describe('a snapshot', () => {
     expect([...catalog.snapshot().models.keys()]).toEqual(['x', 'y'])
     expect(catalog.snapshot().version).toBe(held.version + 1)
   })
+
+  it('law: is of one round of documents and of no other, by whatever way it is read, however the rounds fall', () => {
+    const providers = ['a', 'b', 'c']
+    const rounds = fc.array(fc.subarray(providers, { minLength: 1 }), { minLength: 1, maxLength: 8 })
+    fc.assert(
+      fc.property(rounds, (polled) => {
+        const catalog = catalogOf(...providers.map((id) => definition(id, ['x', 'y'])))
+        const priceOf = (round: number) => flatPricing(`0.${round + 1}`)
+        const latest = new Map(providers.map((id) => [id, flatPricing('0.000001')]))
+        const held = polled.map((ids, round) => {
+          const rows = [row('x', { pricing: priceOf(round) }), row('y', { pricing: priceOf(round) })]
+          catalog.setDocuments(new Map(ids.map((id) => [id, rows])))
+          for (const id of ids) latest.set(id, priceOf(round))
+          return { snapshot: catalog.snapshot(), expected: new Map(latest) }
+        })
+        for (const { snapshot, expected } of held) {
+          for (const model of ['x', 'y']) {
+            const endpoints = snapshot.models.get(model)?.endpoints ?? []
+            expect(endpoints.map(({ provider, pricing }) => [provider.id, pricing])).toEqual([...expected])
+            expect(snapshot.byUpstreamModel.get(model)).toEqual(endpoints)
+            expect(providers.flatMap((id) => snapshot.byProvider.get(id)?.get(model) ?? [])).toEqual(endpoints)
+          }
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
 })
 
 const url = (path: string) => ({ modelsUrl: `https://a.dev/${path}` })

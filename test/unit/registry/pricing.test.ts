@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import type { Needs } from '../../../src/completion/features.ts'
 import type { Usage } from '../../../src/completion/usage.ts'
 import { formatUsd, parseUsd, type Usd } from '../../../src/money.ts'
-import { boundCost, costOf, expectedCost, longestWithin, type PriceTier, type Pricing } from '../../../src/registry/pricing.ts'
+import { costOf, type PriceTier, type Pricing } from '../../../src/registry/pricing.ts'
+import { boundCost, longestWithin, quoteOf } from '../../../src/registry/quote.ts'
 import { verifies } from '../../support/verifies.ts'
 
 const silent = { cacheRead: undefined, cacheWrite: undefined, reasoning: undefined, image: undefined, request: undefined }
@@ -170,11 +171,24 @@ describe('costOf', () => {
   })
 })
 
-describe('expectedCost', () => {
+describe('the expected cost', () => {
   it('never guesses more output than the caller allows', () => {
     const pricing: Pricing = { tiers: [tier(0, '0', '1')] }
-    expect(shown(expectedCost(pricing, needs({ maxOutputTokens: 7 })))).toBe('7')
-    expect(expectedCost(pricing, needs())).toBe(expectedCost(pricing, needs({ maxOutputTokens: 1_000_000 })))
+    const guess = (more: Partial<Needs>) => quoteOf(needs(more)).expected(pricing, undefined)
+    expect(shown(guess({ maxOutputTokens: 7 }))).toBe('7')
+    expect(guess({})).toBe(guess({ maxOutputTokens: 1_000_000 }))
+  })
+
+  it('is what the usage it guesses would cost, list after list with one quote', () => {
+    fc.assert(
+      fc.property(fc.array(anyPricing, { minLength: 1, maxLength: 4 }), withinLimits, (lists, { needs: asked, maxOutput, images }) => {
+        const quote = quoteOf(asked)
+        for (const pricing of lists) {
+          const guessed = usage(asked.expectedInputTokens, maxOutput * asked.candidates)
+          expect(quote.expected(pricing, maxOutput)).toBe(costOf(pricing, guessed, images))
+        }
+      }),
+    )
   })
 })
 

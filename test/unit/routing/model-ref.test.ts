@@ -105,7 +105,22 @@ describe('parseModelRef', () => {
   })
 
   it('loses no letter of any text it takes', () => {
-    const piece = fc.constantFrom('openrouter', 'ollama', 'cost', 'latency', '8b', 'x', ':', '/', '@', 'gpt-4o', '.')
+    const piece = fc.constantFrom(
+      'openrouter',
+      'ollama',
+      'cost',
+      'latency',
+      'discount',
+      'free',
+      '8b',
+      'x',
+      ':',
+      '/',
+      '@',
+      '@fast',
+      'gpt-4o',
+      '.',
+    )
     fc.assert(
       fc.property(fc.array(piece, { minLength: 1, maxLength: 8 }), (pieces) => {
         const text = pieces.join('')

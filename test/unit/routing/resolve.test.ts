@@ -1,4 +1,5 @@
 /** From a string to endpoints: the order of meanings, pins that hold, and names that lead nowhere. */
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RouteplaneError } from '../../../src/errors.ts'
 import { createCanonicalIndex, type CanonicalModel } from '../../../src/registry/canonical.ts'
@@ -6,6 +7,7 @@ import { createCatalog } from '../../../src/registry/catalog.ts'
 import { endpointKey } from '../../../src/registry/endpoint.ts'
 import { resolveModel, type ResolveSources } from '../../../src/routing/resolve.ts'
 import type { VirtualModel } from '../../../src/routing/virtual-model.ts'
+import { variants } from '../../../src/selection/variant.ts'
 import { definition, row } from '../registry/fixture.ts'
 import { verifies } from '../../support/verifies.ts'
 
@@ -62,6 +64,34 @@ function failure(text: string): RouteplaneError {
   }
   throw new Error(`${text} was resolved`)
 }
+
+describe('a variant', () => {
+  it('law: never says who may serve, unless it is discount, which leaves only managed supply', () => {
+    const names = [
+      'openai/gpt-4o',
+      'gpt-4o',
+      'meta/llama-3',
+      'maker/closed',
+      'llama3:8b',
+      'ollama:llama3:8b',
+      'openrouter:openai/gpt-4o',
+      'mine',
+      'half',
+    ]
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.constantFrom(...variants), (name, variant) => {
+        const plain = resolveModel(name, sources)
+        if (variant !== 'discount') {
+          expect(resolveModel(`${name}:${variant}`, sources)).toMatchObject({ endpoints: plain.endpoints, pinned: plain.pinned, variant })
+          return
+        }
+        const managed = plain.endpoints.filter(({ provider, modelId }) => provider.kind === 'managed' && modelId === 'meta/llama-3')
+        if (managed.length === 0) expect(failure(`${name}:discount`).code).toBe('model_not_found')
+        else expect(resolveModel(`${name}:discount`, sources).endpoints).toEqual(managed)
+      }),
+    )
+  })
+})
 
 describe('what a name means', () => {
   it.each([
