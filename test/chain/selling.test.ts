@@ -114,6 +114,17 @@ describe('a caller without an account', () => {
     expect(statuses).toEqual([200, 401, 401, 401])
   })
 
+  it('is answered each time when he pays six times at once, all settled from one account of the seller', async () => {
+    const { url, world, provider } = await startShop()
+    const buyer = await createBuyer(current())
+    const payments = await Promise.all(Array.from({ length: 6 }, () => signFor(buyer, url, chatWire)))
+    const replies = await Promise.all(payments.map(({ headers }) => order(fetch, url, chatWire, { headers })))
+    expect(replies.map(({ status }) => status)).toEqual(payments.map(() => 200))
+    const transactions = replies.map(({ receipt }) => receipt?.transaction)
+    expect([new Set(transactions).size, transactions.includes(undefined)]).toEqual([6, false])
+    expect([provider.counters.handlerRuns, (await salesOf(world)).length]).toEqual([6, 6])
+  })
+
   it('gets one answer for one payment, however many copies he sends', async () => {
     const { url, world, provider } = await startShop()
     const buyer = await createBuyer(current())
