@@ -26,7 +26,7 @@ const STEP_MS = 5_000
 if (!runBundled(import.meta.url)) {
   const wanted = process.argv.slice(2)
   const marks = Array.from({ length: (SECONDS * 1_000) / STEP_MS }, (_, at) => mark(at * STEP_MS))
-  process.stdout.write(`${'share of the cheaper provider'.padEnd(32)}${marks.join('')}  left  back\n`)
+  process.stdout.write(`${'share of the cheaper provider'.padEnd(36)}${marks.join('')}  left  back\n`)
   for (const { id } of faults) {
     if (wanted.length > 0 && !wanted.includes(id)) continue
     for (const share of [1, 0.4]) await show(id, share)
@@ -51,7 +51,7 @@ async function show(fault: FaultId, share: number): Promise<void> {
   const [left, back] = [after(TROUBLE_MS, (each) => each < 0.2), after(WELL_AGAIN_MS, (each) => each > 0.8)]
   const label = `${fault}, ${share * 100} % of answers`
   process.stdout.write(
-    `${label.padEnd(32)}${bars}${left.padStart(6)}${back.padStart(6)}   ${sent.length - answered} of ${sent.length} unanswered\n`,
+    `${label.padEnd(36)}${bars}${left.padStart(6)}${back.padStart(6)}   ${sent.length - answered} of ${sent.length} unanswered\n`,
   )
 }
 
@@ -64,9 +64,11 @@ async function trafficThrough(fault: FaultId, share: number): Promise<readonly S
     api_base: `${url}/v1`,
     models: [{ id: 'maker/m', pricing: { prompt: price, completion: price }, max_output_length: 100 }],
   })
+  // A stall is waited for in real time, in which nothing else goes on here: it alone needs an end of its own.
+  const patience = fault === 'stall' ? { timeouts: { first_byte_ms: 300 } } : {}
   const config = {
-    providers: { cheap: block(cheap.url, '0.000001'), dear: block(dear.url, '0.0000011') },
-    upstream: { allow_loopback: true, timeouts: { first_byte_ms: 1_000 } },
+    providers: { cheap: { ...block(cheap.url, '0.000001'), ...patience }, dear: block(dear.url, '0.0000011') },
+    upstream: { allow_loopback: true },
     ledger: { path: join(folder, 'ledger.db') },
   }
   const environment = createEnvironment({ ROUTEPLANE_HOME: folder }, folder, folder)
