@@ -9,13 +9,17 @@ import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client'
 import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { UptoEvmScheme } from '@x402/evm/upto/client'
 import { wrapFetchWithPayment } from '@x402/fetch'
-import { evm, Mppx } from 'mppx/client'
+import { evm, Mppx, tempo } from 'mppx/client'
 import { assets } from 'mppx/evm'
-import { createPublicClient, http } from 'viem'
+import { createClient, createPublicClient, http } from 'viem'
 import { generatePrivateKey, privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
+import { tempoModerato } from 'viem/chains'
 import { installChannelContracts } from '../src/demo/channel-contracts.ts'
 import { startDemoNetwork, type DemoNetwork } from '../src/demo/network.ts'
 import { approvePermits, installPermitContracts } from '../src/demo/permit-contracts.ts'
+import { startReserveNode } from '../src/demo/reserve-node.ts'
+import { allowReserve } from '../src/demo/session-provider.ts'
+import { startTempoNetwork, type TempoNetwork } from '../src/demo/tempo-network.ts'
 import type { Atomic } from '../src/money.ts'
 import { median } from './cold-start.ts'
 import { freePort, startServer, stop } from './process.ts'
@@ -34,26 +38,62 @@ type Pay = (url: string, init: RequestInit) => Promise<Response>
 
 /** @param calls - Of each kind, for each row. */
 export async function measurePaid(program: string, mockPort: number, calls: number): Promise<PaidReport> {
+  const onBase = await measureOnBase(program, mockPort, calls)
+  return { ...onBase, rows: [...onBase.rows, ...(await measureOnTempo(program, mockPort, calls))] }
+}
+
+async function measureOnBase(program: string, mockPort: number, calls: number): Promise<PaidReport> {
   const network = await startDemoNetwork()
   try {
     await installChannelContracts(network.anvil.rpc)
     await installPermitContracts(network.anvil.rpc)
-    const gateway = await startGateway(program, network, mockPort)
-    try {
-      const rows: PaidRow[] = []
-      for (const { who, pay } of await payersOf(network)) rows.push(await measureRow(who, pay, `http://127.0.0.1:${gateway.port}`, calls))
-      return { rows, ...(await measureMcp(`http://127.0.0.1:${gateway.port}`, calls)) }
-    } finally {
-      await stop(gateway)
-    }
+    return await withShop(program, network, mockPort, async (origin) => {
+      const rows = await measureRows(await payersOf(network), origin, calls)
+      return { rows, ...(await measureMcp(origin, calls)) }
+    })
   } finally {
     await network.stop()
   }
 }
 
-async function startGateway(program: string, network: DemoNetwork, mockPort: number) {
+/** One transaction a call, and a channel with vouchers. */
+async function measureOnTempo(program: string, mockPort: number, calls: number): Promise<readonly PaidRow[]> {
+  const chain = await startTempoNetwork()
+  const node = await startReserveNode(chain)
+  const network = { ...chain, rpcUrl: node.url }
+  try {
+    return await withShop(program, network, mockPort, async (origin) => measureRows(await tempoPayersOf(network), origin, calls))
+  } finally {
+    node.stop()
+    await chain.stop()
+  }
+}
+
+type Payer = { readonly who: string; readonly pay: Pay }
+
+async function measureRows(payers: readonly Payer[], origin: string, calls: number): Promise<readonly PaidRow[]> {
+  const rows: PaidRow[] = []
+  for (const { who, pay } of payers) rows.push(await measureRow(who, pay, origin, calls))
+  return rows
+}
+
+async function withShop<T>(program: string, network: Shop, mockPort: number, use: (origin: string) => Promise<T>): Promise<T> {
+  const gateway = await startGateway(program, network, mockPort)
+  try {
+    return await use(`http://127.0.0.1:${gateway.port}`)
+  } finally {
+    await stop(gateway)
+  }
+}
+
+type Shop = Pick<DemoNetwork, 'network' | 'rpcUrl' | 'anvil' | 'mint'>
+
+async function startGateway(program: string, network: Shop, mockPort: number) {
   const key = generatePrivateKey()
-  await network.anvil.rpc('anvil_setBalance', [privateKeyToAccount(key).address, GAS])
+  const { address } = privateKeyToAccount(key)
+  await network.anvil.rpc('anvil_setBalance', [address, GAS])
+  // Gas is paid in dollars on Tempo.
+  await network.mint(address, FUNDS)
   const home = mkdtempSync(join(tmpdir(), 'routeplane-bench-paid-'))
   const port = await freePort()
   const config = `
@@ -77,7 +117,7 @@ charge: { pay_to: "${privateKeyToAccount(generatePrivateKey()).address}", networ
   })
 }
 
-async function payersOf(network: DemoNetwork): Promise<readonly { readonly who: string; readonly pay: Pay }[]> {
+async function payersOf(network: DemoNetwork): Promise<readonly Payer[]> {
   const account = privateKeyToAccount(generatePrivateKey())
   await network.mint(account.address, FUNDS)
   await approvePermits(network.anvil.rpc, network.asset.address, account.address, FUNDS)
@@ -89,6 +129,19 @@ async function payersOf(network: DemoNetwork): Promise<readonly { readonly who: 
     { who: 'upto', pay: only('upto', new UptoEvmScheme(account)) },
     { who: 'batch-settlement', pay: only('batch-settlement', channelOf(account, network)) },
     { who: 'evm/charge', pay: mpp.fetch as Pay },
+  ]
+}
+
+async function tempoPayersOf(network: TempoNetwork): Promise<readonly Payer[]> {
+  const account = privateKeyToAccount(generatePrivateKey())
+  await network.mint(account.address, FUNDS)
+  await allowReserve(network, account.address)
+  const getClient = () => createClient({ account, chain: tempoModerato, transport: http(network.rpcUrl), pollingInterval: 25 })
+  const charge = Mppx.create({ polyfill: false, methods: [tempo.charge({ account, getClient })] })
+  const session = Mppx.create({ polyfill: false, methods: [tempo.session({ account, getClient, maxDeposit: '5' })] })
+  return [
+    { who: 'tempo/charge', pay: charge.fetch as Pay },
+    { who: 'tempo/session', pay: session.fetch as Pay },
   ]
 }
 
@@ -112,13 +165,15 @@ const request = (stream: boolean): RequestInit => ({
   body: JSON.stringify({ model: 'bench-model', stream, max_tokens: 256, messages: [{ role: 'user', content: 'Hello' }] }),
 })
 
-/** One channel takes one call at a time, so that its payer does too. */
+/** A channel takes one call at a time, so that its payer does too; and an account of Tempo, whose transactions have an order. */
+const oneAtATime = ['batch-settlement', 'tempo/charge', 'tempo/session']
+
 async function measureRow(who: string, pay: Pay, origin: string, calls: number): Promise<PaidRow> {
   const url = `${origin}/v1/chat/completions`
   await whole(pay, url)
   const firsts: number[] = []
   for (let call = 0; call < calls; call++) firsts.push(await firstToken(pay, url))
-  const lanes = who === 'batch-settlement' ? 1 : AT_ONCE
+  const lanes = oneAtATime.includes(who) ? 1 : AT_ONCE
   const startedAt = performance.now()
   await Promise.all(
     Array.from({ length: lanes }, async () => {

@@ -1,15 +1,11 @@
 /** A gateway that sells on a Tempo network that plays the real one, and callers with the official client of the protocol. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Mppx, sessionManager, tempo } from 'mppx/client'
 import { createClient, http } from 'viem'
 import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
 import { tempoModerato } from 'viem/chains'
 import { afterAll, beforeAll } from 'vitest'
-import { tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
-import { channelReserveCode } from '../../src/demo/channel-reserve-artifact.ts'
-import { installContract } from '../../src/demo/install-contract.ts'
-import { allowReserve, announceOpenings } from '../../src/demo/session-provider.ts'
+import { startReserveNode } from '../../src/demo/reserve-node.ts'
+import { allowReserve } from '../../src/demo/session-provider.ts'
 import { startTempoNetwork, type TempoNetwork } from '../../src/demo/tempo-network.ts'
 import type { Atomic } from '../../src/money.ts'
 import { createBuyer, writeKeyedShop, type ShopOptions } from './shop.ts'
@@ -21,7 +17,6 @@ export function useTempoNetwork(): () => TempoNetwork {
   let stop = (): void => {}
   beforeAll(async () => {
     const started = await startTempoNetwork()
-    await installContract(started.anvil.rpc, tempoReserveAddress, channelReserveCode)
     const node = await startReserveNode(started)
     stop = node.stop
     network = { ...started, rpcUrl: node.url }
@@ -34,44 +29,6 @@ export function useTempoNetwork(): () => TempoNetwork {
     if (network === undefined) throw new Error('the network is only there inside tests and hooks')
     return network
   }
-}
-
-/** The chain's own node, but for what its reserve's stand-in has to be told of a transaction beforehand. */
-async function startReserveNode({ anvil }: TempoNetwork): Promise<{ readonly url: string; stop(): void }> {
-  const inTurn = announceOpenings(anvil.rpc)
-  const server = createServer((incoming, outgoing) => {
-    const chunks: Buffer[] = []
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
-    incoming.on('end', () => {
-      void (async () => {
-        const body = Buffer.concat(chunks).toString()
-        const asked = JSON.parse(body) as { method: string; params?: readonly unknown[] }
-        const text = await inTurn(asked, async () => {
-          const answer = await fetch(anvil.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-          return answer.text()
-        })
-        const said = asked.method === 'eth_fillTransaction' ? withRoom(text) : text
-        outgoing.writeHead(200, { 'content-type': 'application/json' }).end(said)
-      })().catch(() => outgoing.destroy())
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const stop = () => {
-    server.closeAllConnections()
-    server.close()
-  }
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop }
-}
-
-/** The node does not know what an opening does, and leaves too little for it. */
-function withRoom(text: string): string {
-  const answer = JSON.parse(text) as { result?: { tx?: { gas?: string } } }
-  const { tx } = answer.result ?? {}
-  return JSON.stringify(
-    tx?.gas === undefined
-      ? answer
-      : { ...answer, result: { ...answer.result, tx: { ...tx, gas: `0x${(BigInt(tx.gas) * 3n).toString(16)}` } } },
-  )
 }
 
 /** Sells what a provider with a key serves, for dollars of Tempo; the key that ends channels can pay for it. */
