@@ -161,11 +161,13 @@ async function paid(mockPort: number): Promise<PaidReport | undefined> {
   return wanted && existsSync(program) ? measurePaid(program, mockPort, values.quick ? 3 : 40) : undefined
 }
 
+/** Prints each part as soon as it is known: what fails later takes nothing with it. */
 async function main(): Promise<void> {
   const instruments = prepareInstruments(values.node)
   const mock = await startMock(instruments)
   const figures: Figures = new Map()
   const entrants: Entrant[] = []
+  const machine = `Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown CPU'} × ${availableParallelism()}, ${canPin ? 'pinned' : 'not pinned'}, ${instruments.kind} instruments, ${plan.rounds} × ${plan.seconds} s`
   let sold: PaidReport | undefined
   try {
     await startAll(mock.port, entrants)
@@ -173,24 +175,24 @@ async function main(): Promise<void> {
       process.stderr.write(`bench: round ${round + 1} of ${plan.rounds}\n`)
       await measureRound({ instruments, mockPort: mock.port, entrants, figures }, round)
     }
+    const ids = ['direct', ...entrants.map(({ contestant }) => contestant.id)]
+    if (figures.size > 0)
+      process.stdout.write(
+        `${machine}\nmedians; in parentheses the median share of nginx's figure in the same round, and in translated rows of llms'\n\n${table(figures, ids)}\n`,
+      )
+    for (const { running } of entrants) await stop(running)
     sold = await paid(mock.port)
   } finally {
     for (const { running } of entrants) await stop(running)
     await stop(mock)
   }
+  if (sold !== undefined) process.stdout.write(`\n${paidTable(sold)}\n`)
   const start = await coldStart()
-  const machine = `Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown CPU'} × ${availableParallelism()}, ${canPin ? 'pinned' : 'not pinned'}, ${instruments.kind} instruments, ${plan.rounds} × ${plan.seconds} s`
-  const ids = ['direct', ...entrants.map(({ contestant }) => contestant.id)]
-  if (figures.size > 0)
-    process.stdout.write(
-      `${machine}\nmedians; in parentheses the median share of nginx's figure in the same round, and in translated rows of llms'\n\n${table(figures, ids)}\n`,
-    )
   if (start !== undefined) {
     process.stdout.write(
       `\nMCP start to tools/list: ${rounded(start.toolsMs)} ms, ${start.ratio.toFixed(2)} × an empty Node (${rounded(start.emptyMs)} ms)\n`,
     )
   }
-  if (sold !== undefined) process.stdout.write(`\n${paidTable(sold)}\n`)
   const raw = {
     machine,
     sold,
