@@ -1,4 +1,5 @@
 /** A gateway call of one text prompt, as the command line asks it. */
+import { bareRequest } from '../completion/bare-request.ts'
 import type { Needs } from '../completion/features.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import type { GatewayCall } from '../gateway/call.ts'
@@ -22,22 +23,7 @@ const BYTES_PER_TOKEN = 4
 /** Makes the call a surface would make of this question, without a wire to answer in. */
 export function textCall({ id, model, prompt, maxOutputTokens, maxCostUsd, signal }: TextQuestion): GatewayCall {
   const limit = maxOutputTokens === undefined ? {} : { maxOutputTokens }
-  const request: CompletionRequest = {
-    model,
-    system: [],
-    turns: [{ role: 'user', parts: [{ type: 'text', text: prompt }] }],
-    tools: [],
-    sampling: {},
-    ...limit,
-    stop: [],
-    candidates: 1,
-    output: { kind: 'text' },
-    outputModalities: ['text'],
-    stream: false,
-    state: {},
-    account: {},
-    unknown: [],
-  }
+  const request: CompletionRequest = { ...bareRequest(model, [{ type: 'text', text: prompt }]), ...limit }
   return {
     id,
     caller: 'local',

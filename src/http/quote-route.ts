@@ -1,6 +1,6 @@
 /** `GET|POST /v1/quote`: what a call would be sold for, promised for a while; nothing is paid, sent or held. */
 import type { Context, Hono } from 'hono'
-import type { CompletionRequest } from '../completion/request.ts'
+import { bareRequest } from '../completion/bare-request.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { GatewayCall } from '../gateway/call.ts'
 import { createId } from '../lib/id.ts'
@@ -45,21 +45,6 @@ function boundedCall(asked: Readonly<Record<string, unknown>>, { clock }: QuoteD
   const maxInputTokens = tokensIn(asked, 'input_tokens')
   if (maxInputTokens === undefined) throw invalid('input_tokens', 'is missing: how many tokens will be sent at most')
   const maxOutputTokens = tokensIn(asked, 'output_tokens')
-  const request: CompletionRequest = {
-    model,
-    system: [],
-    turns: [{ role: 'user', parts: [] }],
-    tools: [],
-    sampling: {},
-    stop: [],
-    candidates: 1,
-    output: { kind: 'text' },
-    outputModalities: ['text'],
-    stream: false,
-    state: {},
-    account: {},
-    unknown: [],
-  }
   return {
     id: createId('req', clock.now()),
     caller: LOCAL_CALLER,
@@ -79,7 +64,7 @@ function boundedCall(asked: Readonly<Record<string, unknown>>, { clock }: QuoteD
       },
       extensions: {},
     },
-    decode: () => request,
+    decode: () => bareRequest(model, []),
     signal: AbortSignal.timeout(DECISION_MS),
   }
 }

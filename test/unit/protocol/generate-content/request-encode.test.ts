@@ -1,6 +1,7 @@
 /** Encoding requests: exact where the wire can say it, and a loss for everything it cannot. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { bareRequest } from '../../../../src/completion/bare-request.ts'
 import type { CompletionRequest, Content, Tool, Turn } from '../../../../src/completion/request.ts'
 import { isRecord } from '../../../../src/lib/json.ts'
 import { encodeRequest } from '../../../../src/protocol/generate-content/request-encode.ts'
@@ -8,21 +9,7 @@ import { decodeRequest } from '../../../../src/protocol/generate-content/request
 import { neutralRequest } from './arbitraries.ts'
 import { googleWire } from './wire.ts'
 
-const empty: CompletionRequest = {
-  model: 'gemini-3-river',
-  system: [],
-  turns: [{ role: 'user', parts: [{ type: 'text', text: 'hi' }] }],
-  tools: [],
-  sampling: {},
-  stop: [],
-  candidates: 1,
-  output: { kind: 'text' },
-  outputModalities: ['text'],
-  stream: false,
-  state: {},
-  account: {},
-  unknown: [],
-}
+const empty = bareRequest('gemini-3-river', [{ type: 'text', text: 'hi' }])
 
 function encode(changes: Partial<CompletionRequest>, model = 'gemini-3-river', stream = false) {
   const { body, losses, ...rest } = encodeRequest({ ...empty, ...changes }, { model, stream })

@@ -1,6 +1,7 @@
 /** Requests of every wire on their way to a Responses upstream: what is said, what is lost, what must be undone. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { bareRequest } from '../../../../src/completion/bare-request.ts'
 import type { CompletionRequest, Content, Tool, Turn } from '../../../../src/completion/request.ts'
 import { readToolArguments } from '../../../../src/completion/tool-arguments.ts'
 import { isRecord } from '../../../../src/lib/json.ts'
@@ -9,21 +10,7 @@ import type { UpstreamTarget } from '../../../../src/protocol/protocol.ts'
 import { encodeRequest } from '../../../../src/protocol/responses/request-encode.ts'
 import { wireOf } from '../../../support/wire.ts'
 
-const bare: CompletionRequest = {
-  model: 'gpt-5-chat',
-  system: [],
-  turns: [{ role: 'user', parts: [{ type: 'text', text: 'hi' }] }],
-  tools: [],
-  sampling: {},
-  stop: [],
-  candidates: 1,
-  output: { kind: 'text' },
-  outputModalities: ['text'],
-  stream: false,
-  state: {},
-  account: {},
-  unknown: [],
-}
+const bare = bareRequest('gpt-5-chat', [{ type: 'text', text: 'hi' }])
 
 function encode(changes: Partial<CompletionRequest> = {}, target: Partial<UpstreamTarget> = {}) {
   const { body, ...rest } = encodeRequest({ ...bare, ...changes }, { model: 'gpt-5-chat', stream: false, ...target })
