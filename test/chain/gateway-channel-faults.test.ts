@@ -111,7 +111,11 @@ it('gives a deposit back that its wallet refuses to sign, and pays once it does'
   let refuses = true
   const signer = await startUpstream(async ({ body }) => {
     if (refuses) return { json: { jsonrpc: '2.0', id: 1, error: { code: 4001, message: 'not now' } } }
-    const answer = await fetch(market().network.rpcUrl, { method: 'POST', headers: { 'content-type': 'application/json' }, body: String(body) })
+    const answer = await fetch(market().network.rpcUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: String(body),
+    })
     return { json: await answer.json() }
   })
   onTestFinished(() => signer.close())
