@@ -8,21 +8,19 @@ import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
 import { createId } from '../../lib/id.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
-import { feeUnits, TEMPO_VALIDITY_SECONDS } from '../../wallet/tempo-transfer.ts'
+import { feeUnits } from '../../wallet/tempo-transfer.ts'
 import type { Wallet } from '../../wallet/wallet.ts'
 import type { ChannelWorld } from '../channel/sync.ts'
 import { assertFunds } from '../funds.ts'
 import { deriveNonce } from '../nonce.ts'
 import { tempoCall } from '../proof/tempo-call.ts'
+import { lastSecondAfter } from '../scheme/tempo-validity.ts'
 import { descriptorOf } from './credential.ts'
 
 /** A call on a channel; `value` is what a top-up adds, zero else. */
 export type OwnCall = { readonly channel: ChannelRow; readonly step: ReserveStep; readonly value: bigint }
 
 type OwnWorld = ChannelWorld & { readonly wallet: Wallet }
-
-/** The network's limit, less what clocks differ by. */
-const VALIDITY_SECONDS = BigInt(TEMPO_VALIDITY_SECONDS - 5)
 
 /** What its work costs at most: base units of the channel's token. */
 export async function quoteReserve(
@@ -54,7 +52,7 @@ export async function sendReserve(
   const id = createId('att', clock.now())
   await assertFunds({ agreed: { asset, amount: fee }, payer: wallet.address, attemptId: id }, world)
   const nonce = deriveNonce(await ledger.nonceSalt(), id, channel.receiver, fee)
-  const validBeforeSeconds = block.timestampSeconds + VALIDITY_SECONDS
+  const validBeforeSeconds = lastSecondAfter(block, clock.now())
   await writeDown({ id, call, fee, nonce, validBeforeSeconds }, world)
   const { network, asset: token } = channel
   const transaction = { network, asset: token, gas, maxFeePerGas, validBeforeSeconds, sponsored: false, nonce }
