@@ -1,6 +1,6 @@
 /** A channel of Tempo that we have sold out of, from its payer's side: filled up, taken back, and used through two processes at once. */
 import { concat, keccak256, pad, toHex } from 'viem'
-import { reserveIdOf, reserveWithdrawalCalls, tempoReserveAddress, type ReserveDescriptor } from '../../src/chain/tempo-channel.ts'
+import { reserveCall, reserveIdOf, tempoReserveAddress, type ReserveDescriptor } from '../../src/chain/tempo-channel.ts'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { TEMPO_CLOSE_GRACE_SECONDS } from '../../contracts-abi/tempo-channels.ts'
@@ -80,9 +80,9 @@ async function buyOne(url: string, account: PrivateKeyAccount) {
 }
 
 /** The payer himself asks the reserve for his money. */
-async function sendAsPayer(call: 'begin' | 'finish', descriptor: ReserveDescriptor): Promise<void> {
+async function sendAsPayer(step: 'requestClose' | 'withdraw', descriptor: ReserveDescriptor): Promise<void> {
   const { rpc } = current().anvil
-  const { to, data } = (await reserveWithdrawalCalls(descriptor))[call]
+  const { to, data } = await reserveCall(descriptor, step, 0n)
   await rpc('anvil_impersonateAccount', [descriptor.payer])
   await transact(rpc, { from: descriptor.payer, to, data, gas: '0x100000' })
 }
@@ -123,13 +123,13 @@ describe('a payer who takes his channel back on the chain', () => {
     const buyer = await createTempoBuyer(current())
     const { answer, descriptor } = await buyOne(url, buyer)
     expect([answer.status, await engine.routeplane.cashier?.watch()]).toEqual([200, 0])
-    await sendAsPayer('begin', descriptor)
+    await sendAsPayer('requestClose', descriptor)
     const before = await balanceOf(current(), buyer.address)
     expect(await engine.routeplane.cashier?.watch()).toBe(1)
     expect(await balanceOf(current(), world.payTo)).toBe(COST)
     expect(await balanceOf(current(), buyer.address)).toBeGreaterThan(before)
     await pass(TEMPO_CLOSE_GRACE_SECONDS)
-    await expect(sendAsPayer('finish', descriptor)).rejects.toThrow()
+    await expect(sendAsPayer('withdraw', descriptor)).rejects.toThrow()
     expect(await engine.routeplane.cashier?.watch()).toBe(0)
   })
 
@@ -148,7 +148,7 @@ describe('a payer who takes his channel back on the chain', () => {
     }).catch(() => {})
     await upstreamAsked(upstream, 2)
     const descriptor = await descriptorOf(world)
-    await sendAsPayer('begin', descriptor)
+    await sendAsPayer('requestClose', descriptor)
     expect(await engine.routeplane.cashier?.watch()).toBe(0)
     await antedate(descriptor, TEMPO_CLOSE_GRACE_SECONDS / 2)
     expect(await engine.routeplane.cashier?.watch()).toBe(1)
@@ -161,9 +161,9 @@ describe('a payer who takes his channel back on the chain', () => {
     const { world } = await writeTempoShop(current(), script)
     const { url, engine } = await openShop(world)
     const { descriptor } = await buyOne(url, await createTempoBuyer(current()))
-    await sendAsPayer('begin', descriptor)
+    await sendAsPayer('requestClose', descriptor)
     await pass(TEMPO_CLOSE_GRACE_SECONDS)
-    await sendAsPayer('finish', descriptor)
+    await sendAsPayer('withdraw', descriptor)
     for (const _again of [1, 2]) expect(await engine.routeplane.cashier?.watch()).toBe(0)
     expect([await engine.routeplane.cashier?.payOut(), await balanceOf(current(), world.payTo)]).toEqual([0, 0n])
     expect(engine.logged.filter((line) => line.includes('could not be ended'))).toHaveLength(1)
@@ -180,7 +180,7 @@ describe('a payer who takes his channel back on the chain', () => {
         body: JSON.stringify(chatWire.body(false, text)),
       })
     expect((await ask('one')).status).toBe(200)
-    await sendAsPayer('begin', await descriptorOf(world))
+    await sendAsPayer('requestClose', await descriptorOf(world))
     // Who has just looked at the channel takes it to be as it was for some seconds.
     expect((await ask('two', other.url)).status).toBe(410)
     expect(await session.topUp(1_000n)).toMatchObject({ status: 'success' })
