@@ -11,7 +11,7 @@ import type { Resolver } from '../resolver.ts'
 export type ChannelWorld = {
   readonly ledger: Ledger
   chainOf(network: string): Chain
-  readonly resolver: Pick<Resolver, 'settle' | 'follow'>
+  readonly resolver: Pick<Resolver, 'settle' | 'follow' | 'giveBack'>
   readonly clock: Clock
   readonly log: Log
 }
