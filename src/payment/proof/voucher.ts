@@ -38,7 +38,8 @@ export const voucher: Proof = {
     const { deposited = 0n, depositing = 0n, returned = 0n } = (await ledger.channels.get(id)) ?? {}
     const covered = deposited - returned - base
     if (covered + depositing <= 0n) return { state: 'released', reason: 'no money in the channel covers its voucher', now }
-    if (charged === undefined) return { state: 'open', reason: 'what its voucher was charged is not known yet', retryAfterMs: LOOK_AGAIN_MS }
+    if (charged === undefined)
+      return { state: 'open', reason: 'what its voucher was charged is not known yet', retryAfterMs: LOOK_AGAIN_MS }
     const isWaiting = charged > covered && depositing > 0n
     if (isWaiting && !(await haveArrived(await ledger.channels.openDeposits(id), sources)))
       return { state: 'open', reason: 'the deposit that its charge is taken from is not seen yet', retryAfterMs: NEXT_BLOCK_MS }
