@@ -60,6 +60,8 @@ export type Till = {
   receipt(sale: SaleRow): Readonly<Record<string, string>> | undefined
   /** Brings home what has been earned and does not lie with the payee yet, where nobody has bought for so many milliseconds. @returns how many payers it came from. */
   payOut?(idleMs: number): Promise<number>
+  /** Brings home what payers are taking back of what has been earned, while they cannot have it yet. @returns how many payers. */
+  watch?(): Promise<number>
   /**
    * Takes what a payer sends beside his requests, such as a voucher for one that is being answered.
    *
