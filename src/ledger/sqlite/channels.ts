@@ -33,6 +33,7 @@ export const channelSql = {
   putChannel: `INSERT INTO channels (${termColumns.map(([, column]) => column).join(', ')}, state, charged, signed, returned, created_at, updated_at, lease_owner, lease_attempt)
     VALUES (${termColumns.map(() => '?').join(', ')}, 'open', '0', '0', '0', ?, ?, ?, ?)`,
   leaseChannel: 'UPDATE channels SET lease_owner = ?, lease_attempt = ? WHERE id = ?',
+  releaseChannel: "UPDATE channels SET lease_attempt = '' WHERE id = ? AND lease_attempt = ?",
   isAttemptUnderWay: "SELECT 1 FROM attempts WHERE id = ? AND state IN ('held', 'intent')",
   markChannel: 'UPDATE channels SET state = ?, reason = ?, withdraw_at = ?, updated_at = ? WHERE id = ?',
   signChannel: 'UPDATE channels SET signed = ?, updated_at = ? WHERE id = ?',
@@ -70,6 +71,7 @@ export function createChannelStore(engine: Engine): ChannelStore {
     get: (id) => read(() => find(connection, id)),
     open: (terms, attempt, now) => writer.write(() => open(engine, terms, attempt, now)),
     lease: (id, attempt, now) => writer.write(() => lease(engine, id, attempt, now)),
+    release: (id, attempt) => writer.write(() => void connection.run(channelSql.releaseChannel, [id, attempt])),
     promise: (id, voucher, now) => writer.write(() => promise(connection, id, voucher, now)),
     charge: (attempt, amount, now) => writer.write(() => charge(connection, attempt, amount, now)),
     voucher: (attempt) => read(() => findVoucher(connection, attempt)),
@@ -95,7 +97,7 @@ function open(engine: Engine, terms: ChannelTerms, attempt: string, now: number)
   }
 }
 
-/** A lease ends with its attempt, or with its process; until then nobody else promises anything out of the channel. */
+/** A lease ends with its attempt's charge, with its attempt, or with its process; until then nobody else promises anything out of the channel. */
 function lease({ connection, processes }: Engine, id: string, attempt: string, now: number): boolean {
   const row = connection.all(channelSql.channelById, [id])[0]
   if (row === undefined || row['state'] !== 'open') return false
@@ -129,6 +131,7 @@ function charge(connection: Connection, attempt: string, amount: Atomic, now: nu
   if (voucher.charged !== undefined) return
   const channel = existing(connection, voucher.channel)
   connection.run(channelSql.chargeVoucher, [amount.toString(), attempt])
+  connection.run(channelSql.releaseChannel, [channel.id, attempt])
   if (amount === 0n) return
   connection.run(channelSql.chargeChannel, [(voucher.base + amount).toString(), now, channel.id])
   connection.run(channelSql.voidVouchers, [channel.id])
