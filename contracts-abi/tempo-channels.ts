@@ -45,6 +45,13 @@ export const tempoReserveAbi = [
     ],
     outputs: [{ name: 'channelId', type: 'bytes32' }],
   },
+  {
+    type: 'function',
+    name: 'topUp',
+    stateMutability: 'nonpayable',
+    inputs: [descriptor, { name: 'additionalDeposit', type: 'uint96' }],
+    outputs: [],
+  },
   { type: 'function', name: 'requestClose', stateMutability: 'nonpayable', inputs: [descriptor], outputs: [] },
   { type: 'function', name: 'withdraw', stateMutability: 'nonpayable', inputs: [descriptor], outputs: [] },
   {

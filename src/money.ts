@@ -42,9 +42,14 @@ export function parseUsdPerMillion(text: string): Usd {
 
 /** Writes US dollars as a plain decimal string without trailing zeros; reads back exactly. */
 export function formatUsd(usd: Usd): string {
-  const digits = usd.toString().padStart(USD_DECIMALS + 1, '0')
-  const fraction = digits.slice(-USD_DECIMALS).replace(/0+$/, '')
-  const whole = digits.slice(0, -USD_DECIMALS)
+  return formatUnits(usd, USD_DECIMALS)
+}
+
+/** The same for the smallest units of any coin or token, of which a whole one has `decimals` places. */
+export function formatUnits(units: bigint, decimals: number): string {
+  const digits = units.toString().padStart(decimals + 1, '0')
+  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '')
+  const whole = digits.slice(0, digits.length - decimals)
   return fraction === '' ? whole : `${whole}.${fraction}`
 }
 

@@ -55,6 +55,7 @@ export type { Status, WalletStatus } from './composition/status.ts'
 export type { Preset } from './routing/preset.ts'
 export type { Verification } from './payment/verify.ts'
 export type { ChannelBooks } from './payment/channel/books.ts'
+export type { Withdrawal, WithdrawalCost } from './payment/channel/withdraw.ts'
 export type { Reconciliation } from './payment/reconcile.ts'
 
 export type Routeplane = {
@@ -148,7 +149,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     },
     ...routing.views,
     receipts: viewReceipts({ ...shared, resolver, asset, payer: wallet?.address, recovered: background.recovered }),
-    channels: viewChannels({ ...shared, resolver, transport: context.transport }),
+    channels: viewChannels({ ...shared, resolver, wallet, transport: context.transport }),
     approvals: viewApprovals(ledger, clock),
     allowances: viewAllowances({ wallet, networks, chainOf }),
     verifyLedger: () => ledger.verifyEvents(),

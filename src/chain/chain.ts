@@ -4,18 +4,18 @@ import { batchSettlementAbi, batchSettlementAddress } from '../../contracts-abi/
 import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import type { Atomic } from '../money.ts'
-import { quoteApproval, sendTransaction } from './approval.ts'
-import type { ApprovalCall, TransactionQuote } from './approval.ts'
 import { connect } from './client.ts'
 import { findPermitTransfer, permitState } from './permit2.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
 import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
-import { payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
+import { minedLogsOf, payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
 import { assetsOf } from './networks.ts'
 import { findOpening, readReserve } from './tempo-channel.ts'
 import type { OpeningQuery } from './tempo-channel.ts'
 import { quoteTempo } from './tempo-quote.ts'
 import type { TempoCall, TempoQuote } from './tempo-quote.ts'
+import { quoteTransaction, sendTransaction } from './transaction.ts'
+import type { ContractCall, TransactionQuote } from './transaction.ts'
 
 export type { CancellationEvidence, TransferEvidence } from './evidence.ts'
 
@@ -42,12 +42,12 @@ export type Chain = {
   findCancellation(query: AuthorizationQuery): Promise<CancellationEvidence | undefined>
   /** What `spender` may still take of the owner's tokens, in base units. */
   allowanceOf(asset: Address, owner: Address, spender: Address): Promise<Atomic>
-  /** What it costs to set an allowance, as a transaction of the owner. */
-  quoteApproval(call: ApprovalCall): Promise<TransactionQuote>
+  /** What a call costs as a transaction of `from`; `upstream_error` when the contract would refuse it. */
+  quoteTransaction(from: Address, call: ContractCall): Promise<TransactionQuote>
   /**
    * Sends a signed transaction and waits for its block. @returns its hash.
    *
-   * @throws RouteplaneError as every read; what became of it is then to be seen in the allowance.
+   * @throws RouteplaneError as every read; what became of it is then to be seen in the contract that it calls.
    */
   sendTransaction(serialized: `0x${string}`): Promise<`0x${string}`>
   /** Whether the nonce of a Permit2 signature transfer is spent or invalidated. */
@@ -56,6 +56,11 @@ export type Chain = {
   findPermitTransfer(query: TransferQuery): Promise<TransferEvidence | undefined>
   /** Finds the transfer with a memo, on networks whose tokens have one; its `nonce` is the memo. Up to `toBlock` when given. */
   findMemoTransfer(query: MemoQuery): Promise<TransferEvidence | undefined>
+  /**
+   * What a payer lost by one transaction, the fee of Tempo included, also when the transaction failed; `undefined` until it is
+   * in a block.
+   */
+  transfersIn(query: TransactionQuery): Promise<readonly TransferEvidence[] | undefined>
   /** What a Tempo transaction may cost its sender: the node's estimate of its work, and the price of it now. */
   quoteTempo(call: TempoCall): Promise<TempoQuote>
   /** Every transfer that the payer made, by authorization or otherwise, in the chain's order; both ends inclusive. */
@@ -107,6 +112,8 @@ export type MemoQuery = {
   readonly transaction?: `0x${string}`
 }
 
+export type TransactionQuery = { readonly asset: Address; readonly payer: Address; readonly transaction: `0x${string}` }
+
 export type TransferRange = { readonly asset: Address; readonly payer: Address; readonly fromBlock: bigint; readonly toBlock: bigint }
 
 /** About eleven hours on Base: far longer than an authorization of ours may live. */
@@ -145,12 +152,13 @@ export function createChain(options: ChainOptions): Chain {
         const allowance = await client.readContract({ address: asset, abi: erc20Abi, functionName: 'allowance', args: [owner, spender] })
         return allowance as Atomic
       }),
-    quoteApproval: (call) => read('cost of an approval', (client) => quoteApproval(client, call)),
+    quoteTransaction: (from, call) => read('cost of a transaction', (client) => quoteTransaction(client, from, call)),
     sendTransaction: (serialized) => read('transaction', (client) => sendTransaction(client, serialized)),
     permitState: (payer, nonce, atBlock) => read('permit state', (client) => permitState(client, payer, nonce, atBlock)),
     findPermitTransfer: (query) =>
       read('permit transfer', async (client) => findPermitTransfer(client, query, await searchRange(client, query))),
     findMemoTransfer: (query) => read('transfer', (client) => findMemoTransfer(client, query)),
+    transfersIn: (query) => read('transaction', (client) => transfersIn(client, query)),
     quoteTempo: (call) => read('fee', (client) => quoteTempo(client, options.network, call)),
     transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
     channel: (id) => read('channel', (client) => (isTempo ? readReserve(client, id, LOOKBACK_BLOCKS) : readChannel(client, id))),
@@ -209,6 +217,11 @@ async function findMemoTransfer(client: PublicClient, query: MemoQuery): Promise
     if (found !== undefined) return within(found.transaction)
   }
   return undefined
+}
+
+async function transfersIn(client: PublicClient, query: TransactionQuery): Promise<readonly TransferEvidence[] | undefined> {
+  const logs = await minedLogsOf(client, query, query.transaction)
+  return logs === undefined ? undefined : readTransfers(query.payer, logs)
 }
 
 async function findCancellation(client: PublicClient, query: AuthorizationQuery): Promise<CancellationEvidence | undefined> {

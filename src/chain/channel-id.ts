@@ -7,6 +7,7 @@ import {
 } from '../../contracts-abi/batch-settlement.ts'
 export { depositCollectorAddress, withdrawDelayBounds } from '../../contracts-abi/batch-settlement.ts'
 import { chainIdOf } from './networks.ts'
+import type { ContractCall } from './transaction.ts'
 
 /** What a channel is made of; any other value makes another channel. Addresses of any capitals. */
 export type ChannelConfig = {
@@ -43,17 +44,16 @@ export async function depositNonceOf(channelId: `0x${string}`, salt: `0x${string
   return keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'uint256' }], [channelId, BigInt(salt)]))
 }
 
-/** A transaction's target and what is called on it. */
-export type ContractCall = { readonly to: `0x${string}`; readonly data: `0x${string}` }
+/** How a payer takes its own money out of a channel: it asks, and has it after the channel's delay. */
+export type WithdrawalStep = 'begin' | 'finish'
 
-/** The calls by which a payer takes `amount` out of a channel: the second is accepted `withdrawDelay` after the first. */
-export async function withdrawalCalls(
-  config: ChannelConfig,
-  amount: bigint,
-): Promise<{ readonly begin: ContractCall; readonly finish: ContractCall }> {
+/** @param amount - Base units that are asked for; the contract gives what of them nobody has claimed by the end. */
+export async function withdrawalCall(config: ChannelConfig, step: WithdrawalStep, amount: bigint): Promise<ContractCall> {
   const { encodeFunctionData } = await import('viem')
   const call = { abi: batchSettlementAbi } as const
-  const begin = encodeFunctionData({ ...call, functionName: 'initiateWithdraw', args: [config, amount] })
-  const finish = encodeFunctionData({ ...call, functionName: 'finalizeWithdraw', args: [config] })
-  return { begin: { to: batchSettlementAddress, data: begin }, finish: { to: batchSettlementAddress, data: finish } }
+  const data =
+    step === 'begin'
+      ? encodeFunctionData({ ...call, functionName: 'initiateWithdraw', args: [config, amount] })
+      : encodeFunctionData({ ...call, functionName: 'finalizeWithdraw', args: [config] })
+  return { to: batchSettlementAddress, data }
 }

@@ -52,6 +52,10 @@ function toChainError(thrown: unknown, what: string, network: string, host: stri
   if (names.includes('ContractFunctionZeroDataError') || names.includes('AbiDecodingZeroDataError')) {
     return new RouteplaneError('unknown_asset', `${what}: there is no such token on ${network}`, { details: { network } })
   }
+  if (names.includes('ExecutionRevertedError') || names.includes('CallExecutionError'))
+    return new RouteplaneError('upstream_error', `${what}: the contract on ${network} would refuse this now`, {
+      details: { network, host },
+    })
   return new RouteplaneError('upstream_unreachable', `${what}: the node of ${network} did not answer`, {
     details: { network, host, what, reason: names[names.length - 1] ?? 'unknown' },
   })

@@ -1,7 +1,7 @@
-/** Keccak-256 of text, as challenges and memos on chain are made of it. */
+/** Keccak-256, as challenges, memos and transactions on chain are named by it. */
 
-/** Hashes UTF-8; the package that knows how is large, so it is loaded at the first call. */
-export async function keccakOf(text: string): Promise<`0x${string}`> {
+/** Hashes bytes, or the UTF-8 of a text; the package that knows how is large, so it is loaded at the first call. */
+export async function keccakOf(input: string | Uint8Array): Promise<`0x${string}`> {
   const { keccak256, stringToBytes } = await import('viem/utils')
-  return keccak256(stringToBytes(text))
+  return keccak256(typeof input === 'string' ? stringToBytes(input) : input)
 }

@@ -41,9 +41,28 @@ export async function* payerLogs(client: PublicClient, filter: LogFilter, range:
 
 /** Gives the payer's logs in one transaction; empty when it is unknown, pending or failed. */
 export async function payerLogsOf(client: PublicClient, filter: LogFilter, transaction: `0x${string}`): Promise<readonly PayerLog[]> {
+  const receipt = await receiptOf(client, transaction)
+  return receipt?.['status'] === '0x1' ? logsIn(receipt, filter) : []
+}
+
+/** The same of any transaction that is in a block: on Tempo one that failed has cost its fee, and logs it. */
+export async function minedLogsOf(
+  client: PublicClient,
+  filter: LogFilter,
+  transaction: `0x${string}`,
+): Promise<readonly PayerLog[] | undefined> {
+  const receipt = await receiptOf(client, transaction)
+  return receipt === undefined ? undefined : logsIn(receipt, filter)
+}
+
+async function receiptOf(client: PublicClient, transaction: `0x${string}`): Promise<Record<string, unknown> | undefined> {
   const receipt: unknown = await client.request({ method: 'eth_getTransactionReceipt', params: [transaction] })
-  if (!isRecord(receipt) || receipt['status'] !== '0x1' || !Array.isArray(receipt['logs'])) return []
-  return receipt['logs'].flatMap((log: unknown) => decodeLog(log, filter) ?? [])
+  return isRecord(receipt) ? receipt : undefined
+}
+
+function logsIn(receipt: Record<string, unknown>, filter: LogFilter): readonly PayerLog[] {
+  const { logs } = receipt
+  return Array.isArray(logs) ? logs.flatMap((log: unknown) => decodeLog(log, filter) ?? []) : []
 }
 
 async function requestLogs(client: PublicClient, filter: LogFilter, range: BlockRange): Promise<readonly PayerLog[]> {

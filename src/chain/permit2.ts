@@ -1,16 +1,24 @@
 /** Reads what became of Permit2 signature transfers: their nonces in the bitmap, and the transfers they made. */
 import type { PublicClient } from 'viem'
 import { canonicalContracts } from '../../contracts-abi/assets.ts'
+import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import { permit2Abi } from '../../contracts-abi/permit2.ts'
 import { isRecord } from '../lib/json.ts'
 import type { AuthorizationState, TransferQuery } from './chain.ts'
 import { readTransfers, sameHex, type TransferEvidence } from './evidence.ts'
 import { payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
+import type { ContractCall } from './transaction.ts'
 
 type Address = `0x${string}`
 
 /** Permit2 itself, the same on every network: whom a token must allow before a permit is worth anything. */
 export const permit2Address = canonicalContracts.permit2
+
+/** The call by which an owner sets what Permit2 may take of a token. */
+export async function allowanceCall(asset: Address, value: bigint): Promise<ContractCall> {
+  const { encodeFunctionData } = await import('viem')
+  return { to: asset, data: encodeFunctionData({ abi: erc20Abi, functionName: 'approve', args: [permit2Address, value] }) }
+}
 
 /** Permit2 keeps one bit a nonce: the upper 248 bits name a word, the lower 8 the bit. */
 export async function permitState(

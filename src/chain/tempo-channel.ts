@@ -10,11 +10,11 @@ import {
 export { TEMPO_CLOSE_GRACE_SECONDS, tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Atomic } from '../money.ts'
-import type { ContractCall } from './channel-id.ts'
 import type { ChannelOnChain } from './chain.ts'
 import { sameHex, readTransfers, type TransferEvidence } from './evidence.ts'
 import { payerLogsOf } from './logs.ts'
 import { chainIdOf } from './networks.ts'
+import type { ContractCall } from './transaction.ts'
 
 /** What a channel is made of; any other value makes another channel. */
 export type ReserveDescriptor = {
@@ -46,16 +46,18 @@ export async function reserveIdOf(descriptor: ReserveDescriptor, network: string
   )
 }
 
-/** The calls by which a payer takes back what the payee has not settled: the second is accepted after the grace period. */
-export async function reserveWithdrawalCalls(
-  descriptor: ReserveDescriptor,
-): Promise<{ readonly begin: ContractCall; readonly finish: ContractCall }> {
+/** What a payer may do with a channel of its own: add to it, or take back what the payee has not settled: it asks, and has it after the grace period. */
+export type ReserveStep = 'topUp' | 'requestClose' | 'withdraw'
+
+/** @param value - Base units that are added; of no account for the other steps. */
+export async function reserveCall(descriptor: ReserveDescriptor, step: ReserveStep, value: bigint): Promise<ContractCall> {
   const { encodeFunctionData } = await import('viem')
-  const callOf = (functionName: 'requestClose' | 'withdraw'): ContractCall => ({
-    to: tempoReserveAddress,
-    data: encodeFunctionData({ abi: tempoReserveAbi, functionName, args: [descriptor] }),
-  })
-  return { begin: callOf('requestClose'), finish: callOf('withdraw') }
+  const call = { abi: tempoReserveAbi } as const
+  const data =
+    step === 'topUp'
+      ? encodeFunctionData({ ...call, functionName: step, args: [descriptor, value] })
+      : encodeFunctionData({ ...call, functionName: step, args: [descriptor] })
+  return { to: tempoReserveAddress, data }
 }
 
 /** @throws RouteplaneError `upstream_error` for a channel of which the chain shows neither money nor an end: nothing may be concluded. */

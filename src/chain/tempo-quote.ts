@@ -1,7 +1,11 @@
 /** What a transaction on Tempo may cost: its work by the node's estimate, and the price of work at this moment. */
 import type { PublicClient } from 'viem'
+import { tempo } from '../../contracts-abi/assets.ts'
 import { RouteplaneError } from '../errors.ts'
 import { chainIdOf } from './networks.ts'
+
+/** Whom the fee of a transaction goes to. */
+export const tempoFeeManager = tempo.feeManager
 
 export type TempoCall = {
   readonly from: `0x${string}`

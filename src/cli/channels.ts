@@ -3,7 +3,7 @@ import { freeIn } from '../ledger/channel-rules.ts'
 import type { ChannelRow } from '../ledger/channel.ts'
 import { fromAtomic, type Atomic } from '../money.ts'
 import { plainCommand, type Command } from './command.ts'
-import { fields, money, table, usdText } from './output.ts'
+import { money, table, usdText } from './output.ts'
 import { withEngine } from './session.ts'
 
 export const channelsList: Command = {
@@ -31,39 +31,6 @@ export const channelsClose: Command = {
   },
 }
 
-export const channelsWithdraw: Command = {
-  ...plainCommand,
-  name: 'channels withdraw',
-  summary: 'Say how to take a channel’s money back without the provider.',
-  details: [
-    'Prints the two transactions that the wallet’s account must send, the second after the delay; run it again after each.',
-    'Sends nothing: the wallet signs payments to providers alone, and gas is paid in a coin that it need not have.',
-  ],
-  positionals: ['<id>'],
-  async run(invocation, context) {
-    const [id = ''] = invocation.positionals
-    const { channel, withdrawal } = await withEngine(invocation, context, ({ channels }) => channels.withdraw(id))
-    const { begin, finish, finishAt } = withdrawal
-    const value = { ...channelValue(channel), begin, finish, finish_at: finishAt === undefined ? null : new Date(finishAt).toISOString() }
-    if (channel.state === 'closed') return { text: 'Nothing of yours is left in this channel.', value }
-    const rows: readonly (readonly [string, string])[] =
-      finishAt === undefined
-        ? [
-            ['first send', `to ${begin.to}`],
-            ['data', begin.data],
-            ['from', channel.payer],
-            ['then wait', `${channel.withdrawDelay} s, and run this again`],
-          ]
-        : [
-            ['send', `to ${finish.to}`],
-            ['data', finish.data],
-            ['from', channel.payer],
-            ['not before', new Date(finishAt).toISOString()],
-          ]
-    return { text: fields(rows), value }
-  },
-}
-
 function listText(rows: readonly ChannelRow[]): string {
   const head = ['channel', 'provider', 'state', 'put in', 'charged', 'came back', 'left']
   return table(
@@ -80,7 +47,8 @@ function listText(rows: readonly ChannelRow[]): string {
   )
 }
 
-function channelValue(row: ChannelRow): Record<string, unknown> {
+/** What machines are told of a channel. */
+export function channelValue(row: ChannelRow): Record<string, unknown> {
   const inUsd = (amount: bigint) => usdText(fromAtomic(amount as Atomic, row.decimals, 'down'))
   return {
     id: row.id,
@@ -99,6 +67,7 @@ function channelValue(row: ChannelRow): Record<string, unknown> {
   }
 }
 
-function usd({ decimals }: ChannelRow, amount: bigint): string {
+/** Base units of a channel's token as dollars. */
+export function usd({ decimals }: Pick<ChannelRow, 'decimals'>, amount: bigint): string {
   return money(fromAtomic(amount as Atomic, decimals, 'down'))
 }

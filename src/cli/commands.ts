@@ -1,5 +1,6 @@
 /** The tuple of commands: help, dispatch and tests follow from it. */
-import { channelsClose, channelsList, channelsWithdraw } from './channels.ts'
+import { channelsClose, channelsList } from './channels.ts'
+import { channelsWithdraw } from './channels-withdraw.ts'
 import type { Command } from './command.ts'
 import { approvalsAllow, approvalsDeny, approvalsList } from './approvals.ts'
 import { configCheck } from './config-check.ts'

@@ -1,10 +1,10 @@
 /** `routeplane wallet approve`: lets Permit2 take a sum of the wallet's tokens, for providers that are paid that way. */
 import { RouteplaneError } from '../errors.ts'
-import { parseUsd } from '../money.ts'
+import { formatUnits, parseUsd } from '../money.ts'
 import type { AllowanceQuote, AllowanceWish } from '../routeplane.ts'
 import { plainCommand, type Command } from './command.ts'
-import type { CommandContext } from './context.ts'
-import type { Invocation } from './invocation.ts'
+import { usage, type Invocation } from './invocation.ts'
+import { isConfirmed } from './confirm.ts'
 import { fields, money, usdText } from './output.ts'
 import { withEngine } from './session.ts'
 
@@ -26,10 +26,12 @@ export const walletApprove: Command = {
   async run(invocation, context) {
     const wish = wishOf(invocation)
     return withEngine(invocation, context, async ({ allowances }) => {
-      const quote = await allowances.quote(wish)
+      const quote = await allowances.quote(wish).catch((error: unknown) => {
+        throw asUsage(error)
+      })
       if (quote.nowUsd === quote.thenUsd)
         return { text: `Permit2 may take ${money(quote.nowUsd)} ${quote.asset} already.`, value: valueOf(quote) }
-      if (!invocation.flag('yes') && !(await isConfirmed(quote, context)))
+      if (!invocation.flag('yes') && !(await isConfirmed(quoteText(quote), context)))
         return { text: 'Nothing was sent.', value: valueOf(quote), exitCode: 1 }
       const transaction = await allowances.approve(wish, quote)
       const text = `Permit2 may take ${money(quote.thenUsd)} ${quote.asset} on ${quote.chainName} now, by transaction ${transaction}.`
@@ -48,15 +50,10 @@ function wishOf(invocation: Invocation): AllowanceWish {
   }
 }
 
-async function isConfirmed(quote: AllowanceQuote, { terminal }: CommandContext): Promise<boolean> {
-  terminal.error(`${quoteText(quote)}\n\n`)
-  if (!terminal.isInteractive) {
-    throw new RouteplaneError('usage', 'nothing was sent, for there is nobody to ask', {
-      hint: 'Send it with --yes.',
-      details: { problem: 'not_interactive' },
-    })
-  }
-  return /^y(?:es)?$/i.test((await terminal.ask('Send this? [y/N] ')).trim())
+/** A token or a network that the command line has made up is its own fault, and no payment's. */
+function asUsage(error: unknown): unknown {
+  const isNamed = error instanceof RouteplaneError && (error.code === 'unknown_asset' || error.code === 'unknown_network')
+  return isNamed ? usage(walletApprove, 'bad_value', error.message) : error
 }
 
 function quoteText({ network, chainName, asset, owner, spender, nowUsd, thenUsd, mostWei, coinsWei }: AllowanceQuote): string {
@@ -66,21 +63,15 @@ function quoteText({ network, chainName, asset, owner, spender, nowUsd, thenUsd,
     ['Permit2', spender],
     ['may take now', `${money(nowUsd)} ${asset}`],
     ['may take then', `${money(thenUsd)} ${asset}`],
-    ['costs at most', `${coinsText(mostWei)} of the network's coin`],
-    ['the wallet has', `${coinsText(coinsWei)} of it`],
+    ['costs at most', `${formatUnits(mostWei, COIN_DECIMALS)} of the network's coin`],
+    ['the wallet has', `${formatUnits(coinsWei, COIN_DECIMALS)} of it`],
   ])
 }
 
+/** Of the coin of every EVM network. */
 const COIN_DECIMALS = 18
 
-/** Exact, without zeros at its end. */
-function coinsText(wei: bigint): string {
-  const digits = wei.toString().padStart(COIN_DECIMALS + 1, '0')
-  const fraction = digits.slice(-COIN_DECIMALS).replace(/0+$/, '')
-  return `${digits.slice(0, -COIN_DECIMALS)}${fraction === '' ? '' : `.${fraction}`}`
-}
-
 function valueOf({ network, asset, owner, spender, nowUsd, thenUsd, mostWei }: AllowanceQuote): Readonly<Record<string, unknown>> {
-  const amounts = { before_usd: usdText(nowUsd), after_usd: usdText(thenUsd), cost_at_most: coinsText(mostWei) }
+  const amounts = { before_usd: usdText(nowUsd), after_usd: usdText(thenUsd), cost_at_most: formatUnits(mostWei, COIN_DECIMALS) }
   return { network, asset, wallet: owner, spender, ...amounts }
 }

@@ -1,9 +1,10 @@
 /** What Permit2 may take of the wallet's tokens: seen, priced, and set by a transaction of the wallet. */
 import type { Chain } from '../chain/chain.ts'
 import { assetsOf, findAssetBySymbol, findNetwork, type AssetRow } from '../chain/networks.ts'
-import { permit2Address } from '../chain/permit2.ts'
+import { allowanceCall, permit2Address } from '../chain/permit2.ts'
 import { RouteplaneError } from '../errors.ts'
 import { fromAtomic, toAtomic, type Usd } from '../money.ts'
+import { assertCoins } from '../payment/funds.ts'
 import type { Wallet } from '../wallet/wallet.ts'
 
 export type AllowanceWish = {
@@ -47,10 +48,10 @@ export type AllowanceSources = {
 export function viewAllowances(sources: AllowanceSources): AllowanceView {
   return {
     async quote(wish) {
-      const { asset, chain, call, wallet } = open(wish, sources)
+      const { asset, chain, amount, wallet } = open(wish, sources)
       const [now, { gas, maxFeePerGas, coins }] = await Promise.all([
         chain.allowanceOf(asset.address, wallet.address, permit2Address),
-        chain.quoteApproval(call),
+        chain.quoteTransaction(wallet.address, await allowanceCall(asset.address, amount)),
       ])
       const usdOf = (amount: typeof now) => fromAtomic(amount, asset.decimals, 'down')
       const { network, chainName, symbol } = asset
@@ -61,17 +62,17 @@ export function viewAllowances(sources: AllowanceSources): AllowanceView {
         owner: wallet.address,
         spender: permit2Address,
         nowUsd: usdOf(now),
-        thenUsd: usdOf(call.amount),
+        thenUsd: usdOf(amount),
         mostWei: gas * maxFeePerGas,
         coinsWei: coins,
       }
     },
     async approve(wish, { mostWei }) {
-      const { asset, chain, call, wallet } = open(wish, sources)
-      const { coins, ...quote } = await chain.quoteApproval(call)
-      if (coins < quote.gas * quote.maxFeePerGas) throw coinless(asset, wallet)
-      const transaction = { network: asset.network, asset: asset.address, value: call.amount, ...quote }
-      return chain.sendTransaction(await wallet.signAllowance(transaction, { maxValue: call.amount, maxFee: mostWei }))
+      const { asset, chain, amount, wallet } = open(wish, sources)
+      const quote = await chain.quoteTransaction(wallet.address, await allowanceCall(asset.address, amount))
+      assertCoins(quote, wallet.address, asset)
+      const transaction = { ...quote, network: asset.network, asset: asset.address, value: amount }
+      return chain.sendTransaction(await wallet.signAllowance(transaction, { maxValue: amount, maxFee: mostWei }))
     },
   }
 }
@@ -92,16 +93,10 @@ function open({ amountUsd, network: wished, token }: AllowanceWish, { wallet, ne
     throw new RouteplaneError('unknown_asset', `Permit2 cannot move ${named} on ${network}`)
   }
   const amount = toAtomic(amountUsd, asset.decimals, 'down')
-  return { wallet, asset, chain: chainOf(network), call: { asset: asset.address, owner: wallet.address, spender: permit2Address, amount } }
+  return { wallet, asset, chain: chainOf(network), amount }
 }
 
 /** Tokens of Tempo are moved by its own transactions. */
 function isMovable({ transferMethod }: AssetRow): boolean {
   return transferMethod !== 'tip20'
-}
-
-function coinless({ chainName, network }: AssetRow, { address }: Wallet): RouteplaneError {
-  return new RouteplaneError('insufficient_funds', `the wallet has not enough of the coin of ${chainName} to pay for the transaction`, {
-    hint: `Send a little of it to ${address} on ${network}, or pay providers that take EIP-3009, which needs none.`,
-  })
 }

@@ -3,8 +3,17 @@ import type { CompletionRequest } from '../completion/request.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { ChannelRow } from '../ledger/channel.ts'
 import type { Transport } from '../lib/http-call.ts'
-import { planWithdrawal, refundChannel, type AskSeller, type Withdrawal } from '../payment/channel/close.ts'
-import { syncChannel, type ChannelWorld } from '../payment/channel/sync.ts'
+import type { WithdrawalStep } from '../chain/channel-id.ts'
+import { refundChannel, type AskSeller } from '../payment/channel/close.ts'
+import { syncChannel } from '../payment/channel/sync.ts'
+import {
+  planWithdrawal,
+  quoteWithdrawal,
+  sendWithdrawal,
+  type Withdrawal,
+  type WithdrawalCost,
+  type WithdrawalWorld,
+} from '../payment/channel/withdraw.ts'
 import { closeSession } from '../payment/session/close.ts'
 import { x402V2 } from '../payment/challenge/x402-v2.ts'
 import { protocols } from '../protocol/index.ts'
@@ -14,14 +23,25 @@ export type ChannelView = {
   list(): Promise<readonly ChannelRow[]>
   /** Asks the seller to give back what it has not charged. @throws RouteplaneError `not_found`, `upstream_error`. */
   close(id: string): Promise<ChannelRow>
-  /** Says which calls take the money back without the seller, and records what has happened of them. */
-  withdraw(id: string): Promise<{ readonly channel: ChannelRow; readonly withdrawal: Withdrawal }>
+  /** Says where taking the money back without the seller stands, and records what has happened of it. Sends nothing. */
+  withdrawal(id: string): Promise<Withdrawal>
+  /** What a step would cost now. @throws RouteplaneError `keystore_missing`, `invalid_key` when the channel is another wallet's. */
+  quoteWithdrawal(withdrawal: Withdrawal, step: WithdrawalStep): Promise<WithdrawalCost>
+  /**
+   * Sends the transaction of a step, at no more than was quoted. @returns its hash, and where the withdrawal stands then.
+   *
+   * @throws RouteplaneError `insufficient_funds`, `overloaded` while another transaction of the wallet is under way.
+   */
+  withdraw(
+    withdrawal: Withdrawal,
+    agreed: { readonly step: WithdrawalStep; readonly most: bigint },
+  ): Promise<{ readonly transaction: `0x${string}`; readonly withdrawal: Withdrawal }>
 }
 
 /** A refund is a transaction, which the seller may wait for. */
 const PATIENCE_MS = 60_000
 
-export function viewChannels(world: ChannelWorld & { readonly transport: Transport }): ChannelView {
+export function viewChannels(world: WithdrawalWorld & { readonly transport: Transport }): ChannelView {
   const find = async (id: string): Promise<ChannelRow> => {
     const channel = await world.ledger.channels.get(id.toLowerCase())
     if (channel === undefined) throw new RouteplaneError('not_found', `there is no channel ${JSON.stringify(id.slice(0, 80))}`)
@@ -39,7 +59,12 @@ export function viewChannels(world: ChannelWorld & { readonly transport: Transpo
       const ask: AskSeller = (headers) => world.transport(questionTo(channel, headers), { signal: AbortSignal.timeout(PATIENCE_MS) })
       return channel.opening === undefined ? refundChannel(channel, ask, x402V2, world) : closeSession(channel, ask, world)
     },
-    withdraw: async (id) => planWithdrawal(await find(id), world),
+    withdrawal: async (id) => planWithdrawal(await find(id), world),
+    quoteWithdrawal: (withdrawal, step) => quoteWithdrawal(withdrawal, step, world),
+    async withdraw(withdrawal, agreed) {
+      const transaction = await sendWithdrawal(withdrawal, agreed, world)
+      return { transaction, withdrawal: await planWithdrawal(await find(withdrawal.channel.id), world) }
+    },
   }
 }
 

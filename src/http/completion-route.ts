@@ -95,17 +95,20 @@ export async function serveCompletion(
 
 /** A payer may send a voucher by itself: for an answer that is under way, or to end his channel. */
 async function tended({ id, outgoing, deps }: Exchange, incoming: IncomingMessage): Promise<boolean> {
-  const taken = isBareCredential(incoming) ? await deps.routeplane.cashier?.tend(incoming.headers) : undefined
+  const taken = isBareCredential(incoming) ? await deps.routeplane.cashier?.tend(carriedBy(incoming)) : undefined
   if (taken === undefined) return false
   outgoing.writeHead(204, { ...requestHeaders(id), 'cache-control': 'no-store', ...taken }).end()
   return true
 }
 
 /** Who has no key pays for the call; nobody else is asked to. */
-function complete({ deps }: Exchange, caller: Caller, call: GatewayCall, { headers, url }: IncomingMessage): Promise<Completion> {
+function complete({ deps }: Exchange, caller: Caller, call: GatewayCall, incoming: IncomingMessage): Promise<Completion> {
   const { cashier } = deps.routeplane
-  if (!caller.pays || cashier === undefined) return deps.routeplane.complete(call)
-  return cashier.sell(call, { resource: `http://${headers.host ?? ''}${pathOf(url ?? '/')}`, headers })
+  return caller.pays && cashier !== undefined ? cashier.sell(call, carriedBy(incoming)) : deps.routeplane.complete(call)
+}
+
+function carriedBy({ headers, url = '/' }: IncomingMessage) {
+  return { resource: `http://${headers.host ?? ''}${pathOf(url)}`, headers }
 }
 
 /** Lets somebody see what is written. */

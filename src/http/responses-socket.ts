@@ -192,7 +192,7 @@ async function relay(talk: Talk, wire: WireRequest): Promise<void> {
   if (answer.statusCode !== 200) {
     talk.last = undefined
     const body = tryParseJson((await readBody(answer, MAX_ERROR_BYTES)).toString())
-    return send(client, { type: 'error', status: answer.statusCode, ...(isRecord(body) ? body : {}) })
+    return send(client, { type: 'error', status: answer.statusCode, ...challengeIn(answer), ...(isRecord(body) ? body : {}) })
   }
   const decoder = createSseDecoder()
   const events = watchResponse()
@@ -205,6 +205,14 @@ async function relay(talk: Talk, wire: WireRequest): Promise<void> {
   }
   remember(talk, wire, events.end())
 }
+
+/** How to pay stands in headers, which the event carries as clients of this wire read them. */
+function challengeIn({ headers }: IncomingMessage): { readonly headers?: Readonly<Record<string, unknown>> } {
+  const named = CHALLENGES.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]] as const]))
+  return named.length === 0 ? {} : { headers: Object.fromEntries(named) }
+}
+
+const CHALLENGES = ['payment-required', 'www-authenticate'] as const
 
 /** Only the whole conversation is worth keeping: of one that goes on from elsewhere the beginning is not known. */
 function remember(talk: Talk, { json }: WireRequest, response: Readonly<Record<string, unknown>> | undefined): void {

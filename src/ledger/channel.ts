@@ -80,6 +80,8 @@ export type ChannelStore = {
    * when it has an end or is `unknown`, and with its process. @returns `false` when the channel is not free.
    */
   lease(id: string, attempt: string, now: number): Promise<boolean>
+  /** Gives a channel back that the attempt cannot use after all; of one that it does not hold, nothing changes. */
+  release(id: string, attempt: string): Promise<void>
   /**
    * Writes down a voucher over `charged + amount`, before it is signed; a second one of the same attempt replaces the first,
    * and what was ever signed is remembered. `deposit` is the attempt that puts money in with it; `reaching` says how much of

@@ -1,8 +1,10 @@
 /** Refuses to sign for money the wallet does not have: balance on chain less what is already signed away. */
 import type { Chain } from '../chain/chain.ts'
+import type { AssetRow } from '../chain/networks.ts'
+import type { TransactionQuote } from '../chain/transaction.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { formatUsd, fromAtomic, type Atomic } from '../money.ts'
+import { formatUnits, formatUsd, fromAtomic, type Atomic } from '../money.ts'
 import { voucher } from './proof/voucher.ts'
 import type { AgreedTerms } from './terms.ts'
 
@@ -48,5 +50,28 @@ export async function assertFunds(
         neededUsd: inUsd(amount),
       },
     },
+  )
+}
+
+/** Of the coin of every EVM network. */
+export const COIN_DECIMALS = 18
+
+/**
+ * Checks that the wallet can pay for a transaction of its own, which costs the network's own coin.
+ *
+ * @throws RouteplaneError `insufficient_funds`, with what is missing; nothing has been signed.
+ */
+export function assertCoins(
+  { gas, maxFeePerGas, coins }: Pick<TransactionQuote, 'gas' | 'maxFeePerGas' | 'coins'>,
+  payer: `0x${string}`,
+  { chainName, network }: Pick<AssetRow, 'chainName' | 'network'>,
+): void {
+  const most = gas * maxFeePerGas
+  if (coins >= most) return
+  const [missing, needed, has] = [most - coins, most, coins].map((amount) => formatUnits(amount, COIN_DECIMALS))
+  throw new RouteplaneError(
+    'insufficient_funds',
+    `the wallet lacks ${missing} of the coin of ${chainName}: the transaction may cost ${needed}, and it has ${has}`,
+    { hint: `Send a little of that coin to ${payer} on ${network}.`, details: { network, payer, missing: missing ?? '' } },
   )
 }

@@ -38,9 +38,11 @@ export type Cashier = {
   /** Collects what dead processes and failed settlements have left. @returns how many are settled now. */
   collectOpen(): Promise<number>
   /** Takes what a payer sends beside his requests; see {@link Till.tend}. */
-  tend(headers: RequestHeaders): Promise<Readonly<Record<string, string>> | undefined>
+  tend(carried: Carried): Promise<Readonly<Record<string, string>> | undefined>
   /** Brings home what lies in channels, of MPP those that nobody has used for so long. @returns how many payers it came from. */
   payOut(idleMs?: number): Promise<number>
+  /** Brings home what payers are about to take back; to be called every few minutes. @returns how many payers it came from. */
+  watch(): Promise<number>
   /** Waits until what is being collected is. */
   close(): Promise<void>
 }
@@ -83,9 +85,9 @@ export function createCashier(options: CashierOptions): Cashier {
       return serve(claimed, { ...order, tender, collector }, options)
     },
     collectOpen: collector.sweep,
-    async tend(headers) {
+    async tend({ headers, resource }) {
       for (const till of tills) {
-        const taken = await till.tend?.(headers)
+        const taken = await till.tend?.(headers, resource)
         if (taken !== undefined) return taken
       }
       return undefined
@@ -93,6 +95,11 @@ export function createCashier(options: CashierOptions): Cashier {
     async payOut(idleMs = 0) {
       let payers = 0
       for (const till of tills) payers += (await till.payOut?.(idleMs)) ?? 0
+      return payers
+    },
+    async watch() {
+      let payers = 0
+      for (const till of tills) payers += (await till.watch?.()) ?? 0
       return payers
     },
     close: collector.close,
@@ -113,6 +120,11 @@ function quoteOf({ call, carried, digest, promisedUsd }: Order, { terms, context
 async function required(order: Order, reason: string, options: CashierOptions, failed?: Tender): Promise<RouteplaneError> {
   const quote = quoteOf(order, options)
   const asks = await Promise.all(options.tills.map((till) => till.ask(quote, reason, failed)))
+  if (asks.every(({ headers }) => Object.keys(headers).length === 0)) {
+    return new RouteplaneError('unauthorized', 'nothing is sold here by a way to pay that fits this call', {
+      hint: 'Ask the operator of this gateway for a key, or call it over HTTP.',
+    })
+  }
   return new RouteplaneError('payment_required', reason, {
     hint: 'Pay as one of the offers says and send the same request with the payment, or use an API key.',
     challenge: {

@@ -60,13 +60,16 @@ export type Till = {
   receipt(sale: SaleRow): Readonly<Record<string, string>> | undefined
   /** Brings home what has been earned and does not lie with the payee yet, where nobody has bought for so many milliseconds. @returns how many payers it came from. */
   payOut?(idleMs: number): Promise<number>
+  /** Brings home what payers are taking back of what has been earned, while they cannot have it yet. @returns how many payers. */
+  watch?(): Promise<number>
   /**
    * Takes what a payer sends beside his requests, such as a voucher for one that is being answered.
    *
+   * @param resource - The URL that was asked.
    * @returns the headers that say so; `undefined` when there is nothing of the kind.
-   * @throws RouteplaneError `invalid_payment`, `payment_required`, `channel_closed`, `payment_in_progress`.
+   * @throws RouteplaneError `invalid_payment`, `payment_required` with the way to pay, `channel_closed`, `payment_in_progress`.
    */
-  tend?(headers: RequestHeaders): Promise<Readonly<Record<string, string>> | undefined>
+  tend?(headers: RequestHeaders, resource: string): Promise<Readonly<Record<string, string>> | undefined>
 }
 
 /** One payment as it was handed over. */

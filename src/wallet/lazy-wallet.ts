@@ -32,6 +32,8 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     signPermit: async (permit, grant) => (await unlocked()).signPermit(permit, grant),
     signDeposit: async (deposit, grant) => (await unlocked()).signDeposit(deposit, grant),
     signAllowance: async (allowance, grant) => (await unlocked()).signAllowance(allowance, grant),
+    signWithdrawal: async (withdrawal, grant) => (await unlocked()).signWithdrawal(withdrawal, grant),
+    signTempoReserve: async (call, grant) => (await unlocked()).signTempoReserve(call, grant),
     signTempoTransfer: async (transfer, grant) => (await unlocked()).signTempoTransfer(transfer, grant),
     signTempoOpening: async (opening, grant) => (await unlocked()).signTempoOpening(opening, grant),
   }

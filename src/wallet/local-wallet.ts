@@ -3,8 +3,11 @@ import { canonicalContracts } from '../../contracts-abi/assets.ts'
 import { depositCollectorAddress } from '../../contracts-abi/batch-settlement.ts'
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { exactPermitTypes, permit2DomainName, uptoPermitTypes } from '../../contracts-abi/permit2.ts'
+import { withdrawalCall } from '../chain/channel-id.ts'
 import { chainIdOf } from '../chain/networks.ts'
-import { serializeAllowance } from './allowance.ts'
+import { allowanceCall } from '../chain/permit2.ts'
+import { reserveCall } from '../chain/tempo-channel.ts'
+import { serializeEvm } from './evm-transaction.ts'
 import type { SigningKey } from './key.ts'
 import type { SigningPolicy } from './policy.ts'
 import { openingCall, serializeTempo, transferCall } from './tempo-transfer.ts'
@@ -41,7 +44,19 @@ export function createLocalWallet(options: LocalWalletOptions): Wallet {
     async signAllowance(asked, grant) {
       const allowance = { ...asked }
       const row = options.policy.approveAllowance(allowance, grant)
-      return serializeAllowance(allowance, row, options.key)
+      return serializeEvm(allowance, await allowanceCall(row.address, allowance.value), options.key)
+    },
+    async signWithdrawal(asked, grant) {
+      const withdrawal = { ...asked, channel: { ...asked.channel } }
+      options.policy.approveWithdrawal(withdrawal, grant, options.key.address)
+      const { channel, step, amount } = withdrawal
+      return serializeEvm(withdrawal, await withdrawalCall(channel, step, amount), options.key)
+    },
+    async signTempoReserve(asked, grant) {
+      const call = { ...asked, channel: { ...asked.channel } }
+      const row = options.policy.approveReserve(call, grant, options.key.address)
+      const contractCall = await reserveCall(call.channel, call.step, call.value)
+      return serializeTempo({ ...call, asset: row.address }, contractCall, (hash) => options.key.signHash(hash))
     },
     async signPermit(asked, grant) {
       const permit = { ...asked }

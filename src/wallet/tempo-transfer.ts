@@ -1,6 +1,7 @@
 /** A payment on Tempo as the transaction it is signed as: one call, a nonce that expires, a fee in the token that is paid. */
 import { chainIdOf } from '../chain/networks.ts'
 import { tempoReserveAbi, tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
+import type { ContractCall } from '../chain/transaction.ts'
 import type { TempoOpening, TempoTransaction, TempoTransfer } from './wallet.ts'
 
 /** The nonce key of transactions that need no counter: each may run once until it expires, thirty seconds at most. */
@@ -15,9 +16,6 @@ export function feeUnits({ gas, maxFeePerGas }: Pick<TempoTransaction, 'gas' | '
   return (gas * maxFeePerGas + divisor - 1n) / divisor
 }
 
-/** What a transaction calls. */
-export type TempoCall = { readonly to: `0x${string}`; readonly data: `0x${string}` }
-
 /**
  * Builds a payment's transaction and has it signed.
  *
@@ -26,7 +24,7 @@ export type TempoCall = { readonly to: `0x${string}`; readonly data: `0x${string
  */
 export async function serializeTempo(
   transaction: TempoTransaction,
-  call: TempoCall,
+  call: ContractCall,
   sign: (hash: `0x${string}`) => Promise<`0x${string}`>,
 ): Promise<`0x76${string}`> {
   const [envelopes, signatures] = await Promise.all([import('ox/tempo/TxEnvelopeTempo'), import('ox/Signature')])
@@ -46,7 +44,7 @@ export async function openingHashOf(opening: TempoOpening, payer: `0x${string}`)
   return keccak256(concat([envelopes.encodeForSigning(envelope), payer]))
 }
 
-function envelopeOf({ network, asset, gas, maxFeePerGas, sponsored, validBeforeSeconds }: TempoTransaction, { to, data }: TempoCall) {
+function envelopeOf({ network, asset, gas, maxFeePerGas, sponsored, validBeforeSeconds }: TempoTransaction, { to, data }: ContractCall) {
   return {
     chainId: chainIdOf(network),
     calls: [{ to, value: 0n, data }],
@@ -61,7 +59,9 @@ function envelopeOf({ network, asset, gas, maxFeePerGas, sponsored, validBeforeS
 }
 
 /** The call that fills a new channel of the reserve: its address is ours to know, never the seller's to say. */
-export async function openingCall(opening: Omit<TempoOpening, keyof TempoTransaction> & Pick<TempoOpening, 'asset'>): Promise<TempoCall> {
+export async function openingCall(
+  opening: Omit<TempoOpening, keyof TempoTransaction> & Pick<TempoOpening, 'asset'>,
+): Promise<ContractCall> {
   const { encodeFunctionData } = await import('viem')
   const { to, operator, asset, value, salt, authorizedSigner } = opening
   const data = encodeFunctionData({
@@ -73,7 +73,7 @@ export async function openingCall(opening: Omit<TempoOpening, keyof TempoTransac
 }
 
 /** The call of the token. */
-export async function transferCall(transfer: Pick<TempoTransfer, 'asset' | 'to' | 'value' | 'memo'>): Promise<TempoCall> {
+export async function transferCall(transfer: Pick<TempoTransfer, 'asset' | 'to' | 'value' | 'memo'>): Promise<ContractCall> {
   return { to: transfer.asset, data: await transferInput(transfer) }
 }
 

@@ -1,4 +1,6 @@
 /** The wallet port: an address, and signatures over payments that its own policy has agreed to. */
+import type { ChannelConfig, WithdrawalStep } from '../chain/channel-id.ts'
+import type { ReserveDescriptor, ReserveStep } from '../chain/tempo-channel.ts'
 
 /** An EIP-3009 transfer, named field by field: the wallet builds the typed data itself, from its own asset table. */
 export type TransferAuthorization = {
@@ -57,23 +59,42 @@ export type TempoOpening = TempoTransaction & {
   readonly operator: `0x${string}`
 }
 
+/** What a payer does with a channel of Tempo's reserve that is open: more into it for the payee's vouchers, or its own money back. */
+export type TempoReserveCall = TempoTransaction & {
+  readonly step: ReserveStep
+  readonly channel: ReserveDescriptor
+  /** What is added; zero for every other step. */
+  readonly value: bigint
+  /** Names the transaction among ours: no two that differ are signed under it. */
+  readonly nonce: `0x${string}`
+}
+
 /** A transfer that only the collector of channel deposits can fetch: the wallet knows its address. */
 export type DepositAuthorization = Omit<TransferAuthorization, 'to' | 'validAfterSeconds'>
 
-/**
- * What Permit2 may take of a token from now on, instead of what it may take now: the one transaction of an EVM network that the
- * wallet signs. The spender is no choice.
- */
-export type PermitAllowance = {
+/** What every transaction of ours on an EVM network has besides what it calls. */
+export type EvmTransaction = {
   readonly network: string
-  readonly asset: `0x${string}`
-  /** Zero for nothing any more. */
-  readonly value: bigint
   readonly nonce: number
   readonly gas: bigint
   /** Wei of the network's own coin. */
   readonly maxFeePerGas: bigint
   readonly maxPriorityFeePerGas: bigint
+}
+
+/** What Permit2 may take of a token from now on, instead of what it may take now. The spender is no choice. */
+export type PermitAllowance = EvmTransaction & {
+  readonly asset: `0x${string}`
+  /** Zero for nothing any more. */
+  readonly value: bigint
+}
+
+/** A step of taking the wallet's own money out of a channel of x402 `batch-settlement`: the contract gives it to nobody else. */
+export type ChannelWithdrawal = EvmTransaction & {
+  readonly channel: ChannelConfig
+  readonly step: WithdrawalStep
+  /** Base units that are asked for, by the first step. */
+  readonly amount: bigint
 }
 
 /** What was agreed before the wallet was asked; the policy repeats the comparison. */
@@ -102,6 +123,8 @@ export type Wallet = {
   signTempoTransfer(transfer: TempoTransfer, grant: SigningGrant): Promise<`0x76${string}`>
   /** Signs the transaction that opens a channel, as {@link Wallet.signTempoTransfer}. */
   signTempoOpening(opening: TempoOpening, grant: SigningGrant): Promise<`0x76${string}`>
+  /** Signs a call on a channel of the wallet's own, as {@link Wallet.signTempoTransfer}; the payee is the channel's. */
+  signTempoReserve(call: TempoReserveCall, grant: SigningGrant): Promise<`0x76${string}`>
   /**
    * Signs an EIP-3009 receipt by the collector that fills payment channels, and by nobody else; its nonce names the channel.
    *
@@ -115,4 +138,6 @@ export type Wallet = {
    * @throws RouteplaneError `policy_refused` as above.
    */
   signAllowance(allowance: PermitAllowance, grant: Pick<SigningGrant, 'maxValue'> & { readonly maxFee: bigint }): Promise<`0x${string}`>
+  /** Signs a step of a withdrawal from a channel that the wallet itself has filled, as {@link Wallet.signAllowance}. */
+  signWithdrawal(withdrawal: ChannelWithdrawal, grant: { readonly maxFee: bigint }): Promise<`0x${string}`>
 }

@@ -1,6 +1,6 @@
 /** Channels in trouble: money that runs out, sellers that are busy or gone in the middle, and processes killed around a deposit. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import type { ChannelProvider } from '../../src/demo/channel-provider.ts'
 import { transact } from '../../src/demo/install-contract.ts'
 import { formatOwner } from '../../src/ledger/owner.ts'
@@ -11,6 +11,7 @@ import { silentLog } from '../../src/lib/log.ts'
 import { fromAtomic, type Atomic } from '../../src/money.ts'
 import { channelsOf, chargedOf, expectChannelsBalanced, useChannelMarket, worldOf } from '../support/channel-market.ts'
 import { ask, closedBooks, expectBalanced, expectUntouched, openEngine, question, readBooks, type World } from '../support/engine.ts'
+import { startUpstream } from '../support/upstream.ts'
 import { verifies } from '../support/verifies.ts'
 import { startChild } from './children/start.ts'
 
@@ -101,6 +102,36 @@ it('signs nothing for a wallet that cannot fill the channel, and pays once it ca
   expectBalanced(await closedBooks(world))
   await engine.close()
   expect(await channelsOf(world)).toHaveLength(1)
+})
+
+it('gives a deposit back that its wallet refuses to sign, and pays once it does', async () => {
+  verifies('card.cap.before_signing')
+  // The first account of anvil's published mnemonic, which it signs for.
+  const payer = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
+  let refuses = true
+  const signer = await startUpstream(async ({ body }) => {
+    if (refuses) return { json: { jsonrpc: '2.0', id: 1, error: { code: 4001, message: 'not now' } } }
+    const answer = await fetch(market().network.rpcUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: String(body),
+    })
+    return { json: await answer.json() }
+  })
+  onTestFinished(() => signer.close())
+  const seller = await market().startSeller()
+  const wallet = `signer: { url: "${signer.url}", address: "${payer}" }`
+  const world = { ...(await worldOf(market(), [seller], { wallet })), payer: payer as `0x${string}` }
+  await market().network.mint(payer, 10_000_000n as Atomic)
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  expect((await buy(url)).error).toMatchObject({ code: 'wallet_locked', money: 'untouched' })
+  const refused = await readBooks(world)
+  expect([refused.rows.map(({ state }) => state), refused.open]).toEqual([['released', 'released'], []])
+  refuses = false
+  expect(await buy(url)).toMatchObject({ status: 200 })
+  expectBalanced(await closedBooks(world))
+  await engine.close()
 })
 
 it('puts in what one call needs when wallet or budget do not allow for ten, and then pays without the wallet', async () => {

@@ -240,16 +240,16 @@ it('says how to take the money back alone, and sees it come', async () => {
   await seller.stop()
   await expect(engine.routeplane.channels.close(id)).rejects.toMatchObject({ code: 'upstream_unreachable' })
 
-  const { withdrawal } = await engine.routeplane.channels.withdraw(id)
-  await sendAs(world, withdrawal.begin)
-  const begun = await engine.routeplane.channels.withdraw(id)
+  const { calls } = await engine.routeplane.channels.withdrawal(id)
+  await sendAs(world, calls.begin)
+  const begun = await engine.routeplane.channels.withdrawal(id)
   expect(begun.channel).toMatchObject({ state: 'withdrawing' })
   const [meanwhile] = await engine.routeplane.receipts.reconcileAll({})
   const { deposited, charged } = begun.channel
   expect(meanwhile?.channels).toMatchObject([{ claimed: charged, left: deposited - charged }])
   await passTime(market().network, 901)
-  await sendAs(world, begun.withdrawal.finish)
-  const after = await engine.routeplane.channels.withdraw(id)
+  await sendAs(world, begun.calls.finish)
+  const after = await engine.routeplane.channels.withdrawal(id)
   expect(after.channel).toMatchObject({ state: 'closed', returned: after.channel.deposited - after.channel.charged })
   const { chain, asset } = market().network
   expect(await chain.balanceOf(asset.address, world.payer)).toBe(10_000_000n - after.channel.charged)

@@ -140,6 +140,8 @@ function createFakeRoutePlane(parts: Partial<Routeplane>): Routeplane {
     channels: {
       list: async () => [],
       close: () => Promise.reject(new Error('not here')),
+      withdrawal: () => Promise.reject(new Error('not here')),
+      quoteWithdrawal: () => Promise.reject(new Error('not here')),
       withdraw: () => Promise.reject(new Error('not here')),
     },
     status: async () => emptyStatus,

@@ -52,7 +52,7 @@ describe('help', () => {
         ledger verify               Check that no row of the ledger was edited, added or removed.
         channels list               List payment channels and what is left in them.
         channels close              Ask the provider to give back what is left in a channel.
-        channels withdraw           Say how to take a channel’s money back without the provider.
+        channels withdraw           Take a channel’s money back without the provider.
         invoices list               List what is owed by invoice, and what was closed.
         invoices show               Show one invoice, call by call.
         invoices export             Write one invoice as CSV, JSON, or a page to print.

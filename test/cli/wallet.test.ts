@@ -196,6 +196,16 @@ describe('wallet approve', () => {
     expect([(await world.run('wallet', 'approve', ...args)).code, sent]).toEqual([exitCode, []])
   })
 
+  it.each(['unknown_asset', 'unknown_network'] as const)('a name that is none is a fault of the command line: %s', async (code) => {
+    const allowances: AllowanceView = {
+      quote: () => Promise.reject(new RouteplaneError(code, 'DOGE is not in our table')),
+      approve: () => Promise.reject(new Error('not reached')),
+    }
+    const { world } = createApproving({ routeplane: { allowances } })
+    const { code: exitCode, error } = await world.run('wallet', 'approve', '5', '--token', 'DOGE')
+    expect([exitCode, error]).toEqual([2, expect.stringContaining('DOGE is not in our table')])
+  })
+
   it('sends without asking where it is told to, and says so to machines', async () => {
     const { world, sent } = createApproving()
     const { code, out } = await world.run('wallet', 'approve', '0.25', '--yes', '--format', 'json')

@@ -37,6 +37,14 @@ contract ChannelReserve {
         bytes32 indexed channelId, address indexed payer, address indexed payee, address operator, address token,
         address authorizedSigner, bytes32 salt, bytes32 expiringNonceHash, uint96 deposit
     );
+    event Settled(
+        bytes32 indexed channelId, address indexed payer, address indexed payee, uint96 cumulativeAmount, uint96 deltaPaid, uint96 newSettled
+    );
+    event TopUp(
+        bytes32 indexed channelId, address indexed payer, address indexed payee, uint96 additionalDeposit, uint96 newDeposit
+    );
+    event CloseRequested(bytes32 indexed channelId, address indexed payer, address indexed payee, uint256 closeGraceEnd);
+    event CloseRequestCancelled(bytes32 indexed channelId, address indexed payer, address indexed payee);
     event ChannelClosed(
         bytes32 indexed channelId, address indexed payer, address indexed payee, uint96 settledToPayee, uint96 refundedToPayer
     );
@@ -52,6 +60,34 @@ contract ChannelReserve {
         emit ChannelOpened(id, msg.sender, payee, operator, token, authorizedSigner, salt, openingHash, deposit);
     }
 
+    /// A payer who adds to a channel wants it to go on: a close under way is off, even when nothing is added.
+    function topUp(Descriptor calldata descriptor, uint96 additionalDeposit) external {
+        bytes32 id = idOf(descriptor);
+        State storage state = states[id];
+        require(msg.sender == descriptor.payer && state.deposit > 0, "not yours");
+        state.deposit += additionalDeposit;
+        if (additionalDeposit > 0)
+            require(Token(descriptor.token).transferFrom(msg.sender, address(this), additionalDeposit), "no money");
+        if (state.closeRequestedAt != 0) {
+            state.closeRequestedAt = 0;
+            emit CloseRequestCancelled(id, descriptor.payer, descriptor.payee);
+        }
+        emit TopUp(id, descriptor.payer, descriptor.payee, additionalDeposit, state.deposit);
+    }
+
+    /// Pays the payee up to what a voucher allows; the channel stays open.
+    function settle(Descriptor calldata descriptor, uint96 cumulative, bytes calldata signature) external {
+        bytes32 id = idOf(descriptor);
+        State storage state = states[id];
+        require(msg.sender == descriptor.payee || msg.sender == descriptor.operator, "not yours");
+        require(cumulative > state.settled && cumulative <= state.deposit, "amount");
+        require(signerOf(id, cumulative, signature) == descriptor.authorizedSigner, "signature");
+        uint96 delta = cumulative - state.settled;
+        state.settled = cumulative;
+        require(Token(descriptor.token).transfer(descriptor.payee, delta), "no money");
+        emit Settled(id, descriptor.payer, descriptor.payee, cumulative, delta, cumulative);
+    }
+
     function close(Descriptor calldata descriptor, uint96 cumulative, uint96 capture, bytes calldata signature) external {
         bytes32 id = idOf(descriptor);
         State memory state = states[id];
@@ -61,9 +97,14 @@ contract ChannelReserve {
         end(id, descriptor, capture);
     }
 
+    /// The payee has the grace period to claim what it was promised; asking again does not begin it anew.
     function requestClose(Descriptor calldata descriptor) external {
-        require(msg.sender == descriptor.payer, "not yours");
-        states[idOf(descriptor)].closeRequestedAt = uint32(block.timestamp);
+        bytes32 id = idOf(descriptor);
+        State storage state = states[id];
+        require(msg.sender == descriptor.payer && state.deposit > 0, "not yours");
+        if (state.closeRequestedAt != 0) return;
+        state.closeRequestedAt = uint32(block.timestamp);
+        emit CloseRequested(id, descriptor.payer, descriptor.payee, block.timestamp + GRACE);
     }
 
     function withdraw(Descriptor calldata descriptor) external {

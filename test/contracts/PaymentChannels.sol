@@ -60,6 +60,7 @@ contract PaymentChannels is EIP712("x402 Batch Settlement", "1") {
     error BadAmount();
     error BadNonce(uint256 expected);
     error BadDelay();
+    error AlreadyAsked();
     error TooEarly(uint256 until);
 
     event Deposited(bytes32 indexed channelId, address indexed payer, uint128 amount);
@@ -145,8 +146,10 @@ contract PaymentChannels is EIP712("x402 Batch Settlement", "1") {
     /// From here on the receiver has `withdrawDelay` seconds to claim what it was promised.
     function initiateWithdraw(ChannelConfig calldata config, uint128 amount) external {
         _requirePayer(config);
-        if (amount == 0) revert BadAmount();
         bytes32 id = getChannelId(config);
+        Channel memory channel = channels[id];
+        if (amount == 0 || amount > channel.balance - channel.totalClaimed) revert BadAmount();
+        if (pendingWithdrawals[id].initiatedAt != 0) revert AlreadyAsked();
         pendingWithdrawals[id] = Withdrawal(amount, uint40(block.timestamp));
         emit WithdrawInitiated(id, amount);
     }

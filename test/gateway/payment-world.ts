@@ -138,6 +138,8 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
     address: wallet.address,
     signTempoTransfer: (transfer, grant) => wallet.signTempoTransfer(transfer, grant),
     signTempoOpening: wallet.signTempoOpening,
+    signTempoReserve: wallet.signTempoReserve,
+    signWithdrawal: wallet.signWithdrawal,
     signDeposit: wallet.signDeposit,
     signAllowance: wallet.signAllowance,
     async signTransfer(authorization, grant) {

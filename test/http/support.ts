@@ -244,6 +244,8 @@ export function scripted(complete: (call: GatewayCall) => Promise<Completion>, m
     channels: {
       list: async () => [],
       close: () => Promise.reject(new Error('not here')),
+      withdrawal: () => Promise.reject(new Error('not here')),
+      quoteWithdrawal: () => Promise.reject(new Error('not here')),
       withdraw: () => Promise.reject(new Error('not here')),
     },
     status: async () => ({

@@ -61,6 +61,15 @@ export function channels(opened: () => Ledger, another: (startMs: number) => Pro
     expect(await opened().channels.list({ payer: '0xOther' })).toEqual([])
   })
 
+  it('are given back by who holds them, and by nobody else', async () => {
+    await Promise.all(['a', 'b'].map((name) => attempt(opened(), name)))
+    await opened().channels.open(channelTerms, 'a', 1_000)
+    await opened().channels.release(id, 'b')
+    expect(await opened().channels.lease(id, 'b', 1_000)).toBe(false)
+    await opened().channels.release(id, 'a')
+    expect(await opened().channels.lease(id, 'b', 1_000)).toBe(true)
+  })
+
   it('pass from a dead holder to the next, and never from a living one', async () => {
     await attempt(opened(), 'a')
     await opened().channels.open(channelTerms, 'a', 1_000)

@@ -191,6 +191,8 @@ export function createGateway(print: () => void = () => {}): Routeplane {
     channels: {
       list: async () => [],
       close: () => Promise.reject(new Error('not here')),
+      withdrawal: () => Promise.reject(new Error('not here')),
+      quoteWithdrawal: () => Promise.reject(new Error('not here')),
       withdraw: () => Promise.reject(new Error('not here')),
     },
     presets: {

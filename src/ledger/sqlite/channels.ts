@@ -33,6 +33,7 @@ export const channelSql = {
   putChannel: `INSERT INTO channels (${termColumns.map(([, column]) => column).join(', ')}, state, charged, signed, returned, created_at, updated_at, lease_owner, lease_attempt)
     VALUES (${termColumns.map(() => '?').join(', ')}, 'open', '0', '0', '0', ?, ?, ?, ?)`,
   leaseChannel: 'UPDATE channels SET lease_owner = ?, lease_attempt = ? WHERE id = ?',
+  releaseChannel: "UPDATE channels SET lease_attempt = '' WHERE id = ? AND lease_attempt = ?",
   isAttemptUnderWay: "SELECT 1 FROM attempts WHERE id = ? AND state IN ('held', 'intent')",
   markChannel: 'UPDATE channels SET state = ?, reason = ?, withdraw_at = ?, updated_at = ? WHERE id = ?',
   signChannel: 'UPDATE channels SET signed = ?, updated_at = ? WHERE id = ?',
@@ -70,6 +71,7 @@ export function createChannelStore(engine: Engine): ChannelStore {
     get: (id) => read(() => find(connection, id)),
     open: (terms, attempt, now) => writer.write(() => open(engine, terms, attempt, now)),
     lease: (id, attempt, now) => writer.write(() => lease(engine, id, attempt, now)),
+    release: (id, attempt) => writer.write(() => void connection.run(channelSql.releaseChannel, [id, attempt])),
     promise: (id, voucher, now) => writer.write(() => promise(connection, id, voucher, now)),
     charge: (attempt, amount, now) => writer.write(() => charge(connection, attempt, amount, now)),
     voucher: (attempt) => read(() => findVoucher(connection, attempt)),

@@ -1,16 +1,10 @@
-/** Gets a channel's money back: from its seller, who need only agree, or by the calls that its contract takes from the payer alone. */
-import { withdrawalCalls, type ContractCall } from '../../chain/channel-id.ts'
-import { reserveWithdrawalCalls } from '../../chain/tempo-channel.ts'
-import type { ChannelOnChain } from '../../chain/chain.ts'
+/** Gets a channel's money back from its seller, who need only agree. */
 import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
 import { readBody, type HttpResponse } from '../../lib/http-call.ts'
-import type { Atomic } from '../../money.ts'
 import type { Challenge, ChallengeFormat, Terms } from '../challenge/challenge.ts'
-import { descriptorOf } from '../session/credential.ts'
 import { correctChannel } from './correct.ts'
 import { signRefund } from './credential.ts'
-import { configOf } from './identity.ts'
 import { chargeVoucher, syncChannel, type ChannelWorld } from './sync.ts'
 
 /** Asks the channel's seller what it was paid for, with these headers besides. */
@@ -80,38 +74,4 @@ export function notGiven(channel: ChannelRow, refusal: Challenge | undefined): R
     hint: `Take it back without its help by "routeplane channels withdraw ${channel.id}".`,
     details: { channel: channel.id, provider: channel.provider },
   })
-}
-
-/** The two transactions by which the payer takes its money back alone, and when the second will be accepted. */
-export type Withdrawal = {
-  readonly begin: ContractCall
-  readonly finish: ContractCall
-  /** Unix milliseconds; absent until the first lies on chain. */
-  readonly finishAt?: number
-}
-
-const nothing: ChannelOnChain = { balance: 0n as Atomic, claimed: 0n as Atomic }
-
-/** Gives what to send from the payer's own account; whatever has happened already is recorded on the way. */
-export async function planWithdrawal(
-  before: ChannelRow,
-  world: ChannelWorld,
-): Promise<{ readonly channel: ChannelRow; readonly withdrawal: Withdrawal }> {
-  const channel = await syncChannel(before, world)
-  const isEmpty = channel.deposited === 0n && channel.depositing === 0n
-  const { balance, claimed, withdrawal } = isEmpty ? nothing : await world.chainOf(channel.network).channel(channel.id)
-  const now = world.clock.now()
-  const calls =
-    channel.opening === undefined
-      ? await withdrawalCalls(configOf(channel), balance - claimed)
-      : await reserveWithdrawalCalls(descriptorOf(channel))
-  if (balance === claimed) {
-    await endVouchers(channel, world)
-    await world.ledger.channels.mark(channel.id, { state: 'closed', reason: 'nothing is left in it' }, now)
-    return { channel: { ...channel, state: 'closed' }, withdrawal: calls }
-  }
-  if (withdrawal === undefined) return { channel, withdrawal: calls }
-  const finishAt = (withdrawal.initiatedAtSeconds + channel.withdrawDelay) * 1_000
-  await world.ledger.channels.mark(channel.id, { state: 'withdrawing', reason: 'begun on chain', withdrawAt: finishAt }, now)
-  return { channel: { ...channel, state: 'withdrawing', withdrawAt: finishAt }, withdrawal: { ...calls, finishAt } }
 }

@@ -11,7 +11,7 @@ import type { Resolver } from '../resolver.ts'
 export type ChannelWorld = {
   readonly ledger: Ledger
   chainOf(network: string): Chain
-  readonly resolver: Pick<Resolver, 'settle' | 'follow'>
+  readonly resolver: Pick<Resolver, 'settle' | 'follow' | 'giveBack'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -19,10 +19,10 @@ export type ChannelWorld = {
 /** Looks at deposits under way so often before they are left to the resolver. */
 const DEPOSIT_TRIES = 4
 
-/** Ends the deposits that the chain can say something of, and gives the channel as it is then. */
-export async function settleDeposits(channel: ChannelRow, world: ChannelWorld): Promise<ChannelRow> {
+/** Ends the deposits that the chain can say something of within so many looks, and gives the channel as it is then. */
+export async function settleDeposits(channel: ChannelRow, world: ChannelWorld, tries = DEPOSIT_TRIES): Promise<ChannelRow> {
   for (const attempt of await world.ledger.channels.openDeposits(channel.id)) {
-    if ((await world.resolver.settle(attempt, { tries: DEPOSIT_TRIES })) === 'open') world.resolver.follow(attempt)
+    if ((await world.resolver.settle(attempt, { tries })) === 'open') world.resolver.follow(attempt)
   }
   return find(channel.id, world)
 }

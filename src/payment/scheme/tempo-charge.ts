@@ -4,15 +4,14 @@ import { keccakOf } from '../../chain/keccak.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { isRecord } from '../../lib/json.ts'
 import { formatUsd, fromAtomic, type Atomic } from '../../money.ts'
-import { feeUnits, TEMPO_VALIDITY_SECONDS, transferInput } from '../../wallet/tempo-transfer.ts'
+import { feeUnits, transferInput } from '../../wallet/tempo-transfer.ts'
 import type { MppChallenge } from '../challenge/mpp-challenge.ts'
 import { assertFunds } from '../funds.ts'
 import { tempo } from '../proof/tempo.ts'
 import { sourceOf } from './evm-charge.ts'
 import type { Scheme, SigningPlan } from './scheme.ts'
+import { lastSecondAfter } from './tempo-validity.ts'
 
-/** The network's limit, less what clocks differ by. */
-const VALIDITY_SECONDS = BigInt(TEMPO_VALIDITY_SECONDS - 5)
 /** What a nonce that expires and our signature cost above the node's estimate. */
 const SPARE_GAS = 20_000n
 
@@ -49,7 +48,7 @@ export const tempoCharge: Scheme = {
       )
     }
     await assertFunds({ agreed: { ...agreed, amount: whole }, payer: wallet.address, attemptId: call.attemptId }, world)
-    const networkLimit = block.timestampSeconds + VALIDITY_SECONDS
+    const networkLimit = lastSecondAfter(block, world.clock.now())
     return {
       attemptId: call.attemptId,
       agreed,

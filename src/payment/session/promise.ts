@@ -5,7 +5,7 @@ import { RouteplaneError } from '../../errors.ts'
 import { freeIn } from '../../ledger/channel-rules.ts'
 import type { ChannelRow, ChannelTerms } from '../../ledger/channel.ts'
 import { toAtomic, type Atomic } from '../../money.ts'
-import { feeUnits, openingCall, openingHashOf, TEMPO_VALIDITY_SECONDS } from '../../wallet/tempo-transfer.ts'
+import { feeUnits, openingCall, openingHashOf } from '../../wallet/tempo-transfer.ts'
 import { deriveVoucherKey } from '../../wallet/voucher-key.ts'
 import { holdDeposit, orGiveBack, type Deposit } from '../channel/deposit.ts'
 import { untilLeased } from '../channel/promise.ts'
@@ -13,11 +13,10 @@ import { chargeVoucher, settleDeposits } from '../channel/sync.ts'
 import type { MppChallenge } from '../challenge/mpp-challenge.ts'
 import { tempoOpening } from '../proof/tempo.ts'
 import type { PlanInput, SchemeWorld } from '../scheme/scheme.ts'
+import { lastSecondAfter } from '../scheme/tempo-validity.ts'
 import { SESSION_WITHDRAW_DELAY } from './credential.ts'
 import { readSessionOffer, type SessionOffer } from './offer.ts'
 
-/** The network's limit, less what clocks differ by. */
-const VALIDITY_SECONDS = BigInt(TEMPO_VALIDITY_SECONDS - 5)
 /** A node estimates the work of an opening as if its channel lay there already. */
 const GAS_ROOM = 2n
 
@@ -36,26 +35,31 @@ async function tryLease(input: SessionCall, offer: SessionOffer, world: SchemeWo
   const parties = { receiver: agreed.payTo, receiverAuthorizer: offer.operator, network: agreed.asset.network, asset: agreed.asset.address }
   const known = await channels.list({ ...parties, payer: world.wallet.address })
   const open = known.filter(({ state, opening }) => state === 'open' && opening !== undefined)
-  let ample = 0
-  for (const candidate of open) {
+  // Channels that others are paying from, and those whose opening has not been seen yet, count against what the user allows.
+  let busy = 0
+  for (const candidate of open.toSorted((a, b) => (freeIn(a) > freeIn(b) ? -1 : 1))) {
     if (!(await channels.lease(candidate.id, call.attemptId, world.clock.now()))) {
-      ample++
+      busy++
       continue
     }
     const channel = await settleSession(candidate, call.attemptId, world)
     // A seller takes no voucher below the highest it has; one that would promise more than this call may cost is not signed.
     const first = max(agreed.amount, (channel.signed - channel.charged) as Atomic)
-    if (channel.state !== 'open' || freeIn(channel) < bound || first > bound) continue
-    await channels.promise(channel.id, { attempt: call.attemptId, amount: first }, world.clock.now())
-    return channel
+    if (channel.state === 'open' && freeIn(channel) >= bound && first <= bound) {
+      await channels.promise(channel.id, { attempt: call.attemptId, amount: first }, world.clock.now())
+      return channel
+    }
+    if (channel.depositing > 0n) busy++
+    await channels.release(channel.id, call.attemptId)
   }
-  return ample < world.channels.perSeller ? openSession(input, offer, world) : undefined
+  return busy < world.channels.perSeller ? openSession(input, offer, world) : undefined
 }
 
 /** Brings a leased channel in step: what a call that broke off may have been charged is counted in full, for the seller can take it. */
 async function settleSession(before: ChannelRow, attempt: string, world: SchemeWorld): Promise<ChannelRow> {
   const { channels } = world.ledger
-  const channel = await settleDeposits(before, world)
+  // One look: an opening that was never sent would keep every call waiting until its time is over.
+  const channel = await settleDeposits(before, world, 1)
   for (const voucher of await channels.openVouchers(channel.id))
     if (voucher.attempt !== attempt) await chargeVoucher(voucher.attempt, channel, voucher.amount, world)
   if (channel.deposited === 0n && channel.depositing === 0n)
@@ -110,7 +114,7 @@ async function planOpening(
   const value = (wanted + fee <= limit ? wanted : limit - fee) as Atomic
   if (value < bound)
     throw new RouteplaneError('price_above_cap', 'the call costs more than payment.channels.max_deposit_usd lets a channel hold')
-  const validBeforeSeconds = block.timestampSeconds + VALIDITY_SECONDS
+  const validBeforeSeconds = lastSecondAfter(block, world.clock.now())
   const transaction = { ...parts, ...work, network: asset.network, value, validBeforeSeconds, sponsored: false }
   const hash = await openingHashOf(transaction, world.wallet.address)
   const descriptor = {

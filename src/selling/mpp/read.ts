@@ -1,7 +1,7 @@
 /** Reads the credential of a request that pays over the Machine Payments Protocol; nothing of it is believed yet. */
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import type { RequestHeaders } from '../till.ts'
-import { invalid } from '../x402/read.ts'
+import { invalid, isInteger } from '../x402/read.ts'
 import type { Echo } from './challenge.ts'
 
 export type Presented = {
@@ -51,6 +51,6 @@ export function wantedIn({ request }: Echo): { readonly amount: string; readonly
   if (!isRecord(value) || !isRecord(value['methodDetails'])) return undefined
   const { amount, currency } = value
   const { chainId } = value['methodDetails']
-  if (typeof amount !== 'string' || typeof currency !== 'string' || typeof chainId !== 'number') return undefined
+  if (!isInteger(amount) || typeof currency !== 'string' || typeof chainId !== 'number') return undefined
   return { amount, currency, chainId }
 }

@@ -44,8 +44,8 @@ export function readPresented(header: string, version: 1 | 2): Presented {
 
 function isOffer(value: unknown): value is PaymentRequirements {
   if (!isRecord(value) || !isRecord(value['extra'])) return false
-  const texts = ['scheme', 'network', 'amount', 'asset', 'payTo'].every((name) => typeof value[name] === 'string')
-  return texts && typeof value['maxTimeoutSeconds'] === 'number'
+  const texts = ['scheme', 'network', 'asset', 'payTo'].every((name) => typeof value[name] === 'string')
+  return texts && isInteger(value['amount']) && typeof value['maxTimeoutSeconds'] === 'number'
 }
 
 /** The parts of a payment that its scheme's own signature says. */
@@ -78,6 +78,11 @@ const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 const BYTES32 = /^0x[0-9a-fA-F]{64}$/
 const HEX = /^0x(?:[0-9a-fA-F]{2}){1,2048}$/
 const INTEGER = /^(?:0|[1-9]\d{0,77})$/
+
+/** Whether a value is an amount of base units as both protocols write it: digits, and no more than 78 of them. */
+export function isInteger(value: unknown): value is string {
+  return typeof value === 'string' && INTEGER.test(value)
+}
 
 /** Reads members of a signature's own record strictly. @throws {@link RouteplaneError} `invalid_payment` that names the member. */
 export const member = {

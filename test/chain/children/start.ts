@@ -9,7 +9,7 @@ import { programOf } from '../../support/program.ts'
 export type Child = {
   readonly process: ChildProcess
   readonly lines: readonly string[]
-  /** Resolves once so many lines say `text`. @throws Error when the child ends before. */
+  /** Resolves once so many lines say `text`, or begin with it and a space. @throws Error when the child ends before. */
   said(text: string, times?: number): Promise<void>
   /** Resolves with the exit code when all that was said has been read; `null` for a child that was killed. */
   readonly ended: Promise<number | null>
@@ -37,7 +37,8 @@ export function startChild(script: string, world: World, ...values: readonly str
     process: child,
     lines,
     async said(text, times = 1) {
-      while (lines.filter((line) => line === text).length < times) await Promise.race([once(reader, 'line'), gone])
+      const says = (line: string) => line === text || line.startsWith(`${text} `)
+      while (lines.filter(says).length < times) await Promise.race([once(reader, 'line'), gone])
     },
     ended,
   }

@@ -2,9 +2,16 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { assets } from '../../../contracts-abi/assets.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
-import { MAX_VALIDITY_SECONDS, createPolicy, policyRules } from '../../../src/wallet/policy.ts'
-import type { PolicyRule } from '../../../src/wallet/policy.ts'
-import type { PermitTransfer, SigningGrant, TransferAuthorization } from '../../../src/wallet/wallet.ts'
+import { createPolicy } from '../../../src/wallet/policy.ts'
+import { MAX_VALIDITY_SECONDS, policyRules } from '../../../src/wallet/policy-rules.ts'
+import type { PolicyRule } from '../../../src/wallet/policy-rules.ts'
+import type {
+  ChannelWithdrawal,
+  PermitTransfer,
+  SigningGrant,
+  TempoReserveCall,
+  TransferAuthorization,
+} from '../../../src/wallet/wallet.ts'
 import { verifies } from '../../support/verifies.ts'
 
 const now = 1_800_000_000n
@@ -196,5 +203,77 @@ describe('nonces', () => {
     seconds = now + 3600n
     const later = { ...good, validBeforeSeconds: seconds + 60n }
     expect(() => policy.approve(later, grant, payer)).toThrow(expect.objectContaining({ details: { rule: 'nonce_reused' } }))
+  })
+})
+
+const tempoDollar = '0x20C0000000000000000000000000000000000000'
+const fees = { gas: 100_000n, maxFeePerGas: 2_000_000_000n }
+const withdrawal: ChannelWithdrawal = {
+  ...{ network: 'eip155:84532', nonce: 1, ...fees, maxPriorityFeePerGas: 1n, step: 'begin', amount: 5n },
+  channel: {
+    ...{ payer, payerAuthorizer: payee, receiver: payee, receiverAuthorizer: payee, token },
+    ...{ withdrawDelay: 900, salt: `0x${'01'.repeat(32)}` },
+  },
+}
+const reserveCall: TempoReserveCall = {
+  ...{ network: 'eip155:42431', asset: tempoDollar, ...fees, sponsored: false, validBeforeSeconds: now + 25n },
+  ...{ step: 'topUp', value: 1000n, nonce: `0x${'cd'.repeat(32)}` },
+  channel: {
+    ...{ payer, payee, operator: zero, token: tempoDollar, authorizedSigner: payee },
+    ...{ salt: `0x${'01'.repeat(32)}`, expiringNonceHash: `0x${'02'.repeat(32)}` },
+  },
+}
+const reserveGrant = { ...grant, maxFee: 200n }
+
+function ruleOfRun(run: () => unknown): unknown {
+  try {
+    run()
+    return 'approved'
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'policy_refused', money: 'untouched' })
+    return (error as { details: { rule: unknown } }).details.rule
+  }
+}
+
+describe('the wallet policy, of a channel that is open', () => {
+  it.each<[PolicyRule | 'approved', Partial<ChannelWithdrawal>]>([
+    ['approved', {}],
+    ['approved', { step: 'finish' }],
+    ['payee_not_granted', { channel: { ...withdrawal.channel, payer: payee } }],
+    ['asset_unknown', { channel: { ...withdrawal.channel, token: payee } }],
+    ['network_not_allowed', { network: 'eip155:8453' }],
+    ['fee_above_grant', { gas: 100_001n }],
+    ['fee_above_grant', { gas: -1n }],
+  ])('is %s for a withdrawal that differs by %o', (rule, change) => {
+    const grantOf = { maxFee: fees.gas * fees.maxFeePerGas }
+    expect(ruleOfRun(() => createPolicy({ clock }).approveWithdrawal({ ...withdrawal, ...change }, grantOf, payer))).toBe(rule)
+  })
+
+  it.each<[PolicyRule | 'approved', Partial<TempoReserveCall>]>([
+    ['approved', {}],
+    ['approved', { step: 'requestClose', value: 0n }],
+    ['approved', { step: 'withdraw', value: 0n }],
+    ['value_above_grant', { step: 'withdraw', value: 1n }],
+    ['value_above_grant', { value: 1001n }],
+    ['value_not_positive', { value: 0n }],
+    ['payee_not_granted', { channel: { ...reserveCall.channel, payer: payee } }],
+    ['payee_not_granted', { channel: { ...reserveCall.channel, payee: '0x1111111111111111111111111111111111111111' } }],
+    ['asset_unknown', { channel: { ...reserveCall.channel, token } }],
+    ['asset_unknown', { asset: token, channel: { ...reserveCall.channel, token } }],
+    ['asset_not_signable', { network: 'eip155:84532', asset: token, channel: { ...reserveCall.channel, token } }],
+    ['valid_too_long', { validBeforeSeconds: now + 301n }],
+    ['already_expired', { step: 'withdraw', value: 0n, validBeforeSeconds: now }],
+    ['fee_above_grant', { gas: 100_001n }],
+    ['fee_above_grant', { step: 'requestClose', value: 0n, maxFeePerGas: 2_000_010_000n }],
+  ])('is %s for a call on a reserve that differs by %o', (rule, change) => {
+    expect(ruleOfRun(() => createPolicy({ clock }).approveReserve({ ...reserveCall, ...change }, reserveGrant, payer))).toBe(rule)
+  })
+
+  it('signs a call on a reserve again, and no other under its name', () => {
+    const policy = createPolicy({ clock })
+    policy.approveReserve(reserveCall, reserveGrant, payer)
+    policy.approveReserve(reserveCall, reserveGrant, payer)
+    for (const change of [{ value: 999n }, { validBeforeSeconds: now + 24n }, { step: 'withdraw', value: 0n } as const])
+      expect(ruleOfRun(() => policy.approveReserve({ ...reserveCall, ...change }, reserveGrant, payer))).toBe('nonce_reused')
   })
 })
