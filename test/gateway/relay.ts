@@ -16,7 +16,7 @@ export type Passed = {
 export type Tamper = (answer: Passed, request: SeenRequest, paid: number) => Answer
 
 export type Relay = SellerEntry & {
-  /** The `PAYMENT-SIGNATURE` or the `Authorization: Payment` of each request that had one, as it came. */
+  /** The `PAYMENT-SIGNATURE`, `X-PAYMENT` or `Authorization: Payment` of each request that had one, as it came. */
   readonly credentials: readonly string[]
   readonly requests: readonly SeenRequest[]
 }
@@ -45,13 +45,14 @@ export async function startRelay(seller: SellerEntry, { instead, tamper = (answe
     modelsUrl: `${upstream.url}/v1/models`,
     payTo: seller.payTo,
     ...(seller.mode === undefined ? {} : { mode: seller.mode }),
+    ...(seller.schemes === undefined ? {} : { schemes: seller.schemes }),
     credentials,
     requests: upstream.requests,
   }
 }
 
 function credentialIn({ headers }: SeenRequest): string | undefined {
-  const signature = headers['payment-signature']
+  const signature = headers['payment-signature'] ?? headers['x-payment']
   if (typeof signature === 'string') return signature
   return headers.authorization?.startsWith('Payment ') === true ? headers.authorization : undefined
 }
