@@ -20,7 +20,8 @@ A session's first voucher covers what the request begins with: all of it, or of 
 asks for the next voucher between two events (\`payment-need-voucher\`) and goes on when it has come; without it the answer ends, and
 what was promised until then is taken. Vouchers, deposits and the end of the channel are POSTed to the same URL without a body. A
 channel that nobody has used for ten minutes is ended for what was charged, by the key that \`charge.facilitator\` names; the rest
-goes back to its payer.
+goes back to its payer. So is one that he asks the network for himself: within a minute, or as soon as no answer is under way, at
+the latest after half of the time that he has to wait.
 
 "Again" is what the same request with the same payment gets: it is never charged twice. While the first is being answered, every
 copy gets 409 with \`retry-after\`. An answer is kept for a day, up to 1 MiB, and outlives the process. A payment whose settlement is

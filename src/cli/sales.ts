@@ -57,7 +57,7 @@ export const salesCollect: Command = {
     const done = await withEngine(invocation, context, async ({ cashier }) => {
       if (cashier === undefined)
         throw new RouteplaneError('config_invalid', 'nothing is sold here', { hint: 'Set charge in routeplane.yaml.' })
-      return { collected: await cashier.collectOpen(), channels: await cashier.payOut() }
+      return { collected: await cashier.collectOpen(), channels: (await cashier.watch()) + (await cashier.payOut()) }
     })
     return { text: `${counted(done.collected, 'sale')} collected, ${counted(done.channels, 'channel')} paid out.`, value: done }
   },

@@ -29,8 +29,9 @@ export type Selling = { readonly cashier: Cashier; close(): Promise<void> }
 /** Seconds an offer holds; payers refuse to sign for longer. */
 const OFFER_SECONDS = 300
 const SWEEP_MS = 30_000
-/** Well within the time that a payer must wait to take his deposit back. */
 const PAY_OUT_MS = 600_000
+/** A small part of the time that a payer must wait to take his deposit back. */
+const WATCH_MS = 60_000
 
 /** @returns `undefined` when the config does not charge. @throws RouteplaneError `config_invalid` when nobody could be paid. */
 export function openSelling({ config, context, wallet, chainOf, complete }: SellingSources): Selling | undefined {
@@ -46,6 +47,7 @@ export function openSelling({ config, context, wallet, chainOf, complete }: Sell
     bindingKey: () => (key ??= ledger.nonceSalt().then((salt) => createHmac('sha256', salt).update('offers').digest())),
     channels: ledger.sales.channels,
     clock,
+    log,
   }
   const desk = { ...shared, clientOf: tempoClients(charge, config), hasKey: charge.facilitator.key !== undefined }
   const tills = [createX402Till(shared), createMppTill(desk)].filter(({ ways }) => ways.length > 0)
@@ -55,20 +57,20 @@ export function openSelling({ config, context, wallet, chainOf, complete }: Sell
     })
   }
   const cashier = createCashier({ terms, tills, context, complete })
-  const collect = () =>
-    cashier.collectOpen().catch((error: unknown) => log.warn('sales cannot be collected now', { code: toRouteplaneError(error).code }))
-  void collect()
-  const sweep = setInterval(() => void collect(), SWEEP_MS).unref()
-  const bringHome = () =>
-    cashier
-      .payOut(PAY_OUT_MS)
-      .catch((error: unknown) => log.warn('channels cannot be claimed now', { code: toRouteplaneError(error).code }))
-  const payOut = setInterval(() => void bringHome(), PAY_OUT_MS).unref()
+  const attempt = (what: string, work: () => Promise<unknown>) =>
+    void work().catch((error: unknown) => log.warn(`${what} now`, { code: toRouteplaneError(error).code }))
+  const collect = () => attempt('sales cannot be collected', () => cashier.collectOpen())
+  collect()
+  const timers = [
+    setInterval(collect, SWEEP_MS),
+    setInterval(() => attempt('channels cannot be watched', () => cashier.watch()), WATCH_MS),
+    setInterval(() => attempt('channels cannot be claimed', () => cashier.payOut(PAY_OUT_MS)), PAY_OUT_MS),
+  ]
+  for (const timer of timers) timer.unref()
   return {
     cashier,
     async close() {
-      clearInterval(sweep)
-      clearInterval(payOut)
+      for (const timer of timers) clearInterval(timer)
       await cashier.close()
     },
   }

@@ -4,7 +4,8 @@ import { type PaymentChallenge, RouteplaneError, isCommitted, toRouteplaneError 
 import type { CompletionResult } from '../completion/result.ts'
 import type { CompletionPart } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
-import type { Caller, Completion, GatewayCall, NativeAnswer, PartsAnswer, SoldAs } from '../gateway/call.ts'
+import { type CancelSignal, createCanceller } from '../lib/cancel.ts'
+import type { Caller, Completion, GatewayCall, NativeAnswer, PartsAnswer } from '../gateway/call.ts'
 import type { Clock } from '../lib/clock.ts'
 import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
@@ -14,6 +15,7 @@ import { isEventStream } from '../protocol/event-stream.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { parseBody, readBody } from './body.ts'
+import { paidEvents, pipe, withVerdict } from './answer-events.ts'
 import type { CallerCheck } from './caller.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
 import { type EventWriter, createEventWriter } from './event-writer.ts'
@@ -61,7 +63,7 @@ export async function serveCompletion(
   outgoing: ServerResponse,
 ): Promise<void> {
   const exchange: Exchange = { id: createId('req', deps.clock.now()), protocol, outgoing, deps }
-  const abort = new AbortController()
+  const abort = createCanceller()
   const onClose = () => {
     if (!outgoing.writableFinished) abort.abort(new RouteplaneError('cancelled', 'the caller went away'))
   }
@@ -157,7 +159,7 @@ function toWire(incoming: IncomingMessage, body: Buffer): WireRequest {
   }
 }
 
-type Given = { readonly wire: WireRequest; readonly read: CallerRequest; readonly signal: AbortSignal }
+type Given = { readonly wire: WireRequest; readonly read: CallerRequest; readonly signal: CancelSignal }
 
 function toCall({ id, protocol }: Exchange, caller: Caller, { wire, read, signal }: Given): GatewayCall {
   let decoded: CompletionRequest | undefined
@@ -204,7 +206,7 @@ async function answerNative({ call, writer, wire }: Asked, completion: Completio
   const isEvents = isEventStream(wire)
   const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
   writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, isEvents && type.startsWith('text/event-stream'))
-  await pipe(isEvents ? paidEvents(native.body, completion.sale, call) : native.body, writer)
+  await pipe(paidEvents(native.body, isEvents ? completion.sale : undefined, call), writer)
 }
 
 async function answerTranslated(
@@ -229,7 +231,10 @@ async function answerTranslated(
       events,
     )
     const written = protocol.caller.encodeStream(parts, context)
-    return pipe(events ? paidEvents(withVerdict(written, violatesSchema), sale, asked.call) : written, asked.writer)
+    return pipe(
+      events ? paidEvents(violatesSchema === undefined ? written : withVerdict(written, violatesSchema), sale, asked.call) : written,
+      asked.writer,
+    )
   }
   const body = Buffer.from(JSON.stringify(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
   const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
@@ -240,36 +245,11 @@ async function answerTranslated(
 /** The answer does not fit the schema it was asked for. */
 const SCHEMA_VIOLATED = { 'x-routeplane-schema': 'violated' }
 
-/** The headers are long gone when an answer can be judged; a comment after its last event breaks no reader. */
-async function* withVerdict(events: AsyncIterable<string>, violatesSchema: (() => boolean) | undefined): AsyncGenerator<string> {
-  yield* events
-  if (violatesSchema?.() === true) yield ': x-routeplane-schema: violated\n\n'
-}
-
-/** A stream's headers leave before it is paid, so what proves the payment follows in a comment. */
-async function* paidEvents(
-  events: AsyncIterable<string | Uint8Array>,
-  sale: SoldAs | undefined,
-  { signal }: GatewayCall,
-): AsyncGenerator<string | Uint8Array> {
-  yield* sale?.through?.(events, signal) ?? events
-  for (const [name, value] of Object.entries(sale?.receipt() ?? {})) yield `: ${name} ${value}\n\n`
-}
-
 function lengthOf(body: Uint8Array): { readonly 'content-length': string } {
   return { 'content-length': String(body.byteLength) }
 }
 
-/** Leaving the loop ends the upstream exchange, so a caller who is gone costs no more tokens. */
-async function pipe(pieces: AsyncIterable<Uint8Array | string>, writer: EventWriter): Promise<void> {
-  for await (const piece of pieces) {
-    const taken = writer.write(piece)
-    if (taken !== true && !(await taken)) return
-  }
-  writer.end()
-}
-
-function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter | undefined, signal: AbortSignal): void {
+function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter | undefined, signal: CancelSignal): void {
   const { id, protocol, outgoing, deps } = exchange
   logFailure(deps.log, id, error)
   if (signal.aborted) return

@@ -76,8 +76,10 @@ export type ChannelStore = {
   /** Writes a new channel down, leased to an attempt. @returns `false` when another made it first. */
   open(terms: ChannelTerms, attempt: string, now: number): Promise<boolean>
   /**
-   * Takes an open channel for one attempt: of all processes one at a time writes to it. The lease ends with the attempt, that is
-   * when it has an end or is `unknown`, and with its process. @returns `false` when the channel is not free.
+   * Takes an open channel for one attempt: of all processes one at a time writes to it. The lease ends when the attempt's
+   * charge is known, with the attempt, that is when it has an end or is `unknown`, and with its process.
+   *
+   * @returns `false` when the channel is not free.
    */
   lease(id: string, attempt: string, now: number): Promise<boolean>
   /** Gives a channel back that the attempt cannot use after all; of one that it does not hold, nothing changes. */

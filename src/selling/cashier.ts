@@ -41,6 +41,8 @@ export type Cashier = {
   tend(carried: Carried): Promise<Readonly<Record<string, string>> | undefined>
   /** Brings home what lies in channels, of MPP those that nobody has used for so long. @returns how many payers it came from. */
   payOut(idleMs?: number): Promise<number>
+  /** Brings home what payers are about to take back; to be called every few minutes. @returns how many payers it came from. */
+  watch(): Promise<number>
   /** Waits until what is being collected is. */
   close(): Promise<void>
 }
@@ -93,6 +95,11 @@ export function createCashier(options: CashierOptions): Cashier {
     async payOut(idleMs = 0) {
       let payers = 0
       for (const till of tills) payers += (await till.payOut?.(idleMs)) ?? 0
+      return payers
+    },
+    async watch() {
+      let payers = 0
+      for (const till of tills) payers += (await till.watch?.()) ?? 0
       return payers
     },
     close: collector.close,

@@ -9,8 +9,19 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { createId } from '../../src/lib/id.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { fromAtomic, type Atomic } from '../../src/money.ts'
+import { startRelay } from '../gateway/relay.ts'
 import { channelsOf, chargedOf, expectChannelsBalanced, useChannelMarket, worldOf } from '../support/channel-market.ts'
-import { ask, closedBooks, expectBalanced, expectUntouched, openEngine, question, readBooks, type World } from '../support/engine.ts'
+import {
+  ask,
+  closedBooks,
+  expectBalanced,
+  expectUntouched,
+  openEngine,
+  passTime,
+  question,
+  readBooks,
+  type World,
+} from '../support/engine.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { verifies } from '../support/verifies.ts'
 import { startChild } from './children/start.ts'
@@ -259,4 +270,29 @@ it.each(deaths)('the heir of a process killed $when pays on from the same channe
   const books = await closedBooks(world)
   await engine.close()
   await expectChannelsBalanced(market(), world, seller, books)
+})
+
+// Last, because it lets the chain's clock run ahead of ours.
+it('has paid nothing to a seller that says it charged a deposit which never came, and fills another channel', async () => {
+  const seller = await market().startSeller()
+  const receipt = { success: true, transaction: `0x${'12'.repeat(32)}`, network: 'eip155:84532', extra: { chargedAmount: '5' } }
+  const forged = { 'payment-response': Buffer.from(JSON.stringify(receipt)).toString('base64') }
+  const message = { role: 'assistant', content: 'free' }
+  const json = { id: 'x', object: 'chat.completion', choices: [{ index: 0, message, finish_reason: 'stop' }] }
+  const relay = await startRelay(seller, { instead: (_, paid) => (paid === 1 ? { headers: forged, json } : undefined) })
+  const world = await worldOf(market(), [{ ...seller, baseUrl: relay.baseUrl }])
+  const engine = await openEngine(world)
+  expect(await buy(await engine.serve())).toMatchObject({ status: 200 })
+  await engine.close()
+  expect((await readBooks(world)).open).toHaveLength(2)
+  await passTime(market().network, 90)
+  const heir = await openEngine(world, { ...systemClock, now: () => systemClock.now() + 90_000 })
+  expect(await buy(await heir.serve())).toMatchObject({ status: 200 })
+  const books = await closedBooks(world)
+  await heir.close()
+  expectBalanced(books)
+  expect((await channelsOf(world)).map(({ state }) => state)).toEqual(['distrusted', 'open'])
+  await seller.claims.claimAndSettle()
+  const earned = await market().network.chain.balanceOf(market().network.asset.address, seller.payTo)
+  expect(chargedOf(books)).toEqual([earned])
 })

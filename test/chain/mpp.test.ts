@@ -28,6 +28,7 @@ import {
   type WorldNetwork,
   type WorldOptions,
 } from '../support/engine.ts'
+import { rewriteRequests } from '../support/offers.ts'
 import { textOf } from '../support/x402-buyer.ts'
 
 /** A network with the way in which sellers on it are paid. */
@@ -227,15 +228,6 @@ describe.each(kinds)('$name', (kind) => {
 type Request = Record<string, unknown> & { readonly amount: string; readonly methodDetails: Record<string, unknown> }
 type Change = (request: Request, payer: string) => Record<string, unknown>
 
-/** Rewrites the request inside each challenge, seal or no seal: the seller is the one who cheats. */
-function rewrite(answer: Passed, change: (request: Request) => Record<string, unknown>): Passed {
-  const header = String(answer.headers['www-authenticate']).replaceAll(/request="([^"]+)"/g, (_, encoded: string) => {
-    const request = JSON.parse(Buffer.from(encoded, 'base64url').toString()) as Request
-    return `request="${Buffer.from(JSON.stringify({ ...request, ...change(request) })).toString('base64url')}"`
-  })
-  return { ...answer, headers: { ...answer.headers, 'www-authenticate': header } }
-}
-
 const detail = (request: Request, more: Record<string, unknown>) => ({ methodDetails: { ...request.methodDetails, ...more } })
 const times = ({ amount }: Request, factor: bigint) => ({ amount: (BigInt(amount) * factor).toString() })
 
@@ -269,7 +261,9 @@ describe.each(kinds)('$name with', (kind) => {
 
   it.each(wrong)('%s is refused as %s', async (_, code, status, change) => {
     let payer = ''
-    const { seller, world, url } = await start(rail(), { tamper: (answer) => rewrite(answer, (request) => change(request, payer)) })
+    const { seller, world, url } = await start(rail(), {
+      tamper: (answer) => rewriteRequests(answer, (request) => change(request as Request, payer)),
+    })
     payer = world.payer
     const reply = await ask(url)
     expect([reply.status, reply.error?.code, reply.error?.money]).toEqual([status, code, 'untouched'])

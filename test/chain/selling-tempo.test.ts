@@ -3,33 +3,22 @@ import { Challenge, Receipt } from 'mppx'
 import { describe, expect, it } from 'vitest'
 import type { TempoNetwork } from '../../src/demo/tempo-network.ts'
 import { chatWire, openShop, order, salesOf, untilAnswered, wires } from '../support/shop.ts'
-import { chargeClient, createTempoBuyer, managedSession, sessionClient, useTempoNetwork, writeTempoShop } from '../support/tempo-shop.ts'
-import type { Script } from '../support/upstream.ts'
+import {
+  chargeClient,
+  COST,
+  createTempoBuyer,
+  managedSession,
+  said,
+  script,
+  sessionClient,
+  spoken,
+  useTempoNetwork,
+  words,
+  writeTempoShop,
+} from '../support/tempo-shop.ts'
 import { startChild } from './children/start.ts'
 
 const current = useTempoNetwork()
-
-const words = ['how ', 'are ', 'you ', 'today?']
-const event = (body: object) =>
-  `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'echo', ...body })}\n\n`
-const said = (content: string) => event({ choices: [{ index: 0, delta: { role: 'assistant', content }, finish_reason: null }] })
-const usage = { prompt_tokens: 3, completion_tokens: words.length, total_tokens: 3 + words.length }
-const finish = `${event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage })}data: [DONE]\n\n`
-const script: Script = ({ body }) =>
-  (body as { stream?: boolean }).stream === true
-    ? { stream: [...words.map(said), finish] }
-    : {
-        json: {
-          id: 'c',
-          object: 'chat.completion',
-          created: 1,
-          model: 'echo',
-          choices: [{ index: 0, message: { role: 'assistant', content: words.join('') }, finish_reason: 'stop' }],
-          usage,
-        },
-      }
-/** Three tokens in, four out, and five per cent; in base units, rounded up. */
-const COST = 242n
 
 const balanceOf = (network: TempoNetwork, owner: `0x${string}`) => network.chain.balanceOf(network.asset.address, owner)
 const receiptIn = ({ headers, text }: { headers: Headers; text: string }) =>
@@ -134,9 +123,9 @@ describe.each([
   ['tempo/session', sessionClient],
 ] as const)('a credential of %s', (_name, open) => {
   it('buys one answer, however often and wherever it is sent', async () => {
-    const { world, upstream } = await writeTempoShop(current(), async (request, count) => {
+    const { world, upstream } = await writeTempoShop(current(), async (request) => {
       await new Promise((resolve) => setTimeout(resolve, 50))
-      return (script as (request: { body: unknown }, count: number) => never)(request, count)
+      return script(request)
     })
     const { url } = await openShop(world)
     const authorization = await credentialFor(open(current(), await createTempoBuyer(current())), url)
@@ -183,9 +172,7 @@ function forged(authorization: string, change: (credential: Forged) => void): st
 describe('a channel', () => {
   it('outlives a seller who is killed in the middle of an answer, which costs nothing', async () => {
     let isHanging = true
-    const { world } = await writeTempoShop(current(), (request, count) =>
-      isHanging ? { stream: [said('how '), 'stall'] } : (script as (request: { body: unknown }, count: number) => never)(request, count),
-    )
+    const { world } = await writeTempoShop(current(), (request) => (isHanging ? { stream: [said('how '), 'stall'] } : script(request)))
     const child = startChild('shop.ts', world)
     while (child.lines.length === 0) await Promise.race([new Promise((resolve) => setTimeout(resolve, 20)), child.ended])
     const [first = ''] = child.lines
@@ -197,9 +184,9 @@ describe('a channel', () => {
     await child.ended
     isHanging = false
     const { url, engine } = await openShop(world)
-    const again = await untilAnswered(() => order(fetch, url, chatWire, { stream: true, headers: { authorization } }))
-    expect([again.status, (await salesOf(world)).map(({ state }) => state)]).toEqual([200, ['settled']])
-    // Nothing but the one answer that came to its end, or as far as its voucher went, is charged.
+    const again = await untilAnswered(() => listenUntilAsked(url, authorization))
+    expect([again.status, (await untilSold(world))?.state, (await salesOf(world)).length]).toEqual([200, 'settled', 1])
+    // Nothing but the one answer, as far as its voucher went, is charged.
     expect(await engine.routeplane.cashier?.payOut()).toBe(1)
     expect(await balanceOf(current(), world.payTo)).toBe((await salesOf(world))[0]?.amountSettled)
   })
@@ -221,22 +208,12 @@ describe('a channel', () => {
 
   it('that its payer stops filling ends the answer, which is charged as far as it was promised', async () => {
     const long = Array.from({ length: 400 }, (_, at) => `w${at} `)
-    const { world } = await writeTempoShop(current(), { stream: [...long.map(said), finish] })
+    const { world } = await writeTempoShop(current(), spoken(long))
     const { url } = await openShop(world)
     const authorization = await credentialFor(sessionClient(current(), await createTempoBuyer(current())), url, true)
-    const leaving = new AbortController()
-    const response = await fetch(url + chatWire.path(true), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization },
-      body: JSON.stringify(chatWire.body(true, 'how are you?')),
-      signal: leaving.signal,
-    })
-    const reader = response.body?.getReader()
-    let text = ''
-    while (!text.includes('payment-need-voucher')) text += Buffer.from((await reader?.read())?.value ?? []).toString()
+    const { text } = await listenUntilAsked(url, authorization)
     // Nothing comes beyond what was promised.
     expect([text.includes('w0 '), text.includes('w2 ')]).toEqual([true, false])
-    leaving.abort()
     const sale = await untilSold(world)
     expect(sale?.state).toBe('settled')
     expect(sale?.amountSettled).toBe(BigInt((read(authorization).payload as { cumulativeAmount: string }).cumulativeAmount))
@@ -246,6 +223,22 @@ describe('a channel', () => {
 const read = (authorization: string) =>
   JSON.parse(Buffer.from(authorization.slice('Payment '.length), 'base64url').toString()) as Record<string, object>
 const written = (credential: object) => `Payment ${Buffer.from(JSON.stringify(credential)).toString('base64url')}`
+
+/** Reads a stream until its payer is asked for another voucher, and goes. */
+async function listenUntilAsked(url: string, authorization: string) {
+  const leaving = new AbortController()
+  const { status, body } = await fetch(url + chatWire.path(true), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization },
+    body: JSON.stringify(chatWire.body(true, 'how are you?')),
+    signal: leaving.signal,
+  })
+  const reader = body?.getReader()
+  let text = ''
+  while (status === 200 && !text.includes('payment-need-voucher')) text += Buffer.from((await reader?.read())?.value ?? []).toString()
+  leaving.abort()
+  return { status, text }
+}
 
 async function untilSold(world: Parameters<typeof salesOf>[0]) {
   for (let looks = 0; looks < 200; looks++) {

@@ -97,7 +97,7 @@ function open(engine: Engine, terms: ChannelTerms, attempt: string, now: number)
   }
 }
 
-/** A lease ends with its attempt, or with its process; until then nobody else promises anything out of the channel. */
+/** A lease ends with its attempt's charge, with its attempt, or with its process; until then nobody else promises anything out of the channel. */
 function lease({ connection, processes }: Engine, id: string, attempt: string, now: number): boolean {
   const row = connection.all(channelSql.channelById, [id])[0]
   if (row === undefined || row['state'] !== 'open') return false
@@ -131,6 +131,7 @@ function charge(connection: Connection, attempt: string, amount: Atomic, now: nu
   if (voucher.charged !== undefined) return
   const channel = existing(connection, voucher.channel)
   connection.run(channelSql.chargeVoucher, [amount.toString(), attempt])
+  connection.run(channelSql.releaseChannel, [channel.id, attempt])
   if (amount === 0n) return
   connection.run(channelSql.chargeChannel, [(voucher.base + amount).toString(), now, channel.id])
   connection.run(channelSql.voidVouchers, [channel.id])

@@ -57,7 +57,9 @@ async function tryLease(attempt: string, parties: ChannelParties, world: SchemeW
   const usable = known.filter(({ state }) => state === 'open')
   // The one with most in it first: a deposit is a transaction, a voucher is none.
   for (const channel of usable.toSorted((a, b) => (freeIn(a) > freeIn(b) ? -1 : 1))) {
-    if (await channels.lease(channel.id, attempt, world.clock.now())) return settleDeposits(channel, world)
+    if (!(await channels.lease(channel.id, attempt, world.clock.now()))) continue
+    const settled = await settleDeposits(channel, world)
+    if (settled.state === 'open') return settled
   }
   if (usable.length >= world.channels.perSeller) return undefined
   const terms = await deriveChannel(await world.ledger.nonceSalt(), parties, known.length)

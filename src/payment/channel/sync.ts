@@ -24,6 +24,10 @@ export async function settleDeposits(channel: ChannelRow, world: ChannelWorld, t
   for (const attempt of await world.ledger.channels.openDeposits(channel.id)) {
     if ((await world.resolver.settle(attempt, { tries })) === 'open') world.resolver.follow(attempt)
   }
+  const after = await find(channel.id, world)
+  // Its next deposit would pay for what this one, which never came, was said to have paid.
+  if (after.depositing > 0n || after.charged <= after.deposited - after.returned) return after
+  await distrust(after, 'said that it had charged what was never in the channel', world)
   return find(channel.id, world)
 }
 

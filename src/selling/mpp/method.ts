@@ -4,6 +4,7 @@ import type { Chain } from '../../chain/chain.ts'
 import type { AssetRow } from '../../chain/networks.ts'
 import type { SaleChannels } from '../../ledger/sale.ts'
 import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
 import type { ChargeTerms } from '../charge.ts'
 import type { FacilitatorClient } from '../facilitator/pool.ts'
 import type { Charging } from '../settlement-matrix.ts'
@@ -20,6 +21,7 @@ export type MppDesk = {
   readonly bindingKey: () => Promise<Uint8Array>
   readonly channels: SaleChannels
   readonly clock: Clock
+  readonly log: Log
   /** A node of a network of Tempo, with our own key where we have one. */
   clientOf(network: string): Promise<TempoClient>
   /** Whether there is a key of ours that may end a payer's channel; it pays for the transaction. */
@@ -47,4 +49,6 @@ export type SellingMethod = {
   tend?(taken: Taken, desk: MppDesk): Promise<Readonly<Record<string, string>>>
   /** Brings home what lies in channels that nobody has used for so long, in milliseconds. @returns how many there were. */
   payOut?(desk: MppDesk, idleMs: number): Promise<number>
+  /** Brings home what payers are about to take back. @returns how many there were. */
+  watch?(desk: MppDesk): Promise<number>
 }

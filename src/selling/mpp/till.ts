@@ -15,6 +15,7 @@ type Way = { readonly method: SellingMethod; readonly asset: AssetRow }
 
 export function createMppTill(desk: MppDesk): Till {
   const ways = waysNamed(desk)
+  const used = new Set(ways.map(({ method }) => method))
   const shown = ways.map(({ method, asset }): WayToPay => ({ protocol: 'mpp', scheme: method.id, charging: method.charging, asset }))
   return {
     id: 'mpp',
@@ -48,9 +49,13 @@ export function createMppTill(desk: MppDesk): Till {
       return receiptHeaders({ method, reference: sale.transaction ?? sale.nonce, timestamp: sale.updatedAt })
     },
     async payOut(idleMs) {
-      const used = new Set(ways.map(({ method }) => method))
       let payers = 0
       for (const method of used) payers += (await method.payOut?.(desk, idleMs)) ?? 0
+      return payers
+    },
+    async watch() {
+      let payers = 0
+      for (const method of used) payers += (await method.watch?.(desk)) ?? 0
       return payers
     },
   }

@@ -8,9 +8,10 @@ import { amountOf } from '../../charge.ts'
 import type { Pace, Quote, Settlement, Tender } from '../../till.ts'
 import { member, unfit } from '../../x402/read.ts'
 import { challengeFault, mostOf } from '../challenge.ts'
-import type { MppDesk, SellingMethod, Taken, TempoClient } from '../method.ts'
+import type { MppDesk, SellingMethod, Taken } from '../method.ts'
 import { wantedIn } from '../read.ts'
-import { isUsable, openPaidChannels, type PaidChannel, type PaidChannels } from '../tempo/channels.ts'
+import { channelsOn, isUsable, type PaidChannel, type PaidChannels } from '../tempo/channels.ts'
+import { endIdle, endWantedBack } from '../tempo/closing.ts'
 import { createMeter, type Meter } from '../tempo/meter.ts'
 
 /** A deposit is good for so many of the call that it is asked with. */
@@ -44,19 +45,23 @@ export const tempoSession: SellingMethod = {
   take,
   async tend(taken, desk) {
     const { action, channelId } = readSession(taken)
-    const channels = channelsOf(desk)
+    const channels = channelsOn(desk.channels)
     const isEnd = action === 'close'
     if (isEnd && !(await channels.end(channelId, desk.clock.now()).catch(() => true))) {
       throw new RouteplaneError('payment_in_progress', 'a request is being answered out of this channel', { retryAfterMs: 1_000 })
     }
     try {
-      return headersOf(await officially(taken, desk))
+      const receipt = await officially(taken, desk)
+      // Who adds to a channel wants it to go on: the network has forgotten that he had asked for it.
+      if (action === 'topUp') await channels.observe(channelId, { closeRequestedAt: 0n })
+      return headersOf(receipt)
     } catch (thrown) {
       if (isEnd) await channels.ended(channelId, false)
       throw thrown instanceof GoneError ? gone(thrown.message) : unfit(toRouteplaneError(thrown).message)
     }
   },
-  payOut,
+  payOut: endIdle,
+  watch: endWantedBack,
 }
 
 async function take(taken: Taken, desk: MppDesk): Promise<Tender> {
@@ -83,7 +88,7 @@ async function take(taken: Taken, desk: MppDesk): Promise<Tender> {
     validBeforeSeconds: NEVER,
   }
   const binding = await desk.bindingKey()
-  const channels = channelsOf(desk)
+  const channels = channelsOn(desk.channels)
   let meter: Meter | undefined
   return {
     payment,
@@ -118,7 +123,7 @@ function readSession({ presented }: Taken) {
 async function verify(taken: Taken, { channelId, key, first }: Sold, desk: MppDesk): ReturnType<Tender['verify']> {
   try {
     await officially(taken, desk)
-    const { missing } = await channelsOf(desk).reserve(channelId, key, first, desk.clock.now())
+    const { missing } = await channelsOn(desk.channels).reserve(channelId, key, first, desk.clock.now())
     return missing === 0n ? { valid: true } : { valid: false, reason: 'the channel does not cover the beginning of the answer' }
   } catch (thrown) {
     return { valid: false, reason: toRouteplaneError(thrown).message, isGone: thrown instanceof GoneError }
@@ -144,15 +149,8 @@ async function collect(
   }
 }
 
-/** One instance for each ledger and network: it remembers when it has last looked at a channel on chain. */
-const opened = new WeakMap<MppDesk, PaidChannels>()
+/** One for each ledger and network: it remembers when it has last looked at a channel on chain. */
 const servers = new WeakMap<MppDesk, Map<string, Promise<Official>>>()
-
-function channelsOf(desk: MppDesk): PaidChannels {
-  const channels = opened.get(desk) ?? openPaidChannels(desk.channels)
-  opened.set(desk, channels)
-  return channels
-}
 
 type Official = { broadcast(input: { credential: unknown; request: unknown }): Promise<Receipt> }
 type Receipt = Readonly<Record<string, unknown>>
@@ -180,7 +178,7 @@ async function officially(taken: Taken, desk: MppDesk): Promise<Receipt> {
 /** An opening that was sent before is not sent again: its channel is here. */
 async function knownOpening(taken: Taken, desk: MppDesk): Promise<Receipt | undefined> {
   const { action, channelId, cumulative = 0n } = readSession(taken)
-  const channel = action === 'open' ? await channelsOf(desk).get(channelId) : undefined
+  const channel = action === 'open' ? await channelsOn(desk.channels).get(channelId) : undefined
   if (channel === undefined || channel.highestVoucherAmount < cumulative) return undefined
   if (!isUsable(channel)) throw new GoneError('the channel is closed')
   return receiptOf(channel, taken.presented.challenge.id, desk.clock.now())
@@ -204,44 +202,8 @@ async function openServer(asset: AssetRow, desk: MppDesk): Promise<Official> {
     decimals: asset.decimals,
     chainId: chainIdOf(asset.network),
     getClient: () => client as never,
-    store: channelsOf(desk).store as never,
+    store: channelsOn(desk.channels).store as never,
   }) as unknown as Official
-}
-
-/** Ends the channels that nobody has used for a while, or that their payers want back, for what was charged out of them. */
-async function payOut(desk: MppDesk, idleMs: number): Promise<number> {
-  const channels = channelsOf(desk)
-  const now = desk.clock.now()
-  let ended = 0
-  for (const channel of await channels.list()) {
-    if (channel.finalized || channel.spent <= channel.settledOnChain) continue
-    const client = await desk.clientOf(`eip155:${channel.chainId}`)
-    const lastUsed = Math.max(0, ...Object.values(channel.sales ?? {}).map(({ at }) => at))
-    if (now - lastUsed < idleMs && !(await isWantedBack(channel, client))) continue
-    if (!(await channels.end(channel.channelId, now))) continue
-    const isFinal = await close((await channels.get(channel.channelId)) ?? channel, client).catch(() => false)
-    await channels.ended(channel.channelId, isFinal)
-    if (isFinal) ended++
-  }
-  return ended
-}
-
-async function isWantedBack({ channelId, escrowContract }: PaidChannel, client: TempoClient): Promise<boolean> {
-  const { Session } = await import('mppx/tempo')
-  const state = await Session.Precompile.Chain.getChannelState(client, channelId, escrowContract)
-  return state.closeRequestedAt !== 0
-}
-
-async function close({ channelId: _named, ...channel }: PaidChannel, client: TempoClient): Promise<boolean> {
-  const { highestVoucher, highestVoucherAmount, descriptor, spent, escrowContract } = channel
-  if (highestVoucher === null) return false
-  const { Session } = await import('mppx/tempo')
-  const { closeOnChain, waitForSuccessfulReceipt } = Session.Precompile.Chain
-  const options = { account: client.account, candidateFeeTokens: [descriptor.token] } as never
-  const { signature } = highestVoucher
-  const hash = await closeOnChain(client, descriptor as never, highestVoucherAmount, spent, signature, escrowContract, options)
-  await waitForSuccessfulReceipt(client, hash)
-  return true
 }
 
 function receiptOf({ channelId, highestVoucherAmount, spent, units }: PaidChannel, challengeId: string, now: number): Receipt {

@@ -20,8 +20,8 @@ export type PaidChannel = {
   readonly closeRequestedAt: bigint
   readonly finalized: boolean
   readonly units: number
-  /** Set by us while we end it: nothing more is sold out of it. */
-  readonly isEnding?: boolean
+  /** Unix milliseconds since which one of our processes is ending it: nothing more is sold out of it, or charged. */
+  readonly endingSince?: number | undefined
   /** By the key of their payment; one that was charged stays for as long as somebody might charge it again. */
   readonly sales?: Readonly<Record<string, SaleInChannel>>
 }
@@ -31,6 +31,8 @@ type SaleInChannel = { readonly amount: bigint; readonly isCharged: boolean; rea
 /** Milliseconds after which a sale that was charged cannot come again, and one that was only begun is nobody's any more. */
 const CHARGED_MS = 24 * 60 * 60 * 1_000
 const BEGUN_MS = 60 * 60 * 1_000
+/** Milliseconds after which whoever was ending a channel has died over it: no transaction takes as long. */
+const ENDING_MS = 2 * 60 * 1_000
 
 export type PaidChannels = {
   get(id: string): Promise<PaidChannel | undefined>
@@ -45,10 +47,17 @@ export type PaidChannels = {
   charge(id: string, sale: string, amount: Atomic, now: number): Promise<{ readonly channel: PaidChannel; readonly charged: Atomic }>
   /** Gives back what was set aside. */
   release(id: string, sale: string): Promise<void>
-  /** Stops selling out of a channel that is to be ended; `false`, and nothing has changed, while a sale out of it is under way. */
-  end(id: string, now: number): Promise<boolean>
+  /**
+   * Stops selling out of a channel that is to be ended; `false`, and nothing has changed, while a sale out of it is under way or
+   * another process ends it.
+   *
+   * @param isLate - Sales under way do not matter any more: they are not charged.
+   */
+  end(id: string, now: number, isLate?: boolean): Promise<boolean>
   /** Says how that went. */
   ended(id: string, isFinal: boolean): Promise<void>
+  /** Writes down what the chain says of a channel: `closeRequestedAt` is zero of one that its payer does not want back, or no longer. */
+  observe(id: string, seen: Partial<Pick<PaidChannel, 'settledOnChain' | 'closeRequestedAt'>>): Promise<void>
   /** Resolves when a channel has changed in this process, or else after a while: another process may have changed it. */
   changed(id: string, signal: AbortSignal): Promise<void>
   /** What the official server takes for a database. */
@@ -56,8 +65,16 @@ export type PaidChannels = {
 }
 
 const PREFIX = 'tempo:'
+const opened = new WeakMap<SaleChannels, PaidChannels>()
+
 /** One for each ledger: whoever waits for a voucher is woken by who takes it. */
-export function openPaidChannels(channels: SaleChannels): PaidChannels {
+export function channelsOn(channels: SaleChannels): PaidChannels {
+  const known = opened.get(channels) ?? openPaidChannels(channels)
+  opened.set(channels, known)
+  return known
+}
+
+function openPaidChannels(channels: SaleChannels): PaidChannels {
   const bells = createBells()
   const idOf = (id: string) => PREFIX + id.toLowerCase()
   const read = (text: string | undefined) => (text === undefined ? undefined : (restored(parseJson(text)) as PaidChannel))
@@ -97,7 +114,7 @@ export function openPaidChannels(channels: SaleChannels): PaidChannels {
       let charged = 0n
       const { after } = await amend(id, now, (channel, free) => {
         const own = channel.sales?.[sale]
-        const most = withOwn(free, own)
+        const most = isOver(channel) ? 0n : withOwn(free, own)
         charged = own?.isCharged === true ? own.amount : amount < most ? amount : most
         if (own?.isCharged === true) return channel
         const spent = { spent: channel.spent + charged, units: channel.units + 1 }
@@ -112,17 +129,21 @@ export function openPaidChannels(channels: SaleChannels): PaidChannels {
         return { ...channel, sales }
       })
     },
-    async end(id, now) {
-      const { after } = await amend(id, now, (channel) =>
-        Object.values(channel.sales ?? {}).some(({ isCharged }) => !isCharged) ? channel : { ...channel, isEnding: true },
-      )
-      return after.isEnding === true
+    async end(id, now, isLate = false) {
+      let isOurs = false
+      await amend(id, now, (channel) => {
+        const { endingSince = -Infinity, sales = {} } = channel
+        isOurs = now - endingSince >= ENDING_MS && (isLate || Object.values(sales).every(({ isCharged }) => isCharged))
+        return isOurs ? { ...channel, endingSince: now } : channel
+      })
+      return isOurs
     },
     async ended(id, isFinal) {
       await update(id, (channel) =>
-        channel === undefined ? undefined : { ...channel, isEnding: false, finalized: channel.finalized || isFinal },
+        channel === undefined ? undefined : { ...channel, endingSince: undefined, finalized: channel.finalized || isFinal },
       )
     },
+    observe: async (id, seen) => void (await update(id, (channel) => (channel === undefined ? undefined : { ...channel, ...seen }))),
     changed: (id, signal) => bells.heard(idOf(id), signal),
     store: storeOn(channels, idOf, update as StoreUpdate, read),
   }
@@ -154,8 +175,13 @@ function withOwn(free: bigint, own: SaleInChannel | undefined): bigint {
   return own === undefined ? free : free + own.amount
 }
 
-export function isUsable({ finalized, closeRequestedAt, isEnding }: PaidChannel): boolean {
-  return !finalized && closeRequestedAt === 0n && isEnding !== true
+export function isUsable(channel: PaidChannel): boolean {
+  return channel.closeRequestedAt === 0n && !isOver(channel)
+}
+
+/** What was taken out of it, or is being taken, is all that ever will be. */
+function isOver({ finalized, endingSince }: PaidChannel): boolean {
+  return finalized || endingSince !== undefined
 }
 
 function withSale(channel: PaidChannel, id: string, sale: SaleInChannel): PaidChannel {

@@ -1,0 +1,237 @@
+/** A channel of Tempo that we have sold out of, from its payer's side: filled up, taken back, and used through two processes at once. */
+import { concat, keccak256, pad, toHex } from 'viem'
+import { reserveCall, reserveIdOf, tempoReserveAddress, type ReserveDescriptor } from '../../src/chain/tempo-channel.ts'
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { TEMPO_CLOSE_GRACE_SECONDS } from '../../contracts-abi/tempo-channels.ts'
+import { transact } from '../../src/demo/install-contract.ts'
+import type { TempoNetwork } from '../../src/demo/tempo-network.ts'
+import { formatOwner } from '../../src/ledger/owner.ts'
+import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { channelsOn } from '../../src/selling/mpp/tempo/channels.ts'
+import { chatWire, openShop, order, salesOf, type ShopWorld } from '../support/shop.ts'
+import {
+  COST,
+  createTempoBuyer,
+  managedSession,
+  script,
+  sessionClient,
+  spoken,
+  useTempoNetwork,
+  words,
+  writeTempoShop,
+} from '../support/tempo-shop.ts'
+import type { Upstream } from '../support/upstream.ts'
+import { startChild, type Child } from './children/start.ts'
+
+const current = useTempoNetwork()
+const balanceOf = (network: TempoNetwork, owner: `0x${string}`) => network.chain.balanceOf(network.asset.address, owner)
+const settledOf = async (world: ShopWorld) => (await salesOf(world)).reduce((sum, { amountSettled }) => sum + (amountSettled ?? 0n), 0n)
+
+describe('an unmodified client whose channel is used up', () => {
+  it('fills it before its next call', async () => {
+    const { world } = await writeTempoShop(current(), script)
+    const { url, engine } = await openShop(world)
+    const { fetch: pay } = sessionClient(current(), await createTempoBuyer(current()), '5')
+    // Its deposit is good for ten calls, of which each is promised whole.
+    for (let call = 1; call <= 12; call++) {
+      const answer = await order(pay as typeof fetch, url, chatWire, { text: `call ${call}` })
+      expect([call, answer.status, chatWire.textOf(answer.text)]).toEqual([call, 200, words.join('')])
+    }
+    expect(await settledOf(world)).toBe(12n * COST)
+    expect(await engine.routeplane.cashier?.payOut()).toBe(1)
+    expect(await balanceOf(current(), world.payTo)).toBe(12n * COST)
+  })
+
+  it('fills it in the middle of a stream, which goes on', async () => {
+    const long = Array.from({ length: 60 }, (_, at) => `w${at} `)
+    const { world } = await writeTempoShop(current(), spoken(long))
+    const { url, engine } = await openShop(world)
+    const { fetch: pay } = sessionClient(current(), await createTempoBuyer(current()), '5')
+    const response = await pay(url + chatWire.path(true), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...chatWire.body(true, 'how are you?'), max_tokens: 60 }),
+      context: { depositRaw: '400' },
+    })
+    const text = await response.text()
+    expect([response.status, chatWire.textOf(text)]).toEqual([200, long.join('')])
+    const spent = await settledOf(world)
+    expect(spent).toBeGreaterThan(400n)
+    expect(await engine.routeplane.cashier?.payOut()).toBe(1)
+    expect(await balanceOf(current(), world.payTo)).toBe(spent)
+  })
+})
+
+type Credential = { readonly challenge: Record<string, string>; readonly payload: { readonly descriptor: ReserveDescriptor } }
+
+/** Buys one answer out of a new channel. */
+async function buyOne(url: string, account: PrivateKeyAccount) {
+  const client = sessionClient(current(), account)
+  const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(chatWire.body(false, 'one')) }
+  const payment = await client.preparePayment(await client.rawFetch(url + chatWire.path(false), request), { request })
+  const headers = new Headers(payment.setCredential(request, await payment.createCredential()).headers)
+  const authorization = headers.get('authorization') ?? ''
+  const { payload } = JSON.parse(Buffer.from(authorization.slice('Payment '.length), 'base64url').toString()) as Credential
+  const again = (at = url) => order(fetch, at, chatWire, { text: 'one', headers: { authorization } })
+  return { answer: await again(), again, descriptor: payload.descriptor }
+}
+
+/** The payer himself asks the reserve for his money. */
+async function sendAsPayer(step: 'requestClose' | 'withdraw', descriptor: ReserveDescriptor): Promise<void> {
+  const { rpc } = current().anvil
+  const { to, data } = await reserveCall(descriptor, step, 0n)
+  await rpc('anvil_impersonateAccount', [descriptor.payer])
+  await transact(rpc, { from: descriptor.payer, to, data, gas: '0x100000' })
+}
+
+/** The one channel that a world has sold out of, as its ledger has it. */
+async function descriptorOf({ ledgerPath }: ShopWorld): Promise<ReserveDescriptor> {
+  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
+  const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
+  try {
+    const [channel] = await channelsOn(ledger.sales.channels).list()
+    return channel?.descriptor as unknown as ReserveDescriptor
+  } finally {
+    await ledger.close()
+  }
+}
+
+/** For the chain, which goes back to where it was when the test has finished: its clients go by their own clocks. */
+async function pass(seconds: number): Promise<void> {
+  const { rpc } = current().anvil
+  const before = await rpc('evm_snapshot')
+  onTestFinished(async () => void (await rpc('evm_revert', [before])))
+  await rpc('evm_increaseTime', [seconds])
+  await rpc('evm_mine')
+}
+
+/** Has the payer have asked so much earlier: in the stand-in's storage, for no transaction of now is valid on a chain that is far ahead. */
+async function antedate(descriptor: ReserveDescriptor, seconds: number): Promise<void> {
+  const { anvil, network } = current()
+  const slot = keccak256(concat([await reserveIdOf(descriptor, network), pad('0x1')]))
+  const state = BigInt((await anvil.rpc('eth_getStorageAt', [tempoReserveAddress, slot, 'latest'])) as string)
+  await anvil.rpc('anvil_setStorageAt', [tempoReserveAddress, slot, pad(toHex(state - (BigInt(seconds) << 192n)))])
+}
+
+describe('a payer who takes his channel back on the chain', () => {
+  it('gets it less what was charged, whether or not he has waited', async () => {
+    const { world } = await writeTempoShop(current(), script)
+    const { url, engine } = await openShop(world)
+    const buyer = await createTempoBuyer(current())
+    const { answer, descriptor } = await buyOne(url, buyer)
+    expect([answer.status, await engine.routeplane.cashier?.watch()]).toEqual([200, 0])
+    await sendAsPayer('requestClose', descriptor)
+    const before = await balanceOf(current(), buyer.address)
+    expect(await engine.routeplane.cashier?.watch()).toBe(1)
+    expect(await balanceOf(current(), world.payTo)).toBe(COST)
+    expect(await balanceOf(current(), buyer.address)).toBeGreaterThan(before)
+    await pass(TEMPO_CLOSE_GRACE_SECONDS)
+    await expect(sendAsPayer('withdraw', descriptor)).rejects.toThrow()
+    expect(await engine.routeplane.cashier?.watch()).toBe(0)
+  })
+
+  it('is waited for while an answer is under way, and not for so long that all would be lost', async () => {
+    const { world, upstream } = await writeTempoShop(current(), (request, count) => (count === 1 ? { stream: ['stall'] } : script(request)))
+    const { url, engine } = await openShop(world)
+    const buyer = await createTempoBuyer(current())
+    const { fetch: pay } = sessionClient(current(), buyer)
+    await order(pay as typeof fetch, url, chatWire)
+    const leaving = new AbortController()
+    const unanswered = (pay as typeof fetch)(url + chatWire.path(true), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(chatWire.body(true, 'and now?')),
+      signal: leaving.signal,
+    }).catch(() => {})
+    await upstreamAsked(upstream, 2)
+    const descriptor = await descriptorOf(world)
+    await sendAsPayer('requestClose', descriptor)
+    expect(await engine.routeplane.cashier?.watch()).toBe(0)
+    await antedate(descriptor, TEMPO_CLOSE_GRACE_SECONDS / 2)
+    expect(await engine.routeplane.cashier?.watch()).toBe(1)
+    expect(await balanceOf(current(), world.payTo)).toBe(COST)
+    leaving.abort()
+    await unanswered
+  })
+
+  it('has all of it when nobody was here to claim, which is said once', async () => {
+    const { world } = await writeTempoShop(current(), script)
+    const { url, engine } = await openShop(world)
+    const { descriptor } = await buyOne(url, await createTempoBuyer(current()))
+    await sendAsPayer('requestClose', descriptor)
+    await pass(TEMPO_CLOSE_GRACE_SECONDS)
+    await sendAsPayer('withdraw', descriptor)
+    for (const _again of [1, 2]) expect(await engine.routeplane.cashier?.watch()).toBe(0)
+    expect([await engine.routeplane.cashier?.payOut(), await balanceOf(current(), world.payTo)]).toEqual([0, 0n])
+    expect(engine.logged.filter((line) => line.includes('could not be ended'))).toHaveLength(1)
+  })
+
+  it('may think better of it by filling it up', async () => {
+    const { world } = await writeTempoShop(current(), script)
+    const [{ url }, other] = [await openShop(world), await openShop(world)]
+    const session = managedSession(current(), await createTempoBuyer(current()))
+    const ask = (text: string, at = url) =>
+      session.fetch(at + chatWire.path(false), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(chatWire.body(false, text)),
+      })
+    expect((await ask('one')).status).toBe(200)
+    await sendAsPayer('requestClose', await descriptorOf(world))
+    // Who has just looked at the channel takes it to be as it was for some seconds.
+    expect((await ask('two', other.url)).status).toBe(410)
+    expect(await session.topUp(1_000n)).toMatchObject({ status: 'success' })
+    expect((await ask('three')).status).toBe(200)
+  })
+})
+
+describe('two processes behind one ledger', () => {
+  it('sell out of one channel, each call once, and take the vouchers of a stream that the other answers', async () => {
+    const long = Array.from({ length: 60 }, (_, at) => `w${at} `)
+    const { world, upstream } = await writeTempoShop(current(), (request) =>
+      (request.json as { max_tokens: number }).max_tokens === long.length ? spoken(long) : script(request),
+    )
+    const { url, engine } = await openShop(world)
+    const other = await firstLine(startChild('shop.ts', world))
+    const buyer = await createTempoBuyer(current())
+    const { answer, again } = await buyOne(url, buyer)
+    const answers = [answer, await again(), await again(other)].map(({ status, text }) => [status, chatWire.textOf(text)])
+    expect(answers).toEqual(Array.from({ length: 3 }, () => [200, words.join('')]))
+    expect([upstream.requests.length, await settledOf(world)]).toEqual([1, COST])
+
+    // What belongs to a stream, and not to a request, goes to the other one.
+    let moved = 0
+    const balanced: typeof fetch = (input, init) => {
+      const isBare = init?.body === undefined && init?.method === 'POST'
+      if (isBare) moved++
+      return fetch(isBare ? (input as URL).href.replace(url, other) : input, init)
+    }
+    const { fetch: pay } = sessionClient(current(), buyer, '5', balanced)
+    const streamed = await pay(url + chatWire.path(true), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...chatWire.body(true, 'how are you?'), max_tokens: long.length }),
+    })
+    expect(chatWire.textOf(await streamed.text())).toBe(long.join(''))
+    expect(moved).toBeGreaterThan(0)
+    for (const at of [url, other, url, other]) {
+      const next = await order(pay as typeof fetch, at, chatWire, { text: `at ${at}` })
+      expect([next.status, chatWire.textOf(next.text)]).toEqual([200, words.join('')])
+    }
+    expect(await engine.routeplane.cashier?.payOut()).toBe(2)
+    expect(upstream.requests).toHaveLength(6)
+    expect(await balanceOf(current(), world.payTo)).toBe(await settledOf(world))
+  })
+})
+
+async function upstreamAsked({ requests }: Upstream, times: number): Promise<void> {
+  while (requests.length < times) await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
+async function firstLine(child: Child): Promise<string> {
+  while (child.lines.length === 0) await Promise.race([new Promise((resolve) => setTimeout(resolve, 20)), child.ended])
+  return child.lines[0] ?? ''
+}
