@@ -120,11 +120,14 @@ describe.each(['exact', 'upto'] as const)('%s', (scheme) => {
 it('lets calls of one moment pay one after the other, each with a leave of its own', async () => {
   const { world, url, given } = await open('exact')
   const replies = await Promise.all(Array.from({ length: 3 }, () => ask(url)))
-  expect(replies.every(({ status, error }) => status === 200 || error?.money === 'untouched')).toBe(true)
+  // One that has waited too long gives way, unpaid.
+  expect(replies.flatMap(({ error }) => (error === undefined ? [] : [[error.code, error.money]]))).toEqual(
+    replies.flatMap(({ error }) => (error === undefined ? [] : [['overloaded', 'untouched']])),
+  )
   const books = await closedBooks(world)
   expectBalanced(books)
-  const paid = replies.filter(({ status }) => status === 200).length
-  expect([paid >= 1, books.transfers.length, new Set(given.map(({ leave }) => leave?.nonce)).size]).toEqual([true, paid, paid])
+  const payments = new Set(given.map(({ authorization }) => authorization['nonce']))
+  expect([payments.size >= 1, new Set(given.map(({ leave }) => leave?.nonce)).size]).toEqual([true, payments.size])
 })
 
 // Last, because it lets the chain's clock run ahead of ours.
