@@ -94,7 +94,7 @@ async function openContext(
     await routing.close()
     await ledger.close()
   }
-  return { context: routing.live({ modes, protocols, ledger, clock, log }), close }
+  return { context: routing.live({ modes, protocols, ledger, clock, log }).now(), close }
 }
 
 function print(row: string, figure: string): void {

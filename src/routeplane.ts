@@ -122,15 +122,15 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const accounts = new Map(Object.entries(config.payment.accounts))
   const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, preemptive, budgets, resolver }
   const modes = createPaymentModes({ ...shared, ...paying })
-  const context = routing.live({ modes, protocols, ledger, clock, log })
+  const { context, now } = routing.live({ modes, protocols, ledger, clock, log })
   const recheck = () => recheckSettled({ ...shared, resolver })
   const background = startBackground({ poller, resolver, recheck, refreshRegistry, clock, log })
 
   const completeOnce = async (call: GatewayCall) => {
     await background.ready
     // A reload in the middle changes nothing for a request that has begun.
-    const now = { ...context }
-    return onlyOnce(call, now, () => complete(call, now))
+    const current = now()
+    return onlyOnce(call, current, () => complete(call, current))
   }
   const selling = openSelling({ config, context, wallet, chainOf, complete: completeOnce })
 

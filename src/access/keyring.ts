@@ -49,7 +49,8 @@ export function createKeyring({ configured, variable, clock }: KeyringSources): 
     accountsOf: (provider) => (provider.source === 'config' ? pools.get(provider.id) : undefined),
     headersOf(provider) {
       const fixed = provider.access.kind === 'api_key' ? provider.access.extraHeaders : {}
-      const own = provider.source === 'config' ? (configured.get(provider.id)?.headers ?? {}) : {}
+      const own = provider.source === 'config' ? configured.get(provider.id)?.headers : undefined
+      if (own === undefined) return fixed
       return { ...fixed, ...Object.fromEntries(Object.entries(own).map(([name, value]) => [name, value.reveal()])) }
     },
   }

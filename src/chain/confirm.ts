@@ -1,5 +1,6 @@
 /** Says what became of a signed authorization, from the chain alone, and waits until that is certain. */
 import type { Clock } from '../lib/clock.ts'
+import type { CancelSignal } from '../lib/cancel.ts'
 import type { CancellationEvidence, Chain, ChainBlock, TransferEvidence, TransferQuery } from './chain.ts'
 
 /**
@@ -41,7 +42,7 @@ export type WaitOptions = {
   readonly clock: Clock
   /** Between two looks; about a block. */
   readonly pollMs: number
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
 }
 
 /**

@@ -45,14 +45,20 @@ function textOf(chunk: unknown): string {
   return isRecord(delta) && typeof delta.content === 'string' ? delta.content : ''
 }
 
+/** What starts this very program as an MCP server, from wherever it runs. */
+export function mcpCommand(configFile: string): { readonly command: string; readonly args: readonly string[] } {
+  const [, entry = ''] = process.argv
+  return { command: process.execPath, args: [...process.execArgv, entry, 'mcp', '-c', configFile] }
+}
+
 /** Starts this very program as an MCP server and calls its tool `complete`. */
 export async function completeOverMcp(
   configFile: string,
   variables: Readonly<Record<string, Secret>>,
   question: DemoQuestion,
 ): Promise<DemoAnswer> {
-  const [, entry = ''] = process.argv
-  const child = spawn(process.execPath, [...process.execArgv, entry, 'mcp', '-c', configFile], {
+  const { command, args } = mcpCommand(configFile)
+  const child = spawn(command, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: childVariables(variables),
   })

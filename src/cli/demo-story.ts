@@ -14,7 +14,7 @@ import { createId } from '../lib/id.ts'
 import type { Routeplane } from '../routeplane.ts'
 import type { DemoOptions } from './context.ts'
 import { withGateway } from './demo-gateway.ts'
-import { completeOverHttp, completeOverMcp, MAX_TOKENS, type DemoAnswer, type DemoQuestion } from './demo-calls.ts'
+import { completeOverHttp, completeOverMcp, mcpCommand, MAX_TOKENS, type DemoAnswer, type DemoQuestion } from './demo-calls.ts'
 import { fields, money } from './output.ts'
 import { aborted } from './serve.ts'
 import { textCall } from './text-call.ts'
@@ -198,8 +198,7 @@ async function balances(network: DemoNetwork): Promise<ReadonlyMap<string, strin
 }
 
 function invite(url: string, file: string, network: DemoNetwork, { say }: DemoOptions): void {
-  const environment = { [KEY_VARIABLE]: network.payer.privateKey.reveal() }
-  const entry = { command: 'npx', args: ['-y', 'routeplane-mcp', '-c', file], env: environment }
+  const entry = { ...mcpCommand(file), env: { [KEY_VARIABLE]: network.payer.privateKey.reveal() } }
   say('\nIt stays up until Ctrl-C. Ask it yourself:')
   say(`  curl ${url}/v1/chat/completions -H 'content-type: application/json' \\`)
   say(`    -d '{"model": "${MODEL}", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}' -i`)

@@ -1,4 +1,5 @@
 /** The engine of a real process: each part is loaded by the first command that needs it. */
+import { compileEarly } from './compile-early.ts'
 import type { Engine, KeystorePort } from './context.ts'
 import { readVersion } from './version.ts'
 
@@ -10,6 +11,7 @@ export function createEngine(): Engine {
       return createRouteplane(config, { log, version: readVersion() })
     },
     async serveHttp(routeplane, options) {
+      compileEarly()
       const [{ serveHttp }, { protocols }, { foldParts }] = await Promise.all([
         import('../http/serve.ts'),
         import('../protocol/index.ts'),

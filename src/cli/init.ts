@@ -1,9 +1,10 @@
 /** `routeplane init`: writes the commented starter config, and never over another file. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { CONFIG_FILE } from '../config/load.ts'
 import { resolvePath } from '../config/environment.ts'
 import { RouteplaneError } from '../errors.ts'
+import { makeDirectory } from '../lib/directory.ts'
 import { plainCommand, type Command } from './command.ts'
 import { findLocalServers, localServers, type FoundServer, type LocalServer } from './local-servers.ts'
 import { starterConfig } from './starter.ts'
@@ -72,9 +73,11 @@ function withProviders(found: readonly FoundServer[]): string {
 }
 
 async function writeNew(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true }).catch((cause: unknown) => {
+  try {
+    makeDirectory(dirname(file))
+  } catch (cause) {
     throw unwritable(dirname(file), cause)
-  })
+  }
   await writeFile(file, text, { flag: 'wx' }).catch((cause: unknown) => {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(file, cause)
     throw new RouteplaneError('usage', `${file} is there already`, {

@@ -1,8 +1,9 @@
 /** The token that callers of the HTTP surface must show: the config's, or one made here and kept in a file. */
-import { lstat, mkdir, open, readFile } from 'node:fs/promises'
+import { lstat, open, readFile, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { RouteplaneError } from '../errors.ts'
+import { makeDirectory } from '../lib/directory.ts'
 import { randomBytesOf } from '../lib/id.ts'
 import { Secret } from '../lib/log.ts'
 
@@ -19,15 +20,15 @@ export async function localToken(config: Pick<Config, 'skipAuth' | 'authToken' |
   if (config.skipAuth) return {}
   if (config.authToken !== undefined) return { token: config.authToken }
   const file = join(config.stateDirectory, 'token')
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   return { token: (await create(file)) ?? (await read(file)), file }
 }
 
 /** @returns `undefined` when the file is there already, also when another process was faster. */
 async function create(file: string): Promise<Secret | undefined> {
-  const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+  const handle = await openNew(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') return undefined
     throw new RouteplaneError('config_invalid', `the token file ${file} cannot be written (${error.code ?? 'unknown cause'})`, {
+      hint: 'Set auth_token in the config, or ROUTEPLANE_HOME to a place that can be written.',
       cause: error,
     })
   })
@@ -40,6 +41,11 @@ async function create(file: string): Promise<Secret | undefined> {
   } finally {
     await handle.close()
   }
+}
+
+async function openNew(file: string): Promise<FileHandle> {
+  makeDirectory(dirname(file), 0o700)
+  return open(file, 'wx', 0o600)
 }
 
 async function read(file: string): Promise<Secret> {

@@ -1,7 +1,8 @@
 /** Presets that were asked to be kept, in a file of their own: the user's YAML and its comments stay untouched. */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RouteplaneError } from '../errors.ts'
+import { makeDirectory } from '../lib/directory.ts'
 import { createId } from '../lib/id.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import { formatUsd, parseUsd } from '../money.ts'
@@ -25,9 +26,22 @@ export async function loadPresets(directory: string): Promise<readonly Preset[]>
   return rows.map(readPreset)
 }
 
-/** Replaces the file whole, so that a crash leaves the old one or the new one. */
+/**
+ * Replaces the file whole, so that a crash leaves the old one or the new one.
+ *
+ * @throws RouteplaneError `store_unavailable` when it cannot be written.
+ */
 export async function savePresets(directory: string, presets: readonly Preset[], nowMs: number): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  try {
+    await replace(directory, presets, nowMs)
+  } catch (cause) {
+    const { code = 'unknown cause' } = cause as NodeJS.ErrnoException
+    throw new RouteplaneError('store_unavailable', `the presets in ${directory} cannot be written (${code})`, { cause })
+  }
+}
+
+async function replace(directory: string, presets: readonly Preset[], nowMs: number): Promise<void> {
+  makeDirectory(directory, 0o700)
   const file = join(directory, FILE)
   const fresh = join(directory, `${createId('presets', nowMs)}.tmp`)
   const handle = await open(fresh, 'wx', 0o600)

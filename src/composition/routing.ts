@@ -25,9 +25,15 @@ type Ruled = Pick<GatewayContext, 'virtualModels' | 'openProviders' | 'rules'>
 /** Its other parts, that come from elsewhere. */
 export type Elsewhere = Omit<GatewayContext, keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'prefixes' | 'presets' | 'transport'>
 
+type Live = {
+  /** Its rules are always those of the last config. */
+  readonly context: GatewayContext
+  /** One that keeps the rules of this moment; the same object until the next reload, since every request asks for it. */
+  now(): GatewayContext
+}
+
 export type Routing = {
-  /** Makes a context whose rules are always those of the last config; a copy of it keeps those of its moment. */
-  live(elsewhere: Elsewhere): GatewayContext
+  live(elsewhere: Elsewhere): Live
   readonly keyring: Keyring
   readonly poller: Poller
   readonly views: { readonly catalog: CatalogView; readonly providers: ProviderView; readonly presets: PresetView }
@@ -72,19 +78,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
     intervalMs: first.registry.pollSeconds * 1_000,
   })
   return {
-    live: (elsewhere) => ({
-      ...elsewhere,
-      ...fixed,
-      get virtualModels() {
-        return ruled.virtualModels
-      },
-      get openProviders() {
-        return ruled.openProviders
-      },
-      get rules() {
-        return ruled.rules
-      },
-    }),
+    live: (elsewhere) => followRules({ ...elsewhere, ...fixed }, () => ruled),
     keyring: {
       keyOf: (provider) => keyring.keyOf(provider),
       accountsOf: (provider) => keyring.accountsOf(provider),
@@ -113,6 +107,29 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
     async close() {
       await healthSync.stop()
       await Promise.all([transport.close(), registry.close()])
+    },
+  }
+}
+
+function followRules(parts: Omit<GatewayContext, keyof Ruled>, ruledNow: () => Ruled): Live {
+  let made = { of: ruledNow(), context: { ...parts, ...ruledNow() } }
+  return {
+    context: {
+      ...parts,
+      get virtualModels() {
+        return ruledNow().virtualModels
+      },
+      get openProviders() {
+        return ruledNow().openProviders
+      },
+      get rules() {
+        return ruledNow().rules
+      },
+    },
+    now() {
+      const ruled = ruledNow()
+      if (made.of !== ruled) made = { of: ruled, context: { ...parts, ...ruled } }
+      return made.context
     },
   }
 }

@@ -1,5 +1,4 @@
 /** A provider that sells completions over payment channels with the official packages: one deposit, then vouchers, charged for what was delivered. */
-import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from '@x402/core/http'
 import { x402ResourceServer } from '@x402/core/server'
@@ -7,18 +6,14 @@ import type { FacilitatorClient } from '@x402/core/server'
 import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from '@x402/core/types'
 import { BatchSettlementEvmScheme, InMemoryChannelStorage } from '@x402/evm/batch-settlement/server'
 import type { BatchSettlementChannelManager } from '@x402/evm/batch-settlement/server'
-import { Hono } from 'hono'
-import type { Context } from 'hono'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { AssetRow } from '../chain/networks.ts'
-import { answerStatus, toRouteplaneError } from '../errors.ts'
 import { randomBytesOf } from '../lib/id.ts'
+import { readPresented } from '../selling/x402/read.ts'
 import { closingEvents, commentEvent, errorBody, openingEvent, tokenEvent, wholeReply } from './chat-reply.ts'
 import { answerTokens, readChatRequest, type ChatRequest } from './echo-model.ts'
-import { listen } from './listen.ts'
-import { modelsDocument } from './models-document.ts'
 import { ceilingQuote, type PriceList } from './price-list.ts'
-import { readPaymentHeader } from './sale.ts'
+import { openProvider, type OpenProvider, type ProviderContext } from './provider-app.ts'
 
 export type ChannelProviderOptions = {
   readonly id: string
@@ -49,10 +44,7 @@ export type ChannelFaults = {
   failWith?: number
 }
 
-export type ChannelProvider = {
-  readonly id: string
-  readonly baseUrl: string
-  readonly modelsUrl: string
+export type ChannelProvider = OpenProvider & {
   readonly payTo: `0x${string}`
   readonly faults: ChannelFaults
   readonly counters: { requests: number; answered: number }
@@ -60,15 +52,12 @@ export type ChannelProvider = {
   readonly claims: BatchSettlementChannelManager
   /** Loses all that the provider knows of its channels. */
   forget(): void
-  stop(): Promise<void>
 }
 
 type Shop = Required<Pick<ChannelProviderOptions, 'id' | 'prices' | 'payTo' | 'asset' | 'faults'>> & {
   readonly payments: x402ResourceServer
   readonly counters: { requests: number; answered: number }
 }
-
-type ShopContext = Context<{ Bindings: HttpBindings }>
 
 /** Starts a provider on a free loopback port; the chain must have the contracts of {@link import('./channel-contracts.ts')}. */
 export async function startChannelProvider(options: ChannelProviderOptions): Promise<ChannelProvider> {
@@ -83,41 +72,27 @@ export async function startChannelProvider(options: ChannelProviderOptions): Pro
   })
   const payments = new x402ResourceServer(facilitator).register(network, scheme)
   await payments.initialize()
-  const { port, stop } = await listen(createApp({ id, prices, payTo, asset, payments, faults, counters }))
-  const baseUrl = `http://127.0.0.1:${port}/v1`
+  const shop = { id, prices, payTo, asset, payments, faults, counters }
+  const listed = { id, prices, models: ['demo/echo'], maxOutputTokens: MAX_TOKENS }
   return {
-    id,
-    baseUrl,
-    modelsUrl: `${baseUrl}/models`,
+    ...(await openProvider(listed, (context) => sell(context, shop))),
     payTo,
     faults,
     counters,
     claims: scheme.createChannelManager(facilitator, network, asset.address),
     forget: () => void storage.list().then((rows) => rows.map((row) => storage.updateChannel(row.channelId, () => undefined))),
-    stop,
   }
-}
-
-function createApp(shop: Shop): Hono<{ Bindings: HttpBindings }> {
-  const app = new Hono<{ Bindings: HttpBindings }>()
-  app.get('/v1/models', (context) => context.json(modelsDocument({ ...shop, models: ['demo/echo'], maxOutputTokens: MAX_TOKENS })))
-  app.post('/v1/chat/completions', (context) => sell(context, shop))
-  app.onError((thrown, context) => {
-    const error = toRouteplaneError(thrown)
-    return context.json(errorBody(error.code, error.message), answerStatus(error) as 400)
-  })
-  return app
 }
 
 const MAX_TOKENS = 256
 
-async function sell(context: ShopContext, shop: Shop): Promise<Response> {
+async function sell(context: ProviderContext, shop: Shop): Promise<Response> {
   shop.counters.requests++
   const request = readChatRequest(new Uint8Array(await context.req.arrayBuffer()))
   const offers = await offersFor(shop, request)
   const header = context.req.header('payment-signature')
   if (header === undefined) return challenge(context, shop, offers, 'payment required')
-  const payload = readPaymentHeader(header)
+  const { payload } = readPresented(header, 2)
   if (shop.faults.refuse !== undefined) return challenge(context, shop, offers, shop.faults.refuse)
   const requirements = shop.payments.findMatchingRequirements(offers, payload)
   if (requirements === undefined) return challenge(context, shop, offers, 'no offer matches the payment')
@@ -132,7 +107,7 @@ async function sell(context: ShopContext, shop: Shop): Promise<Response> {
 }
 
 async function workOn(
-  context: ShopContext,
+  context: ProviderContext,
   shop: Shop,
   request: ChatRequest,
   payload: PaymentPayload,
@@ -145,7 +120,7 @@ async function workOn(
 
 /** Charges what was delivered, which is known before the last byte leaves. */
 async function serveAnswer(
-  context: ShopContext,
+  context: ProviderContext,
   shop: Shop,
   request: ChatRequest,
   payload: PaymentPayload,
@@ -174,7 +149,7 @@ async function serveAnswer(
 
 /** A refund is settled without an answer to sell. */
 async function settleAlone(
-  context: ShopContext,
+  context: ProviderContext,
   shop: Shop,
   payload: PaymentPayload,
   requirements: PaymentRequirements,
@@ -205,7 +180,7 @@ function limitOf(request: ChatRequest): number {
 
 /** The scheme adds to an offer what it knows of the channel when the payment was out of step with it. */
 async function challenge(
-  context: ShopContext,
+  context: ProviderContext,
   shop: Shop,
   offers: PaymentRequirements[],
   reason: string,

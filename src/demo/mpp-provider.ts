@@ -1,11 +1,6 @@
 /** Starts a provider that sells Chat Completions over the Machine Payments Protocol, with the official server package. */
-import type { AddressInfo } from 'node:net'
-import { serve } from '@hono/node-server'
-import type { ServerType } from '@hono/node-server'
-import { Hono } from 'hono'
-import type { Context } from 'hono'
 import { Mppx } from 'mppx/server'
-import { answerStatus, RouteplaneError, toRouteplaneError } from '../errors.ts'
+import { RouteplaneError } from '../errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import { randomBytesOf } from '../lib/id.ts'
 import { formatUsd, fromAtomic } from '../money.ts'
@@ -13,10 +8,10 @@ import { closingEvents, errorBody, openingEvent, tokenEvent, wholeReply } from '
 import type { ReplyHead } from './chat-reply.ts'
 import { answerTokens, readChatRequest, speak } from './echo-model.ts'
 import type { ChatRequest } from './echo-model.ts'
-import { modelsDocument } from './models-document.ts'
 import type { MppMethod } from './mpp-method.ts'
 import { ceilingQuote } from './price-list.ts'
 import type { PriceList } from './price-list.ts'
+import { openProvider, type OpenProvider, type ProviderContext } from './provider-app.ts'
 import { answerLimit } from './seller.ts'
 
 export type MppProviderOptions = {
@@ -33,14 +28,10 @@ export type MppProviderOptions = {
   readonly faults?: { failAfterPayment?: number }
 }
 
-export type MppProvider = {
-  readonly id: string
-  readonly baseUrl: string
-  readonly modelsUrl: string
+export type MppProvider = OpenProvider & {
   readonly payTo: `0x${string}`
   /** Completion requests, and answers begun. */
   readonly counters: Readonly<{ requests: number; handlerRuns: number }>
-  stop(): Promise<void>
 }
 
 /** Binds challenges to their content; lives as long as the provider. */
@@ -48,20 +39,11 @@ const SECRET_BYTES = 32
 
 /** Starts a provider on a free loopback port. */
 export async function startMppProvider(options: MppProviderOptions): Promise<MppProvider> {
-  const counters = { requests: 0, handlerRuns: 0 }
-  const app = createApp(options, counters)
-  const { server, port } = await listen(app)
-  const baseUrl = `http://127.0.0.1:${port}/v1`
   const [method] = options.methods
   if (method === undefined) throw new RouteplaneError('config_invalid', 'a provider needs a way to be paid')
-  return {
-    id: options.id,
-    baseUrl,
-    modelsUrl: `${baseUrl}/models`,
-    payTo: method.payTo,
-    counters,
-    stop: () => close(server),
-  }
+  const shop = createShop(options)
+  const opened = await openProvider(shop, (context) => serveCompletion(context, shop))
+  return { ...opened, payTo: method.payTo, counters: shop.counters }
 }
 
 type Shop = MppProviderOptions & {
@@ -77,31 +59,23 @@ type Gate = (
   amount: string,
 ) => Promise<{ status: 402; challenge: Response } | { status: 200; withReceipt(response: Response): Response }>
 
-function createApp(options: MppProviderOptions, counters: Shop['counters']): Hono {
+function createShop(options: MppProviderOptions): Shop {
   const payments = Mppx.create({
     realm: `${options.id}.demo`,
     secretKey: Buffer.from(randomBytesOf(SECRET_BYTES)).toString('hex'),
     methods: options.methods.map(({ server }) => server),
   })
   const gate: Gate = (request, amount) => payments.compose(...options.methods.map(({ id }) => [id, { amount }] as never))(request)
-  const shop: Shop = {
+  return {
     ...options,
     models: options.models ?? ['demo/echo'],
     maxOutputTokens: options.maxOutputTokens ?? 256,
-    counters,
+    counters: { requests: 0, handlerRuns: 0 },
     gate,
   }
-  const app = new Hono()
-  app.get('/v1/models', (context) => context.json(modelsDocument(shop)))
-  app.post('/v1/chat/completions', (context) => serveCompletion(context, shop))
-  app.onError((thrown, context) => {
-    const error = toRouteplaneError(thrown)
-    return context.json(errorBody(error.code, error.message), answerStatus(error) as 400)
-  })
-  return app
 }
 
-async function serveCompletion(context: Context, shop: Shop): Promise<Response> {
+async function serveCompletion(context: ProviderContext, shop: Shop): Promise<Response> {
   shop.counters.requests++
   const raw = context.req.raw
   const request = readChatRequest(new Uint8Array(await raw.clone().arrayBuffer()))
@@ -137,19 +111,4 @@ async function* replyEvents(head: ReplyHead, tokens: readonly string[], tokenDel
   yield openingEvent(head)
   for await (const token of speak(tokens, { latencyMs: 0, tokenDelayMs }, systemClock)) yield tokenEvent(head, token)
   yield* closingEvents(head, tokens.length)
-}
-
-function listen(app: Hono): Promise<{ readonly server: ServerType; readonly port: number }> {
-  return new Promise((resolve) => {
-    const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1', overrideGlobalObjects: false }, (address: AddressInfo) =>
-      resolve({ server, port: address.port }),
-    )
-  })
-}
-
-function close(server: ServerType): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-    if ('closeAllConnections' in server) server.closeAllConnections()
-  })
 }

@@ -10,10 +10,10 @@ import { RouteplaneError } from '../errors.ts'
 import { randomBytesOf } from '../lib/id.ts'
 import { Secret } from '../lib/log.ts'
 import type { Atomic } from '../money.ts'
+import type { LocalFacilitator } from '../selling/facilitator/local.ts'
 import { startAnvil } from './anvil.ts'
 import type { Anvil } from './anvil.ts'
 import { createFacilitator } from './facilitator.ts'
-import type { DemoFacilitator } from './facilitator.ts'
 import { startPaidProvider } from './paid-provider.ts'
 import type { PaidProvider, PaidProviderOptions } from './paid-provider.ts'
 import { installTestDollar, mintTestDollar } from './test-dollar.ts'
@@ -42,7 +42,7 @@ export type DemoNetwork = {
   readonly asset: AssetRow
   readonly anvil: Anvil
   readonly chain: Chain
-  readonly facilitator: DemoFacilitator
+  readonly facilitator: LocalFacilitator
   /** A throw-away key; it owns test dollars and nothing else. */
   readonly payer: { readonly address: `0x${string}`; readonly privateKey: Secret }
   readonly providers: readonly PaidProvider[]

@@ -1,20 +1,16 @@
 /** Starts a provider that sells Chat Completions for x402 payments: a real seller in miniature, for the demo and for tests. */
-import type { HttpBindings } from '@hono/node-server'
 import { x402ResourceServer } from '@x402/core/server'
 import type { FacilitatorClient } from '@x402/core/server'
 import type { Network } from '@x402/core/types'
 import { ExactEvmScheme } from '@x402/evm/exact/server'
-import { Hono } from 'hono'
 import type { Chain } from '../chain/chain.ts'
 import { DEFAULT_SYMBOL, findAssetBySymbol } from '../chain/networks.ts'
-import { RouteplaneError, answerStatus, toRouteplaneError } from '../errors.ts'
+import { RouteplaneError } from '../errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Clock } from '../lib/clock.ts'
-import { errorBody } from './chat-reply.ts'
-import { listen } from './listen.ts'
-import { modelsDocument } from './models-document.ts'
 import { serveCompletion } from './paid-route.ts'
 import type { PriceList } from './price-list.ts'
+import { openProvider, type OpenProvider } from './provider-app.ts'
 import { createSaleBook } from './sale.ts'
 import type { Counters, Faults, Seller } from './seller.ts'
 
@@ -42,17 +38,12 @@ export type PaidProviderOptions = {
   readonly faults?: Faults
 }
 
-export type PaidProvider = {
-  readonly id: string
-  /** What a manifest calls the endpoint: `http://127.0.0.1:<port>/v1`. */
-  readonly baseUrl: string
-  readonly modelsUrl: string
+export type PaidProvider = OpenProvider & {
   readonly payTo: `0x${string}`
   readonly prices: PriceList
   readonly models: readonly string[]
   readonly faults: Faults
   readonly counters: Readonly<Counters>
-  stop(): Promise<void>
 }
 
 /**
@@ -62,19 +53,9 @@ export type PaidProvider = {
  */
 export async function startPaidProvider(options: PaidProviderOptions): Promise<PaidProvider> {
   const seller = await createSeller(options)
-  const { port, stop } = await listen(createApp(seller))
-  const baseUrl = `http://127.0.0.1:${port}/v1`
-  return {
-    id: options.id,
-    baseUrl,
-    modelsUrl: `${baseUrl}/models`,
-    payTo: options.payTo,
-    prices: options.prices,
-    models: seller.models,
-    faults: seller.faults,
-    counters: seller.counters,
-    stop,
-  }
+  const { payTo, prices, models, faults, counters } = seller
+  const opened = await openProvider(seller, (context) => serveCompletion(context, seller))
+  return { ...opened, payTo, prices, models, faults, counters }
 }
 
 async function createSeller(options: PaidProviderOptions): Promise<Seller> {
@@ -100,16 +81,4 @@ async function createSeller(options: PaidProviderOptions): Promise<Seller> {
     faults: options.faults ?? {},
     counters: { requests: 0, paid: 0, handlerRuns: 0 },
   }
-}
-
-function createApp(seller: Seller): Hono<{ Bindings: HttpBindings }> {
-  const app = new Hono<{ Bindings: HttpBindings }>()
-  app.get('/v1/models', (context) => context.json(modelsDocument(seller)))
-  app.post('/v1/chat/completions', (context) => serveCompletion(context, seller))
-  app.notFound((context) => context.json(errorBody('not_found', 'there is nothing here'), 404))
-  app.onError((thrown, context) => {
-    const error = toRouteplaneError(thrown)
-    return context.json(errorBody(error.code, error.message), answerStatus(error) as 400)
-  })
-  return app
 }

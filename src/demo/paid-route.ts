@@ -1,24 +1,23 @@
 /** `POST /v1/chat/completions` of a demo provider: quote, challenge, claim, verify, serve, settle, answer. */
-import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from '@x402/core/http'
 import type { PaymentRequirements, SettleResponse } from '@x402/core/types'
-import type { Context } from 'hono'
 import { stream } from 'hono/streaming'
 import { RouteplaneError } from '../errors.ts'
+import type { Collected } from '../selling/x402/collect.ts'
+import { readPresented } from '../selling/x402/read.ts'
 import { broadcast } from './broadcast.ts'
 import { closingEvents, commentEvent, errorBody, errorEvent, openingEvent, tokenEvent, wholeReply } from './chat-reply.ts'
 import type { ReplyHead } from './chat-reply.ts'
 import { answerTokens, readChatRequest, speak } from './echo-model.ts'
 import type { ChatRequest } from './echo-model.ts'
-import { digestOf, readAuthorization, readPaymentHeader } from './sale.ts'
+import type { ProviderContext } from './provider-app.ts'
+import { digestOf, readSigned } from './sale.ts'
 import type { Sale } from './sale.ts'
 import { answerLimit, offersFor } from './seller.ts'
 import type { Seller } from './seller.ts'
 import { createSettler } from './settlement.ts'
-import type { Settlement, SignedPayment } from './settlement.ts'
-
-type ProviderContext = Context<{ Bindings: HttpBindings }>
+import type { SignedPayment } from './settlement.ts'
 
 /** All that the steps after the claim need. */
 type Exchange = {
@@ -27,7 +26,7 @@ type Exchange = {
   readonly offers: PaymentRequirements[]
   readonly sale: Sale
   readonly head: ReplyHead
-  readonly payment: SignedPayment
+  readonly signed: SignedPayment
 }
 
 /** Serves one completion. @throws RouteplaneError for a request that is wrong whoever pays for it. */
@@ -40,40 +39,40 @@ export async function serveCompletion(context: ProviderContext, seller: Seller):
   const offers = await offersFor(seller, request)
   const header = context.req.header('payment-signature')
   if (header === undefined) return challenge(context, seller, offers, 'payment required')
-  const payload = readPaymentHeader(header)
+  const { payload } = readPresented(header, 2)
   const requirements = seller.payments.findMatchingRequirements(offers, payload)
   if (requirements === undefined) return challenge(context, seller, offers, 'no offer matches the payment')
-  const payment = readAuthorization(payload, requirements)
+  const signed = readSigned(payload, requirements, seller)
   const digest = digestOf(context.req.path, body)
-  const sale = seller.book.claim(payment, () => openSale(seller, payment, request, digest))
+  const sale = seller.book.claim(signed.payment, () => openSale(seller, signed, request, digest))
   if (sale.digest !== digest) return failure(context, 422, 'payment_already_used', 'this payment was made for another request')
-  const head = replyHead(seller, request, payment, sale)
-  return serveSale({ context, seller, offers, sale, head, payment })
+  const head = replyHead(seller, request, signed, sale)
+  return serveSale({ context, seller, offers, sale, head, signed })
 }
 
 async function serveSale(exchange: Exchange): Promise<Response> {
-  const { context, seller, sale, offers, payment } = exchange
+  const { context, seller, sale, offers, signed } = exchange
   const verdict = await sale.verdict.catch(() => undefined)
-  if (verdict === undefined || !verdict.isValid) seller.book.drop(payment, sale)
+  if (verdict === undefined || !verdict.isValid) seller.book.drop(signed.payment, sale)
   if (verdict === undefined) return unavailable(context, 'verification_unavailable', 'the payment could not be verified')
   if (!verdict.isValid) return challenge(context, seller, offers, verdict.invalidReason ?? 'invalid payment')
   if (seller.faults.challengeAgain === true) return challenge(context, seller, offers, 'payment required')
   return exchange.head.request.stream ? streamReply(exchange) : sendReply(exchange)
 }
 
-function openSale(seller: Seller, payment: SignedPayment, request: ChatRequest, digest: string): Sale {
+function openSale(seller: Seller, signed: SignedPayment, request: ChatRequest, digest: string): Sale {
   let answer: AsyncIterable<string> | undefined
   let deliveries = 0
   const { beforeSettle } = seller.faults
   return {
     digest,
-    validBeforeSeconds: payment.validBeforeSeconds,
+    validBeforeSeconds: signed.payment.validBeforeSeconds,
     createdSeconds: Math.floor(seller.clock.now() / 1000),
-    verdict: seller.payments.verifyPayment(payment.payload, payment.requirements),
+    verdict: seller.payments.verifyPayment(signed.payload, signed.requirements),
     settler: createSettler({
       server: seller.payments,
       chain: seller.chain,
-      payment,
+      signed,
       onSettled: () => seller.counters.paid++,
       ...(beforeSettle === undefined ? {} : { beforeSettle }),
     }),
@@ -89,7 +88,7 @@ function beginAnswer(seller: Seller, request: ChatRequest): AsyncIterable<string
 }
 
 /** Derived from the payment and its claim, so that every copy of an answer is the same. */
-function replyHead(seller: Seller, request: ChatRequest, payment: SignedPayment, sale: Sale): ReplyHead {
+function replyHead(seller: Seller, request: ChatRequest, { payment }: SignedPayment, sale: Sale): ReplyHead {
   const { cut } = answerTokens(seller.id, request.question, answerLimit(seller, request))
   return { id: `chatcmpl-${payment.nonce.slice(2, 26)}`, createdSeconds: sale.createdSeconds, request, cut }
 }
@@ -141,7 +140,7 @@ async function streamReply(exchange: Exchange): Promise<Response> {
 
 type Delivery = { readonly hasReceipt: boolean; readonly isFirst: boolean }
 
-async function* replyEvents(exchange: Exchange, settling: Promise<Settlement>, delivery: Delivery): AsyncGenerator<string> {
+async function* replyEvents(exchange: Exchange, settling: Promise<Collected>, delivery: Delivery): AsyncGenerator<string> {
   const { sale, head, seller } = exchange
   const cutAfter = delivery.isFirst ? seller.faults.cutStreamAfter : undefined
   yield openingEvent(head)
@@ -163,16 +162,16 @@ async function* replyEvents(exchange: Exchange, settling: Promise<Settlement>, d
   yield* closing.slice(-1)
 }
 
-function reasonOf(settlement: Exclude<Settlement, { state: 'settled' }>): string {
+function reasonOf(settlement: Exclude<Collected, { state: 'settled' }>): string {
   return settlement.state === 'unknown' ? 'settlement_unknown' : settlement.reason
 }
 
 /** Only a payment that is certain to have moved nothing may be asked for anew. */
-function unsettled(exchange: Exchange, settlement: Exclude<Settlement, { state: 'settled' }>): Response | Promise<Response> {
-  const { context, seller, offers, payment } = exchange
+function unsettled(exchange: Exchange, settlement: Exclude<Collected, { state: 'settled' }>): Response | Promise<Response> {
+  const { context, seller, offers, signed } = exchange
   if (settlement.state === 'unknown') return unavailable(context, 'settlement_unknown', 'send the same payment again to learn its outcome')
-  const { network } = payment.requirements
-  sendReceipt(context, { success: false, errorReason: settlement.reason, transaction: '', network, payer: payment.payer })
+  const { network } = signed.requirements
+  sendReceipt(context, { success: false, errorReason: settlement.reason, transaction: '', network, payer: signed.payment.payer })
   return challenge(context, seller, offers, settlement.reason)
 }
 

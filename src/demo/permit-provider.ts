@@ -1,20 +1,16 @@
 /** A provider that is paid over Permit2 with the official packages: `exact` for the ceiling, or `upto` for what it delivered. */
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import type { HttpBindings } from '@hono/node-server'
 import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from '@x402/core/http'
 import { x402ResourceServer, type FacilitatorClient } from '@x402/core/server'
 import type { Network, PaymentRequirements, SettleResponse } from '@x402/core/types'
 import { ExactEvmScheme } from '@x402/evm/exact/server'
 import { UptoEvmScheme } from '@x402/evm/upto/server'
-import { Hono, type Context } from 'hono'
 import type { AssetRow } from '../chain/networks.ts'
-import { answerStatus, toRouteplaneError } from '../errors.ts'
+import { readPresented } from '../selling/x402/read.ts'
 import { closingEvents, errorBody, openingEvent, tokenEvent, wholeReply } from './chat-reply.ts'
 import { answerTokens, readChatRequest, type ChatRequest } from './echo-model.ts'
-import { listen } from './listen.ts'
-import { modelsDocument } from './models-document.ts'
 import { ceilingQuote, type PriceList } from './price-list.ts'
-import { readPaymentHeader } from './sale.ts'
+import { openProvider, type OpenProvider, type ProviderContext } from './provider-app.ts'
 
 export type PermitProviderOptions = {
   readonly id: string
@@ -43,15 +39,11 @@ export type PermitFaults = {
   beforeSettle?: () => Promise<void> | void
 }
 
-export type PermitProvider = {
-  readonly id: string
-  readonly baseUrl: string
-  readonly modelsUrl: string
+export type PermitProvider = OpenProvider & {
   readonly payTo: `0x${string}`
   readonly schemes: readonly string[]
   readonly faults: PermitFaults
   readonly counters: { requests: number; answered: number }
-  stop(): Promise<void>
 }
 
 type Shop = Required<PermitProviderOptions> & {
@@ -59,13 +51,11 @@ type Shop = Required<PermitProviderOptions> & {
   readonly counters: PermitProvider['counters']
 }
 
-type ShopContext = Context<{ Bindings: HttpBindings }>
-
 const MAX_TOKENS = 256
 
 /** Starts a provider on a free loopback port; the chain must have the contracts of {@link import('./permit-contracts.ts')}. */
 export async function startPermitProvider(options: PermitProviderOptions): Promise<PermitProvider> {
-  const { id, payTo, scheme, asset } = options
+  const { payTo, scheme, asset } = options
   const faults = options.faults ?? {}
   const counters = { requests: 0, answered: 0 }
   const payments = new x402ResourceServer(options.facilitator).register(
@@ -73,30 +63,20 @@ export async function startPermitProvider(options: PermitProviderOptions): Promi
     scheme === 'upto' ? new UptoEvmScheme() : new ExactEvmScheme(),
   )
   await payments.initialize()
-  const { port, stop } = await listen(createApp({ ...options, faults, payments, counters }))
-  const baseUrl = `http://127.0.0.1:${port}/v1`
-  return { id, baseUrl, modelsUrl: `${baseUrl}/models`, payTo, schemes: [scheme], faults, counters, stop }
+  const shop = { ...options, faults, payments, counters }
+  const listed = { ...options, models: ['demo/echo'], maxOutputTokens: MAX_TOKENS }
+  const opened = await openProvider(listed, (context) => sell(context, shop))
+  return { ...opened, payTo, schemes: [scheme], faults, counters }
 }
 
-function createApp(shop: Shop): Hono<{ Bindings: HttpBindings }> {
-  const app = new Hono<{ Bindings: HttpBindings }>()
-  app.get('/v1/models', (context) => context.json(modelsDocument({ ...shop, models: ['demo/echo'], maxOutputTokens: MAX_TOKENS })))
-  app.post('/v1/chat/completions', (context) => sell(context, shop))
-  app.onError((thrown, context) => {
-    const error = toRouteplaneError(thrown)
-    return context.json(errorBody(error.code, error.message), answerStatus(error) as 400)
-  })
-  return app
-}
-
-async function sell(context: ShopContext, shop: Shop): Promise<Response> {
+async function sell(context: ProviderContext, shop: Shop): Promise<Response> {
   const { payments, faults, counters, prices, asset } = shop
   counters.requests++
   const request = readChatRequest(new Uint8Array(await context.req.arrayBuffer()))
   const offers = await offersFor(shop, request)
   const header = context.req.header('payment-signature')
   if (header === undefined) return challenge(context, shop, offers, 'payment required')
-  const payload = readPaymentHeader(header)
+  const { payload } = readPresented(header, 2)
   const requirements = payments.findMatchingRequirements(offers, payload)
   if (requirements === undefined) return challenge(context, shop, offers, 'no offer matches the payment')
   const verdict = await payments.verifyPayment(payload, requirements)
@@ -118,7 +98,7 @@ async function sell(context: ShopContext, shop: Shop): Promise<Response> {
   return reply(context, shop, request, answer)
 }
 
-function reply(context: ShopContext, shop: Shop, request: ChatRequest, { tokens, cut }: ReturnType<typeof answerTokens>): Response {
+function reply(context: ProviderContext, shop: Shop, request: ChatRequest, { tokens, cut }: ReturnType<typeof answerTokens>): Response {
   shop.counters.answered++
   const head = { id: `chatcmpl-${shop.counters.answered}`, createdSeconds: 1_763_596_800, request, cut }
   if (!request.stream) return context.json(wholeReply(head, tokens))
@@ -142,7 +122,7 @@ function limitOf(request: ChatRequest): number {
   return Math.min(request.maxTokens ?? MAX_TOKENS, MAX_TOKENS)
 }
 
-async function challenge(context: ShopContext, shop: Shop, offers: PaymentRequirements[], reason: string): Promise<Response> {
+async function challenge(context: ProviderContext, shop: Shop, offers: PaymentRequirements[], reason: string): Promise<Response> {
   const resource = { url: context.req.url, description: `chat completion by ${shop.id}`, mimeType: 'application/json' }
   context.header(
     'payment-required',

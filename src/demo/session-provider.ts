@@ -1,6 +1,4 @@
 /** Starts a provider that is paid by `tempo/session`: a channel of the local Tempo's reserve, with the official server package. */
-import type { HttpBindings } from '@hono/node-server'
-import { Hono, type Context } from 'hono'
 import { Mppx, Store, tempo } from 'mppx/server'
 import { Session } from 'mppx/tempo'
 import { createClient, custom, encodeFunctionData, erc20Abi, http, type EIP1193RequestFn } from 'viem'
@@ -9,7 +7,6 @@ import { tempoModerato } from 'viem/chains'
 import { Transaction } from 'viem/tempo'
 import { tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
 import { chainIdOf } from '../chain/networks.ts'
-import { answerStatus, toRouteplaneError } from '../errors.ts'
 import { systemClock } from '../lib/clock.ts'
 import { randomBytesOf } from '../lib/id.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
@@ -18,9 +15,8 @@ import { channelReserveCode } from './channel-reserve-artifact.ts'
 import { closingEvents, errorBody, openingEvent, tokenEvent, wholeReply, type ReplyHead } from './chat-reply.ts'
 import { answerTokens, readChatRequest, type ChatRequest } from './echo-model.ts'
 import { installContract, transact } from './install-contract.ts'
-import { listen } from './listen.ts'
-import { modelsDocument } from './models-document.ts'
 import { ceilingQuote, type PriceList } from './price-list.ts'
+import { openProvider, type OpenProvider, type ProviderContext } from './provider-app.ts'
 import type { Rpc } from './rpc.ts'
 import type { TempoNetwork } from './tempo-network.ts'
 
@@ -49,17 +45,13 @@ export type SessionFaults = {
   details?: Readonly<Record<string, unknown>>
 }
 
-export type SessionProvider = {
-  readonly id: string
-  readonly baseUrl: string
-  readonly modelsUrl: string
+export type SessionProvider = OpenProvider & {
   readonly payTo: `0x${string}`
   readonly mode: 'mpp'
   readonly counters: { requests: number; vouchers: number; transactions: number }
   readonly faults: SessionFaults
   /** The credentials that it was shown, as they came. */
   readonly credentials: readonly string[]
-  stop(): Promise<void>
 }
 
 const SELLER_FUNDS = 100_000_000n as Atomic
@@ -87,26 +79,8 @@ export async function startSessionProvider(options: SessionProviderOptions): Pro
   const sell = (request: Request, amount: string) => payments.session({ amount, unitType: 'token' })(request)
   const credentials: string[] = []
   const shop = { ...options, faults, counters, credentials, sell, models: ['demo/echo'], maxOutputTokens: LIMIT }
-  const app = new Hono<{ Bindings: HttpBindings }>()
-  app.get('/v1/models', (context) => context.json(modelsDocument(shop)))
-  app.post('/v1/chat/completions', (context) => serve(context, shop))
-  app.onError((thrown, context) => {
-    const error = toRouteplaneError(thrown)
-    return context.json(errorBody(error.code, error.message), answerStatus(error) as 400)
-  })
-  const { port, stop } = await listen(app)
-  const baseUrl = `http://127.0.0.1:${port}/v1`
-  return {
-    id,
-    baseUrl,
-    modelsUrl: `${baseUrl}/models`,
-    payTo: account.address,
-    mode: 'mpp',
-    counters,
-    faults,
-    credentials,
-    stop,
-  }
+  const opened = await openProvider(shop, (context) => serve(context, shop))
+  return { ...opened, payTo: account.address, mode: 'mpp', counters, faults, credentials }
 }
 
 type Shop = SessionProviderOptions & {
@@ -120,7 +94,7 @@ type Shop = SessionProviderOptions & {
 type Sold = { status: 402; challenge: Response } | { status: 200; withReceipt(answer: Response | Metered): Response }
 type Metered = (stream: { charge(): Promise<void> }) => AsyncGenerator<string>
 
-async function serve(context: Context, shop: Shop): Promise<Response> {
+async function serve(context: ProviderContext, shop: Shop): Promise<Response> {
   const { counters, faults, prices } = shop
   const raw = context.req.raw
   const authorization = raw.headers.get('authorization')

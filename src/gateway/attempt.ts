@@ -4,6 +4,7 @@ import { isContent } from '../completion/part.ts'
 import { unfoldResult } from '../completion/fold.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import { amend, RouteplaneError, toRouteplaneError } from '../errors.ts'
+import type { CancelSignal } from '../lib/cancel.ts'
 import { headerOf, readBody, readBytes, type HttpCall, type HttpResponse } from '../lib/http-call.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import { readAhead } from '../lib/stream.ts'
@@ -35,7 +36,7 @@ export type AttemptOptions = {
   /** Whether another attempt is planned after this one. */
   readonly hasNext: boolean
   readonly preset: string | undefined
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 const MAX_ERROR_BYTES = 256 * 1024
@@ -72,8 +73,8 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
   })
   try {
     if (response.status < 200 || response.status >= 300) throw await readUpstreamError(response, lane)
-    const begun = await begin(sending, response, call, { startedAt, now: () => context.clock.monotonic() })
-    return { ...begun, payment }
+    const { answer, meter } = await begin(sending, response, call, { startedAt, now: () => context.clock.monotonic() })
+    return { answer, payment, meter }
   } catch (thrown) {
     await payment.close({ delivered: false, usage: undefined, costUsd: undefined })
     throw payment.blame(toRouteplaneError(thrown))
@@ -157,19 +158,17 @@ async function beginWhole({ lane }: Sending, response: HttpResponse, call: Gatew
       usage: result.usage,
       model: result.model,
       deliveredCharacters: textLength(result),
-      ...finishOf(result.candidates[0]?.finish.reason),
+      finishReason: result.candidates[0]?.finish.reason,
     }),
   }
   return { answer: { lane: 'native', status: response.status, headers: response.headers, body }, meter }
 }
 
-function textLength(result: CompletionResult): number {
-  const contents = result.candidates.flatMap(({ content }) => content)
-  return contents.reduce((sum, content) => sum + (content.type === 'text' || content.type === 'refusal' ? content.text.length : 0), 0)
-}
-
-function finishOf(reason: string | undefined): { finishReason?: string } {
-  return reason === undefined ? {} : { finishReason: reason }
+function textLength({ candidates }: CompletionResult): number {
+  let length = 0
+  for (const { content } of candidates)
+    for (const each of content) if (each.type === 'text' || each.type === 'refusal') length += each.text.length
+  return length
 }
 
 async function* asStream(parts: Iterable<CompletionPart>): AsyncGenerator<CompletionPart> {

@@ -2,6 +2,7 @@
 import type { CompletionPart } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import type { Usage } from '../completion/usage.ts'
+import type { CancelSignal } from '../lib/cancel.ts'
 import type { HttpHeaders } from '../lib/http-call.ts'
 import type { Usd } from '../money.ts'
 import type { PaymentStep } from '../payment/mode.ts'
@@ -32,7 +33,7 @@ export type GatewayCall = {
   readonly wire?: { readonly protocol: ProtocolId; readonly request: WireRequest }
   /** Decoded on demand: the native lane never needs it. */
   decode(): CompletionRequest
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly onProgress?: (progress: Progress) => void
   /** Asks a person before a call above the operator's threshold; a surface that cannot ask leaves it out. */
   readonly approve?: (ask: ApprovalQuestion) => Promise<ApprovalAnswer>
@@ -70,7 +71,7 @@ export type SoldAs = {
   /** Headers that prove the payment to its client; empty until it is collected. */
   receipt(): Readonly<Record<string, string>>
   /** What a stream of events has to be given out through, when it is paid for while it comes. */
-  through?(events: AsyncIterable<string | Uint8Array>, left: AbortSignal): AsyncIterable<string | Uint8Array>
+  through?(events: AsyncIterable<string | Uint8Array>, left: CancelSignal): AsyncIterable<string | Uint8Array>
 }
 
 /** Known before the first byte. */

@@ -1,6 +1,7 @@
 /** Completes one request: decides, pays, sends, falls through, records. The only place that knows the order. */
 import { amend, isCommitted, RouteplaneError, toRouteplaneError } from '../errors.ts'
 import { createId } from '../lib/id.ts'
+import { nextTurn } from '../lib/next-turn.ts'
 import { onEnd } from '../lib/stream.ts'
 import { defined } from '../lib/defined.ts'
 import { addUsd, type Usd } from '../money.ts'
@@ -9,6 +10,7 @@ import { fallThrough } from '../routing/fall-through.ts'
 import type { Attempt } from '../routing/plan.ts'
 import { outcomeOfError } from '../selection/outcome.ts'
 import type { Usage } from '../completion/usage.ts'
+import { type CancelSignal, toAbortSignal } from '../lib/cancel.ts'
 import { createApprovals } from './approval.ts'
 import { startAttempt, type Started } from './attempt.ts'
 import { blameAnswer } from './blame.ts'
@@ -62,9 +64,8 @@ export async function complete(asked: GatewayCall, context: GatewayContext): Pro
         return startAttempt({ id, attempt, mode, call, lane, capUsd, hasNext: hasNext(), preset: decided.preset?.name, signal }, context)
       }
       const started = await start(decided.capAt(endpoint))
-      const trying = { call, decided, attempt, lane, attempts: failures.length + 1, startedAt }
-      if (!mayRetrySchema(started, decided)) return open({ ...trying, started }, context)
-      return open(await withinSchema({ ...trying, started }, start, context), context)
+      const opened: Opened = { call, decided, attempt, lane, started, attempts: failures.length + 1, startedAt }
+      return open(mayRetrySchema(started, decided) ? await withinSchema(opened, start, context) : opened, context)
     } catch (thrown) {
       const error = toRouteplaneError(thrown)
       const ms = Math.round(context.clock.monotonic() - attemptedAt)
@@ -87,14 +88,14 @@ function learn({ attempt, error, ms }: Omit<Failure, 'ms'> & { readonly ms?: num
   context.log.warn('attempt failed', { request: call.id, endpoint, code: error.code, money: error.money, ms })
 }
 
-function deadline(signal: AbortSignal, context: GatewayContext): AbortSignal {
+function deadline(signal: CancelSignal, context: GatewayContext): CancelSignal {
   const { deadlineMs } = context.rules
   if (deadlineMs === undefined) return signal
   const late = new AbortController()
   const end = () => late.abort(new RouteplaneError('upstream_timeout', `there was no whole answer within ${deadlineMs} ms`))
   // A bare timeout would reach the caller as an error nobody knows.
   AbortSignal.timeout(deadlineMs).addEventListener('abort', end, { once: true })
-  return AbortSignal.any([signal, late.signal])
+  return AbortSignal.any([toAbortSignal(signal), late.signal])
 }
 
 type Opened = {
@@ -152,7 +153,8 @@ function open(opened: Opened, context: GatewayContext): Completion {
   }
   const answer = blameAnswer(started.answer, started.payment)
   if (answer.lane === 'native' && answer.body instanceof Uint8Array) {
-    return { head, answer, closed: finish(opened, undefined, context) }
+    // The caller does not wait for our books: what is whole leaves in this turn of the event loop.
+    return { head, answer, closed: nextTurn().then(() => finish(opened, undefined, context)) }
   }
   let resolve: (summary: CompletionSummary) => void = () => {}
   const closed = new Promise<CompletionSummary>((settle) => {

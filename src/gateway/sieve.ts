@@ -49,12 +49,11 @@ export function createSieve(input: SieveInput, context: GatewayContext): Sieve {
     rules: extensions.provider ?? {},
     capUsd,
     capAt,
-    ...paying,
+    prefer: paying.prefer,
+    offer: paying.offer,
+    capIsOwn: paying.capIsOwn,
     hideDeprecated: context.rules.hideDeprecated,
-    // Few endpoints have a date to hold against it.
-    get today() {
-      return new Date(context.clock.now()).toISOString().slice(0, 10)
-    },
+    today: () => new Date(context.clock.now()).toISOString().slice(0, 10),
     health: (endpoint) => health.view(endpointKey(endpoint)),
     untranslatable: (endpoint) => {
       const lane = lanes.laneOf(endpoint)
@@ -64,7 +63,7 @@ export function createSieve(input: SieveInput, context: GatewayContext): Sieve {
       const lane = lanes.laneOf(endpoint)
       return lane.kind === 'refused' ? call.read.needs : lane.needs
     },
-    ...(conversation === undefined ? {} : { savingAt: (endpoint: Endpoint) => conversation.savingAt(endpoint) }),
+    savingAt: (endpoint) => conversation?.savingAt(endpoint),
     coolingUntil: (endpoint) => untilOf(health.cooldown(endpointKey(endpoint)), (kind) => kind !== 'limited'),
     limitedUntil: (endpoint) =>
       untilOf(health.cooldown(endpointKey(endpoint)), (kind) => kind === 'limited') ?? rateLimits.limitedUntil(endpoint, tokens),

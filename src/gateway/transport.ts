@@ -5,6 +5,7 @@ import type { HttpCall, HttpHeaders, HttpResponse, Transport, TransportTimeouts 
 import { headerOf } from '../lib/http-call.ts'
 import { memoize } from '../lib/memo.ts'
 import { createByteQueue, type ByteQueue } from '../lib/byte-queue.ts'
+import type { CancelSignal } from '../lib/cancel.ts'
 import { guardedLookup, guardedUrl, type AddressRules } from './address-guard.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
 import { canInflate, inflate, tooLarge } from './inflate.ts'
@@ -80,7 +81,7 @@ type ExchangeSettings = {
   readonly timeouts: TransportTimeouts
   readonly maxBytes: number
   readonly minBytesPerSecond: number
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 /** A provider's timeouts are one object that stays: what they come to is worked out once. */
@@ -126,13 +127,17 @@ function dispatch(agent: Agent, { origin, path }: Target, call: HttpCall, settin
   })
 }
 
-function requestHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const sent: Record<string, string> = { 'user-agent': 'routeplane' }
-  for (const [name, value] of Object.entries(headers)) {
-    const lower = name.toLowerCase()
-    if (!OWN_HEADERS.has(lower)) sent[lower] = value
+/** Names and values in turn, as undici writes them: an object would be taken apart again. A name given twice is sent as given last. */
+function requestHeaders(headers: Readonly<Record<string, string>>): string[] {
+  const sent = ['user-agent', 'routeplane', 'accept-encoding', 'identity']
+  for (const given in headers) {
+    const name = given.toLowerCase()
+    if (OWN_HEADERS.has(name)) continue
+    let at = 0
+    while (at < sent.length && sent[at] !== name) at += 2
+    sent[at] = name
+    sent[at + 1] = headers[given] as string
   }
-  sent['accept-encoding'] = 'identity'
   return sent
 }
 
@@ -273,7 +278,7 @@ function close(exchange: Exchange): void {
   exchange.settings.signal.removeEventListener('abort', exchange.onAbort)
 }
 
-function cancelled(signal: AbortSignal, sent: boolean): RouteplaneError {
+function cancelled(signal: CancelSignal, sent: boolean): RouteplaneError {
   if (signal.reason instanceof RouteplaneError) return signal.reason
   return new RouteplaneError('cancelled', 'the call was cancelled', { details: { sent } })
 }

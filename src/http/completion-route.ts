@@ -4,7 +4,8 @@ import { type PaymentChallenge, RouteplaneError, isCommitted, toRouteplaneError 
 import type { CompletionResult } from '../completion/result.ts'
 import type { CompletionPart } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
-import type { Caller, Completion, GatewayCall, NativeAnswer, PartsAnswer, SoldAs } from '../gateway/call.ts'
+import { type CancelSignal, createCanceller } from '../lib/cancel.ts'
+import type { Caller, Completion, GatewayCall, NativeAnswer, PartsAnswer } from '../gateway/call.ts'
 import type { Clock } from '../lib/clock.ts'
 import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
@@ -14,6 +15,7 @@ import { isEventStream } from '../protocol/event-stream.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { parseBody, readBody } from './body.ts'
+import { paidEvents, pipe, withVerdict } from './answer-events.ts'
 import type { CallerCheck } from './caller.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
 import { type EventWriter, createEventWriter } from './event-writer.ts'
@@ -61,7 +63,7 @@ export async function serveCompletion(
   outgoing: ServerResponse,
 ): Promise<void> {
   const exchange: Exchange = { id: createId('req', deps.clock.now()), protocol, outgoing, deps }
-  const abort = new AbortController()
+  const abort = createCanceller()
   const onClose = () => {
     if (!outgoing.writableFinished) abort.abort(new RouteplaneError('cancelled', 'the caller went away'))
   }
@@ -157,7 +159,7 @@ function toWire(incoming: IncomingMessage, body: Buffer): WireRequest {
   }
 }
 
-type Given = { readonly wire: WireRequest; readonly read: CallerRequest; readonly signal: AbortSignal }
+type Given = { readonly wire: WireRequest; readonly read: CallerRequest; readonly signal: CancelSignal }
 
 function toCall({ id, protocol }: Exchange, caller: Caller, { wire, read, signal }: Given): GatewayCall {
   let decoded: CompletionRequest | undefined
@@ -176,11 +178,23 @@ function openWriter({ id, outgoing, deps }: Exchange, wire: WireRequest, read: C
   return createEventWriter(outgoing, {
     keepAlive: deps.keepAlive,
     stallMs: deps.stallMs,
-    ...(read.needs.stream && isEventStream(wire) ? { earlyHeaders: { ...requestHeaders(id), ...EVENT_STREAM } } : {}),
+    ...(read.needs.stream && isEventStream(wire) ? { earlyHeaders: () => asEvents(requestHeaders(id)) } : {}),
   })
 }
 
-const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
+/** Adds what an answer in one piece is headed with. */
+function asWhole(headers: Record<string, string>, body: Uint8Array, contentType = 'application/json'): Record<string, string> {
+  headers['content-type'] = contentType
+  headers['content-length'] = String(body.byteLength)
+  return headers
+}
+
+/** Adds what an answer in pieces is headed with. */
+function asEvents(headers: Record<string, string>, contentType = 'text/event-stream; charset=utf-8'): Record<string, string> {
+  headers['content-type'] = contentType
+  headers['x-accel-buffering'] = 'no'
+  return headers
+}
 
 function answer(exchange: Exchange, asked: Asked, completion: Completion): Promise<void> {
   return completion.answer.lane === 'native'
@@ -195,16 +209,17 @@ async function answerNative({ call, writer, wire }: Asked, completion: Completio
   if (native.body instanceof Uint8Array) {
     // A comment may have been sent already: the caller then reads events, and gets to know that there are none.
     if (writer.started()) throw new RouteplaneError('upstream_bad_stream', 'the upstream answered a streaming request with a whole body')
-    headers['content-type'] = contentType ?? 'application/json'
-    headers['content-length'] = String(native.body.byteLength)
-    writer.head(native.status, headers, false)
+    writer.head(native.status, asWhole(headers, native.body, contentType), false)
     await writer.whole(native.body)
     return
   }
   const isEvents = isEventStream(wire)
-  const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
-  writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, isEvents && type.startsWith('text/event-stream'))
-  await pipe(isEvents ? paidEvents(native.body, completion.sale, call) : native.body, writer)
+  writer.head(
+    native.status,
+    asEvents(headers, isEvents ? contentType : 'application/json'),
+    isEvents && (contentType?.startsWith('text/event-stream') ?? true),
+  )
+  await pipe(paidEvents(native.body, isEvents ? completion.sale : undefined, call), writer)
 }
 
 async function answerTranslated(
@@ -221,55 +236,23 @@ async function answerTranslated(
     request: asked.call.decode(),
     stored: asked.stored,
   }
+  const headers = completionHeaders(head, sale)
   if (asked.read.needs.stream) {
     const events = isEventStream(asked.wire)
-    asked.writer.head(
-      200,
-      { ...completionHeaders(head, sale), ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) },
-      events,
-    )
+    asked.writer.head(200, asEvents(headers, events ? undefined : 'application/json'), events)
     const written = protocol.caller.encodeStream(parts, context)
-    return pipe(events ? paidEvents(withVerdict(written, violatesSchema), sale, asked.call) : written, asked.writer)
+    return pipe(
+      events ? paidEvents(violatesSchema === undefined ? written : withVerdict(written, violatesSchema), sale, asked.call) : written,
+      asked.writer,
+    )
   }
   const body = Buffer.from(JSON.stringify(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
-  const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
-  asked.writer.head(200, { ...completionHeaders(head, sale), ...verdict, 'content-type': 'application/json', ...lengthOf(body) }, false)
+  if (violatesSchema?.() === true) headers['x-routeplane-schema'] = 'violated'
+  asked.writer.head(200, asWhole(headers, body), false)
   await asked.writer.whole(body)
 }
 
-/** The answer does not fit the schema it was asked for. */
-const SCHEMA_VIOLATED = { 'x-routeplane-schema': 'violated' }
-
-/** The headers are long gone when an answer can be judged; a comment after its last event breaks no reader. */
-async function* withVerdict(events: AsyncIterable<string>, violatesSchema: (() => boolean) | undefined): AsyncGenerator<string> {
-  yield* events
-  if (violatesSchema?.() === true) yield ': x-routeplane-schema: violated\n\n'
-}
-
-/** A stream's headers leave before it is paid, so what proves the payment follows in a comment. */
-async function* paidEvents(
-  events: AsyncIterable<string | Uint8Array>,
-  sale: SoldAs | undefined,
-  { signal }: GatewayCall,
-): AsyncGenerator<string | Uint8Array> {
-  yield* sale?.through?.(events, signal) ?? events
-  for (const [name, value] of Object.entries(sale?.receipt() ?? {})) yield `: ${name} ${value}\n\n`
-}
-
-function lengthOf(body: Uint8Array): { readonly 'content-length': string } {
-  return { 'content-length': String(body.byteLength) }
-}
-
-/** Leaving the loop ends the upstream exchange, so a caller who is gone costs no more tokens. */
-async function pipe(pieces: AsyncIterable<Uint8Array | string>, writer: EventWriter): Promise<void> {
-  for await (const piece of pieces) {
-    const taken = writer.write(piece)
-    if (taken !== true && !(await taken)) return
-  }
-  writer.end()
-}
-
-function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter | undefined, signal: AbortSignal): void {
+function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter | undefined, signal: CancelSignal): void {
   const { id, protocol, outgoing, deps } = exchange
   logFailure(deps.log, id, error)
   if (signal.aborted) return

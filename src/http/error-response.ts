@@ -1,5 +1,5 @@
 /** Errors as HTTP answers: status, headers that steer a retrying SDK, and a body in the envelope of the wire. */
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Fault, type RouteplaneError, answerStatus, isCommitted } from '../errors.ts'
 import { requestHeaders } from './response-headers.ts'
 
@@ -58,7 +58,15 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? member.toString() : member))
 }
 
-/** Writes an error as the whole answer; nothing happens when the caller is gone or an answer has begun. */
+/** How long the rest of a refused request is waited for, in milliseconds since something of it came; the server bounds the whole. */
+const QUIET_MS = 500
+
+/**
+ * Writes an error as the whole answer; nothing happens when the caller is gone or an answer has begun.
+ *
+ * A caller who is still sending would see his connection closed on him instead of the answer. So the rest of his request is
+ * read and thrown away. @see RFC 9112, section 9.6
+ */
 export function sendError(outgoing: ServerResponse, error: RouteplaneError, requestId: string, answer?: ErrorAnswer): void {
   if (outgoing.destroyed || outgoing.headersSent) return
   const text = jsonText(answer?.body ?? plainErrorBody(error, requestId))
@@ -68,5 +76,18 @@ export function sendError(outgoing: ServerResponse, error: RouteplaneError, requ
     'content-length': Buffer.byteLength(text),
     ...answer?.headers,
   })
-  outgoing.end(outgoing.req.method === 'HEAD' ? undefined : text)
+  if (outgoing.req.method !== 'HEAD') outgoing.write(text)
+  afterRequest(outgoing.req, () => outgoing.end())
+}
+
+/** Runs once the rest of a request has come and gone, or does not come. */
+function afterRequest(incoming: IncomingMessage, run: () => void): void {
+  if (incoming.complete) return run()
+  const stop = () => {
+    clearTimeout(quiet)
+    run()
+  }
+  const quiet = setTimeout(stop, QUIET_MS)
+  incoming.on('data', () => quiet.refresh())
+  incoming.once('end', stop).once('close', stop).resume()
 }

@@ -1,5 +1,6 @@
 /** Writes a streamed answer straight to the socket: one write a read, at the caller's pace, with keep-alive comments. */
 import type { ServerResponse } from 'node:http'
+import { createBodyWriter } from './chunked-coding.ts'
 import type { KeepAlive } from './keep-alive.ts'
 import type { ResponseHeaders } from './response-headers.ts'
 
@@ -24,7 +25,7 @@ export type EventWriterOptions = {
   /** Milliseconds after which a caller that takes nothing is given up. */
   readonly stallMs: number
   /** What to commit when silence comes before the answer; absent when a comment could not stand in the answer. */
-  readonly earlyHeaders?: ResponseHeaders
+  readonly earlyHeaders?: () => ResponseHeaders
 }
 
 /** Events that wait for the tick's end never grow beyond this: what makes them may be faster than any network. */
@@ -35,19 +36,20 @@ const COMMENT = ': keep-alive\n\n'
 
 export function createEventWriter(outgoing: ServerResponse, options: EventWriterOptions): EventWriter {
   let status = 200
-  let headers = options.earlyHeaders
+  let headers: ResponseHeaders | undefined
   let isEventStream = options.earlyHeaders !== undefined
   let tail: Uint8Array | string = ''
   let gathered = ''
+  const body = createBodyWriter(outgoing)
 
   const commit = () => {
-    if (!outgoing.headersSent) outgoing.writeHead(status, headers)
+    if (!outgoing.headersSent) body.head(status, headers ?? options.earlyHeaders?.())
   }
   /** Events that were made of one read leave in one write; none waits longer than for the end of the tick. */
   const flush = (): void => {
     const text = gathered
     gathered = ''
-    if (text !== '' && !outgoing.destroyed) outgoing.write(text)
+    if (!outgoing.destroyed) body.write(text)
   }
   const gather = (text: string): void => {
     if (gathered === '') process.nextTick(flush)
@@ -57,7 +59,7 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
   const breakSilence = () => {
     if (!isEventStream || outgoing.destroyed || outgoing.writableNeedDrain || !endsEvent(tail)) return
     commit()
-    outgoing.write(COMMENT)
+    body.write(COMMENT)
   }
   let watch = isEventStream ? options.keepAlive.watch(breakSilence) : undefined
 
@@ -78,15 +80,15 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
       if (typeof piece === 'string') gather(piece)
       else {
         flush()
-        outgoing.write(piece)
+        body.write(piece)
       }
       return !outgoing.writableNeedDrain || drained(outgoing, options.stallMs)
     },
-    whole: (body) => {
+    whole: (answer) => {
       watch?.stop()
       if (outgoing.destroyed) return false
       commit()
-      outgoing.end(body)
+      outgoing.end(answer)
       return outgoing.writableLength === 0 || finished(outgoing, options.stallMs)
     },
     fail: (event) => {
@@ -96,14 +98,15 @@ export function createEventWriter(outgoing: ServerResponse, options: EventWriter
       // Ending the connection without the last chunk is the only way left to say that such an answer is not whole.
       if (!isEventStream) return outgoing.socket?.destroySoon()
       commit()
-      outgoing.end(endsEvent(tail) ? event : `\n\n${event}`)
+      body.write(endsEvent(tail) ? event : `\n\n${event}`)
+      body.end()
     },
     end: () => {
       watch?.stop()
       if (outgoing.destroyed) return
       commit()
       flush()
-      outgoing.end()
+      body.end()
     },
     stop: () => watch?.stop(),
   }

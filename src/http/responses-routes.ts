@@ -188,7 +188,7 @@ export async function listInput(store: ResponseStore | undefined, caller: string
 export function countInput(wire: WireRequest): unknown {
   const json = readWire(countRequestSchema, wire.json)
   if (json.model === undefined || json.model === null) throw invalidRequest('model', 'is missing')
-  const { expectedInputTokens } = responsesNeeds({ ...json, input: json.input ?? '' }, wire.body.byteLength)
+  const { expectedInputTokens } = responsesNeeds(json, wire.body.byteLength)
   return { object: 'response.input_tokens', input_tokens: expectedInputTokens }
 }
 

@@ -77,7 +77,6 @@ function createListener(app: App, options: ServeOptions & { readonly allowHosts:
     const id = createId('req', now())
     const body = app.encodeError(incoming, error, id)?.body
     sendError(outgoing, error, id, { status, body, headers: { ...headers, connection: 'close' } })
-    incoming.resume()
   }
 }
 

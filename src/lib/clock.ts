@@ -1,4 +1,5 @@
 /** The clock port: wall time, monotonic time and sleeping, in milliseconds. */
+import type { CancelSignal } from './cancel.ts'
 
 export type Clock = {
   /** Milliseconds since the Unix epoch. */
@@ -6,7 +7,7 @@ export type Clock = {
   /** Milliseconds of a clock that never goes back; only differences mean anything. */
   monotonic(): number
   /** Resolves after `ms`, or rejects with the signal's reason. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  sleep(ms: number, signal?: CancelSignal): Promise<void>
 }
 
 export const systemClock: Clock = {

@@ -1,5 +1,6 @@
 /** An HTTP exchange as plain values: what is sent, what comes back, and the port that carries it. */
 import { RouteplaneError } from '../errors.ts'
+import type { CancelSignal } from './cancel.ts'
 
 /** Lower-case names; a repeated header is joined in order with the comma rule left to the reader. */
 export type HttpHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -27,7 +28,7 @@ export type HttpResponse = {
 export type Transport = (call: HttpCall, options: TransportOptions) => Promise<HttpResponse>
 
 export type TransportOptions = {
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   readonly timeouts?: Partial<TransportTimeouts>
   /** Bytes of body after which the exchange is ended. */
   readonly maxBytes?: number

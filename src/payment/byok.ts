@@ -69,11 +69,9 @@ function restAfter({ status, headers }: HttpResponse): number | undefined {
 async function sendWith(key: Secret | undefined, call: PaidCall, { keyring, authorize }: ByokDeps): Promise<HttpResponse> {
   const { provider } = call.endpoint
   const own = keyring.headersOf(provider)
-  const headers = {
-    ...call.http.headers,
-    ...own,
-    ...(key === undefined ? {} : keyHeaders(provider, key.reveal(), (apiKey) => authorize(call.wire, apiKey))),
-  }
+  const shown = key === undefined ? {} : keyHeaders(provider, key.reveal(), (apiKey) => authorize(call.wire, apiKey))
+  const headers = Object.assign({}, call.http.headers, own, shown)
+  const { method, url, body } = call.http
   const secrets = [...Object.values(own), ...(key === undefined ? [] : [key.reveal()])]
-  return withoutSecrets(await call.transport({ ...call.http, headers }), secrets)
+  return withoutSecrets(await call.transport({ method, url, headers, ...(body === undefined ? {} : { body }) }), secrets)
 }

@@ -2,6 +2,7 @@
 import type { WireId } from '../completion/request.ts'
 import type { Usage } from '../completion/usage.ts'
 import type { RouteplaneError } from '../errors.ts'
+import type { CancelSignal } from '../lib/cancel.ts'
 import type { HttpCall, HttpResponse } from '../lib/http-call.ts'
 import type { Usd } from '../money.ts'
 import type { Endpoint, PaymentModeName } from '../registry/endpoint.ts'
@@ -41,7 +42,7 @@ export type PaidCall = {
   readonly onUnknown: 'wait' | 'fail' | 'allow_double'
   /** Whether another endpoint is tried when this one fails and no money has left. */
   readonly hasNext: boolean
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   /** Sends one HTTP call with the gateway's timeouts. */
   readonly transport: (call: HttpCall) => Promise<HttpResponse>
   readonly onProgress?: (step: PaymentStep) => void

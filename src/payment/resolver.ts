@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Chain } from '../chain/chain.ts'
 import { toRouteplaneError } from '../errors.ts'
+import { type CancelSignal, toAbortSignal } from '../lib/cancel.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
@@ -27,7 +28,7 @@ export type Resolver = {
 export type SettleOptions = {
   readonly tries?: number
   readonly untilKnown?: boolean
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
   /** Where the seller says the transfer is: a hint that saves a search. */
   readonly transaction?: `0x${string}`
 }
@@ -55,8 +56,10 @@ export function createResolver(deps: ResolverDeps): Resolver {
   const closing = new AbortController()
   // Each payment that is followed waits on this one signal; Node takes more than ten for a leak and says so on stderr.
   setMaxListeners(0, closing.signal)
-  const ask = (id: string, how: SettleOptions) =>
-    settle(id, { ...how, signal: how.signal === undefined ? closing.signal : AbortSignal.any([how.signal, closing.signal]) }, deps)
+  const ask = (id: string, { signal, ...how }: SettleOptions) => {
+    const either = signal === undefined ? closing.signal : AbortSignal.any([toAbortSignal(signal), closing.signal])
+    return settle(id, { ...how, signal: either }, deps)
+  }
 
   /** A ledger that cannot be written now may be later: nothing but its end, or ours, closes a case. */
   async function untilDone(attempt: string, work: () => Promise<unknown>): Promise<void> {

@@ -154,9 +154,9 @@ export type StreamTap = {
 
 export type TapReport = {
   readonly usage: Usage | undefined
-  readonly model?: string
+  readonly model?: string | undefined
   readonly deliveredCharacters: number
-  readonly finishReason?: string
+  readonly finishReason?: string | undefined
   /** An error event, an error finish reason, or an end without a terminal event. */
   readonly error?: RouteplaneError
 }

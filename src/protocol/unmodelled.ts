@@ -1,5 +1,6 @@
 /** Reports what no wire but the caller's has: fields that its decoder did not model, and ids of somebody's store. */
-import type { CompletionRequest } from '../completion/request.ts'
+import type { CompletionRequest, UnknownField } from '../completion/request.ts'
+import { isRecord } from '../lib/json.ts'
 import { lossTable, unsupported, type Loss, type LossFeature } from './loss.ts'
 
 /** Names of fields that stand for a feature of another name. */
@@ -20,6 +21,28 @@ export function featureOf(path: string): LossFeature {
   const name = last.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
   if (Object.hasOwn(aliases, name)) return aliases[name] ?? 'unknown_field'
   return Object.hasOwn(lossTable, name) ? (name as LossFeature) : 'unknown_field'
+}
+
+/**
+ * The members that a decoder reads of an object, or of each object in a list: `true` where it takes the value as it is. By a
+ * function where the object tells which; `undefined` is an object that is taken whole.
+ */
+export type Modelled = ModelledMembers | ((value: Readonly<Record<string, unknown>>) => ModelledMembers | undefined)
+export type ModelledMembers = { readonly [member: string]: true | Modelled }
+
+/** Collects every member that is not modelled, however deep; those that say nothing (null, an empty list) do not count. */
+export function unmodelled(value: unknown, modelled: Modelled, path = ''): readonly UnknownField[] {
+  if (Array.isArray(value)) return value.flatMap((each, index) => unmodelled(each, modelled, `${path}[${index}]`))
+  if (!isRecord(value)) return []
+  const members = typeof modelled === 'function' ? modelled(value) : modelled
+  if (members === undefined) return []
+  return Object.entries(value).flatMap(([name, member]) => {
+    const where = path === '' ? name : `${path}.${name}`
+    if (member === null || (Array.isArray(member) && member.length === 0)) return []
+    const below = Object.hasOwn(members, name) ? members[name] : undefined
+    if (below === undefined) return [{ path: where, value: member }]
+    return below === true ? [] : unmodelled(member, below, where)
+  })
 }
 
 /** Fields nobody has modelled are left out; one that stands for a feature is treated as that feature. */

@@ -1,7 +1,8 @@
 /** Changes files of a registry directory: checked as they would be, then written whole, or not at all. */
-import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { lstat, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { RouteplaneError } from '../errors.ts'
+import { makeDirectory } from '../lib/directory.ts'
 import { createId } from '../lib/id.ts'
 import { loadRegistryDirectory, type DirectoryOptions, type FileProblem } from './directory.ts'
 import { manifestInvalid } from './problem.ts'
@@ -67,7 +68,7 @@ function nameOf({ file, code, path, message }: FileProblem): string {
 
 /** Replaces a file in one step, so that a crash leaves the old one or the new one. */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  makeDirectory(dirname(path))
   const fresh = join(dirname(path), `.${createId('registry', 0)}.tmp`)
   try {
     const handle = await open(fresh, 'wx', 0o644)

@@ -21,7 +21,7 @@ export type Sieve = {
   readonly prefer: readonly PaymentModeName[]
   readonly hideDeprecated: boolean
   /** `YYYY-MM-DD`, UTC. */
-  readonly today: string
+  today(): string
   offer(mode: PaymentModeName, endpoint: Endpoint): Offer | Declined
   health(endpoint: Endpoint): HealthView
   /** Epoch milliseconds until which an endpoint is left alone. */
@@ -99,7 +99,7 @@ function excluded(endpoint: Endpoint, target: Target, sieve: Sieve): Verdict | u
   const { provider, deprecationDate } = endpoint
   if (provider.status !== 'active') return { reason: 'not_active', detail: `the provider is ${provider.status}` }
   if (!endpoint.isReady) return { reason: 'not_ready', detail: 'the provider stages this model' }
-  const isGone = deprecationDate !== undefined && deprecationDate < sieve.today
+  const isGone = deprecationDate !== undefined && deprecationDate < sieve.today()
   if (isGone && sieve.hideDeprecated && !target.pinned) return { reason: 'deprecated', detail: `retired on ${deprecationDate}` }
   return unwanted(endpoint, sieve.rules)
 }

@@ -1,6 +1,7 @@
 /** The contract of a till: one family of payments, how it asks, reads what it is given, and collects. */
 import type { AssetRow } from '../chain/networks.ts'
 import type { RouteplaneError } from '../errors.ts'
+import type { CancelSignal } from '../lib/cancel.ts'
 import type { SalePayment, SaleRow } from '../ledger/sale.ts'
 import type { Atomic, Usd } from '../money.ts'
 import type { Charging } from './settlement-matrix.ts'
@@ -94,7 +95,7 @@ export type Tender = {
 type Invalid = { readonly valid: false; readonly reason: string; readonly isGone?: boolean }
 
 /** Ends when the signal says that its reader has left. */
-export type Through = (events: AsyncIterable<string | Uint8Array>, signal: AbortSignal) => AsyncIterable<string | Uint8Array>
+export type Through = (events: AsyncIterable<string | Uint8Array>, signal: CancelSignal) => AsyncIterable<string | Uint8Array>
 
 /**
  * - `settled`: `headers` say so to the client.

@@ -1,7 +1,8 @@
 /** Reads and replaces a client's file: whole or not at all, through links, with its mode, and with a copy of the old one beside it. */
-import { chmod, copyFile, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { chmod, copyFile, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RouteplaneError } from '../errors.ts'
+import { makeDirectory } from '../lib/directory.ts'
 import { createId } from '../lib/id.ts'
 
 /** No settings file is near this. */
@@ -30,7 +31,7 @@ export async function readText(file: string): Promise<string | undefined> {
 /** Replaces the file behind any link, so that a crash leaves the old one or the new one. */
 export async function writeText(file: string, text: string, nowMs: number): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true })
+    makeDirectory(dirname(file))
     const target = await realpath(file).catch(() => file)
     const mode = await stat(target).then(
       (found) => found.mode & 0o777,

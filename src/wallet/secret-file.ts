@@ -1,10 +1,11 @@
 /** Files that hold a secret: read only when nobody else could have touched them, written whole, private and never over another. */
 import { constants } from 'node:fs'
 import type { Stats } from 'node:fs'
-import { link, lstat, mkdir, open, unlink } from 'node:fs/promises'
+import { link, lstat, open, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RouteplaneError } from '../errors.ts'
+import { makeDirectory } from '../lib/directory.ts'
 import { randomBytesOf } from '../lib/id.ts'
 
 const MAX_BYTES = 65_536
@@ -40,9 +41,11 @@ export async function readSecretFile(path: string): Promise<string> {
  */
 export async function writeSecretFile(path: string, text: string): Promise<void> {
   const temporary = `${path}.${Buffer.from(randomBytesOf(8)).toString('hex')}.tmp`
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-    throw unsafe(dirname(path), 'unwritable', `cannot be made a directory (${cause.code})`)
-  })
+  try {
+    makeDirectory(dirname(path), 0o700)
+  } catch (cause) {
+    throw unsafe(dirname(path), 'unwritable', `cannot be made a directory (${(cause as NodeJS.ErrnoException).code})`)
+  }
   try {
     await writeDurably(temporary, text)
     await link(temporary, path)

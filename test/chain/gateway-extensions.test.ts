@@ -14,13 +14,15 @@ import {
 } from '@x402/extensions/payment-identifier'
 import { privateKeyToAccount } from 'viem/accounts'
 import { describe, expect, it } from 'vitest'
-import { readPaymentHeader } from '../../src/demo/sale.ts'
+import { readPresented } from '../../src/selling/x402/read.ts'
 import { startRelay, type Passed } from '../gateway/relay.ts'
 import { randomHex, useDemoNetwork } from '../support/chain.ts'
 import { ask, closedBooks, expectBalanced, openEngine, question, writeWorld } from '../support/engine.ts'
 
 const current = useDemoNetwork()
 const prices = { prompt: '0.000001', completion: '0.000005' }
+
+const payloadIn = (header: string) => readPresented(header, 2).payload
 
 function declare(answer: Passed, extensions: object): Passed {
   const challenge = JSON.parse(Buffer.from(String(answer.headers['payment-required']), 'base64').toString()) as object
@@ -38,7 +40,7 @@ async function open(extensions: object, isRequired: boolean) {
     instead: ({ headers }, paid) => {
       if (paid === 1) return { status: 503, json: {} }
       if (paid === 0) return undefined
-      const { valid, errors } = validatePaymentIdentifierRequirement(readPaymentHeader(String(headers['payment-signature'])), isRequired)
+      const { valid, errors } = validatePaymentIdentifierRequirement(payloadIn(String(headers['payment-signature'])), isRequired)
       return valid ? undefined : { status: 400, json: { error: { message: errors?.join() } } }
     },
   })
@@ -53,7 +55,7 @@ describe('payment-identifier', () => {
     expect([reply.status, reply.error, relay.credentials.length]).toEqual([200, undefined, 2])
     const books = await closedBooks(world)
     expectBalanced(books)
-    const sent = relay.credentials.map(readPaymentHeader)
+    const sent = relay.credentials.map(payloadIn)
     expect(sent.map(extractAndValidatePaymentIdentifier).map(({ id }) => id)).toEqual([1, 2].map(() => `pay_${books.rows[0]?.id}`))
     expect(sent.map(({ extensions }) => Object.keys(extensions ?? {}))).toEqual([1, 2].map(() => [PAYMENT_IDENTIFIER]))
   })
@@ -64,7 +66,7 @@ describe('payment-identifier', () => {
       const { relay, world, url } = await open(extensions, false)
       expect((await ask(url)).status).toBe(200)
       expectBalanced(await closedBooks(world))
-      expect(relay.credentials.map(readPaymentHeader).map((payload) => payload.extensions)).toEqual([undefined, undefined])
+      expect(relay.credentials.map(payloadIn).map((payload) => payload.extensions)).toEqual([undefined, undefined])
     },
   )
 })

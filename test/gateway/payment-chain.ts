@@ -1,4 +1,5 @@
 /** A clock that only moves when told, and a chain in memory that obeys it: for histories no real chain would go through in seconds. */
+import type { CancelSignal } from '../../src/lib/cancel.ts'
 import type { Chain, TransferEvidence } from '../../src/chain/chain.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import type { Clock } from '../../src/lib/clock.ts'
@@ -32,7 +33,7 @@ export function createVirtualClock(start: number): VirtualClock {
     }
     now = Math.max(now, time)
   }
-  const sleep = (ms: number, signal: AbortSignal | undefined, isOver: () => boolean) =>
+  const sleep = (ms: number, signal: CancelSignal | undefined, isOver: () => boolean) =>
     new Promise<void>((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error)
       const onAbort = () => sleepers.delete(sleeper) && !isOver() && reject(signal?.reason as Error)

@@ -1,4 +1,6 @@
 /** What must never reach the gateway: hostile addresses, foreign origins, wrong tokens, unreadable bodies. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { GatewayCall } from '../../src/gateway/call.ts'
@@ -264,6 +266,24 @@ describe('the body', () => {
       `${rawRequest('POST /v1/chat/completions', { ...GOOD, 'transfer-encoding': 'chunked' })}${chunk.repeat(5)}0\r\n\r\n`,
     )
     expect([counted.status, codeOf(counted.body)]).toEqual([413, 'body_too_large'])
+  })
+
+  it.each<readonly [number, string, Readonly<Record<string, string>>, string]>([
+    [401, 'unauthorized', { authorization: 'Bearer wrong' }, '/v1/chat/completions'],
+    [404, 'not_found', {}, '/v1/nothing'],
+    [413, 'body_too_large', {}, '/v1/chat/completions'],
+    [415, 'unsupported_media_type', { 'content-type': 'text/plain' }, '/v1/chat/completions'],
+  ])('answers %i %s to who is still sending, and lets him finish', async (status, code, headers, path) => {
+    const head = rawRequest(`POST ${path}`, { ...GOOD, ...headers, 'content-length': '6000000' })
+    const socket = connect(port(), '127.0.0.1', () => socket.write(head))
+    let answer = ''
+    while (!answer.endsWith('}')) answer += String((await once(socket, 'data'))[0])
+    const [line = '', ...rest] = answer.split('\r\n')
+    expect([Number(line.split(' ')[1]), codeOf(rest.at(-1) ?? '')]).toEqual([status, code])
+    // Whoever is cut off here sees a broken pipe, and not the answer.
+    for (let sent = 0; sent < 6; sent++) if (!socket.write('x'.repeat(1_000_000))) await once(socket, 'drain')
+    await once(socket, 'end')
+    socket.destroy()
   })
 
   it('keeps a lone surrogate and a charset as they are', async () => {

@@ -1,4 +1,5 @@
 /** How answers reach the caller: whole and streamed, native and translated, and what happens when either side breaks. */
+import type { CancelSignal } from '../../src/lib/cancel.ts'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import OpenAI from 'openai'
@@ -252,7 +253,7 @@ describe('a caller', () => {
   it('who goes away aborts the upstream', async () => {
     const aborted = deferred<unknown>()
     const left = deferred()
-    const endless = async function* (signal: AbortSignal) {
+    const endless = async function* (signal: CancelSignal) {
       try {
         while (!signal.aborted) {
           yield delta('a')

@@ -1,4 +1,5 @@
 /** A gateway for the MCP suites, scripted by the model's name; what a payment would do is told on stderr. */
+import type { CancelSignal } from '../../src/lib/cancel.ts'
 import { noAllowances, noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import { RouteplaneError } from '../../src/errors.ts'
@@ -42,14 +43,14 @@ async function* say(...texts: readonly string[]): AsyncIterable<CompletionPart> 
 }
 
 /** Holds its answer until it is aborted, and then takes its time to record the payment. */
-async function* hang(signal: AbortSignal): AsyncIterable<CompletionPart> {
+async function* hang(signal: CancelSignal): AsyncIterable<CompletionPart> {
   yield { type: 'text-delta', block: 0, text: 'never more than ' }
   tell('hanging')
-  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
   throw signal.reason as Error
 }
 
-const recorded = (signal: AbortSignal): Promise<CompletionSummary> =>
+const recorded = (signal: CancelSignal): Promise<CompletionSummary> =>
   new Promise((resolve) => {
     signal.addEventListener('abort', () =>
       setTimeout(() => {

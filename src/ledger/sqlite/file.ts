@@ -1,7 +1,8 @@
 /** Makes the ledger's directory and file readable by their owner alone, and refuses what somebody else may have put there. */
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, statSync, type Stats } from 'node:fs'
+import { chmodSync, closeSync, lstatSync, openSync, statSync, type Stats } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { RouteplaneError } from '../../errors.ts'
+import { makeDirectory } from '../../lib/directory.ts'
 
 /** The database and what SQLite keeps beside it; the last two get the mode of the first when SQLite makes them. */
 const suffixes = ['', '-wal', '-shm'] as const
@@ -18,14 +19,19 @@ const suffixes = ['', '-wal', '-shm'] as const
 export function prepareFile(path: string): string {
   const absolute = resolve(path)
   try {
-    mkdirSync(dirname(absolute), { recursive: true, mode: 0o700 })
+    makeDirectory(dirname(absolute), 0o700)
     checkDirectory(dirname(absolute))
     for (const suffix of suffixes) tighten(absolute + suffix)
     create(absolute)
     return absolute
   } catch (cause) {
     if (cause instanceof RouteplaneError) throw cause
-    throw new RouteplaneError('store_unavailable', 'the file of the ledger cannot be opened', { cause, details: { path: absolute } })
+    const { code = 'unknown cause' } = cause as NodeJS.ErrnoException
+    throw new RouteplaneError('store_unavailable', `the ledger ${absolute} cannot be opened (${code})`, {
+      hint: 'Set ROUTEPLANE_HOME, or ledger.path in the config, to a place that can be written.',
+      cause,
+      details: { path: absolute },
+    })
   }
 }
 
@@ -59,5 +65,5 @@ function create(path: string): void {
 }
 
 function refused(path: string, message: string, hint: string): RouteplaneError {
-  return new RouteplaneError('store_unavailable', message, { hint, details: { path } })
+  return new RouteplaneError('store_unavailable', `${message}: ${path}`, { hint, details: { path } })
 }

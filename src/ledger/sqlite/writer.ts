@@ -1,6 +1,7 @@
 /** Group commit: changes that arrive together share one transaction and one sync, and fail or succeed each for itself. */
 import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { nextTurn } from '../../lib/next-turn.ts'
 import { isStoreFault, storeError, whenFree, type Connection } from './connection.ts'
 import { checkVersion } from './migrations.ts'
 
@@ -130,8 +131,4 @@ function rollBack(connection: Connection): void {
     // The error that led here says more than this one; the next BEGIN fails loudly if the transaction is still open.
     void cause
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

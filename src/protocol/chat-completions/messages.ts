@@ -9,7 +9,6 @@ import type {
   TextContent,
   ToolCallContent,
   Turn,
-  UnknownField,
 } from '../../completion/request.ts'
 import { readToolArguments } from '../../completion/tool-arguments.ts'
 import { defined } from '../../lib/defined.ts'
@@ -31,20 +30,6 @@ import {
 
 const WIRE = 'chat_completions'
 
-const modelledFields: ReadonlySet<string> = new Set([
-  'role',
-  'content',
-  'name',
-  'refusal',
-  'tool_calls',
-  'function_call',
-  'audio',
-  'reasoning_content',
-  'reasoning',
-  'reasoning_details',
-  'tool_call_id',
-])
-
 /** What the messages before this one have said that later ones refer to. */
 type History = {
   readonly system: SystemBlock[]
@@ -58,17 +43,12 @@ type History = {
  * Decodes messages in order. System and developer messages before everything else become system blocks, one for each text;
  * later ones stay where they are, because moving them would change what they follow. Empty texts are left out.
  */
-export function decodeMessages(
-  messages: readonly Message[],
-  unknown: UnknownField[],
-): { readonly system: readonly SystemBlock[]; readonly turns: readonly Turn[] } {
+export function decodeMessages(messages: readonly Message[]): {
+  readonly system: readonly SystemBlock[]
+  readonly turns: readonly Turn[]
+} {
   const history: History = { system: [], turns: [], functionCalls: 0, functionResults: 0 }
-  for (const [index, message] of messages.entries()) {
-    for (const [name, value] of Object.entries(message)) {
-      if (!modelledFields.has(name) && !isEmpty(value)) unknown.push({ path: `messages[${index}].${name}`, value })
-    }
-    decodeMessage(message, index, history)
-  }
+  for (const [index, message] of messages.entries()) decodeMessage(message, index, history)
   return history
 }
 
@@ -104,11 +84,6 @@ function decodeMessage(message: Message, index: number, history: History): void 
       break
     }
   }
-}
-
-/** Answers come with empty decorations (`annotations: []`), which clients send back with the history. */
-function isEmpty(value: unknown): boolean {
-  return value === null || (Array.isArray(value) && value.length === 0)
 }
 
 function turn(role: Turn['role'], parts: readonly Content[], name: string | null | undefined): Turn {

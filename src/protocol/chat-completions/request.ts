@@ -9,39 +9,20 @@ import type {
   Sampling,
   Tool,
   ToolChoice,
-  UnknownField,
 } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
-import { extensionFields } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { WireRequest } from '../protocol.ts'
+import { unmodelled } from '../unmodelled.ts'
 import { decodeMessages } from './messages.ts'
+import { accountFields, modelled } from './modelled.ts'
 import { chatRequestSchema, type ChatRequest, type WireTool } from './schema.ts'
-
-/** Fields that change billing, caching or bookkeeping at the vendor but not the answer. */
-export const accountFields = [
-  'store',
-  'metadata',
-  'service_tier',
-  'prompt_cache_key',
-  'prompt_cache_options',
-  'prompt_cache_retention',
-  'safety_identifier',
-  'user',
-  'stream_options',
-] as const
-
-/** Fields of our own and those that the decoder reads: whatever else comes is kept as unknown. */
-const modelled: ReadonlySet<string> = new Set([...Object.keys(chatRequestSchema.shape), ...accountFields, ...extensionFields])
 
 /** @throws RouteplaneError `invalid_request` naming the JSON path. */
 export function decodeRequest(wire: WireRequest): CompletionRequest {
   const json = readWire(chatRequestSchema, wire.json)
-  const unknown: UnknownField[] = Object.entries(wire.json)
-    .filter(([name, value]) => !modelled.has(name) && value !== null)
-    .map(([path, value]) => ({ path, value }))
-  const { system, turns } = decodeMessages(json.messages, unknown)
+  const { system, turns } = decodeMessages(json.messages)
   return defined({
     toolChoice: decodeToolChoice(json),
     parallelToolCalls: json.parallel_tool_calls ?? undefined,
@@ -59,7 +40,7 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
     stream: json.stream ?? false,
     state: {},
     account: Object.fromEntries(accountFields.flatMap((name) => (isPresent(wire.json[name]) ? [[name, wire.json[name]]] : []))),
-    unknown,
+    unknown: unmodelled(wire.json, modelled),
   })
 }
 

@@ -35,7 +35,7 @@ type Media = {
  * stands at the vendor under an id counts as much as a file nobody has seen.
  */
 export function responsesNeeds(json: ResponsesRequest, bodyBytes: number): Needs {
-  const items = typeof json.input === 'string' ? [] : json.input
+  const items = Array.isArray(json.input) ? json.input : []
   const media: Media = { images: 0, characters: 0, tokens: 0, modalities: new Set() }
   for (const item of items) addItem(media, item)
   media.tokens += unseenHistories(json, items) * UNSEEN_FILE_TOKENS

@@ -36,7 +36,7 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
     .filter(([name, value]) => !modelled.has(name) && value !== null)
     .map(([path, value]) => ({ path, value }))
   noteHalfModelled(json, unknown)
-  const { system, turns, tools } = decodeItems(json.instructions, json.input, unknown)
+  const { system, turns, tools } = decodeItems(json.instructions, json.input ?? [], unknown)
   const declared = (json.tools ?? []).map((tool, index) => ({ tool, path: `tools[${index}]` }))
   return defined({
     toolChoice: decodeToolChoice(json.tool_choice),

@@ -39,7 +39,7 @@ const format = z.looseObject({
 const fields = {
   /** Absent only beside our own `models`. */
   model: z.string().min(1).max(MAX_MODEL_CHARACTERS).nullish(),
-  input: z.union([z.string(), z.array(itemSchema)]),
+  input: z.union([z.string(), z.array(itemSchema)]).nullish(),
   instructions: text,
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({}).nullish(),
@@ -66,9 +66,15 @@ const fields = {
   context_management: z.array(z.unknown()).nullish(),
 } as const
 
+/** What stands for input, or comes before it, at the vendor. */
+const standIns = ['prompt', 'previous_response_id', 'conversation'] as const
+
 /** @see https://platform.openai.com/docs/api-reference/responses/create */
-export const responsesRequestSchema = z.looseObject(fields)
+export const responsesRequestSchema = z.looseObject(fields).check(({ value, issues }) => {
+  if ([value.input, ...standIns.map((name) => value[name])].some((given) => given !== undefined && given !== null)) return
+  issues.push({ code: 'custom', message: `is missing, and so is ${standIns.join(', ')}`, input: undefined, path: ['input'] })
+})
 export type ResponsesRequest = z.infer<typeof responsesRequestSchema>
 
-/** A request that only counts its tokens may leave `input` out. */
-export const countRequestSchema = z.looseObject({ ...fields, input: fields.input.nullish() })
+/** A request that only counts its tokens may leave all of that out. */
+export const countRequestSchema = z.looseObject(fields)

@@ -22,7 +22,7 @@ const MAX_HEADER = 8_192
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
 
 /** @throws {@link RouteplaneError} `invalid_payment` for anything but base64 of such a credential. */
-export function readPresented(header: string, version: 1 | 2): Presented {
+export function readPresented<Version extends 1 | 2>(header: string, version: Version): Extract<Presented, { version: Version }> {
   const name = version === 2 ? 'PAYMENT-SIGNATURE' : 'X-PAYMENT'
   if (header.length > MAX_HEADER) throw invalid(`${name} is longer than ${MAX_HEADER} characters`)
   if (!BASE64.test(header)) throw invalid(`${name} is not base64`)
@@ -36,10 +36,10 @@ export function readPresented(header: string, version: 1 | 2): Presented {
     throw invalid(`${name} is not an x402 v${version} payload`)
   if (version === 2) {
     if (!isOffer(value['accepted'])) throw invalid(`${name} names no offer it accepts`)
-    return { version, payload: value as PaymentPayload }
+  } else if (typeof value['scheme'] !== 'string' || typeof value['network'] !== 'string') {
+    throw invalid(`${name} names no scheme and network`)
   }
-  if (typeof value['scheme'] !== 'string' || typeof value['network'] !== 'string') throw invalid(`${name} names no scheme and network`)
-  return { version, payload: value as PayloadV1 }
+  return { version, payload: value } as unknown as Extract<Presented, { version: Version }>
 }
 
 function isOffer(value: unknown): value is PaymentRequirements {

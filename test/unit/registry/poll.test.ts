@@ -43,7 +43,7 @@ function setup(
     calls.push(call)
     const answer = script(call, calls.length)
     if (answer instanceof Error) throw answer
-    signal.throwIfAborted()
+    if (signal.aborted) throw signal.reason
     const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body ?? {})
     return { status: answer.status ?? 200, headers: answer.headers ?? {}, body: answer.bytes ?? bytesOf(text) }
   }

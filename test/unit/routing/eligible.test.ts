@@ -22,7 +22,7 @@ function sieve(more: Partial<Sieve> = {}): Sieve {
     capIsOwn: false,
     prefer: ['byok', 'x402'],
     hideDeprecated: true,
-    today: '2026-11-20',
+    today: () => '2026-11-20',
     offer: () => ({ available: true, overheadUsd: ZERO_USD }),
     health: () => ({ uptime: undefined, countedRequests: 0, ttftMs: undefined, throughput: undefined }),
     coolingUntil: () => undefined,

@@ -93,6 +93,44 @@ describe('decodeRequest', () => {
     ])
   })
 
+  it('keeps what it does not know, however deep it stands, and leaves out what says nothing', () => {
+    const odd = { odd: 1, empty: null, none: [] }
+    const call = { id: 'c', type: 'function', index: 0, function: { name: 'f', arguments: '{}', ...odd }, ...odd }
+    const url = 'https://img.example/a.png'
+    const { unknown } = decode({
+      model: 'a',
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'hi', ...odd },
+            { type: 'image_url', image_url: { url, ...odd } },
+            { type: 'newer', ...odd },
+          ],
+        },
+        { role: 'assistant', content: 'x', annotations: [], tool_calls: [call], ...odd },
+        { role: 'tool', tool_call_id: 'c', content: 'y' },
+      ],
+      tools: [
+        { type: 'function', function: { name: 'f', parameters: { type: 'object', odd }, ...odd }, ...odd },
+        { type: 'newer', odd },
+      ],
+      response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { odd }, ...odd }, ...odd },
+      metadata: { odd: 'mine' },
+    })
+    expect(unknown.map(({ path }) => path)).toEqual([
+      'messages[0].content[0].odd',
+      'messages[0].content[1].image_url.odd',
+      'messages[1].tool_calls[0].function.odd',
+      'messages[1].tool_calls[0].odd',
+      'messages[1].odd',
+      'tools[0].function.odd',
+      'tools[0].odd',
+      'response_format.json_schema.odd',
+      'response_format.odd',
+    ])
+  })
+
   it('keeps broken arguments as they were written', () => {
     const { turns } = decode({
       model: 'a',

@@ -86,6 +86,17 @@ describe('read', () => {
     expect(readBody({ input, include: ['teleport_call.results'] }).model).toBe('acme/north')
   })
 
+  it.each([{ prompt: { id: 'pmpt_1' } }, { previous_response_id: 'resp_1' }, { conversation: 'conv_1' }])(
+    'goes without input where %j stands for it, to who knows what that is',
+    (standIn) => {
+      expect(readBody(standIn).needs.maxInputTokens).toBeGreaterThan(200_000)
+      const { turns, state } = decode(standIn)
+      expect([turns, Object.keys(state)]).toEqual([[], Object.keys(standIn)])
+      const { body } = forward(wireOf({ model: 'acme/north', ...standIn }), { model: 'north', stream: false })
+      expect(JSON.parse(Buffer.from(body).toString())).toMatchObject({ model: 'north', ...standIn })
+    },
+  )
+
   it('refuses a key that stands twice', () => {
     expect(() => read(wireOf('{"model":"a","input":"x","model":"b"}'))).toThrow(expect.objectContaining({ code: 'duplicate_key' }))
   })

@@ -1,0 +1,65 @@
+/** What of a Chat Completions request is read, down to its last object: everything else is reported where it is lost. */
+import { extensionFields } from '../extensions.ts'
+import type { Modelled, ModelledMembers } from '../unmodelled.ts'
+import { chatRequestSchema } from './schema.ts'
+
+/** Fields that change billing, caching or bookkeeping at the vendor but not the answer. */
+export const accountFields = [
+  'store',
+  'metadata',
+  'service_tier',
+  'prompt_cache_key',
+  'prompt_cache_options',
+  'prompt_cache_retention',
+  'safety_identifier',
+  'user',
+  'stream_options',
+] as const
+
+function all(names: Iterable<string>): Readonly<Record<string, true>> {
+  return Object.fromEntries([...names].map((name) => [name, true as const]))
+}
+
+const cache = all(['prompt_cache_breakpoint', 'cache_control'])
+
+/** A part of any other type is kept whole. */
+const parts: ReadonlyMap<unknown, ModelledMembers> = new Map([
+  ['text', { text: true }],
+  ['refusal', { refusal: true }],
+  ['image_url', { image_url: all(['url', 'detail']) }],
+  ['input_audio', { input_audio: all(['data', 'format']) }],
+  ['file', { file: all(['file_data', 'file_id', 'filename']) }],
+  ['video_url', { video_url: all(['url']) }],
+])
+
+const content: Modelled = ({ type }) => {
+  const own = parts.get(type)
+  return own === undefined ? undefined : { type: true, ...cache, ...own }
+}
+
+const calls: Modelled = {
+  // Clients put a stream's calls together with their index, and send them back with it.
+  ...all(['id', 'type', 'index', 'extra_content']),
+  function: all(['name', 'arguments']),
+  custom: all(['name', 'input']),
+}
+
+const messages: Modelled = {
+  ...all(['role', 'name', 'refusal', 'function_call', 'audio', 'reasoning_content', 'reasoning', 'reasoning_details', 'tool_call_id']),
+  content,
+  tool_calls: calls,
+}
+
+const functions = all(['name', 'description', 'parameters', 'strict'])
+
+const tools: Modelled = ({ type }) =>
+  type === 'function' || type === 'custom' ? { type: true, function: functions, custom: all(['name', 'description', 'format']) } : undefined
+
+export const modelled: Modelled = {
+  ...all([...Object.keys(chatRequestSchema.shape), ...accountFields, ...extensionFields]),
+  messages,
+  tools,
+  functions,
+  reasoning: all(['effort', 'max_tokens', 'enabled', 'exclude']),
+  response_format: { type: true, json_schema: all(['name', 'description', 'schema', 'strict']) },
+}
