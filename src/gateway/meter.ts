@@ -25,21 +25,26 @@ export type Tapped = {
  * @param filter - Takes out what we asked the upstream for and the caller did not.
  */
 export function tapStream(source: AsyncIterable<Uint8Array>, tap: StreamTap, filter?: ByteFilter): Tapped {
-  let content = false
-  let report: TapReport | undefined
-  const read = () => (report ??= tap.end())
-  async function* pass(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source) {
-      content = tap.push(chunk) || content
-      const kept = filter === undefined ? chunk : filter.push(chunk)
-      if (kept.length > 0) yield kept
-    }
-    const rest = filter?.end()
-    if (rest !== undefined && rest.length > 0) yield rest
-    const { error } = read()
-    if (error !== undefined && error.code === 'stream_incomplete') throw error
+  const reading: Reading = { tap, hasContent: false, report: undefined }
+  return { body: pass(source, reading, filter), hasContent: () => reading.hasContent, report: () => reportOf(reading) }
+}
+
+type Reading = { readonly tap: StreamTap; hasContent: boolean; report: TapReport | undefined }
+
+async function* pass(source: AsyncIterable<Uint8Array>, reading: Reading, filter: ByteFilter | undefined): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    if (reading.tap.push(chunk)) reading.hasContent = true
+    const kept = filter === undefined ? chunk : filter.push(chunk)
+    if (kept.length > 0) yield kept
   }
-  return { body: pass(), hasContent: () => content, report: read }
+  const rest = filter?.end()
+  if (rest !== undefined && rest.length > 0) yield rest
+  const { error } = reportOf(reading)
+  if (error !== undefined && error.code === 'stream_incomplete') throw error
+}
+
+function reportOf(reading: Reading): TapReport {
+  return (reading.report ??= reading.tap.end())
 }
 
 /** Reads usage, finish and error off passing parts. */

@@ -178,11 +178,23 @@ function openWriter({ id, outgoing, deps }: Exchange, wire: WireRequest, read: C
   return createEventWriter(outgoing, {
     keepAlive: deps.keepAlive,
     stallMs: deps.stallMs,
-    ...(read.needs.stream && isEventStream(wire) ? { earlyHeaders: { ...requestHeaders(id), ...EVENT_STREAM } } : {}),
+    ...(read.needs.stream && isEventStream(wire) ? { earlyHeaders: () => asEvents(requestHeaders(id)) } : {}),
   })
 }
 
-const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
+/** Adds what an answer in one piece is headed with. */
+function asWhole(headers: Record<string, string>, body: Uint8Array, contentType = 'application/json'): Record<string, string> {
+  headers['content-type'] = contentType
+  headers['content-length'] = String(body.byteLength)
+  return headers
+}
+
+/** Adds what an answer in pieces is headed with. */
+function asEvents(headers: Record<string, string>, contentType = 'text/event-stream; charset=utf-8'): Record<string, string> {
+  headers['content-type'] = contentType
+  headers['x-accel-buffering'] = 'no'
+  return headers
+}
 
 function answer(exchange: Exchange, asked: Asked, completion: Completion): Promise<void> {
   return completion.answer.lane === 'native'
@@ -197,15 +209,16 @@ async function answerNative({ call, writer, wire }: Asked, completion: Completio
   if (native.body instanceof Uint8Array) {
     // A comment may have been sent already: the caller then reads events, and gets to know that there are none.
     if (writer.started()) throw new RouteplaneError('upstream_bad_stream', 'the upstream answered a streaming request with a whole body')
-    headers['content-type'] = contentType ?? 'application/json'
-    headers['content-length'] = String(native.body.byteLength)
-    writer.head(native.status, headers, false)
+    writer.head(native.status, asWhole(headers, native.body, contentType), false)
     await writer.whole(native.body)
     return
   }
   const isEvents = isEventStream(wire)
-  const type = isEvents ? (contentType ?? EVENT_STREAM['content-type']) : 'application/json'
-  writer.head(native.status, { ...headers, ...EVENT_STREAM, 'content-type': type }, isEvents && type.startsWith('text/event-stream'))
+  writer.head(
+    native.status,
+    asEvents(headers, isEvents ? contentType : 'application/json'),
+    isEvents && (contentType?.startsWith('text/event-stream') ?? true),
+  )
   await pipe(paidEvents(native.body, isEvents ? completion.sale : undefined, call), writer)
 }
 
@@ -223,13 +236,10 @@ async function answerTranslated(
     request: asked.call.decode(),
     stored: asked.stored,
   }
+  const headers = completionHeaders(head, sale)
   if (asked.read.needs.stream) {
     const events = isEventStream(asked.wire)
-    asked.writer.head(
-      200,
-      { ...completionHeaders(head, sale), ...EVENT_STREAM, ...(events ? {} : { 'content-type': 'application/json' }) },
-      events,
-    )
+    asked.writer.head(200, asEvents(headers, events ? undefined : 'application/json'), events)
     const written = protocol.caller.encodeStream(parts, context)
     return pipe(
       events ? paidEvents(violatesSchema === undefined ? written : withVerdict(written, violatesSchema), sale, asked.call) : written,
@@ -237,16 +247,9 @@ async function answerTranslated(
     )
   }
   const body = Buffer.from(JSON.stringify(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
-  const verdict = violatesSchema?.() === true ? SCHEMA_VIOLATED : {}
-  asked.writer.head(200, { ...completionHeaders(head, sale), ...verdict, 'content-type': 'application/json', ...lengthOf(body) }, false)
+  if (violatesSchema?.() === true) headers['x-routeplane-schema'] = 'violated'
+  asked.writer.head(200, asWhole(headers, body), false)
   await asked.writer.whole(body)
-}
-
-/** The answer does not fit the schema it was asked for. */
-const SCHEMA_VIOLATED = { 'x-routeplane-schema': 'violated' }
-
-function lengthOf(body: Uint8Array): { readonly 'content-length': string } {
-  return { 'content-length': String(body.byteLength) }
 }
 
 function refuse(exchange: Exchange, error: RouteplaneError, writer: EventWriter | undefined, signal: CancelSignal): void {

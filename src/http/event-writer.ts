@@ -25,7 +25,7 @@ export type EventWriterOptions = {
   /** Milliseconds after which a caller that takes nothing is given up. */
   readonly stallMs: number
   /** What to commit when silence comes before the answer; absent when a comment could not stand in the answer. */
-  readonly earlyHeaders?: ResponseHeaders
+  readonly earlyHeaders?: () => ResponseHeaders
 }
 
 /** Events that wait for the tick's end never grow beyond this: what makes them may be faster than any network. */
@@ -36,14 +36,14 @@ const COMMENT = ': keep-alive\n\n'
 
 export function createEventWriter(outgoing: ServerResponse, options: EventWriterOptions): EventWriter {
   let status = 200
-  let headers = options.earlyHeaders
+  let headers: ResponseHeaders | undefined
   let isEventStream = options.earlyHeaders !== undefined
   let tail: Uint8Array | string = ''
   let gathered = ''
   const body = createBodyWriter(outgoing)
 
   const commit = () => {
-    if (!outgoing.headersSent) body.head(status, headers)
+    if (!outgoing.headersSent) body.head(status, headers ?? options.earlyHeaders?.())
   }
   /** Events that were made of one read leave in one write; none waits longer than for the end of the tick. */
   const flush = (): void => {

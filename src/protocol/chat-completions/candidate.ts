@@ -67,8 +67,8 @@ export function endCandidate(candidate: CandidateDecoder): FinishReason {
     addExtra(candidate, { kind: 'audio', mimeType: 'audio/*', base64, ...(transcript === '' ? {} : { transcript }) })
   }
   return decodeFinish(candidate.reason, candidate.nativeReason, {
-    hasCalls: candidate.calls.count > 0,
-    hasBrokenCall: candidate.calls.hasBroken,
+    hasCalls: candidate.calls.count() > 0,
+    hasBrokenCall: candidate.calls.hasBroken(),
     hasRefusal: candidate.hasRefusal,
   })
 }

@@ -20,7 +20,7 @@ export function encodeMessages(
   { system, turns }: { readonly system: readonly SystemBlock[]; readonly turns: readonly Turn[] },
   work: MessageWork,
 ): readonly WireMessage[] {
-  const draft: Draft = { ...work, messages: [], hoisted: [] }
+  const draft: Draft = { messages: [], hoisted: [], ...work }
   for (const [index, { text, role, cache }] of system.entries()) {
     const part = { type: 'text', text, ...(cache === undefined ? {} : { cache }) } as const
     draft.messages.push({ role, content: encodeContent([{ part, path: `system[${index}]` }], draft) })

@@ -21,9 +21,9 @@ export type ChunkDecoder = {
   /** Takes the end of the answer: said by the upstream, or only by the connection. */
   end(by: 'word' | 'connection'): readonly CompletionPart[]
   fail(error: RouteplaneError): readonly CompletionPart[]
-  readonly isOver: boolean
+  isOver(): boolean
   /** Whether every candidate that has begun has said why it ended. */
-  readonly isFinished: boolean
+  isFinished(): boolean
 }
 
 type State = {
@@ -66,12 +66,8 @@ export function createChunkDecoder(): ChunkDecoder {
     push: (chunk) => run(() => addChunk(state, chunk)),
     end: (by) => run(() => endAnswer(state, by)),
     fail: (error) => run(() => finishWith(state, error)),
-    get isOver() {
-      return state.isOver
-    },
-    get isFinished() {
-      return isFinished(state)
-    },
+    isOver: () => state.isOver,
+    isFinished: () => isFinished(state),
   }
 }
 
@@ -175,12 +171,12 @@ export async function* decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGene
   try {
     for await (const read of bytes) {
       for (const item of events.push(read)) yield* decodeItem(chunks, item)
-      if (chunks.isOver) return
+      if (chunks.isOver()) return
     }
     for (const item of events.end()) yield* decodeItem(chunks, item)
     yield* chunks.end('connection')
   } catch (error) {
-    yield* chunks.isFinished ? chunks.end('connection') : chunks.fail(toRouteplaneError(error))
+    yield* chunks.isFinished() ? chunks.end('connection') : chunks.fail(toRouteplaneError(error))
   }
 }
 

@@ -12,9 +12,9 @@ export type ToolCalls = {
   add(piece: Readonly<Record<string, unknown>>): void
   /** Ends every call. @throws {@link RouteplaneError} `upstream_bad_stream` for a call that never got a name. */
   end(): void
-  readonly count: number
+  count(): number
   /** Whether some call's arguments do not parse; known after {@link ToolCalls.end}. */
-  readonly hasBroken: boolean
+  hasBroken(): boolean
 }
 
 type Call = {
@@ -85,12 +85,8 @@ export function createToolCalls(candidate: number, responseId: () => string, { e
       append(call, piece.text)
     },
     end: () => calls.forEach(finish),
-    get count() {
-      return calls.length
-    },
-    get hasBroken() {
-      return hasBroken
-    },
+    count: () => calls.length,
+    hasBroken: () => hasBroken,
   }
 }
 

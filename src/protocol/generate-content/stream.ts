@@ -21,9 +21,9 @@ export type ChunkDecoder = {
   /** Takes the end of the answer. */
   end(): readonly CompletionPart[]
   fail(error: RouteplaneError): readonly CompletionPart[]
-  readonly isOver: boolean
+  isOver(): boolean
   /** Whether every candidate that has begun has said why it ended, or the prompt was blocked. */
-  readonly isFinished: boolean
+  isFinished(): boolean
 }
 
 type State = {
@@ -69,12 +69,8 @@ export function createChunkDecoder(options: { readonly isWhole: boolean } = { is
     push: (chunk) => run(() => addChunk(state, chunk)),
     end: () => run(() => endAnswer(state)),
     fail: (error) => run(() => finishWith(state, error)),
-    get isOver() {
-      return state.isOver
-    },
-    get isFinished() {
-      return isFinished(state)
-    },
+    isOver: () => state.isOver,
+    isFinished: () => isFinished(state),
   }
 }
 
@@ -171,12 +167,12 @@ export async function* decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGene
   try {
     for await (const read of bytes) {
       for (const item of events.push(read)) yield* decodeItem(chunks, item)
-      if (chunks.isOver) return
+      if (chunks.isOver()) return
     }
     for (const item of events.end()) yield* decodeItem(chunks, item)
     yield* chunks.end()
   } catch (error) {
-    yield* chunks.isFinished ? chunks.end() : chunks.fail(toRouteplaneError(error))
+    yield* chunks.isFinished() ? chunks.end() : chunks.fail(toRouteplaneError(error))
   }
 }
 

@@ -2,6 +2,7 @@
 import { RouteplaneError } from '../../errors.ts'
 import type { CompletionPart, Extra } from '../../completion/part.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
+import type { Shape } from './finish.ts'
 import { decodeRedacted, decodeThinking } from './thinking.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -12,9 +13,8 @@ export type BlockDecoder = {
   stop(index: number): void
   /** Ends what is still open. */
   end(): void
-  readonly hasCalls: boolean
-  /** Whether some call's input does not parse; known once it has ended. */
-  readonly hasBrokenCall: boolean
+  /** Whether a call's input does not parse is known once it has ended. */
+  shape(): Shape
 }
 
 /** A block while it grows. `block` is its number among the parts. */
@@ -49,12 +49,7 @@ export function createBlockDecoder(emit: (part: CompletionPart) => void): BlockD
     delta: (index, delta) => addDelta(state, index, delta),
     stop: (index) => close(state, index),
     end: () => [...state.open.keys()].forEach((index) => close(state, index)),
-    get hasCalls() {
-      return state.hasCalls
-    },
-    get hasBrokenCall() {
-      return state.hasBrokenCall
-    },
+    shape: () => state,
   }
 }
 

@@ -19,7 +19,7 @@ export type BlockWriter = {
   /** Ends what is open, and writes what is still waiting. */
   end(): Iterable<Json>
   /** Characters of text, thought and input written so far. */
-  readonly characters: number
+  characters(): number
 }
 
 /** A block whose turn has not come yet keeps what it was given. */
@@ -61,9 +61,7 @@ export function createBlockWriter(): BlockWriter {
       return advance(writer)
     },
     end: () => endAll(writer),
-    get characters() {
-      return writer.characters
-    },
+    characters: () => writer.characters,
   }
 }
 

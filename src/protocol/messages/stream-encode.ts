@@ -129,7 +129,7 @@ function* encodeEnd(encoder: Encoder, { finishes, usage }: Extract<CompletionPar
   yield* writer.end()
   const sources = context.request.output.kind === 'text' && finish.reason === 'stop' ? sourceList(extras) : undefined
   if (sources !== undefined) yield* writer.whole({ type: 'text', text: sources })
-  const outputTokens = Math.ceil(writer.characters / TYPICAL_BYTES_PER_TOKEN)
+  const outputTokens = Math.ceil(writer.characters() / TYPICAL_BYTES_PER_TOKEN)
   yield {
     type: 'message_delta',
     delta: ending(reason, finish, refusal === '' ? undefined : refusal),

@@ -22,9 +22,9 @@ export type EventDecoder = {
   /** Takes the end of the connection. */
   end(): readonly CompletionPart[]
   fail(error: RouteplaneError): readonly CompletionPart[]
-  readonly isOver: boolean
+  isOver(): boolean
   /** Whether the answer has said why it ended. */
-  readonly isFinished: boolean
+  isFinished(): boolean
 }
 
 type State = {
@@ -65,12 +65,8 @@ export function createEventDecoder(): EventDecoder {
     push: (event) => run(() => addEvent(state, event)),
     end: () => run(() => endAnswer(state, 'connection')),
     fail: (error) => run(() => finishWith(state, error)),
-    get isOver() {
-      return state.isOver
-    },
-    get isFinished() {
-      return state.reason !== undefined
-    },
+    isOver: () => state.isOver,
+    isFinished: () => state.reason !== undefined,
   }
 }
 
@@ -147,14 +143,14 @@ function noteEnding(state: State, delta: Json): void {
   if (typeof delta['stop_sequence'] === 'string') state.stopSequence = delta['stop_sequence']
   const details = delta['stop_details']
   const explanation = isRecord(details) ? details['explanation'] : undefined
-  if (typeof explanation === 'string' && explanation !== '' && decodeFinish(state.reason, state.blocks) === 'refusal')
+  if (typeof explanation === 'string' && explanation !== '' && decodeFinish(state.reason, state.blocks.shape()) === 'refusal')
     state.out.push({ type: 'refusal-delta', candidate: 0, text: explanation })
 }
 
 function endAnswer(state: State, by: 'word' | 'connection'): void {
   if (state.reason === undefined && (by === 'connection' || !state.hasEnding)) throw incomplete()
   state.blocks.end()
-  const reason = decodeFinish(state.reason, state.blocks)
+  const reason = decodeFinish(state.reason, state.blocks.shape())
   if (reason === 'error') throw new RouteplaneError('upstream_error', 'the upstream ended its answer with an error as the reason')
   const finish: Finish = {
     candidate: 0,
@@ -181,12 +177,12 @@ export async function* decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGene
   try {
     for await (const read of bytes) {
       for (const item of sse.push(read)) yield* decodeItem(events, item)
-      if (events.isOver) return
+      if (events.isOver()) return
     }
     for (const item of sse.end()) yield* decodeItem(events, item)
     yield* events.end()
   } catch (error) {
-    yield* events.isFinished ? events.end() : events.fail(toRouteplaneError(error))
+    yield* events.isFinished() ? events.end() : events.fail(toRouteplaneError(error))
   }
 }
 

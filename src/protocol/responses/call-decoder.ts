@@ -54,8 +54,6 @@ export function createCallDecoder({ emit, nextBlock }: Emitter, isFreeform: bool
       isEnded = true
       emit({ type: 'tool-input-end', block })
     },
-    get shape() {
-      return { isCall: true, isBrokenCall: isBroken, hasRefusal: false }
-    },
+    shape: () => ({ isCall: true, isBrokenCall: isBroken, hasRefusal: false }),
   }
 }

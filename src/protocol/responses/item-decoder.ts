@@ -46,8 +46,6 @@ function createVendorDecoder(type: string, { emit, nextBlock }: Emitter): ItemDe
           : ({ kind: 'foreign', wire: 'responses', raw: whole } as const)
       emit({ type: 'extra', block: nextBlock(), candidate: CANDIDATE, extra })
     },
-    get shape() {
-      return { isCall: clientTools.some(({ callType }) => callType === type), isBrokenCall: false, hasRefusal: false }
-    },
+    shape: () => ({ isCall: clientTools.some(({ callType }) => callType === type), isBrokenCall: false, hasRefusal: false }),
   }
 }

@@ -24,9 +24,7 @@ export function createMessageDecoder(emitter: Emitter): ItemDecoder {
       }
       for (const part of state.parts.values()) endPart(state, part)
     },
-    get shape() {
-      return { isCall: false, isBrokenCall: false, hasRefusal: state.hasRefusal }
-    },
+    shape: () => ({ isCall: false, isBrokenCall: false, hasRefusal: state.hasRefusal }),
   }
 }
 

@@ -22,7 +22,7 @@ export type OutputEncoder = {
   /** Ends the response as failed; items that are not finished are not shown as if they were. */
   fail(error: RouteplaneError): readonly Json[]
   /** The response as its terminal event has it; `undefined` before. */
-  readonly response: Json | undefined
+  response(): Json | undefined
 }
 
 type State = {
@@ -66,9 +66,7 @@ export function createOutputEncoder(context: EncodeContext): OutputEncoder {
       if (state.response === undefined) fail(state, error)
       return sink.take()
     },
-    get response() {
-      return state.response
-    },
+    response: () => state.response,
   }
 }
 
@@ -200,7 +198,7 @@ function finish(state: State, part: Extract<CompletionPart, { type: 'finish' }>)
   messages.close(ending.status)
   calls.close()
   const usage = part.usage ?? state.usage
-  const facts = { ...state.identity, status: ending.status, output: sink.output, usage }
+  const facts = { ...state.identity, status: ending.status, output: sink.output(), usage }
   state.response = encodeResponse(ending.status === 'incomplete' ? { ...facts, incompleteReason: ending.reason } : facts, state.context)
   sink.emit(`response.${ending.status}`, { response: state.response })
 }
@@ -214,6 +212,6 @@ function fail(state: State, error: RouteplaneError): void {
   announce(state)
   const { sink, identity, usage, context } = state
   const failure = encodeResponseError(error, context.requestId)
-  state.response = encodeResponse({ ...identity, status: 'failed', output: sink.output, usage, error: failure }, context)
+  state.response = encodeResponse({ ...identity, status: 'failed', output: sink.output(), usage, error: failure }, context)
   sink.emit('response.failed', { response: state.response })
 }

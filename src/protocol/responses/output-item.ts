@@ -16,7 +16,7 @@ export type ItemDecoder = {
   push(event: Json): void
   /** Takes the whole item: what no delta has brought yet is given now, and all that is open is ended. */
   end(item: Json): void
-  readonly shape: ItemShape
+  shape(): ItemShape
 }
 
 /** The answer has one candidate on this wire. */

@@ -14,7 +14,7 @@ export type OutputSink = {
   /** Gives the events added since it was last asked. */
   take(): readonly Json[]
   /** The finished items, in order. */
-  readonly output: readonly Json[]
+  output(): readonly Json[]
 }
 
 /** Creates the sink of one response. @param base - What all ids of the response have in common. */
@@ -43,8 +43,6 @@ export function createOutputSink(base: string): OutputSink {
       events = []
       return taken
     },
-    get output() {
-      return items.filter((item) => item !== undefined)
-    },
+    output: () => items.filter((item) => item !== undefined),
   }
 }

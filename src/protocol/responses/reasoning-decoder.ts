@@ -64,9 +64,7 @@ export function createReasoningDecoder({ emit, nextBlock }: Emitter): ItemDecode
       if (blocks.length === 0 && carriers.length > 0) blocks.push(open('omitted'))
       for (const block of blocks) emit({ type: 'reasoning-end', block, carriers: block === first ? carriers : [] })
     },
-    get shape() {
-      return { isCall: false, isBrokenCall: false, hasRefusal: false }
-    },
+    shape: () => ({ isCall: false, isBrokenCall: false, hasRefusal: false }),
   }
 }
 

@@ -37,7 +37,7 @@ function noAnswer(): RouteplaneError {
 export function encodeResult(result: CompletionResult, context: EncodeContext): unknown {
   const encoder = createOutputEncoder(context)
   for (const part of withCitations([...unfoldResult(result)])) encoder.push(part)
-  const { response } = encoder
+  const response = encoder.response()
   if (response?.['status'] === 'failed') {
     throw new RouteplaneError('upstream_error', 'the model ended its answer with an error or a tool call that cannot be read')
   }

@@ -21,7 +21,7 @@ export async function* encodeStream(parts: AsyncIterable<CompletionPart>, contex
   try {
     for await (const part of parts) {
       yield* write(encoder.push(part))
-      if (encoder.response !== undefined) return
+      if (encoder.response() !== undefined) return
     }
     throw new RouteplaneError('stream_incomplete', 'the answer ended without saying that it was finished')
   } catch (error) {

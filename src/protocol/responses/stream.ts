@@ -20,7 +20,7 @@ export type EventDecoder = {
   /** Takes a whole response, as a terminal event or an answer in one piece has it. */
   finish(response: Json, status: string): readonly CompletionPart[]
   fail(error: RouteplaneError): readonly CompletionPart[]
-  readonly isOver: boolean
+  isOver(): boolean
 }
 
 /** An output item while it comes; `ids` tell whether the final response's item is this one. */
@@ -59,9 +59,7 @@ export function createEventDecoder(): EventDecoder {
       run(() => {
         throw error
       }),
-    get isOver() {
-      return state.isOver
-    },
+    isOver: () => state.isOver,
   }
 }
 
@@ -160,7 +158,7 @@ function finishWith(state: State, response: Json, assumed: string): void {
   endItems(state, Array.isArray(response['output']) ? response['output'].filter(isRecord) : [])
   const details = response['incomplete_details']
   const why = isRecord(details) && typeof details['reason'] === 'string' ? details['reason'] : undefined
-  const shapes = [...state.slots.values()].map(({ decoder }) => decoder.shape)
+  const shapes = [...state.slots.values()].map(({ decoder }) => decoder.shape())
   const reason = decodeFinish(status, why, {
     hasCalls: shapes.some(({ isCall }) => isCall),
     hasBrokenCall: shapes.some(({ isBrokenCall }) => isBrokenCall),
@@ -212,7 +210,7 @@ export async function* decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGene
   try {
     for await (const read of bytes) {
       for (const item of sse.push(read)) yield* decodeItem(events, item)
-      if (events.isOver) return
+      if (events.isOver()) return
     }
     for (const item of sse.end()) yield* decodeItem(events, item)
     yield* events.fail(incomplete())
