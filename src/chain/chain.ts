@@ -10,7 +10,8 @@ import { findPermitTransfer, permitState } from './permit2.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
 import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
 import { minedLogsOf, payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
-import { assetsOf } from './networks.ts'
+import { assetsOf, type AssetRow } from './networks.ts'
+import { leaveNonce } from './permit2-leave.ts'
 import { findOpening, readReserve } from './tempo-channel.ts'
 import type { OpeningQuery } from './tempo-channel.ts'
 import { quoteTempo } from './tempo-quote.ts'
@@ -43,6 +44,11 @@ export type Chain = {
   findCancellation(query: AuthorizationQuery): Promise<CancellationEvidence | undefined>
   /** What `spender` may still take of the owner's tokens, in base units. */
   allowanceOf(asset: Address, owner: Address, spender: Address): Promise<Atomic>
+  /**
+   * The owner's next nonce for leaves by EIP-2612; `undefined` when the token takes none, or signs over another domain than our
+   * table says.
+   */
+  leaveNonce(row: AssetRow, owner: Address): Promise<bigint | undefined>
   /** What a call costs as a transaction of `from`; `upstream_error` when the contract would refuse it. */
   quoteTransaction(from: Address, call: ContractCall): Promise<TransactionQuote>
   /**
@@ -166,6 +172,7 @@ export function createChain(options: ChainOptions): Chain {
         const allowance = await client.readContract({ address: asset, abi: erc20Abi, functionName: 'allowance', args: [owner, spender] })
         return allowance as Atomic
       }),
+    leaveNonce: (row, owner) => read('nonce of the token', (client) => leaveNonce(client, row, owner)),
     quoteTransaction: (from, call) => read('cost of a transaction', (client) => quoteTransaction(client, from, call)),
     sendTransaction: (serialized) => read('transaction', (client) => sendTransaction(client, serialized)),
     permitState: (payer, nonce, atBlock) => read('permit state', (client) => permitState(client, payer, nonce, atBlock)),

@@ -119,6 +119,7 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
     findCancellation: () => read(() => undefined),
     allowanceOf: async () => 0n as Atomic,
     quoteTransaction: notHere,
+    leaveNonce: async () => undefined,
     sendTransaction: notHere,
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,
