@@ -64,7 +64,10 @@ export function createMcpServer(open: Open, options: McpOptions): McpServer {
     {
       instructions: INSTRUCTIONS,
       capabilities: {
-        ...{ tools: unchanging, resources: unchanging, prompts: unchanging, completions: {} },
+        tools: unchanging,
+        resources: unchanging,
+        prompts: unchanging,
+        completions: {},
         ...(experimental === undefined ? {} : { experimental }),
       },
       requestState: { verify: (state, context) => requestState.verify(state, context) },
