@@ -252,6 +252,19 @@ describe('the body', () => {
     expect(await refused(post('{"model":"a"}', { 'content-type': type }))).toEqual([415, 'unsupported_media_type'])
   })
 
+  it.each(['/v1/files', '/v1/audio/transcriptions'])('in any form is not found at %s, where nothing is', async (path) => {
+    const form = new FormData()
+    form.set('file', new File(['abc'], 'a.txt'))
+    const headers = { authorization: GOOD.authorization }
+    const answer = fetch(`http://127.0.0.1:${port()}${path}`, { method: 'POST', headers, body: form })
+    expect(await refused(answer)).toEqual([404, 'not_found'])
+  })
+
+  it.each(['/v1/responses/resp_1/cancel', '/responses/resp_1/cancel'])('need not be there at %s', async (path) => {
+    const answer = fetch(`http://127.0.0.1:${port()}${path}`, { method: 'POST', headers: { authorization: GOOD.authorization } })
+    expect(await refused(answer)).toEqual([404, 'response_not_found'])
+  })
+
   it('refuses a compressed body without inflating it', async () => {
     expect(await refused(post(gzipSync(Buffer.alloc(1 << 20)), { 'content-encoding': 'gzip' }))).toEqual([415, 'unsupported_encoding'])
   })
