@@ -189,21 +189,26 @@ it('refuses channels that nobody should fill, before anything is signed', async 
   expect(await channelsOf(world)).toEqual([])
 })
 
-it('believes no charge that our own voucher does not allow', async () => {
+it.each<[string, (charged: bigint, promised: bigint) => readonly [charged: bigint, signed: bigint]]>([
+  ['above all that we ever promised', () => [1_000n, 1_100n]],
+  ['within our voucher, without our signature', (charged, promised) => [charged + 1n, charged + promised]],
+])('believes no charge %s', async (_, sayOf) => {
   const seller = await market().startSeller()
   const world = await worldOf([seller])
   const engine = await openEngine(world)
   const url = await engine.serve()
   await ask(url, channelQuestion)
   const [before] = await channelsOf(world)
+  const [first] = vouchersIn((await readBooks(world)).rows)
+  const [said, signed] = sayOf(before?.charged ?? 0n, first?.payment?.amountAuthorized ?? 0n)
   seller.faults.refuse = 'invalid_batch_settlement_evm_cumulative_amount_mismatch'
   seller.faults.mutateChallenge = (offers) =>
     offers.map((offer) => ({
       ...offer,
       extra: {
         ...offer.extra,
-        channelState: { channelId: before?.id, chargedCumulativeAmount: '1000' },
-        voucherState: { signedMaxClaimable: '1100', signature: `0x${'11'.repeat(65)}` },
+        channelState: { channelId: before?.id, chargedCumulativeAmount: `${said}` },
+        voucherState: { signedMaxClaimable: `${signed}`, signature: `0x${'11'.repeat(65)}` },
       },
     }))
   expect((await ask(url, channelQuestion)).error).toMatchObject({ money: 'unknown' })

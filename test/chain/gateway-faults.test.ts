@@ -90,11 +90,11 @@ describe('a provider that', () => {
   it('sends a paid call on to somebody else is not followed, and its credential goes nowhere', async () => {
     const elsewhere = await current().startProvider({ id: 'elsewhere', prices: cheap })
     const location = `${elsewhere.baseUrl}/chat/completions`
-    const { second, world, url } = await start({
+    const { relay, second, world, url } = await start({
       instead: (_, paid) => (paid > 0 ? { status: 307, headers: { location }, json: {} } : undefined),
     })
     expect((await ask(url)).error).toMatchObject({ code: 'payment_outcome_unknown', money: 'unknown' })
-    expect([elsewhere.counters.requests, second.counters.requests]).toEqual([0, 0])
+    expect([elsewhere.counters.requests, second.counters.requests, relay.credentials.length]).toEqual([0, 0, 1])
     const books = await readBooks(world)
     expect([states(books), books.transfers.length]).toEqual([['first unknown'], 0])
   })

@@ -200,6 +200,13 @@ describe('a facilitator', () => {
     const first = await order(fetch, url, chatWire, { headers })
     expect([first.status, first.headers.has('payment-required'), first.headers.get('retry-after')]).toEqual([503, false, '2'])
     expect([first.text.includes('settlement_unknown'), await transfers(world)]).toEqual([true, 0n])
+    // Brought again while it is still not known, it is owed all the same, and no other payment is asked for.
+    const meanwhile = await order(fetch, url, chatWire, { headers })
+    expect([meanwhile.status, meanwhile.headers.has('payment-required'), meanwhile.text.includes('settlement_unknown')]).toEqual([
+      503,
+      false,
+      true,
+    ])
     isDown = false
     const second = await order(fetch, url, chatWire, { headers })
     expect([second.status, chatWire.textOf(second.text), upstream.requests.length]).toEqual([200, 'well', 1])

@@ -8,6 +8,8 @@ import type { Signed } from '../support/authorization.ts'
 
 export const NETWORK = 'eip155:84532'
 
+const SAFE_AFTER = 12n
+
 export type VirtualClock = Clock & {
   /** Moves on to the next sleeper and wakes it. @returns `false` when nobody sleeps. */
   step(): boolean
@@ -66,6 +68,10 @@ export type MemoryChain = Chain & {
   /** Moves the money if the token would: once, and before the authorization dies. */
   cash(signed: Signed): boolean
   isUsed(nonce: string): boolean
+  /** Takes back every transfer of the blocks that are not safe yet. */
+  reorganise(): void
+  /** Nonces of what was ever taken back. */
+  readonly takenBack: ReadonlySet<string>
   readonly nowSeconds: () => bigint
 }
 
@@ -73,9 +79,12 @@ const notHere = () => Promise.reject(new Error('nobody sends a transaction here'
 
 export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
   const transfers: TransferEvidence[] = []
+  const takenBack = new Set<string>()
   const nowSeconds = () => BigInt(Math.floor(clock.now() / 1000))
   const isUsed = (nonce: string) => transfers.some((transfer) => transfer.nonce === nonce)
   const latest = () => ({ number: nowSeconds(), timestampSeconds: nowSeconds() })
+  /** A block is safe once it is so many seconds old; there is one a second. */
+  const safe = () => ({ number: nowSeconds() - SAFE_AFTER, timestampSeconds: nowSeconds() - SAFE_AFTER })
   const read = async <T>(value: () => T): Promise<T> => {
     await Promise.resolve()
     if (chain.down) throw new RouteplaneError('upstream_unreachable', 'the node does not answer')
@@ -87,6 +96,12 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
     transfers,
     nowSeconds,
     isUsed,
+    takenBack,
+    reorganise() {
+      const gone = transfers.filter(({ blockNumber }) => blockNumber > safe().number)
+      for (const { nonce } of gone) takenBack.add(nonce ?? '')
+      transfers.splice(0, transfers.length, ...transfers.filter((transfer) => !gone.includes(transfer)))
+    },
     cash(signed) {
       const spent = transfers.reduce((sum, { amount }) => sum + amount, 0n)
       if (isUsed(signed.nonce) || nowSeconds() >= signed.validBeforeSeconds || spent + signed.value > funds) return false
@@ -98,12 +113,13 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
     balanceOf: () => read(() => (funds - transfers.reduce((sum, { amount }) => sum + amount, 0n)) as Atomic),
     authorizationState: (_, __, nonce) => read(() => (isUsed(nonce) ? 'used' : 'unused')),
     latestBlock: () => read(latest),
-    safeBlock: () => read(latest),
+    safeBlock: () => read(safe),
     findTransfer: (query) =>
       read(() => transfers.find(({ nonce, transaction }) => nonce === query.nonce && (query.transaction ?? transaction) === transaction)),
     findCancellation: () => read(() => undefined),
     allowanceOf: async () => 0n as Atomic,
     quoteTransaction: notHere,
+    leaveNonce: async () => undefined,
     sendTransaction: notHere,
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,

@@ -8,6 +8,7 @@ import type { Ledger } from '../../src/ledger/ledger.ts'
 import { fromAtomic, type Atomic } from '../../src/money.ts'
 import { createChallenged } from '../../src/payment/challenged.ts'
 import type { PaymentMode } from '../../src/payment/mode.ts'
+import type { RecheckDeps } from '../../src/payment/recheck.ts'
 import { createResolver, type Resolver } from '../../src/payment/resolver.ts'
 import { x402 } from '../../src/payment/x402.ts'
 import type { Endpoint } from '../../src/registry/endpoint.ts'
@@ -38,7 +39,13 @@ type Paid = { readonly cash: boolean; readonly reply: (typeof replies)[number] }
 export type Told = { readonly attemptId: string; readonly money: MoneyState | 'answered' }
 
 /** One life of the paying process. */
-type Process = { readonly ledger: Ledger; readonly resolver: Resolver; readonly mode: PaymentMode; end(): void }
+type Process = {
+  readonly ledger: Ledger
+  readonly resolver: Resolver
+  readonly mode: PaymentMode
+  readonly recheck: RecheckDeps
+  end(): void
+}
 
 export type PaymentWorld = {
   readonly clock: VirtualClock
@@ -110,12 +117,13 @@ export async function startProcess(world: PaymentWorld): Promise<Process> {
     networks: [NETWORK],
     schemes: undefined,
     preemptive: 'when_alone',
+    leaves: 'never',
     channels: { maxDepositUsd: DAY_CAP, perSeller: 1, maxWithdrawDelay: 86_400 },
     wallet: watched(world, ledger),
   })
   // The product tries again every half minute; here, whenever time passes.
   await resolver.recover().catch(() => {})
-  return { ledger, resolver, mode, end }
+  return { ledger, resolver, mode, recheck: { ...shared, resolver }, end }
 }
 
 function failing(ledger: Ledger, world: PaymentWorld): Ledger {
@@ -126,8 +134,11 @@ function failing(ledger: Ledger, world: PaymentWorld): Ledger {
       return change(...values)
     }
   const { attempts } = ledger
-  const { hold, intend, renew, end, adopt } = attempts
-  const guarded = { hold: guard(hold), intend: guard(intend), renew: guard(renew), end: guard(end), adopt: guard(adopt) }
+  const { hold, intend, renew, end, adopt, reopen } = attempts
+  const guarded = {
+    ...{ hold: guard(hold), intend: guard(intend), renew: guard(renew) },
+    ...{ end: guard(end), adopt: guard(adopt), reopen: guard(reopen) },
+  }
   return { ...ledger, attempts: { ...attempts, ...guarded } }
 }
 
@@ -141,6 +152,7 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
     signTempoReserve: wallet.signTempoReserve,
     signWithdrawal: wallet.signWithdrawal,
     signDeposit: wallet.signDeposit,
+    signLeave: wallet.signLeave,
     signAllowance: wallet.signAllowance,
     async signTransfer(authorization, grant) {
       const row = await ledger.attempts.get(grant.attemptId)

@@ -50,6 +50,14 @@ describe('agree', () => {
     expect(await agree([{ ...good, payTo: PAYEE.toLowerCase(), asset: USDC.toLowerCase() }], agreement)).toMatchObject({ payTo: PAYEE })
   })
 
+  it('refuses a token that we know and the manifest does not name', async () => {
+    const manifest = { ...agreement.manifest, assets: ['EURC'] }
+    await expect(agree([good], { ...agreement, manifest })).rejects.toMatchObject({
+      code: 'unknown_asset',
+      message: 'asset USDC is not in the manifest',
+    })
+  })
+
   it.each<[string, Partial<Terms>, string]>([
     ['an unknown scheme', { scheme: 'evil' }, 'unsupported_scheme'],
     ['a transfer method we do not sign', { transferMethod: 'permit2' }, 'unsupported_scheme'],
