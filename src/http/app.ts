@@ -106,7 +106,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   app.use('*', async ({ env, req }, next) => {
     const refusal = guard(env.incoming)
     // How a body has to be written is of no use to know where nothing is read.
-    if (refusal?.error.code === 'unsupported_media_type' && !isServed(req)) return send(env.incoming, env.outgoing, nothingHere())
+    if (refusal?.error.code === 'unsupported_media_type' && !isServed(req)) return send(env.incoming, env.outgoing, nothingAt(env.incoming))
     if (refusal !== undefined) return send(env.incoming, env.outgoing, refusal)
     // Looked up before anything is read for it; the completions ask again for whom they answer.
     if (keyIn(env.incoming) !== undefined) await callerOf(env.incoming)
@@ -130,7 +130,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     asksForToken: token !== undefined,
     refuseMethod,
   })
-  app.notFound(({ env }) => send(env.incoming, env.outgoing, nothingHere()))
+  app.notFound(({ env }) => send(env.incoming, env.outgoing, nothingAt(env.incoming)))
   app.onError((thrown, { env }) => {
     const error = toRouteplaneError(thrown)
     if (error.fault === 'internal') log.error('request failed', { code: error.code, cause: thrown.stack ?? thrown.message })
@@ -147,8 +147,14 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
   }
 }
 
-function nothingHere(): Refusal {
-  return { error: new RouteplaneError('not_found', 'there is nothing at this path'), status: 404 }
+/** A base URL with a version for a client that adds one itself. */
+const TWO_VERSIONS = /^\/v1[a-z]*\/v1[a-z]*\//
+
+function nothingAt({ url = '' }: IncomingMessage): Refusal {
+  const hint = TWO_VERSIONS.test(url)
+    ? 'This client adds the version to its base URL itself: give it the address alone, without /v1.'
+    : 'GET /openapi.json lists what is served.'
+  return { error: new RouteplaneError('not_found', 'there is nothing at this path', { hint }), status: 404 }
 }
 
 /** The same request as a POST of JSON. */

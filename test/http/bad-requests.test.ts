@@ -104,6 +104,12 @@ describe('the address of a request', () => {
     const response = await fetch(`http://127.0.0.1:${port()}/v1/nothing`, { headers: { authorization: GOOD.authorization } })
     expect([response.status, codeOf(await response.text())]).toEqual([404, 'not_found'])
   })
+
+  it('tells who has a version in his base URL to leave it out', async () => {
+    const response = await post('{}', {}, '/v1/v1/messages')
+    expect(response.status).toBe(404)
+    expect(await response.json()).toMatchObject({ error: { code: 'not_found', hint: expect.stringContaining('without /v1') } })
+  })
 })
 
 describe('what the parser refuses', () => {
