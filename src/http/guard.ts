@@ -51,13 +51,12 @@ function hostNames(allowHosts: readonly string[]): ReadonlySet<string> {
 /** Header count, `Host` and request target. @see RFC 9112, sections 3.2 and 3.2.2 */
 function checkAddress(incoming: IncomingMessage, names: ReadonlySet<string>): Refusal | undefined {
   if (incoming.rawHeaders.length > MAX_HEADERS * 2) {
-    const error = new RouteplaneError('invalid_request', `the request has more than ${MAX_HEADERS} header fields`)
-    return { error, status: 431, headers: { connection: 'close' } }
+    return { ...refuse('too_many_headers', `the request has more than ${MAX_HEADERS} header fields`), headers: { connection: 'close' } }
   }
   // Node keeps the first of two Host fields; a proxy in front may have looked at the second.
   const hosts = countHosts(incoming.rawHeaders)
   if (hosts > 1) return refuse('duplicate_host', 'the request has more than one Host header')
-  if (hosts === 0 && incoming.httpVersion === '1.1') return refuse('invalid_request', 'the request has no Host header')
+  if (hosts === 0 && incoming.httpVersion === '1.1') return refuse('http_parse', 'the request has no Host header')
   if (!names.has(hostOf(incoming)?.name ?? '')) {
     return refuse('host_forbidden', 'the Host header names a host that this gateway does not serve', {
       hint: 'Call it as http://127.0.0.1 or http://localhost, or add the name to the allowed hosts of the gateway.',
