@@ -87,6 +87,7 @@ async function openContext(
     schemes: config.payment.schemes,
     channels: config.payment.channels,
     preemptive: config.payment.preemptive,
+    leaves: config.payment.leaves,
     budgets: budgetsOf(config),
     resolver: createResolver(shared),
   })

@@ -117,10 +117,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   })
   const shared = { ledger, chainOf, clock, log }
   const resolver = createResolver(shared)
-  const { schemes, channels, preemptive } = config.payment
+  const { schemes, channels, preemptive, leaves } = config.payment
   const { keyring, poller, refreshRegistry } = routing
   const accounts = new Map(Object.entries(config.payment.accounts))
-  const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, preemptive, budgets, resolver }
+  const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, preemptive, leaves, budgets, resolver }
   const modes = createPaymentModes({ ...shared, ...paying })
   const { context, now } = routing.live({ modes, protocols, ledger, clock, log })
   const recheck = () => recheckSettled({ ...shared, resolver })

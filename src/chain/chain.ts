@@ -5,11 +5,13 @@ import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import type { Atomic } from '../money.ts'
 import { connect } from './client.ts'
+import { firstBlockAt, timeOf } from './block-at.ts'
 import { findPermitTransfer, permitState } from './permit2.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
 import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
 import { minedLogsOf, payerLogs, payerLogsOf, type BlockRange } from './logs.ts'
-import { assetsOf } from './networks.ts'
+import { assetsOf, type AssetRow } from './networks.ts'
+import { leaveNonce } from './permit2-leave.ts'
 import { findOpening, readReserve } from './tempo-channel.ts'
 import type { OpeningQuery } from './tempo-channel.ts'
 import { quoteTempo } from './tempo-quote.ts'
@@ -42,6 +44,11 @@ export type Chain = {
   findCancellation(query: AuthorizationQuery): Promise<CancellationEvidence | undefined>
   /** What `spender` may still take of the owner's tokens, in base units. */
   allowanceOf(asset: Address, owner: Address, spender: Address): Promise<Atomic>
+  /**
+   * The owner's next nonce for leaves by EIP-2612; `undefined` when the token takes none, or signs over another domain than our
+   * table says.
+   */
+  leaveNonce(row: AssetRow, owner: Address): Promise<bigint | undefined>
   /** What a call costs as a transaction of `from`; `upstream_error` when the contract would refuse it. */
   quoteTransaction(from: Address, call: ContractCall): Promise<TransactionQuote>
   /**
@@ -92,7 +99,12 @@ export type AuthorizationQuery = {
   readonly nonce: `0x${string}`
   /** Where to begin; without it the newest {@link LOOKBACK_BLOCKS}. */
   readonly fromBlock?: bigint
+  /** When it must have been, however long ago that is. */
+  readonly within?: Span
 }
+
+/** Unix seconds, by the chain's own clock; what is not known to the second is to be given with room. */
+export type Span = { readonly sinceSeconds: bigint; readonly untilSeconds: bigint }
 
 export type TransferQuery = AuthorizationQuery & {
   readonly payee: Address
@@ -108,6 +120,8 @@ export type MemoQuery = {
   readonly payee: Address
   readonly memo: `0x${string}`
   readonly toBlock?: bigint
+  /** When it must have been, however long ago that is. */
+  readonly within?: Span
   /** Somebody's claim of where it is: looked at first. */
   readonly transaction?: `0x${string}`
 }
@@ -119,7 +133,12 @@ export type TransferRange = { readonly asset: Address; readonly payer: Address; 
 /** About eleven hours on Base: far longer than an authorization of ours may live. */
 export const LOOKBACK_BLOCKS = 20_000n
 
-export type ChainOptions = { readonly network: string; readonly rpcUrl: string }
+export type ChainOptions = {
+  readonly network: string
+  readonly rpcUrl: string
+  /** How far one looks back where nothing says when it was; {@link LOOKBACK_BLOCKS} unless given. */
+  readonly lookbackBlocks?: bigint
+}
 
 /**
  * Opens a network; nothing is sent before the first read.
@@ -129,6 +148,7 @@ export type ChainOptions = { readonly network: string; readonly rpcUrl: string }
 export function createChain(options: ChainOptions): Chain {
   const connection = connect(options.network, options.rpcUrl)
   const { read } = connection
+  const { lookbackBlocks: lookback = LOOKBACK_BLOCKS } = options
   const isTempo = assetsOf(options.network).some(({ transferMethod }) => transferMethod === 'tip20')
   return {
     network: options.network,
@@ -145,24 +165,25 @@ export function createChain(options: ChainOptions): Chain {
       }),
     latestBlock: () => read('latest block', (client) => readBlock(client, 'latest')),
     safeBlock: () => read('safe block', (client) => readBlock(client, 'safe')),
-    findTransfer: (query) => read('transfer', (client) => findTransfer(client, query)),
-    findCancellation: (query) => read('cancellation', (client) => findCancellation(client, query)),
+    findTransfer: (query) => read('transfer', (client) => findTransfer(client, query, lookback)),
+    findCancellation: (query) => read('cancellation', (client) => findCancellation(client, query, lookback)),
     allowanceOf: (asset, owner, spender) =>
       read('allowance', async (client) => {
         const allowance = await client.readContract({ address: asset, abi: erc20Abi, functionName: 'allowance', args: [owner, spender] })
         return allowance as Atomic
       }),
+    leaveNonce: (row, owner) => read('nonce of the token', (client) => leaveNonce(client, row, owner)),
     quoteTransaction: (from, call) => read('cost of a transaction', (client) => quoteTransaction(client, from, call)),
     sendTransaction: (serialized) => read('transaction', (client) => sendTransaction(client, serialized)),
     permitState: (payer, nonce, atBlock) => read('permit state', (client) => permitState(client, payer, nonce, atBlock)),
     findPermitTransfer: (query) =>
-      read('permit transfer', async (client) => findPermitTransfer(client, query, await searchRange(client, query))),
-    findMemoTransfer: (query) => read('transfer', (client) => findMemoTransfer(client, query)),
+      read('permit transfer', async (client) => findPermitTransfer(client, query, await searchRange(client, query, lookback))),
+    findMemoTransfer: (query) => read('transfer', (client) => findMemoTransfer(client, query, lookback)),
     transfersIn: (query) => read('transaction', (client) => transfersIn(client, query)),
     quoteTempo: (call) => read('fee', (client) => quoteTempo(client, options.network, call)),
     transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
-    channel: (id) => read('channel', (client) => (isTempo ? readReserve(client, id, LOOKBACK_BLOCKS) : readChannel(client, id))),
-    findOpening: (query) => read('opening', (client) => findOpening(client, query, LOOKBACK_BLOCKS)),
+    channel: (id) => read('channel', (client) => (isTempo ? readReserve(client, id, lookback) : readChannel(client, id))),
+    findOpening: (query) => read('opening', (client) => findOpening(client, query, lookback)),
   }
 }
 
@@ -181,12 +202,12 @@ async function readChannel(client: PublicClient, id: `0x${string}`): Promise<Cha
   return { balance: balance as Atomic, claimed: claimed as Atomic, ...withdrawal }
 }
 
-async function findTransfer(client: PublicClient, query: TransferQuery): Promise<TransferEvidence | undefined> {
+async function findTransfer(client: PublicClient, query: TransferQuery, lookback: bigint): Promise<TransferEvidence | undefined> {
   if (query.transaction !== undefined) {
     const claimed = await transferIn(client, query, query.transaction)
     if (claimed !== undefined || query.fromBlock === undefined) return claimed
   }
-  const used = await newestLog(client, query, 'used')
+  const used = await newestLog(client, query, 'used', lookback)
   return used === undefined ? undefined : transferIn(client, query, used.transaction)
 }
 
@@ -202,7 +223,7 @@ async function transferIn(client: PublicClient, query: TransferQuery, transactio
   )
 }
 
-async function findMemoTransfer(client: PublicClient, query: MemoQuery): Promise<TransferEvidence | undefined> {
+async function findMemoTransfer(client: PublicClient, query: MemoQuery, lookback: bigint): Promise<TransferEvidence | undefined> {
   const { asset, payer, payee, memo } = query
   const within = async (transaction: `0x${string}`) => {
     const logs = await payerLogsOf(client, { asset, payer }, transaction)
@@ -210,9 +231,8 @@ async function findMemoTransfer(client: PublicClient, query: MemoQuery): Promise
   }
   const claimed = query.transaction === undefined ? undefined : await within(query.transaction)
   if (claimed !== undefined) return claimed
-  const toBlock = query.toBlock ?? (await readBlock(client, 'latest')).number
-  const fromBlock = toBlock > LOOKBACK_BLOCKS ? toBlock - LOOKBACK_BLOCKS : 0n
-  for await (const logs of payerLogs(client, { asset, payer, memo }, { fromBlock, toBlock })) {
+  const range = await rangeOf(client, query.toBlock ?? (await readBlock(client, 'latest')).number, lookback, query.within)
+  for await (const logs of payerLogs(client, { asset, payer, memo }, range)) {
     const [found] = logs
     if (found !== undefined) return within(found.transaction)
   }
@@ -224,22 +244,39 @@ async function transfersIn(client: PublicClient, query: TransactionQuery): Promi
   return logs === undefined ? undefined : readTransfers(query.payer, logs)
 }
 
-async function findCancellation(client: PublicClient, query: AuthorizationQuery): Promise<CancellationEvidence | undefined> {
-  const log = await newestLog(client, query, 'canceled')
+async function findCancellation(
+  client: PublicClient,
+  query: AuthorizationQuery,
+  lookback: bigint,
+): Promise<CancellationEvidence | undefined> {
+  const log = await newestLog(client, query, 'canceled', lookback)
   return log === undefined ? undefined : readCancellation(query.payer, query.nonce, [log])
 }
 
-async function newestLog(client: PublicClient, query: AuthorizationQuery, kind: PayerLog['kind']): Promise<PayerLog | undefined> {
-  for await (const logs of payerLogs(client, query, await searchRange(client, query))) {
+async function newestLog(
+  client: PublicClient,
+  query: AuthorizationQuery,
+  kind: PayerLog['kind'],
+  lookback: bigint,
+): Promise<PayerLog | undefined> {
+  for await (const logs of payerLogs(client, query, await searchRange(client, query, lookback))) {
     const found = logs.find((log) => log.kind === kind && 'nonce' in log && sameHex(log.nonce, query.nonce))
     if (found !== undefined) return found
   }
   return undefined
 }
 
-async function searchRange(client: PublicClient, { fromBlock }: AuthorizationQuery): Promise<BlockRange> {
+async function searchRange(client: PublicClient, { fromBlock, within }: AuthorizationQuery, lookback: bigint): Promise<BlockRange> {
   const { number: toBlock } = await readBlock(client, 'latest')
-  return { fromBlock: fromBlock ?? (toBlock > LOOKBACK_BLOCKS ? toBlock - LOOKBACK_BLOCKS : 0n), toBlock }
+  return fromBlock === undefined ? rangeOf(client, toBlock, lookback, within) : { fromBlock, toBlock }
+}
+
+/** The newest blocks, unless it must have been before them. */
+async function rangeOf(client: PublicClient, toBlock: bigint, lookback: bigint, within?: Span): Promise<BlockRange> {
+  const newest = { fromBlock: toBlock > lookback ? toBlock - lookback : 0n, toBlock }
+  if (within === undefined || newest.fromBlock === 0n || (await timeOf(client, newest.fromBlock)) <= within.sinceSeconds) return newest
+  const fromBlock = await firstBlockAt(client, within.sinceSeconds, toBlock)
+  return { fromBlock, toBlock: await firstBlockAt(client, within.untilSeconds, toBlock) }
 }
 
 async function transfersFrom(client: PublicClient, query: TransferRange): Promise<readonly TransferEvidence[]> {

@@ -52,7 +52,8 @@ function toChainError(thrown: unknown, what: string, network: string, host: stri
   if (names.includes('ContractFunctionZeroDataError') || names.includes('AbiDecodingZeroDataError')) {
     return new RouteplaneError('unknown_asset', `${what}: there is no such token on ${network}`, { details: { network } })
   }
-  if (names.includes('ExecutionRevertedError') || names.includes('CallExecutionError'))
+  // Whatever a call fails with is called so, also that nobody has answered it.
+  if (names.includes('ExecutionRevertedError') || (names.includes('CallExecutionError') && names.includes('RpcRequestError')))
     return new RouteplaneError('upstream_error', `${what}: the contract on ${network} would refuse this now`, {
       details: { network, host },
     })

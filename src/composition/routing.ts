@@ -168,6 +168,7 @@ const untilRestart: readonly { readonly name: string; of(config: Config): unknow
   { name: 'payment.accounts', of: ({ payment }) => payment.accounts },
   { name: 'payment.channels', of: ({ payment }) => payment.channels },
   { name: 'payment.preemptive', of: ({ payment }) => payment.preemptive },
+  { name: 'payment.permit2_leave', of: ({ payment }) => payment.leaves },
   { name: 'registry.poll_seconds', of: ({ registry }) => registry.pollSeconds },
   { name: 'log', of: ({ log }) => log },
 ]

@@ -60,6 +60,7 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
       accounts: fields.payment.accounts,
       onUnknown: fields.payment.on_unknown,
       preemptive: fields.payment.preemptive,
+      leaves: fields.payment.permit2_leave,
       ...(fields.payment.schemes === undefined ? {} : { schemes: fields.payment.schemes }),
       channels: {
         maxDepositUsd: fields.payment.channels.max_deposit_usd,

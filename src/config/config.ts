@@ -3,6 +3,7 @@ import type { TransportTimeouts } from '../lib/http-call.ts'
 import type { LogLevel, Secret } from '../lib/log.ts'
 import type { Usd } from '../money.ts'
 import type { ChannelPolicy } from '../payment/channel/offer.ts'
+import type { LeavePolicy } from '../payment/scheme/permit2-leave.ts'
 import type { Preemptive } from '../payment/standing-offers.ts'
 import type { PaymentModeName } from '../registry/endpoint.ts'
 import type { ManagedShares } from '../registry/managed-pricing.ts'
@@ -44,6 +45,8 @@ export type Config = {
     readonly onUnknown: 'wait' | 'fail' | 'allow_double'
     /** When a call is paid with its first send. */
     readonly preemptive: Preemptive
+    /** Whether Permit2 is given leave for a payment where the offer takes it. */
+    readonly leaves: LeavePolicy
     /** Which schemes may pay, most preferred first; without it every one, cheapest first. */
     readonly schemes?: readonly string[]
     readonly channels: ChannelPolicy

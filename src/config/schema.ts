@@ -1,6 +1,7 @@
 /** `routeplane.yaml`, strictly: every key it may have, and every default there is. */
 import * as z from 'zod'
 import { findNetwork } from '../chain/networks.ts'
+import { leavePolicies } from '../payment/scheme/permit2-leave.ts'
 import { preemptiveChoices } from '../payment/standing-offers.ts'
 import {
   amount,
@@ -80,6 +81,7 @@ const payment = block({
   accounts: z.record(providerId, secret).default({}),
   on_unknown: z.enum(['wait', 'fail', 'allow_double']).default('fail'),
   preemptive: z.enum(preemptiveChoices).default('when_alone'),
+  permit2_leave: z.enum(leavePolicies).default('exact'),
   schemes: z
     .array(z.enum([...schemeNames, ...mppSchemes]))
     .min(1)

@@ -2,7 +2,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from '@x402/core/http'
 import { x402ResourceServer, type FacilitatorClient } from '@x402/core/server'
-import type { Network, PaymentRequirements, SettleResponse } from '@x402/core/types'
+import type { Network, PaymentPayload, PaymentRequirements, SettleResponse } from '@x402/core/types'
 import { ExactEvmScheme } from '@x402/evm/exact/server'
 import { UptoEvmScheme } from '@x402/evm/upto/server'
 import type { AssetRow } from '../chain/networks.ts'
@@ -35,6 +35,10 @@ export type PermitFaults = {
   /** Takes the money and hangs up. */
   hangUp?: boolean
   mutateReceipt?: (receipt: SettleResponse) => SettleResponse
+  /** What its challenges declare besides their offers. */
+  extensions?: Readonly<Record<string, unknown>>
+  /** Told every payment that comes. */
+  onPayment?: (payload: PaymentPayload) => void
   /** Awaited before the settlement. */
   beforeSettle?: () => Promise<void> | void
 }
@@ -77,6 +81,7 @@ async function sell(context: ProviderContext, shop: Shop): Promise<Response> {
   const header = context.req.header('payment-signature')
   if (header === undefined) return challenge(context, shop, offers, 'payment required')
   const { payload } = readPresented(header, 2)
+  faults.onPayment?.(payload)
   const requirements = payments.findMatchingRequirements(offers, payload)
   if (requirements === undefined) return challenge(context, shop, offers, 'no offer matches the payment')
   const verdict = await payments.verifyPayment(payload, requirements)
@@ -126,7 +131,7 @@ async function challenge(context: ProviderContext, shop: Shop, offers: PaymentRe
   const resource = { url: context.req.url, description: `chat completion by ${shop.id}`, mimeType: 'application/json' }
   context.header(
     'payment-required',
-    encodePaymentRequiredHeader(await shop.payments.createPaymentRequiredResponse(offers, resource, reason)),
+    encodePaymentRequiredHeader(await shop.payments.createPaymentRequiredResponse(offers, resource, reason, shop.faults.extensions)),
   )
   return context.json(errorBody('payment_required', reason), 402)
 }

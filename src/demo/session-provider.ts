@@ -9,8 +9,8 @@ import { tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
 import { chainIdOf } from '../chain/networks.ts'
 import { systemClock } from '../lib/clock.ts'
 import { randomBytesOf } from '../lib/id.ts'
-import { isRecord, parseJson } from '../lib/json.ts'
-import { formatUsd, fromAtomic, parseUsd, type Atomic } from '../money.ts'
+import { isRecord, parseJson, tryParseJson } from '../lib/json.ts'
+import { formatUsd, fromAtomic, parseAtomic, parseUsd, type Atomic } from '../money.ts'
 import { channelReserveCode } from './channel-reserve-artifact.ts'
 import { closingEvents, errorBody, openingEvent, tokenEvent, wholeReply, type ReplyHead } from './chat-reply.ts'
 import { answerTokens, readChatRequest, type ChatRequest } from './echo-model.ts'
@@ -39,6 +39,8 @@ export type SessionFaults = {
   beforeToken?: () => Promise<void>
   /** Takes the money of an answer that is not streamed, and answers this status. */
   failAfterCharge?: number
+  /** Answers a voucher or a top-up with this status when it has been taken. */
+  afterManagement?: number
   /** Answers a status in place of everything; told the credential. */
   instead?: (credential: string | null) => number | undefined
   /** Written over what its challenges say of their method, which voids them. */
@@ -105,7 +107,9 @@ async function serve(context: ProviderContext, shop: Shop): Promise<Response> {
   const perToken = formatUsd(parseUsd(prices.completion))
   if (body.byteLength === 0) {
     counters.vouchers++
-    const sold = await shop.sell(raw, perToken)
+    const sold = await shop.sell(raw, priceIn(authorization) ?? perToken)
+    if (sold.status !== 402 && faults.afterManagement !== undefined)
+      return context.json(errorBody('server_error', 'lost'), faults.afterManagement as 500)
     return sold.status === 402 ? sold.challenge : sold.withReceipt(new Response(null, { status: 204 }))
   }
   counters.requests++
@@ -127,6 +131,21 @@ async function serve(context: ProviderContext, shop: Shop): Promise<Response> {
     yield* metered(stream, head, tokens, faults)
   })
   return answer.body === null ? answer : new Response(tampered(answer.body, faults), answer)
+}
+
+/** What was asked in the challenge that a credential answers: what has no body of its own is about that price. The package sees whether it is genuine. */
+function priceIn(authorization: string | null): string | undefined {
+  const credential = authorization?.startsWith('Payment ') === true ? authorization.slice('Payment '.length) : ''
+  const { challenge } = readRecord(credential)
+  const encoded = isRecord(challenge) ? challenge['request'] : undefined
+  const { amount } = typeof encoded === 'string' ? readRecord(encoded) : isRecord(encoded) ? encoded : {}
+  return typeof amount === 'string' ? formatUsd(fromAtomic(parseAtomic(amount), 6, 'up')) : undefined
+}
+
+/** A record out of base64url of JSON; an empty one for anything else. */
+function readRecord(encoded: string): Record<string, unknown> {
+  const value = tryParseJson(Buffer.from(encoded, 'base64url').toString('utf8'))
+  return isRecord(value) ? value : {}
 }
 
 function headOf(request: ChatRequest, cut: boolean): ReplyHead {

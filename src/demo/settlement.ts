@@ -2,6 +2,7 @@
 import type { x402ResourceServer } from '@x402/core/server'
 import type { PaymentPayload, PaymentRequirements } from '@x402/core/types'
 import type { Chain } from '../chain/chain.ts'
+import { systemClock } from '../lib/clock.ts'
 import type { SalePayment } from '../ledger/sale.ts'
 import { collect, collectAgain, type Collected, type Collecting } from '../selling/x402/collect.ts'
 import { exact } from '../selling/x402/scheme/exact.ts'
@@ -32,6 +33,7 @@ export function createSettler({ server, chain, signed, beforeSettle, onSettled }
     scheme: exact,
     payment,
     amount: payment.amountOffered,
+    claimedAt: systemClock.now(),
     chainOf: () => chain,
     async settle() {
       await beforeSettle?.()

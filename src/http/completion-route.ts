@@ -236,10 +236,9 @@ async function answerTranslated(
     request: asked.call.decode(),
     stored: asked.stored,
   }
-  const headers = completionHeaders(head, sale)
   if (asked.read.needs.stream) {
     const events = isEventStream(asked.wire)
-    asked.writer.head(200, asEvents(headers, events ? undefined : 'application/json'), events)
+    asked.writer.head(200, asEvents(completionHeaders(head, sale), events ? undefined : 'application/json'), events)
     const written = protocol.caller.encodeStream(parts, context)
     return pipe(
       events ? paidEvents(violatesSchema === undefined ? written : withVerdict(written, violatesSchema), sale, asked.call) : written,
@@ -247,6 +246,8 @@ async function answerTranslated(
     )
   }
   const body = Buffer.from(JSON.stringify(protocol.caller.encodeResult(await deps.foldParts(parts), context)))
+  // Not before: the end of a sold answer waits for its payment, and what proves that stands here.
+  const headers = completionHeaders(head, sale)
   if (violatesSchema?.() === true) headers['x-routeplane-schema'] = 'violated'
   asked.writer.head(200, asWhole(headers, body), false)
   await asked.writer.whole(body)

@@ -97,6 +97,12 @@ export type ChannelStore = {
     now: number,
   ): Promise<VoucherRow>
   /**
+   * Writes down that an attempt puts more into a channel, before it is signed: what of it arrives there counts once its chain shows it.
+   *
+   * @throws RouteplaneError `internal` without the lease.
+   */
+  fund(id: string, more: { readonly attempt: string; readonly deposit: string; readonly reaching: Atomic }): Promise<void>
+  /**
    * Writes down what a voucher was charged. The channel's other open vouchers stood on the same base and are void: of
    * those only one can be used.
    *

@@ -48,7 +48,9 @@ export function createMcpHttp(routeplane: Routeplane, options: McpHttpOptions): 
   }
   const approvals = createApprovals(clock)
   const build = (caller: Caller, isForOneRequest: boolean): McpServer => {
-    const server = createMcpServer(async () => routeplane, { approvals, ...options, onCall, isForOneRequest, caller })
+    const prices = caller.pays ? routeplane.cashier?.prices : undefined
+    const sold = prices === undefined ? {} : { prices }
+    const server = createMcpServer(async () => routeplane, { approvals, ...options, ...sold, onCall, isForOneRequest, caller })
     extend?.(server)
     return server
   }

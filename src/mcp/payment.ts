@@ -38,6 +38,19 @@ export function sell(cashier: Cashier, call: GatewayCall, meta: Meta | undefined
   })
 }
 
+/** By each method of the Machine Payments Protocol, what can be paid with one call of a tool. */
+type Announced = { readonly payment: { readonly methods: Record<string, { readonly intents: string[] }> } }
+
+/** What a server announces to who pays it; `undefined` where that protocol is not taken. @see draft-payment-transport-mcp, "MCP Capability Advertisement" */
+export function announcedPayment({ ways }: Cashier['prices']): Announced | undefined {
+  const methods: Announced['payment']['methods'] = {}
+  for (const { protocol, scheme } of ways) {
+    const [method = '', intent] = scheme.split('/')
+    if (protocol === 'mpp' && intent === 'charge') methods[method] = { intents: [intent] }
+  }
+  return Object.keys(methods).length === 0 ? undefined : { payment: { methods } }
+}
+
 /** A challenge as an error result carries it: the offers of x402 in the result itself, those of MPP beside it. */
 export type Asked = { readonly required: Record<string, unknown> | undefined; readonly meta: Meta }
 

@@ -16,7 +16,7 @@ import { type Approvals, type Approver, createApprovals } from './approval.ts'
 import { admits, type Audience, OPERATOR } from './audience.ts'
 import { icons } from './icon.ts'
 import { prompts, resources, tools } from './index.ts'
-import { challengeError, PAYMENT_REQUIRED, sell } from './payment.ts'
+import { announcedPayment, challengeError, PAYMENT_REQUIRED, sell } from './payment.ts'
 import { registerPrompts } from './prompt.ts'
 import { registerResources } from './resource.ts'
 import { toJsonSchema } from './schema.ts'
@@ -33,6 +33,8 @@ export type McpOptions = {
   readonly isForOneRequest?: boolean
   /** Whom the connection belongs to, and with it all that is done over it; the operator unless given. */
   readonly caller?: Caller
+  /** What is sold to a caller who pays for each call, and how. */
+  readonly prices?: NonNullable<Routeplane['cashier']>['prices']
   /** Reads the state that a client brings back with the user's answers; rejects what this server has not sealed. */
   readonly requestState?: { verify(state: string, context: ServerContext): Promise<unknown> }
   /** Shared by servers that answer one request each: who brings an answer back finds another server than the one that asked. */
@@ -56,11 +58,18 @@ export function createMcpServer(open: Open, options: McpOptions): McpServer {
   const { clock = systemClock, caller = OPERATOR } = options
   const { approvals = createApprovals(clock) } = options
   const requestState = options.requestState ?? approvals
+  const experimental = options.prices === undefined ? undefined : announcedPayment(options.prices)
   const server = new McpServer(
     { name: 'routeplane', title: 'Routeplane', version: options.version, websiteUrl: WEBSITE, icons: [...icons] },
     {
       instructions: INSTRUCTIONS,
-      capabilities: { tools: unchanging, resources: unchanging, prompts: unchanging, completions: {} },
+      capabilities: {
+        tools: unchanging,
+        resources: unchanging,
+        prompts: unchanging,
+        completions: {},
+        ...(experimental === undefined ? {} : { experimental }),
+      },
       requestState: { verify: (state, context) => requestState.verify(state, context) },
     },
   )

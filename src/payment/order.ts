@@ -12,6 +12,7 @@ import type { Held } from './hold.ts'
 import type { PaidCall } from './mode.ts'
 import type { PaymentProtocol } from './protocol.ts'
 import type { Resolver } from './resolver.ts'
+import type { LeavePolicy } from './scheme/permit2-leave.ts'
 import type { SchemeWorld } from './scheme/scheme.ts'
 import type { Preemptive } from './standing-offers.ts'
 import { agree, type AgreedTerms } from './terms.ts'
@@ -30,6 +31,7 @@ export type ChallengedDeps = {
   chainOf(network: string): Chain
   readonly budgets: Budgets
   readonly channels: ChannelPolicy
+  readonly leaves: LeavePolicy
   readonly resolver: Resolver
   readonly clock: Clock
   readonly log: Log

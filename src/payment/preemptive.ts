@@ -64,7 +64,10 @@ async function renew(
   const amountUsd = fromAtomic(renewed.amount, asset.decimals, 'up')
   if (amountUsd > held.heldUsd) throw new RouteplaneError('internal', `scheme ${scheme.id} renewed for more than is held`)
   await deps.ledger.attempts.renew(call.attemptId, { amount: renewed.amount, amountUsd, now })
-  const attach = (written: unknown) => format.attach(written, agreed.terms, challenge, call.attemptId)
-  const headers = attach(await scheme.sign(renewed, deps))
+  const payload = await scheme.sign(renewed, deps)
+  const extensions = await scheme.extend?.(renewed, deps)
+  const besides = { attemptId: call.attemptId, ...(extensions === undefined ? {} : { extensions }) }
+  const attach = (written: unknown) => format.attach(written, agreed.terms, challenge, besides)
+  const headers = attach(payload)
   return { mode, plan: renewed, format, attach, headers, offers: offersIn(challenge.extensions) }
 }

@@ -45,12 +45,14 @@ export async function signOnce(order: Order, offer: AgreedOffer, deps: Funded, k
     throw isTaken(error) ? new RouteplaneError('bad_challenge', PAID_ALREADY, { cause: error }) : error
   }
   // A signature that was refused has left nothing behind, and what was written down for it beside the call is free again.
-  const payload = await scheme.sign(plan, deps).catch(async (error: unknown) => {
+  const credential = async () => ({ payload: await scheme.sign(plan, deps), extensions: await scheme.extend?.(plan, deps) })
+  const { payload, extensions } = await credential().catch(async (error: unknown) => {
     await scheme.abandon?.(plan, deps)
     throw error
   })
   call.onProgress?.({ step: 'signed', amountUsd: agreed.amountUsd, payee: agreed.payTo })
-  const attach = (written: unknown) => format.attach(written, agreed.terms, challenge, call.attemptId)
+  const besides = { attemptId: call.attemptId, ...(extensions === undefined ? {} : { extensions }) }
+  const attach = (written: unknown) => format.attach(written, agreed.terms, challenge, besides)
   return { mode: protocol.id, plan, format, attach, headers: attach(payload), offers: offersIn(challenge.extensions) }
 }
 

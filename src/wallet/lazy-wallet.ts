@@ -30,6 +30,7 @@ export function createLazyWallet({ address, openKey, policy }: LazyWalletOptions
     address,
     signTransfer: async (authorization, grant) => (await unlocked()).signTransfer(authorization, grant),
     signPermit: async (permit, grant) => (await unlocked()).signPermit(permit, grant),
+    signLeave: async (leave, grant) => (await unlocked()).signLeave(leave, grant),
     signDeposit: async (deposit, grant) => (await unlocked()).signDeposit(deposit, grant),
     signAllowance: async (allowance, grant) => (await unlocked()).signAllowance(allowance, grant),
     signWithdrawal: async (withdrawal, grant) => (await unlocked()).signWithdrawal(withdrawal, grant),

@@ -1,6 +1,7 @@
 /** A wallet in this process: its policy judges, then its key signs typed data built from our own asset table. */
 import { canonicalContracts } from '../../contracts-abi/assets.ts'
 import { depositCollectorAddress } from '../../contracts-abi/batch-settlement.ts'
+import { eip2612Types } from '../../contracts-abi/eip2612.ts'
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { exactPermitTypes, permit2DomainName, uptoPermitTypes } from '../../contracts-abi/permit2.ts'
 import { withdrawalCall } from '../chain/channel-id.ts'
@@ -57,6 +58,18 @@ export function createLocalWallet(options: LocalWalletOptions): Wallet {
       const row = options.policy.approveReserve(call, grant, options.key.address)
       const contractCall = await reserveCall(call.channel, call.step, call.value)
       return serializeTempo({ ...call, asset: row.address }, contractCall, (hash) => options.key.signHash(hash))
+    },
+    async signLeave(asked, grant) {
+      const leave = { ...asked }
+      const { key, policy } = options
+      const row = policy.approveLeave(leave, grant)
+      const { value, nonce, validBeforeSeconds: deadline } = leave
+      return key.signTypedData({
+        domain: { ...row.domain, chainId: chainIdOf(row.network), verifyingContract: row.address },
+        types: eip2612Types,
+        primaryType: 'Permit',
+        message: { owner: key.address, spender: canonicalContracts.permit2, value, nonce, deadline },
+      })
     },
     async signPermit(asked, grant) {
       const permit = { ...asked }

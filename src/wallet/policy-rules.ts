@@ -98,7 +98,7 @@ function checkPayee(to: string, grant: SigningGrant, payer: string, row: AssetRo
   if (payee === row.address.toLowerCase()) throw refusal('payee_token', 'the payee is the token itself')
 }
 
-function checkValue(value: bigint, grant: SigningGrant): void {
+export function checkValue(value: bigint, grant: Pick<SigningGrant, 'maxValue'>): void {
   if (typeof value !== 'bigint' || value <= 0n) throw refusal('value_not_positive', 'the amount is not above zero')
   if (value > grant.maxValue) throw refusal('value_above_grant', 'the amount is above what was agreed')
 }

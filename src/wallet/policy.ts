@@ -5,6 +5,8 @@ import {
   ADDRESS,
   checkFee,
   checkOwner,
+  checkTimes,
+  checkValue,
   claimNonce,
   judge,
   refusal,
@@ -16,6 +18,7 @@ import { approveTempoOpening, approveTempoReserve, approveTempoTransfer } from '
 import type {
   ChannelWithdrawal,
   PermitAllowance,
+  PermitLeave,
   PermitTransfer,
   SigningGrant,
   TempoOpening,
@@ -48,6 +51,8 @@ export type SigningPolicy = {
   approveTempo(transfer: TempoTransfer, grant: SigningGrant, payer: `0x${string}`): AssetRow
   /** The same for an allowance: a sum, never more than the grant says, of a token that Permit2 can move. */
   approveAllowance(allowance: PermitAllowance, grant: AllowanceGrant): AssetRow
+  /** The same for a leave by EIP-2612: a sum of a token whose domain we know, which dies within minutes. */
+  approveLeave(leave: PermitLeave, grant: Pick<SigningGrant, 'maxValue'>): AssetRow
   /** The same for a step of a withdrawal: from a channel whose money goes to this wallet, of a token of the table, at no more than the fee. */
   approveWithdrawal(withdrawal: ChannelWithdrawal, grant: { readonly maxFee: bigint }, payer: `0x${string}`): AssetRow
   /** The same for a call on a channel of Tempo's reserve, which must be this wallet's; only a top-up has a value. */
@@ -75,6 +80,12 @@ export function createPolicy({ clock, mainnets = [] }: PolicyOptions): SigningPo
       if (typeof allowance.value !== 'bigint' || allowance.value < 0n) throw refusal('value_not_positive', 'the sum is below zero')
       if (allowance.value > grant.maxValue) throw refusal('value_above_grant', 'the sum is above what was agreed')
       checkFee(allowance, grant)
+      return row
+    },
+    approveLeave(leave, grant) {
+      const row = requireSignableAsset(leave, mainnets, ['eip3009'])
+      checkValue(leave.value, grant)
+      checkTimes({ ...leave, validAfterSeconds: 0n }, by)
       return row
     },
     approveWithdrawal(withdrawal, grant, payer) {

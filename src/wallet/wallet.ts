@@ -24,6 +24,19 @@ export type PermitTransfer = TransferAuthorization & {
   readonly facilitator?: `0x${string}`
 }
 
+/**
+ * The owner's leave for Permit2 to take a sum of a token, by EIP-2612: it moves nothing, and ends with the payment that it is given
+ * for. The spender is no choice.
+ */
+export type PermitLeave = {
+  readonly network: string
+  readonly asset: `0x${string}`
+  readonly value: bigint
+  /** The token's own count of the owner's leaves. */
+  readonly nonce: bigint
+  readonly validBeforeSeconds: bigint
+}
+
 /** A permit's signature, and the contract it was made for. */
 export type SignedPermit = { readonly signature: `0x${string}`; readonly proxy: `0x${string}` }
 
@@ -115,6 +128,8 @@ export type Wallet = {
   signTransfer(authorization: TransferAuthorization, grant: SigningGrant): Promise<`0x${string}`>
   /** @throws RouteplaneError `policy_refused` when anything differs from the grant or the asset table. */
   signPermit(permit: PermitTransfer, grant: SigningGrant): Promise<SignedPermit>
+  /** @throws RouteplaneError `policy_refused` when anything differs from the grant or the asset table. */
+  signLeave(leave: PermitLeave, grant: Pick<SigningGrant, 'maxValue'>): Promise<`0x${string}`>
   /**
    * Signs a Tempo transaction and gives it serialized. The same transfer gives the same transaction.
    *

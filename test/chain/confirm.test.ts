@@ -203,4 +203,25 @@ describe('a node that fails', () => {
     expect(Math.max(...asked)).toBeGreaterThan(300)
     expect(asked.filter((width) => width <= 300).reduce((sum, width) => sum + width, 0)).toBe(Number(toBlock - fromBlock) + 1)
   })
+
+  it('is asked for what must have been long ago where it must have been, and nowhere else', async () => {
+    const demo = current()
+    const { anvil, network, rpcUrl } = demo
+    const signed = await authorizeForever(demo, randomHex(20))
+    const transaction = await settle(demo, signed)
+    const { timestampSeconds } = await demo.chain.latestBlock()
+    await anvil.rpc('anvil_mine', ['0xc8', '0xc'])
+    const latest = await demo.chain.latestBlock()
+    expect(await fateOf(createChain({ network, rpcUrl, lookbackBlocks: 50n }), queryOf(signed))).toEqual({ fate: 'diverted' })
+    const asked: bigint[] = []
+    const watched = await proxy((method, params) => {
+      if (method === 'eth_getLogs') asked.push(BigInt((params as [{ toBlock: string }])[0].toBlock))
+      return undefined
+    })
+    const chain = createChain({ network, rpcUrl: watched, lookbackBlocks: 50n })
+    const within = { sinceSeconds: timestampSeconds - 600n, untilSeconds: timestampSeconds + 600n }
+    const fate = await fateOf(chain, { ...queryOf(signed), within })
+    expect(fate).toMatchObject({ fate: 'transferred', transfer: { transaction, amount: 1n } })
+    expect([asked.length > 0, asked.every((block) => block < latest.number - 100n)]).toEqual([true, true])
+  })
 })

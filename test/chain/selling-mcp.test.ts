@@ -43,6 +43,13 @@ async function offeredOverHttp(url: string): Promise<readonly string[]> {
 }
 
 describe.each(eras)('a caller without an account, on %s', (era) => {
+  it('is told beforehand by which methods it can pay, which the operator is not', async () => {
+    const { url } = await startShop()
+    const announcedTo = async (headers: Record<string, string>) => (await connect(url, era, headers)).getServerCapabilities()?.experimental
+    expect(await announcedTo({})).toEqual({ payment: { methods: { evm: { intents: ['charge'] } } } })
+    expect(await announcedTo({ authorization: `Bearer ${OPERATOR_TOKEN}` })).toBeUndefined()
+  })
+
   it('is told the price, pays it once, and gets answer and receipt', async () => {
     const { url, world, provider } = await startShop()
     const buyer = await createBuyer(current())

@@ -7,7 +7,7 @@ import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { reconcile, type Reconciliation } from '../../src/payment/reconcile.ts'
-import { ask, closedBooks, openEngine, question, readBooks, writeWorld, type Books, type World } from '../support/engine.ts'
+import { ask, closedBooks, openEngine, passTime, question, readBooks, writeWorld, type Books, type World } from '../support/engine.ts'
 import { verifies } from '../support/verifies.ts'
 import { startChild } from './children/start.ts'
 import { textOf } from '../support/x402-buyer.ts'
@@ -19,15 +19,18 @@ beforeAll(async () => {
 afterAll(() => network.stop())
 
 const prices = { prompt: '0.000001', completion: '0.000005' }
+/** A few whole answers use up a channel that may hold five cents. */
+const dearPrices = { prompt: '0.0001', completion: '0.0005' }
 const said = 'first heard: how are you today?'
 const TOKENS = 6n
 const PER_TOKEN = 5n
 const streamed = { ...question, stream: true }
 
-async function start(faults: SessionFaults = {}) {
-  const seller = await startSessionProvider({ id: 'first', network, prices, faults })
+async function start(faults: SessionFaults = {}, { dear = false } = {}) {
+  const seller = await startSessionProvider({ id: 'first', network, prices: dear ? dearPrices : prices, faults })
   onTestFinished(() => seller.stop())
-  const world = await writeWorld(network, { sellers: [seller], perRequestUsd: '0.05' })
+  const channels = dear ? { channels: '{ max_deposit_usd: "0.05", per_provider: 2 }' } : {}
+  const world = await writeWorld(network, { sellers: [seller], perRequestUsd: '0.05', ...channels })
   await allowReserve(network, world.payer)
   const engine = await openEngine(world)
   return { seller, world, engine, url: await engine.serve() }
@@ -172,6 +175,79 @@ it('refuses offers of channels that nobody should open, before anything is signe
   }
   await engine.close()
   expect((await readBooks(world)).rows.every(({ state, payment }) => state === 'released' && payment === undefined)).toBe(true)
+})
+
+const spend = async (url: string, calls: number) => {
+  for (let call = 0; call < calls; call++) {
+    const { error, text } = await ask(url, question)
+    expect([error, error === undefined ? textOf(text) : '']).toEqual([undefined, said])
+  }
+}
+const countOf = ({ credentials }: { readonly credentials: readonly string[] }, action: string) =>
+  credentials.filter((credential) => actionOf(credential) === action).length
+
+it.each<[string, SessionFaults]>([
+  ['', {}],
+  ['though the answer to it is lost', { afterManagement: 500 }],
+])('adds to the channel that is used up %s', async (_, faults) => {
+  verifies('card.pay.once')
+  const { seller, world, engine, url } = await start(faults, { dear: true })
+  await spend(url, 6)
+  const books = await closedBooks(world)
+  const topUps = countOf(seller, 'topUp')
+  expect([countOf(seller, 'open'), topUps >= 1, seller.counters.transactions]).toEqual([1, true, 1 + topUps])
+  const [channel, ...others] = await engine.routeplane.channels.list()
+  expect(others).toEqual([])
+  expect(channel).toMatchObject({ state: 'open', charged: chargedIn(books), depositing: 0n })
+  expect((await network.chain.channel(channel?.id ?? '0x')).balance).toBe(channel?.deposited)
+  const topUp = books.rows.find(({ payment }) => payment?.proof === 'tempo-call')
+  expect(await engine.routeplane.receipts.verify(topUp?.id ?? '')).toMatchObject({ verified: true })
+  const closed = await engine.routeplane.channels.close(channel?.id ?? '')
+  expect(closed.returned).toBe(closed.deposited - closed.charged)
+  await engine.close()
+  const { ledgerUsd, chainUsd, differences } = await reconciled(world, books)
+  expect([differences, chainUsd]).toEqual([[], ledgerUsd])
+})
+
+it('pays a seller that takes no top-up from another channel, and has nothing more at large when the time of the first is over', async () => {
+  const { seller, world, engine, url } = await start({}, { dear: true })
+  seller.faults.instead = (credential) => (credential !== null && actionOf(credential) === 'topUp' ? 400 : undefined)
+  let refused: unknown
+  while (refused === undefined) refused = (await ask(url, question)).error
+  expect(refused).toMatchObject({ code: 'overloaded', money: 'untouched' })
+  await spend(url, 1)
+  expect([countOf(seller, 'open'), countOf(seller, 'topUp')]).toEqual([2, 1])
+  await passTime(network, 30)
+  const books = await closedBooks(world)
+  expect(books.rows.find(({ payment }) => payment?.proof === 'tempo-call')?.state).toBe('released')
+  expect((await engine.routeplane.channels.list()).map(({ depositing }) => depositing)).toEqual([0n, 0n])
+  await engine.close()
+  const { ledgerUsd, chainUsd, differences } = await reconciled(world, books)
+  expect([differences, chainUsd]).toEqual([[], ledgerUsd])
+})
+
+it('knows of the top-up of a process that was killed while its seller had it', async () => {
+  verifies('card.pay.once', 'card.pay.unknown_outcome')
+  const { seller, world, engine, url } = await start({}, { dear: true })
+  await spend(url, 4)
+  await closedBooks(world)
+  await engine.close()
+  const child = startChild('crash.ts', world, '1', 'whole')
+  seller.faults.instead = (credential) => {
+    if (credential === null || actionOf(credential) !== 'topUp') return undefined
+    child.process.kill('SIGKILL')
+    return undefined
+  }
+  await child.ended
+  const heir = await openEngine(world)
+  await spend(await heir.serve(), 2)
+  await passTime(network, 30)
+  const books = await closedBooks(world)
+  const [first] = await heir.routeplane.channels.list()
+  expect((await network.chain.channel(first?.id ?? '0x')).balance).toBe(first?.deposited)
+  await heir.close()
+  const { ledgerUsd, chainUsd, differences } = await reconciled(world, books)
+  expect([differences, chainUsd]).toEqual([[], ledgerUsd])
 })
 
 /** The books beside the chain, as the product compares them, from the opening's block on. */

@@ -96,6 +96,7 @@ export async function startLife(world: ChannelModel): Promise<Life> {
     networks: [NETWORK],
     schemes: undefined,
     preemptive: 'never',
+    leaves: 'never',
     channels: { maxDepositUsd: DEPOSIT_CAP, perSeller: 3, maxWithdrawDelay: 86_400 },
     wallet: createLocalWallet({ key: world.key, policy: createPolicy({ clock: world.clock }) }),
   })

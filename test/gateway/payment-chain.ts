@@ -122,6 +122,7 @@ export function createMemoryChain(clock: Clock, funds: bigint, channelOf: (id: s
     findCancellation: () => read(() => undefined),
     allowanceOf: async () => 0n as Atomic,
     quoteTransaction: notHere,
+    leaveNonce: async () => undefined,
     sendTransaction: notHere,
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,

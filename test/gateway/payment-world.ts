@@ -117,6 +117,7 @@ export async function startProcess(world: PaymentWorld): Promise<Process> {
     networks: [NETWORK],
     schemes: undefined,
     preemptive: 'when_alone',
+    leaves: 'never',
     channels: { maxDepositUsd: DAY_CAP, perSeller: 1, maxWithdrawDelay: 86_400 },
     wallet: watched(world, ledger),
   })
@@ -151,6 +152,7 @@ function watched(world: PaymentWorld, ledger: Ledger): Wallet {
     signTempoReserve: wallet.signTempoReserve,
     signWithdrawal: wallet.signWithdrawal,
     signDeposit: wallet.signDeposit,
+    signLeave: wallet.signLeave,
     signAllowance: wallet.signAllowance,
     async signTransfer(authorization, grant) {
       const row = await ledger.attempts.get(grant.attemptId)

@@ -89,6 +89,24 @@ export function channels(opened: () => Ledger, another: (startMs: number) => Pro
     expect(await standing(opened())).toEqual([0n, 50n])
   })
 
+  it.each([
+    { took: 53n, arrived: 50n },
+    { took: 3n, arrived: 0n },
+  ])('hold more once a top-up has arrived, and nothing of one that took its fee alone ($took)', async ({ took, arrived }) => {
+    await filled(opened(), 20n)
+    await attempt(opened(), 'a')
+    const more = { attempt: 'a', deposit: 'more', reaching: atomic(50n) }
+    await opened().attempts.hold(holdOf('more', 53n, { budgets: [limitOf(1_000n)] }))
+    await opened().attempts.intend('more', intentOf('more', 53n))
+    await expect(opened().channels.fund(id, more)).rejects.toEqual(code('internal'))
+    expect(await opened().channels.lease(id, 'a', 4_000)).toBe(true)
+    await opened().channels.fund(id, more)
+    expect(await opened().channels.get(id)).toMatchObject({ deposited: 20n, depositing: 50n })
+    expect(await opened().channels.openDeposits(id)).toEqual(['more'])
+    await opened().attempts.end('more', settledOf(took))
+    expect(await opened().channels.get(id)).toMatchObject({ deposited: 20n + arrived, depositing: 0n })
+  })
+
   it('promise no more than they hold, and only to whoever holds them', async () => {
     await attempt(opened(), 'a')
     await opened().channels.open(channelTerms, 'a', 1_000)

@@ -73,6 +73,7 @@ export function createChannelStore(engine: Engine): ChannelStore {
     lease: (id, attempt, now) => writer.write(() => lease(engine, id, attempt, now)),
     release: (id, attempt) => writer.write(() => void connection.run(channelSql.releaseChannel, [id, attempt])),
     promise: (id, voucher, now) => writer.write(() => promise(connection, id, voucher, now)),
+    fund: (id, more) => writer.write(() => fund(connection, id, more)),
     charge: (attempt, amount, now) => writer.write(() => charge(connection, attempt, amount, now)),
     voucher: (attempt) => read(() => findVoucher(connection, attempt)),
     openDeposits: (id) => read(() => connection.all(channelSql.openDeposits, [id]).map((row) => textOf(row, 'attempt'))),
@@ -110,9 +111,18 @@ function lease({ connection, processes }: Engine, id: string, attempt: string, n
 
 type Promised = Parameters<ChannelStore['promise']>[1]
 
-function promise(connection: Connection, id: string, { attempt, amount, deposit, reaching }: Promised, now: number): VoucherRow {
+function fund(connection: Connection, id: string, { attempt, deposit, reaching }: Parameters<ChannelStore['fund']>[1]): void {
+  requireLease(connection, id, attempt)
+  connection.run(channelSql.putDeposit, [deposit, id, '0', reaching.toString()])
+}
+
+function requireLease(connection: Connection, id: string, attempt: string): void {
   const held = connection.all(channelSql.channelById, [id])[0]?.['lease_attempt']
   if (held !== attempt) throw new RouteplaneError('internal', `attempt ${attempt} does not hold channel ${id}`)
+}
+
+function promise(connection: Connection, id: string, { attempt, amount, deposit, reaching }: Promised, now: number): VoucherRow {
+  requireLease(connection, id, attempt)
   const known = findVoucher(connection, attempt)
   if (deposit !== undefined && known?.deposit !== deposit) connection.run(channelSql.putDeposit, [deposit, id, '0', reaching?.toString()])
   const channel = existing(connection, id)
@@ -190,10 +200,7 @@ function readChannel(connection: Connection, row: Row): ChannelRow {
   const sum = (states: readonly string[], column: string) =>
     deposits
       .filter(({ state }) => states.includes(state as string))
-      .reduce(
-        (total, deposit) => total + (optional(deposit, 'reaching', amountOf) ?? optional(deposit, column, amountOf) ?? 0n),
-        0n,
-      ) as Atomic
+      .reduce((total, deposit) => total + arriving(deposit, column), 0n) as Atomic
   return {
     id,
     network: textOf(row, 'network'),
@@ -223,6 +230,14 @@ function readChannel(connection: Connection, row: Row): ChannelRow {
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),
   }
+}
+
+/** What of a deposit reaches its channel: of a transaction that failed nothing, though it has cost its fee. */
+function arriving(deposit: Row, column: string): bigint {
+  const whole = optional(deposit, column, amountOf)
+  const reaching = optional(deposit, 'reaching', amountOf)
+  if (reaching === undefined) return whole ?? 0n
+  return whole !== undefined && whole < reaching ? 0n : reaching
 }
 
 function readVoucher(row: Row): VoucherRow {

@@ -51,6 +51,14 @@ export type SettlementClaim = {
   readonly charge?: { readonly amount: string; readonly cumulative?: string }
 }
 
+/** What a credential says besides its payload, where the challenge asks for it. */
+export type Besides = {
+  /** Sellers that ask for a name of the payment get the attempt's. */
+  readonly attemptId: string
+  /** What the scheme says to the extensions of the challenge. */
+  readonly extensions?: Readonly<Record<string, unknown>>
+}
+
 export type ChallengeFormat = {
   readonly id: string
   /** As the ledger names it. */
@@ -60,8 +68,8 @@ export type ChallengeFormat = {
    * @throws RouteplaneError `bad_challenge` when it is, but broken or beyond our bounds.
    */
   read(response: Pick<HttpResponse, 'headers'>, body: string): Challenge | undefined
-  /** Headers that carry a scheme's payload; sellers that ask for a name of the payment get the attempt's. */
-  attach(payload: unknown, terms: Terms, challenge: Challenge, attemptId?: string): Readonly<Record<string, string>>
+  /** Headers that carry a scheme's payload. */
+  attach(payload: unknown, terms: Terms, challenge: Challenge, besides?: Besides): Readonly<Record<string, string>>
   /** @returns `undefined` when the response says nothing, `'invalid'` when it cannot be read. */
   readClaim(response: Pick<HttpResponse, 'headers'>): SettlementClaim | 'invalid' | undefined
 }

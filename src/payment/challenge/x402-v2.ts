@@ -44,8 +44,9 @@ export const x402V2: ChallengeFormat = {
     }
   },
 
-  attach(payload, terms, challenge, attemptId) {
-    const extensions = attemptId === undefined ? undefined : identifyPayment(challenge.extensions, attemptId)
+  attach(payload, terms, challenge, besides) {
+    const named = besides === undefined ? undefined : identifyPayment(challenge.extensions, besides.attemptId)
+    const extensions = besides?.extensions === undefined ? named : { ...named, ...besides.extensions }
     // Both are echoed as they came: their own schema has read them, and the seller compares them with what it sent.
     const echo = { x402Version: 2, resource: challenge.resource, accepted: terms.raw, payload }
     const signed = (extensions === undefined ? echo : { ...echo, extensions }) as PaymentPayload

@@ -8,6 +8,7 @@ import { assertFunds } from '../funds.ts'
 import { deriveNonce } from '../nonce.ts'
 import { permit2, permit2Ceiling } from '../proof/permit2.ts'
 import type { AgreedTerms } from '../terms.ts'
+import { assertOnlyLeave, hasLeave, planLeave, signLeave } from './permit2-leave.ts'
 import { renewedPlan, type PlanInput, type Renewal, type Scheme, type SchemeWorld, type SigningPlan } from './scheme.ts'
 
 /** @see https://github.com/coinbase/x402/blob/main/specs/schemes/exact/scheme_exact_evm.md, "Permit2" */
@@ -18,6 +19,7 @@ export const exactPermit2: Scheme = {
   plan: async (input, world) => planPermit(input, world, permit2.id),
   renew: renewPermit,
   sign: (plan, world) => signPermit(plan, world, { kind: 'exact' }),
+  extend: signLeave,
 }
 
 /**
@@ -33,13 +35,17 @@ export const upto: Scheme = {
   async plan(input, world) {
     const facilitator = facilitatorIn(input.agreed.terms.raw)
     if (facilitator === undefined) throw new RouteplaneError('bad_challenge', 'the offer names no facilitator that may settle it')
-    return { ...(await planPermit(input, world, permit2Ceiling.id)), particulars: { facilitator } }
+    const plan = await planPermit(input, world, permit2Ceiling.id)
+    return { ...plan, particulars: { ...plan.particulars, facilitator } }
   },
   async renew(renewal, world) {
     const facilitator = facilitatorIn(renewal.agreed.terms.raw)
-    return facilitator === undefined ? undefined : { ...(await renewPermit(renewal, world)), particulars: { facilitator } }
+    if (facilitator === undefined) return undefined
+    const plan = await renewPermit(renewal, world)
+    return { ...plan, particulars: { ...plan.particulars, facilitator } }
   },
   sign: (plan, world) => signPermit(plan, world, { kind: 'upto', facilitator: plan.particulars?.['facilitator'] as `0x${string}` }),
+  extend: signLeave,
 }
 
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
@@ -50,30 +56,39 @@ function facilitatorIn(raw: unknown): `0x${string}` | undefined {
   return typeof address === 'string' && ADDRESS.test(address) && !/^0x0+$/.test(address) ? (address as `0x${string}`) : undefined
 }
 
-async function planPermit({ call, agreed, validBeforeSeconds }: PlanInput, world: SchemeWorld, proof: string): Promise<SigningPlan> {
+async function planPermit(input: PlanInput, world: SchemeWorld, proof: string): Promise<SigningPlan> {
+  const { call, agreed, validBeforeSeconds } = input
   const { attemptId } = call
   await assertFunds({ agreed, payer: world.wallet.address, attemptId }, world)
-  await assertAllowance(agreed, world)
+  const short = await shortAllowance(agreed, world)
+  const particulars = short === undefined ? undefined : await planLeave(input, world)
+  if (short !== undefined && particulars === undefined) throw short
   const nonce = deriveNonce(await world.ledger.nonceSalt(), attemptId, agreed.payTo, agreed.amount)
-  return { attemptId, agreed, proof, nonce, amount: agreed.amount, validBeforeSeconds }
+  const plan = { attemptId, agreed, proof, nonce, amount: agreed.amount, validBeforeSeconds }
+  return particulars === undefined ? plan : { ...plan, particulars }
 }
 
 /** A bit of Permit2's bitmap is spent once, whatever was signed for it. */
 async function renewPermit(renewal: Renewal, world: SchemeWorld): Promise<SigningPlan> {
   const { agreed, plan } = renewal
   await assertFunds({ agreed, payer: world.wallet.address, attemptId: plan.attemptId }, world)
-  await assertAllowance(agreed, world)
+  // A leave is signed anew with the payment, for what is asked now.
+  const short = hasLeave(plan) ? undefined : await shortAllowance(agreed, world)
+  if (short !== undefined) throw short
   return renewedPlan(renewal)
 }
 
-/** Without an allowance the signature would be worth nothing to the seller, and stay a risk to us until it expires. */
-async function assertAllowance({ asset, amount }: AgreedTerms, { wallet, chainOf }: SchemeWorld): Promise<void> {
+/**
+ * Why a payment cannot be made by the allowance alone: without it the signature would be worth nothing to the seller, and stay a risk
+ * to us until it expires. @returns `undefined` when it covers the payment, or cannot be asked for.
+ */
+async function shortAllowance({ asset, amount }: AgreedTerms, { wallet, chainOf }: SchemeWorld): Promise<RouteplaneError | undefined> {
   const allowance = await chainOf(asset.network)
     .allowanceOf(asset.address, wallet.address, permit2Address)
     .catch(() => undefined)
-  if (allowance === undefined || allowance >= amount) return
+  if (allowance === undefined || allowance >= amount) return undefined
   const inUsd = (value: typeof amount) => formatUsd(fromAtomic(value, asset.decimals, 'up'))
-  throw new RouteplaneError(
+  return new RouteplaneError(
     'insufficient_funds',
     `Permit2 may take ${inUsd(allowance)} ${asset.symbol} of the wallet; this call needs ${inUsd(amount)}`,
     {
@@ -85,7 +100,9 @@ async function assertAllowance({ asset, amount }: AgreedTerms, { wallet, chainOf
 
 type Spender = Pick<PermitTransfer, 'kind' | 'facilitator'>
 
-async function signPermit(plan: SigningPlan, { wallet }: SchemeWorld, spender: Spender): Promise<unknown> {
+async function signPermit(plan: SigningPlan, world: SchemeWorld, spender: Spender): Promise<unknown> {
+  await assertOnlyLeave(plan, world)
+  const { wallet } = world
   const { agreed, amount, nonce, validBeforeSeconds, attemptId, replaces } = plan
   const { asset, payTo } = agreed
   const permit: PermitTransfer = {

@@ -12,6 +12,7 @@ import type { ChannelPolicy } from '../channel/offer.ts'
 import type { PaidCall } from '../mode.ts'
 import type { Resolver } from '../resolver.ts'
 import type { AgreedTerms } from '../terms.ts'
+import type { LeavePolicy } from './permit2-leave.ts'
 
 /** What a scheme may ask and use. */
 export type SchemeWorld = {
@@ -22,6 +23,8 @@ export type SchemeWorld = {
   readonly resolver: Pick<Resolver, 'settle' | 'follow' | 'giveBack'>
   readonly budgets: Budgets
   readonly channels: ChannelPolicy
+  /** Whether Permit2 is given leave for a payment where the offer takes it. */
+  readonly leaves: LeavePolicy
   readonly clock: Clock
   readonly log: Log
 }
@@ -107,6 +110,8 @@ export type Scheme = {
    * @throws RouteplaneError `policy_refused` from the wallet.
    */
   sign(plan: SigningPlan, world: SchemeWorld): Promise<unknown>
+  /** What it says to the extensions of the challenge, beside the payload; it was planned and written down with it. */
+  extend?(plan: SigningPlan, world: SchemeWorld): Promise<Readonly<Record<string, unknown>> | undefined>
   /**
    * Receives the answer first: a scheme may record what was charged of what was authorised, or pay on while the body comes
    * and take its own events out of it. Without it the answer passes as it is.

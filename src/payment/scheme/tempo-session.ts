@@ -19,13 +19,13 @@ export const tempoSession: Scheme = {
   transactionsPerThousandCalls: 100,
   matches: ({ transferMethod }) => transferMethod === 'tempo',
 
-  async plan({ call, agreed, priceUsd, validBeforeSeconds }, world) {
+  async plan({ call, agreed, challenge, priceUsd, validBeforeSeconds }, world) {
     const { asset, payTo } = agreed
     if (asset.transferMethod !== 'tip20')
       throw new RouteplaneError('unsupported_scheme', `${asset.symbol} on ${asset.chainName} is no token of Tempo`)
     // The offer's price is for a unit; the call may need as many as our own bound on its price allows.
     const bound = toAtomic(priceUsd, asset.decimals, 'down')
-    const channel = await promiseSession({ call, agreed, bound }, world)
+    const channel = await promiseSession({ call, agreed, challenge, bound }, world)
     return {
       attemptId: call.attemptId,
       agreed,

@@ -2,7 +2,7 @@
 import { TEMPO_CLOSE_GRACE_SECONDS, type ReserveDescriptor } from '../../chain/tempo-channel.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow, ChannelTerms } from '../../ledger/channel.ts'
-import type { AttemptPayment } from '../../ledger/entry.ts'
+import type { AttemptPayment, AttemptRow } from '../../ledger/entry.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { Atomic } from '../../money.ts'
 import { deriveVoucherKey } from '../../wallet/voucher-key.ts'
@@ -50,6 +50,27 @@ export async function signOpening(
   const voucher = await signedVoucher(channel, cumulative, ledger)
   const payload = { action: 'open', type: 'transaction', transaction, authorizedSigner: channel.payerAuthorizer, ...voucher }
   return { payload, source: sourceOf(channel.network, channel.payer) }
+}
+
+/** The transaction that adds to a channel, for its seller to send; made again from the row, it is the same. */
+export async function signTopUp(
+  channel: ChannelRow,
+  deposit: Pick<AttemptRow, 'id' | 'payment'>,
+  { wallet }: Pick<SchemeWorld, 'wallet'>,
+): Promise<{ readonly credential: MppCredential; readonly transaction: `0x${string}` }> {
+  const { payment } = deposit
+  if (payment === undefined) throw new RouteplaneError('internal', `top-up ${deposit.id} was never written down`)
+  const { value = '0', gas = '0', max_fee_per_gas: maxFeePerGas = '0' } = payment.particulars ?? {}
+  const { network, asset, nonce, validBeforeSeconds, amountAuthorized } = payment
+  const descriptor = descriptorOf(channel)
+  const work = { gas: BigInt(gas), maxFeePerGas: BigInt(maxFeePerGas), validBeforeSeconds, sponsored: false }
+  const transaction = await wallet.signTempoReserve(
+    { network, asset, ...work, step: 'topUp', channel: descriptor, value: BigInt(value), nonce },
+    { attemptId: deposit.id, payee: channel.receiver, maxValue: BigInt(value), maxFee: amountAuthorized - BigInt(value) },
+  )
+  const added = { channelId: channel.id, descriptor, additionalDeposit: value }
+  const payload = { action: 'topUp', type: 'transaction', transaction, ...added }
+  return { credential: { payload, source: sourceOf(network, channel.payer) }, transaction }
 }
 
 /** The transaction of an opening, out of the rows that were written before it was signed. */

@@ -16,14 +16,15 @@ import type { PlanInput, SchemeWorld } from '../scheme/scheme.ts'
 import { lastSecondAfter } from '../scheme/tempo-validity.ts'
 import { SESSION_WITHDRAW_DELAY } from './credential.ts'
 import { readSessionOffer, type SessionOffer } from './offer.ts'
+import { topUpSession } from './top-up.ts'
 
 /** A node estimates the work of an opening as if its channel lay there already. */
 const GAS_ROOM = 2n
 
 /** What a call of a session needs: the price of a unit first, `bound` at most. */
-export type SessionCall = Pick<PlanInput, 'call' | 'agreed'> & { readonly bound: Atomic }
+export type SessionCall = Pick<PlanInput, 'call' | 'agreed' | 'challenge'> & { readonly bound: Atomic }
 
-/** Leases a channel that holds the whole bound, or opens one, and promises the first unit out of it. */
+/** Leases a channel that holds the whole bound, adds to one that does not, or opens one, and promises the first unit out of it. */
 export async function promiseSession(input: SessionCall, world: SchemeWorld): Promise<ChannelRow> {
   const offer = readSessionOffer(input.agreed.terms.raw as MppChallenge, input.agreed.amount)
   return untilLeased(() => tryLease(input, offer, world), input.call, world)
@@ -45,14 +46,28 @@ async function tryLease(input: SessionCall, offer: SessionOffer, world: SchemeWo
     const channel = await settleSession(candidate, call.attemptId, world)
     // A seller takes no voucher below the highest it has; one that would promise more than this call may cost is not signed.
     const first = max(agreed.amount, (channel.signed - channel.charged) as Atomic)
-    if (channel.state === 'open' && freeIn(channel) >= bound && first <= bound) {
-      await channels.promise(channel.id, { attempt: call.attemptId, amount: first }, world.clock.now())
-      return channel
+    const isUsable = channel.state === 'open' && first <= bound
+    const filled = isUsable ? await filledFor(channel, input, offer, world) : undefined
+    if (filled !== undefined) {
+      await channels.promise(filled.id, { attempt: call.attemptId, amount: first }, world.clock.now())
+      return filled
     }
     if (channel.depositing > 0n) busy++
     await channels.release(channel.id, call.attemptId)
   }
   return busy < world.channels.perSeller ? openSession(input, offer, world) : undefined
+}
+
+/** The channel, when it holds what a call may cost, or has been topped up so that it does. */
+async function filledFor(
+  channel: ChannelRow,
+  input: SessionCall,
+  { suggestedDeposit: wish }: SessionOffer,
+  world: SchemeWorld,
+): Promise<ChannelRow | undefined> {
+  if (freeIn(channel) >= input.bound) return channel
+  if (channel.depositing > 0n) return undefined
+  return topUpSession(channel, { ...input, ...(wish === undefined ? {} : { wish }) }, world)
 }
 
 /** Brings a leased channel in step: what a call that broke off may have been charged is counted in full, for the seller can take it. */

@@ -31,7 +31,14 @@ export type MppDesk = {
 export type TempoClient = Client<Transport, ViemChain>
 
 /** A credential with the token that its challenge names. */
-export type Taken = { readonly presented: Presented; readonly asset: AssetRow; readonly isRevived: boolean }
+export type Taken = {
+  readonly presented: Presented
+  readonly asset: AssetRow
+  /** Unix milliseconds. */
+  readonly claimedAt: number
+  /** Whether it was claimed by another process, or by this one before. */
+  readonly isRevived: boolean
+}
 
 export type SellingMethod = {
   /** As `charge.schemes` names it. */

@@ -25,13 +25,13 @@ export function createMppTill(desk: MppDesk): Till {
     async read(headers) {
       const header = ways.length === 0 ? undefined : credentialIn(headers)
       if (header === undefined) return undefined
-      const { method, ...taken } = takenBy(readCredential(header), ways)
+      const { method, ...taken } = takenBy(readCredential(header), ways, desk.clock.now())
       return method.take(taken, desk)
     },
     async revive(sale) {
       if (sale.protocol !== 'mpp' || sale.credential === undefined) return undefined
       const { header } = parseJson(sale.credential) as { header: string }
-      const { method, ...taken } = takenBy(readCredential(header), ways)
+      const { method, ...taken } = takenBy(readCredential(header), ways, sale.createdAt)
       return { ...(await method.take({ ...taken, isRevived: true }, desk)), payment: sale }
     },
     async tend(headers, resource) {
@@ -62,7 +62,7 @@ export function createMppTill(desk: MppDesk): Till {
 }
 
 async function tend(presented: Presented, ways: readonly Way[], desk: MppDesk): Promise<Readonly<Record<string, string>>> {
-  const { method, ...taken } = takenBy(presented, ways)
+  const { method, ...taken } = takenBy(presented, ways, desk.clock.now())
   if (method.tend === undefined) throw invalid('a payment of this method comes with the request that it pays for')
   if (!isOurs(await desk.bindingKey(), taken.presented.challenge)) throw unfit('the challenge of the payment is not one of ours')
   return method.tend(taken, desk)
@@ -102,12 +102,12 @@ function waysNamed({ terms, hasKey }: MppDesk): readonly Way[] {
   )
 }
 
-function takenBy(presented: Presented, ways: readonly Way[]): Taken & Pick<Way, 'method'> {
+function takenBy(presented: Presented, ways: readonly Way[], claimedAt: number): Taken & Pick<Way, 'method'> {
   const { method, intent } = presented.challenge
   const named = ways.filter((way) => way.method.id === `${method}/${intent}`)
   if (named.length === 0) throw unfit('the payment is by a method that is not offered here')
   const wanted = wantedIn(presented.challenge)
   const way = named.find(({ asset }) => asset.network === `eip155:${wanted?.chainId}` && asset.address === wanted?.currency)
   if (way === undefined) throw unfit('the payment is on a network or in a token that is not offered here')
-  return { presented, ...way, isRevived: false }
+  return { presented, ...way, claimedAt, isRevived: false }
 }

@@ -1,6 +1,6 @@
 /** Settles one x402 payment and, wherever the facilitator leaves it open, asks the chain. */
 import type { SettleResponse } from '@x402/core/types'
-import type { Chain } from '../../chain/chain.ts'
+import type { Chain, Span } from '../../chain/chain.ts'
 import { toRouteplaneError } from '../../errors.ts'
 import type { SalePayment } from '../../ledger/sale.ts'
 import type { Atomic } from '../../money.ts'
@@ -10,6 +10,8 @@ export type Collecting = {
   readonly scheme: SellingScheme
   readonly payment: SalePayment
   readonly amount: Atomic
+  /** Unix milliseconds: nothing was settled before. */
+  readonly claimedAt: number
   readonly chainOf: (network: string) => Chain
   /** Asks the facilitator. */
   settle(): Promise<SettleResponse>
@@ -42,11 +44,20 @@ export async function collect(collecting: Collecting): Promise<Collected> {
   return { state: reason === 'settlement_pending' ? 'unknown' : 'refused', reason }
 }
 
+/** Room for a clock of ours that is wrong, in seconds. */
+const ROOM_SECONDS = 600n
+
+/** When a payment that was claimed then can have been settled: up to its end, and however long ago. */
+export function spanOf({ validBeforeSeconds }: SalePayment, claimedAt: number): Span {
+  const untilSeconds = validBeforeSeconds + ROOM_SECONDS
+  return { sinceSeconds: BigInt(Math.floor(claimedAt / 1_000)) - ROOM_SECONDS, untilSeconds }
+}
+
 /** A chain that cannot be asked leaves the outcome unknown: it neither frees nor charges the payer. */
-async function readFate({ scheme, payment, chainOf }: Collecting): Promise<Collected | 'open'> {
+async function readFate({ scheme, payment, claimedAt, chainOf }: Collecting): Promise<Collected | 'open'> {
   try {
     const chain = chainOf(payment.network)
-    const fate = await scheme.fateOf(chain, payment)
+    const fate = await scheme.fateOf(chain, payment, spanOf(payment, claimedAt))
     if (fate === undefined || fate.fate === 'open') return 'open'
     if (fate.fate === 'diverted' && (await chain.latestBlock()).timestampSeconds <= payment.validBeforeSeconds) {
       // The nonce is used, and a node may show that before it shows the transfer.

@@ -42,7 +42,7 @@ export function createX402Till(options: X402TillOptions): Till {
     revive: async (sale) => {
       if (sale.protocol === 'mpp' || sale.credential === undefined) return undefined
       const { presented } = parseJson(sale.credential) as { presented: Presented }
-      return { ...toTender(await desk(), presented, await options.bindingKey(), options, true), payment: sale }
+      return { ...toTender(await desk(), presented, await options.bindingKey(), options, sale.createdAt), payment: sale }
     },
     receipt: receiptOfSale,
     async payOut() {
@@ -109,7 +109,7 @@ function offerV1({ scheme, v1Name }: Way, offer: PaymentRequirements | undefined
   ]
 }
 
-function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X402TillOptions, isRevived = false): Tender {
+function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X402TillOptions, revivedFrom?: number): Tender {
   const way = wayOf(desk, presented)
   const place = placeOf(presented, way.asset.address)
   const signed = way.scheme.read(presented.payload.payload)
@@ -125,6 +125,8 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
     nonce: signed.nonce,
     validBeforeSeconds: signed.validBeforeSeconds,
   }
+  const isRevived = revivedFrom !== undefined
+  const claimedAt = revivedFrom ?? options.clock.now()
   const settling = createSettling(desk, presented, way, payment, isRevived)
   let isFirst = !isRevived
   const tender: Tender = {
@@ -137,7 +139,8 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
       return isValid ? { valid: true } : { valid: false, reason: invalidReason ?? 'the payment is not valid' }
     },
     collect: async (amount) => {
-      const collecting = { scheme: way.scheme, payment, amount, chainOf: options.chainOf, settle: () => settling.settle(amount) }
+      const { chainOf } = options
+      const collecting = { scheme: way.scheme, payment, amount, claimedAt, chainOf, settle: () => settling.settle(amount) }
       const collected = isFirst ? await collect(collecting) : await collectAgain(collecting)
       isFirst = false
       return toSettlement(collected, presented.version)

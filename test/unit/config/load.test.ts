@@ -74,6 +74,7 @@ describe('defaults', () => {
             "maxWithdrawDelay": 86400,
             "perSeller": 4,
           },
+          "leaves": "exact",
           "onUnknown": "fail",
           "preemptive": "when_alone",
           "prefer": [

@@ -7,6 +7,7 @@ import { MAX_VALIDITY_SECONDS, policyRules } from '../../../src/wallet/policy-ru
 import type { PolicyRule } from '../../../src/wallet/policy-rules.ts'
 import type {
   ChannelWithdrawal,
+  PermitLeave,
   PermitTransfer,
   SigningGrant,
   TempoReserveCall,
@@ -234,6 +235,24 @@ function ruleOfRun(run: () => unknown): unknown {
     return (error as { details: { rule: unknown } }).details.rule
   }
 }
+
+describe('the wallet policy, of a leave for Permit2', () => {
+  const leave: PermitLeave = { network: 'eip155:84532', asset: token, value: 1000n, nonce: 0n, validBeforeSeconds: now + 60n }
+
+  it.each<[PolicyRule | 'approved', Partial<PermitLeave>]>([
+    ['approved', {}],
+    ['value_above_grant', { value: 1001n }],
+    ['value_above_grant', { value: 2n ** 256n - 1n }],
+    ['value_not_positive', { value: 0n }],
+    ['valid_too_long', { validBeforeSeconds: now + MAX_VALIDITY_SECONDS + 1n }],
+    ['already_expired', { validBeforeSeconds: now }],
+    ['asset_unknown', { asset: payee }],
+    ['asset_not_signable', { network: 'eip155:31611', asset: '0x118917a40FAF1CD7a13dB0Ef56C86De7973Ac503' }],
+    ['network_not_allowed', { network: 'eip155:8453', asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913' }],
+  ])('is %s for one that differs by %o', (rule, change) => {
+    expect(ruleOfRun(() => createPolicy({ clock }).approveLeave({ ...leave, ...change }, { maxValue: 1000n }))).toBe(rule)
+  })
+})
 
 describe('the wallet policy, of a channel that is open', () => {
   it.each<[PolicyRule | 'approved', Partial<ChannelWithdrawal>]>([

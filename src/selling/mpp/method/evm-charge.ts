@@ -31,7 +31,7 @@ export const evmCharge: SellingMethod = {
   take,
 }
 
-async function take({ presented, asset, isRevived }: Taken, desk: MppDesk): Promise<Tender> {
+async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: MppDesk): Promise<Tender> {
   const { challenge, payload } = presented
   if (payload['type'] !== 'authorization') throw unfit('the payment is by a method that is not offered here')
   const authorization = readAuthorization(payload)
@@ -69,7 +69,7 @@ async function take({ presented, asset, isRevived }: Taken, desk: MppDesk): Prom
       return isValid ? { valid: true } : { valid: false, reason: invalidReason ?? 'the payment is not valid' }
     },
     async collect(amount) {
-      const collecting = { scheme: exact, payment, amount, chainOf: desk.chainOf, settle: settling.settle }
+      const collecting = { scheme: exact, payment, amount, claimedAt, chainOf: desk.chainOf, settle: settling.settle }
       const collected = isFirst ? await collect(collecting) : await collectAgain(collecting)
       isFirst = false
       return toSettlement(collected, amount, desk.clock.now())

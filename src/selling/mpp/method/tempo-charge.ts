@@ -4,6 +4,7 @@ import { toRouteplaneError } from '../../../errors.ts'
 import type { SalePayment } from '../../../ledger/sale.ts'
 import { amountOf } from '../../charge.ts'
 import type { Quote, Settlement, Tender } from '../../till.ts'
+import { spanOf } from '../../x402/collect.ts'
 import { keyOf, member, unfit } from '../../x402/read.ts'
 import { challengeFault } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
@@ -28,7 +29,8 @@ export const tempoCharge: SellingMethod = {
     const request = { amount: most.toString(), currency: asset.address, methodDetails, recipient: terms.payTo }
     return { method: tempoCharge.id, request, most }
   },
-  async take({ presented, asset, isRevived }, desk) {
+  async take(taken, desk) {
+    const { presented, asset, claimedAt } = taken
     const { challenge, payload } = presented
     if (payload['type'] !== 'transaction') throw unfit('the payment is by a mode that is not offered here')
     const transfer = await readTransfer(member.hex(payload, 'signature') as `0x${string}`, asset)
@@ -57,8 +59,8 @@ export const tempoCharge: SellingMethod = {
         if (transfer.amount.toString() !== wantedIn(challenge)?.amount) return 'the payment is not the one that its challenge asks for'
         return challengeFault(key, challenge, quote.digest, desk.clock.now())
       },
-      verify: () => verify({ presented, asset, isRevived }, desk),
-      collect: () => collect(payment, transfer, desk),
+      verify: () => verify(taken, desk),
+      collect: () => collect({ payment, claimedAt, transfer }, desk),
       cancel: () => Promise.resolve(),
     }
   },
@@ -84,13 +86,16 @@ async function verify({ presented, asset }: Taken, { terms, clientOf }: MppDesk)
   }
 }
 
+type Claimed = { readonly payment: SalePayment; readonly claimedAt: number }
+
 /** Sends the transaction and looks for its memo until the chain shows it, or is past the time in which it could. */
-async function collect(payment: SalePayment, transfer: SignedTransfer, desk: MppDesk): Promise<Settlement> {
+async function collect({ transfer, ...claimed }: Claimed & { readonly transfer: SignedTransfer }, desk: MppDesk): Promise<Settlement> {
   const { clientOf, clock } = desk
+  const { payment } = claimed
   let isSent = false
   try {
     for (;;) {
-      const fate = await readFate(payment, desk)
+      const fate = await readFate(claimed, desk)
       if (fate !== undefined) return fate
       if (clock.now() > Number(payment.validBeforeSeconds) * 1_000 + PATIENCE_MS) return { state: 'unknown', reason: 'not_settled_yet' }
       if (!isSent) {
@@ -109,12 +114,17 @@ async function collect(payment: SalePayment, transfer: SignedTransfer, desk: Mpp
 }
 
 /** `undefined` while it can still go either way. */
-async function readFate(payment: SalePayment, { chainOf, clock }: MppDesk): Promise<Settlement | undefined> {
+async function readFate({ payment, claimedAt }: Claimed, { chainOf, clock }: MppDesk): Promise<Settlement | undefined> {
   const { asset, payer, payee, nonce, amountOffered, validBeforeSeconds, network } = payment
   const chain = chainOf(network)
   const block = await chain.latestBlock()
   const parties = { asset: asset as `0x${string}`, payer: payer as `0x${string}`, payee: payee as `0x${string}` }
-  const found = await chain.findMemoTransfer({ ...parties, memo: nonce as `0x${string}`, toBlock: block.number })
+  const found = await chain.findMemoTransfer({
+    ...parties,
+    memo: nonce as `0x${string}`,
+    toBlock: block.number,
+    within: spanOf(payment, claimedAt),
+  })
   if (found !== undefined) {
     if (found.amount < amountOffered) return { state: 'refused', reason: 'amount_mismatch' }
     const { transaction } = found

@@ -1,5 +1,5 @@
 /** `exact`: the whole amount or nothing, by the token's own authorization or through Permit2. */
-import type { Chain } from '../../../chain/chain.ts'
+import type { Chain, Span } from '../../../chain/chain.ts'
 import { fateOf, type Fate } from '../../../chain/confirm.ts'
 import type { SalePayment } from '../../../ledger/sale.ts'
 import type { Atomic } from '../../../money.ts'
@@ -16,13 +16,13 @@ export const exact: SellingScheme = {
     return new ExactEvmScheme()
   },
   read: (payload) => (isPermit(payload) ? readPermit(payload) : readAuthorization(payload)),
-  fateOf: async (chain, payment) => (await permitFate(chain, payment)) ?? authorizationFate(chain, payment),
+  fateOf: async (chain, payment, within) => (await permitFate(chain, payment, within)) ?? authorizationFate(chain, payment, within),
 }
 
-function authorizationFate(chain: Chain, payment: SalePayment): Promise<Fate> {
+function authorizationFate(chain: Chain, payment: SalePayment, within: Span): Promise<Fate> {
   const { asset, payee, payer, nonce, amountOffered, validBeforeSeconds } = payment
   const address = { asset: asset as `0x${string}`, payee: payee as `0x${string}`, payer: payer as `0x${string}` }
-  return fateOf(chain, { ...address, nonce: nonce as `0x${string}`, amount: amountOffered, validBeforeSeconds })
+  return fateOf(chain, { ...address, nonce: nonce as `0x${string}`, amount: amountOffered, validBeforeSeconds, within })
 }
 
 /** @see https://eips.ethereum.org/EIPS/eip-3009 */

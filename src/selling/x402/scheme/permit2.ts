@@ -1,5 +1,5 @@
 /** What the schemes share whose money moves through Permit2: how a grant is read, and what the chain says became of it. */
-import type { Chain } from '../../../chain/chain.ts'
+import type { Chain, Span } from '../../../chain/chain.ts'
 import { permitFateOf, type Fate } from '../../../chain/confirm.ts'
 import type { SalePayment } from '../../../ledger/sale.ts'
 import { isRecord } from '../../../lib/json.ts'
@@ -33,10 +33,10 @@ export function readPermit(payload: Record<string, unknown>): Signed {
  *
  * @returns `undefined` for a payment that is no grant.
  */
-export async function permitFate(chain: Chain, payment: SalePayment): Promise<Fate | undefined> {
+export async function permitFate(chain: Chain, payment: SalePayment, within: Span): Promise<Fate | undefined> {
   if (!payment.nonce.startsWith(PERMIT2)) return undefined
   const nonce = `0x${BigInt(payment.nonce.slice(PERMIT2.length)).toString(16).padStart(64, '0')}` as const
   const { asset, payee, payer, amountOffered, validBeforeSeconds } = payment
   const address = { asset: asset as `0x${string}`, payee: payee as `0x${string}`, payer: payer as `0x${string}` }
-  return permitFateOf(chain, { ...address, nonce, amount: amountOffered, validBeforeSeconds })
+  return permitFateOf(chain, { ...address, nonce, amount: amountOffered, validBeforeSeconds, within })
 }

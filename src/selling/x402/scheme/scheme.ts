@@ -4,7 +4,7 @@ import type { Network, SchemeNetworkServer } from '@x402/core/types'
 import type { Charging } from '../../settlement-matrix.ts'
 import type { Signed } from '../read.ts'
 import type { SaleChannels, SalePayment } from '../../../ledger/sale.ts'
-import type { Chain } from '../../../chain/chain.ts'
+import type { Chain, Span } from '../../../chain/chain.ts'
 import type { Fate } from '../../../chain/confirm.ts'
 
 export type SellingScheme = {
@@ -19,7 +19,7 @@ export type SellingScheme = {
   /** Reads the signed part of a payload. @throws RouteplaneError `invalid_payment`. */
   read(payload: Record<string, unknown>): Signed
   /** What the chain says became of a payment; `undefined` where it cannot tell, or nothing of a single payment is on it. */
-  fateOf(chain: Chain, payment: SalePayment): Promise<Fate | undefined>
+  fateOf(chain: Chain, payment: SalePayment, within: Span): Promise<Fate | undefined>
   /** Brings home what has been earned and lies in contracts. @returns how many payers it came from. */
   payOut?(options: SchemeOptions, client: FacilitatorClient, network: Network, token: `0x${string}`): Promise<number>
 }

@@ -30,6 +30,7 @@ function chainOf({ used = false, seconds = VALID_BEFORE - 1n, transfer: found, c
     findCancellation: async () => (canceled ? place : undefined),
     allowanceOf: async () => atomic(0n),
     quoteTransaction: notHere,
+    leaveNonce: async () => undefined,
     sendTransaction: notHere,
     permitState: async () => 'unused',
     findPermitTransfer: async () => undefined,
