@@ -1,7 +1,6 @@
 /** Payment channels with their real ledger, wallet and judges, before a seller who plays by script on a chain in memory. */
 import { encodePaymentRequiredHeader } from '@x402/core/http'
 import { depositCollectorAddress, depositNonceOf } from '../../src/chain/channel-id.ts'
-import type { ChannelOnChain } from '../../src/chain/chain.ts'
 import { RouteplaneError, toRouteplaneError, type MoneyState } from '../../src/errors.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { HttpCall, HttpResponse } from '../../src/lib/http-call.ts'
