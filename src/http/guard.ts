@@ -35,7 +35,7 @@ export function createGuard(options: GuardOptions): Guard {
     checkAddress(incoming, names) ??
     checkOrigin(incoming, names) ??
     checkToken(incoming, options) ??
-    (incoming.method === 'POST' && !isBareCredential(incoming) ? checkMedia(incoming) : undefined)
+    (incoming.method === 'POST' && !isBareCredential(incoming) && !isBareCancel(incoming) ? checkMedia(incoming) : undefined)
 }
 
 /** Builds the part of the guard that has to run before a URL is made of the request. */
@@ -51,13 +51,12 @@ function hostNames(allowHosts: readonly string[]): ReadonlySet<string> {
 /** Header count, `Host` and request target. @see RFC 9112, sections 3.2 and 3.2.2 */
 function checkAddress(incoming: IncomingMessage, names: ReadonlySet<string>): Refusal | undefined {
   if (incoming.rawHeaders.length > MAX_HEADERS * 2) {
-    const error = new RouteplaneError('invalid_request', `the request has more than ${MAX_HEADERS} header fields`)
-    return { error, status: 431, headers: { connection: 'close' } }
+    return { ...refuse('too_many_headers', `the request has more than ${MAX_HEADERS} header fields`), headers: { connection: 'close' } }
   }
   // Node keeps the first of two Host fields; a proxy in front may have looked at the second.
   const hosts = countHosts(incoming.rawHeaders)
   if (hosts > 1) return refuse('duplicate_host', 'the request has more than one Host header')
-  if (hosts === 0 && incoming.httpVersion === '1.1') return refuse('invalid_request', 'the request has no Host header')
+  if (hosts === 0 && incoming.httpVersion === '1.1') return refuse('http_parse', 'the request has no Host header')
   if (!names.has(hostOf(incoming)?.name ?? '')) {
     return refuse('host_forbidden', 'the Host header names a host that this gateway does not serve', {
       hint: 'Call it as http://127.0.0.1 or http://localhost, or add the name to the allowed hosts of the gateway.',
@@ -143,8 +142,17 @@ function isOwnOrigin(origin: string, port: string, names: ReadonlySet<string>): 
 /** Whether a request has no body and carries a payment: it is about the payment alone. No page of another origin can send one. */
 export function isBareCredential({ headers }: IncomingMessage): boolean {
   const { authorization = '', 'payment-authorization': own } = headers
-  const isPayment = /^payment /i.test(authorization) || own !== undefined
-  return isPayment && headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
+  return (/^payment /i.test(authorization) || own !== undefined) && isBare(headers)
+}
+
+/** OpenAI's SDKs cancel a response by its path alone. @see https://platform.openai.com/docs/api-reference/responses/cancel */
+function isBareCancel({ headers, url = '' }: IncomingMessage): boolean {
+  return /^(?:\/v1)?\/responses\/[^/]+\/cancel$/.test(pathOf(url)) && isBare(headers)
+}
+
+/** Whether there is no body whose form could be wrong. */
+function isBare(headers: IncomingMessage['headers']): boolean {
+  return headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
 }
 
 const JSON_MEDIA = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i

@@ -130,17 +130,21 @@ function owesAnswer(open: ReadonlySet<ServerResponse>): boolean {
  * @param encode - The body for a request of which the head was read; the plain one stands in for `undefined`.
  */
 function rawRefusal(code: string | undefined, encode: (error: RouteplaneError, requestId: string) => unknown): string {
-  const [status, message] =
-    code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', 'the request line or the header fields are too large']
-      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'the request was not complete in time']
-        : ['400 Bad Request', 'the request is not valid HTTP/1.1']
+  const [status, error] = refusalOf(code)
   const id = createId('req', systemClock.now())
-  const error = new RouteplaneError('invalid_request', message)
   const body = jsonText(encode(error, id) ?? plainErrorBody(error, id))
   const lines = [`HTTP/1.1 ${status}`, 'content-type: application/json', `content-length: ${Buffer.byteLength(body)}`, 'connection: close']
   return `${lines.join('\r\n')}\r\n\r\n${body}`
+}
+
+function refusalOf(code: string | undefined): readonly [statusLine: string, error: RouteplaneError] {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const error = new RouteplaneError('header_too_large', 'the request line or the header fields are too large')
+    return ['431 Request Header Fields Too Large', error]
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return ['408 Request Timeout', new RouteplaneError('invalid_request', 'the request was not complete in time')]
+  return ['400 Bad Request', new RouteplaneError('http_parse', 'the request is not valid HTTP/1.1')]
 }
 
 function listen(server: Server, { host, port }: ServeOptions): Promise<void> {

@@ -65,7 +65,7 @@ describe('the address of a request', () => {
 
   it('refuses a request without a Host, in HTTP/1.1 and in HTTP/1.0', async () => {
     const answer = await sendRaw(port(), 'POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}')
-    expect([answer.status, codeOf(answer.body)]).toEqual([400, 'invalid_request'])
+    expect([answer.status, codeOf(answer.body)]).toEqual([400, 'http_parse'])
     expect((await sendRaw(port(), `GET /v1/models HTTP/1.0\r\nauthorization: ${GOOD.authorization}\r\n\r\n`)).status).toBe(403)
   })
 
@@ -104,6 +104,12 @@ describe('the address of a request', () => {
     const response = await fetch(`http://127.0.0.1:${port()}/v1/nothing`, { headers: { authorization: GOOD.authorization } })
     expect([response.status, codeOf(await response.text())]).toEqual([404, 'not_found'])
   })
+
+  it('tells who has a version in his base URL to leave it out', async () => {
+    const response = await post('{}', {}, '/v1/v1/messages')
+    expect(response.status).toBe(404)
+    expect(await response.json()).toMatchObject({ error: { code: 'not_found', hint: expect.stringContaining('without /v1') } })
+  })
 })
 
 describe('what the parser refuses', () => {
@@ -116,7 +122,7 @@ describe('what the parser refuses', () => {
     ['TLS', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003'],
   ])('%s: 400 as JSON', async (_title, bytes) => {
     const answer = await sendRaw(port(), Buffer.from(bytes, 'latin1'))
-    expect([answer.status, codeOf(answer.body)]).toEqual([400, 'invalid_request'])
+    expect([answer.status, codeOf(answer.body)]).toEqual([400, 'http_parse'])
   })
 
   it('a bad chunk size ends the request without reaching the gateway', async () => {
@@ -124,17 +130,19 @@ describe('what the parser refuses', () => {
     const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nauthorization: ${GOOD.authorization}\r\ncontent-type: application/json\r\n`
     for (const body of ['ZZ\r\n{}\r\n0\r\n\r\n', `2;${'x'.repeat(20_000)}\r\n{}\r\n0\r\n\r\n`]) {
       const answer = await sendRaw(port(), `${head}transfer-encoding: chunked\r\n\r\n${body}`)
-      expect([answer.status, codeOf(answer.body)]).toEqual([400, 'invalid_request'])
+      expect([answer.status, codeOf(answer.body)]).toEqual([400, 'http_parse'])
     }
     expect(calls.length).toBe(before)
   })
 
   it('a header line, a path, and a number of headers beyond the bounds: 431', async () => {
     const long = await sendRaw(port(), rawRequest('GET /', { host: 'localhost', x: 'a'.repeat(20_000) }))
-    expect(long.status).toBe(431)
-    expect((await sendRaw(port(), rawRequest(`GET /v1/${'a'.repeat(20_000)}`, { host: 'localhost' }))).status).toBe(431)
+    expect([long.status, codeOf(long.body)]).toEqual([431, 'header_too_large'])
+    const path = await sendRaw(port(), rawRequest(`GET /v1/${'a'.repeat(20_000)}`, { host: 'localhost' }))
+    expect([path.status, codeOf(path.body)]).toEqual([431, 'header_too_large'])
     const many = Object.fromEntries(Array.from({ length: 1_500 }, (_unused, index) => [`a${index}`, 'b']))
-    expect((await sendRaw(port(), rawRequest('GET /health', { host: 'localhost', ...many }))).status).toBe(431)
+    const counted = await sendRaw(port(), rawRequest('GET /health', { host: 'localhost', ...many }))
+    expect([counted.status, codeOf(counted.body)]).toEqual([431, 'too_many_headers'])
     // A Host hidden behind the last header that Node keeps must not slip through.
     const hidden = `GET /health HTTP/1.1\r\nHost: localhost\r\n${'x: y\r\n'.repeat(120)}Host: evil.example\r\n\r\n`
     expect((await sendRaw(port(), hidden)).status).toBe(431)
@@ -250,6 +258,19 @@ describe('the body', () => {
   ])('refuses the media type %s', async (type) => {
     verifies('card.gateway.loopback_guard')
     expect(await refused(post('{"model":"a"}', { 'content-type': type }))).toEqual([415, 'unsupported_media_type'])
+  })
+
+  it.each(['/v1/files', '/v1/audio/transcriptions'])('in any form is not found at %s, where nothing is', async (path) => {
+    const form = new FormData()
+    form.set('file', new File(['abc'], 'a.txt'))
+    const headers = { authorization: GOOD.authorization }
+    const answer = fetch(`http://127.0.0.1:${port()}${path}`, { method: 'POST', headers, body: form })
+    expect(await refused(answer)).toEqual([404, 'not_found'])
+  })
+
+  it.each(['/v1/responses/resp_1/cancel', '/responses/resp_1/cancel'])('need not be there at %s', async (path) => {
+    const answer = fetch(`http://127.0.0.1:${port()}${path}`, { method: 'POST', headers: { authorization: GOOD.authorization } })
+    expect(await refused(answer)).toEqual([404, 'response_not_found'])
   })
 
   it('refuses a compressed body without inflating it', async () => {
