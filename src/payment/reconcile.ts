@@ -73,8 +73,9 @@ function compare(rows: readonly AttemptRow[], transfers: readonly TransferEviden
   const differences: Difference[] = []
   for (const { id, payment } of rows) {
     if (payment === undefined) continue
-    const key = proofOf(payment).transferKey(payment)
-    if (key === undefined) continue
+    const keys = proofOf(payment).transferKeys(payment)
+    if (keys.length === 0) continue
+    const key = keys.find((each) => left.has(each)) ?? ''
     const transfer = left.get(key)
     left.delete(key)
     const ledgerUsd = payment.settledUsd ?? usd(payment.amountSettled ?? payment.amountAuthorized)

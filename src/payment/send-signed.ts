@@ -149,9 +149,13 @@ async function endUnknown(call: PaidCall, signed: SignedCall, why: RouteplaneErr
     expiresAt: new Date(Number((signed.plan.replaces ?? signed.plan).validBeforeSeconds) * 1_000).toISOString(),
   }
   if (state === 'settled') {
+    const paidUsd = await deps.ledger.attempts.get(call.attemptId).then(
+      (row) => row?.payment?.settledUsd ?? usdOf(signed.plan),
+      () => usdOf(signed.plan),
+    )
     throw new RouteplaneError(
       'answer_lost',
-      `the payment of $${details.atRiskUsd} is settled on chain, but its answer is lost: ${why.message}`,
+      `the payment of $${formatUsd(paidUsd)} is settled on chain, but its answer is lost: ${why.message}`,
       {
         money: 'settled',
         hint: `See receipt ${call.attemptId}; repeating the request pays again.`,

@@ -13,7 +13,7 @@ export const eip3009: Proof = {
   id: 'eip3009',
   mayChargeLess: false,
   gather: (payment, sources) => transferEvidence(payment, sources, fateOf),
-  transferKey: ({ nonce }) => nonce.toLowerCase(),
+  transferKeys: ({ nonce }) => [nonce.toLowerCase()],
   describe: ({ payer, payee, nonce }) => ({
     payer: `AuthorizationUsed by ${payer} with nonce ${nonce}`,
     payee: `Transfer to ${payee}`,

@@ -1,6 +1,6 @@
 /** Proves a Permit2 signature transfer by its bit in the bitmap and the transfer of the transaction that carried its nonce. */
 import { permitFateOf } from '../../chain/confirm.ts'
-import { placeKey, type Proof } from './proof.ts'
+import { placeKeys, type Proof } from './proof.ts'
 import { transferEvidence } from './transfer.ts'
 
 /** Of the whole amount, as the exact proxy moves it. */
@@ -17,8 +17,7 @@ function permitProof(id: string, mayChargeLess: boolean): Proof {
     mayChargeLess,
     gather: (payment, sources) =>
       transferEvidence(payment, sources, (chain, query) => permitFateOf(chain, { ...query, amount: payment.amountAuthorized })),
-    transferKey: ({ transaction, logIndex }) =>
-      transaction === undefined || logIndex === undefined ? undefined : placeKey(transaction, logIndex),
+    transferKeys: placeKeys,
     describe: ({ payer, payee, nonce }) => ({
       payer: `Permit2 nonce ${nonce} of ${payer}, spent`,
       payee: `Transfer to ${payee} in the transaction that carried it`,

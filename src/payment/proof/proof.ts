@@ -36,9 +36,9 @@ export type Proof = {
   gather(payment: AttemptPayment, sources: ProofSources): Promise<Evidence>
   /**
    * Names the transfer that a settled payment made, to lay it beside the chain's own: a nonce where the token logs it, else
-   * {@link placeKey}. `undefined` for a payment that moves money with others, later.
+   * {@link placeKey}. The first that the chain has counts; none for a payment that moves money with others, later.
    */
-  transferKey(payment: AttemptPayment): string | undefined
+  transferKeys(payment: AttemptPayment): readonly string[]
   /** What was looked up on chain by payer and payee, for whoever verifies a receipt. */
   describe(payment: AttemptPayment): { readonly payer: string; readonly payee: string }
 }
@@ -46,6 +46,11 @@ export type Proof = {
 /** Names a transfer by its place, where no log ties it to a nonce. */
 export function placeKey(transaction: string, logIndex: number): string {
   return `${transaction.toLowerCase()} ${logIndex}`
+}
+
+/** The place of a payment's transfer, once it is known. */
+export function placeKeys({ transaction, logIndex }: AttemptPayment): readonly string[] {
+  return transaction === undefined || logIndex === undefined ? [] : [placeKey(transaction, logIndex)]
 }
 
 /** About a block of the chains we pay on. */

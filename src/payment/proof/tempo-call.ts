@@ -1,7 +1,7 @@
 /** Proves what a transaction of ours on Tempo came to, by its own hash: what it moved with its fee, or the fee of one that failed. */
 import { RouteplaneError } from '../../errors.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
-import { placeKey, NEXT_BLOCK_MS, NODE_DOWN_MS, type Proof } from './proof.ts'
+import { placeKeys, NEXT_BLOCK_MS, NODE_DOWN_MS, type Proof } from './proof.ts'
 
 /**
  * The hash is in the row before the transaction leaves: a row without one never left, and no network takes it once its validity
@@ -34,7 +34,6 @@ export const tempoCall: Proof = {
     }
   },
 
-  transferKey: ({ transaction, logIndex }) =>
-    transaction === undefined || logIndex === undefined ? undefined : placeKey(transaction, logIndex),
+  transferKeys: placeKeys,
   describe: ({ payer, transaction }) => ({ payer: `transaction ${transaction ?? 'unknown'} of ${payer}`, payee: 'Transfers of it' }),
 }

@@ -3,7 +3,9 @@ import type { Chain, TransferEvidence } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { AttemptPayment } from '../../ledger/entry.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
-import { NEXT_BLOCK_MS, NODE_DOWN_MS, placeKey, type Evidence, type Proof, type ProofSources } from './proof.ts'
+import { sameHex } from '../../chain/evidence.ts'
+import { tempoFeeManager } from '../../chain/tempo-quote.ts'
+import { NEXT_BLOCK_MS, NODE_DOWN_MS, placeKeys, type Evidence, type Proof, type ProofSources } from './proof.ts'
 
 /** A transfer by the memo that the token logs with it: the memo is the attempt's nonce. */
 export const tempo: Proof = {
@@ -20,7 +22,8 @@ export const tempo: Proof = {
         ...(sources.claimed === undefined ? {} : { transaction: sources.claimed }),
       }),
     ),
-  transferKey: ({ nonce }) => nonce.toLowerCase(),
+  // One that failed has logged its fee alone, without the memo.
+  transferKeys: (payment) => [payment.nonce.toLowerCase(), ...placeKeys(payment)],
   describe: ({ payer, payee, nonce }) => ({ payer: `TransferWithMemo by ${payer} with memo ${nonce}`, payee: `Transfer to ${payee}` }),
 }
 
@@ -32,8 +35,7 @@ export const tempoOpening: Proof = {
     tempoEvidence(payment, sources, 'not opened yet', (chain, { asset, payer, nonce: channel }, toBlock) =>
       chain.findOpening({ asset, payer, channel, toBlock }),
     ),
-  transferKey: ({ transaction, logIndex }) =>
-    transaction === undefined || logIndex === undefined ? undefined : placeKey(transaction, logIndex),
+  transferKeys: placeKeys,
   describe: ({ payer, payee, nonce }) => ({ payer: `ChannelOpened by ${payer} with id ${nonce}`, payee: `Transfer to ${payee}` }),
 }
 
@@ -49,7 +51,7 @@ async function tempoEvidence(payment: AttemptPayment, { chainOf, now }: ProofSou
   try {
     const chain = chainOf(payment.network)
     const block = await chain.latestBlock()
-    const transfer = await find(chain, payment, block.number)
+    const transfer = (await find(chain, payment, block.number)) ?? (await failedFee(payment, chain))
     if (transfer !== undefined) return await settledBy(transfer, payment, chain, now)
     if (block.timestampSeconds >= payment.validBeforeSeconds) return { state: 'released', reason: 'expired unused on chain', now }
     return { state: 'open', reason: unseen, retryAfterMs: NEXT_BLOCK_MS }
@@ -57,6 +59,17 @@ async function tempoEvidence(payment: AttemptPayment, { chainOf, now }: ProofSou
     if (!(error instanceof RouteplaneError)) throw error
     return { state: 'open', reason: `the chain cannot be asked: ${error.message}`, retryAfterMs: NODE_DOWN_MS }
   }
+}
+
+/**
+ * The fee of a transaction that failed, which is all that has left the wallet then. Its hash is in the row where nobody else signs it.
+ *
+ * One that shows anything besides is the payment itself, in a block after those that were searched.
+ */
+async function failedFee({ asset, payer, transaction }: AttemptPayment, chain: Chain): Promise<TransferEvidence | undefined> {
+  if (transaction === undefined) return undefined
+  const [first, ...others] = (await chain.transfersIn({ asset, payer, transaction })) ?? []
+  return others.length === 0 && first !== undefined && sameHex(first.payee, tempoFeeManager) ? first : undefined
 }
 
 async function settledBy(transfer: TransferEvidence, { decimals }: AttemptPayment, chain: Chain, now: number): Promise<Evidence> {

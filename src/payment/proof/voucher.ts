@@ -12,7 +12,9 @@ async function haveArrived(deposits: readonly string[], sources: ProofSources): 
   for (const id of deposits) {
     const payment = (await sources.ledger.attempts.get(id))?.payment
     const proof = depositProofs.find((each) => each.id === payment?.proof)
-    if (payment === undefined || (await proof?.gather(payment, sources))?.state !== 'settled') return false
+    const evidence = payment === undefined ? undefined : await proof?.gather(payment, sources)
+    // A transaction that failed has cost its fee, which is less than what it was to put in.
+    if (evidence?.state !== 'settled' || evidence.amount < BigInt(payment?.particulars?.['value'] ?? 0)) return false
   }
   return true
 }
@@ -47,7 +49,7 @@ export const voucher: Proof = {
     return { state: 'settled', amount, amountUsd: fromAtomic(amount, decimals, 'up'), finality: 'final', now }
   },
 
-  transferKey: () => undefined,
+  transferKeys: () => [],
   describe: ({ payer, payee, particulars }) => ({
     payer: `voucher of ${payer} on channel ${particulars?.['channel'] ?? 'unknown'}`,
     payee: `claimable by ${payee}`,

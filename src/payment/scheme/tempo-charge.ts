@@ -1,6 +1,6 @@
 /** MPP `tempo/charge`: a signed Tempo transaction that the seller sends, with a memo that names the challenge. */
 import { createHmac } from 'node:crypto'
-import { keccakOf } from '../../chain/keccak.ts'
+import { keccakOf, transactionHash } from '../../chain/keccak.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { isRecord } from '../../lib/json.ts'
 import { formatUsd, fromAtomic, type Atomic } from '../../money.ts'
@@ -60,9 +60,10 @@ export const tempoCharge: Scheme = {
     }
   },
 
-  async sign(plan, { wallet }) {
+  async sign(plan, { wallet, ledger, clock }) {
     const { asset, payTo, amount: value, terms } = plan.agreed
     const fee = particular(plan, 'fee')
+    const sponsored = isSponsored(terms.raw as MppChallenge)
     const transfer = {
       network: asset.network,
       asset: asset.address,
@@ -72,9 +73,14 @@ export const tempoCharge: Scheme = {
       validBeforeSeconds: plan.validBeforeSeconds,
       gas: particular(plan, 'gas'),
       maxFeePerGas: particular(plan, 'max_fee_per_gas'),
-      sponsored: isSponsored(terms.raw as MppChallenge),
+      sponsored,
     }
     const signature = await wallet.signTempoTransfer(transfer, { attemptId: plan.attemptId, payee: payTo, maxValue: value, maxFee: fee })
+    // Should it fail, only its hash leads to the fee that it has cost; whoever sponsors it makes another transaction of it, and pays.
+    if (!sponsored) {
+      const signed = { reason: 'its transaction is with the seller', transaction: await transactionHash(signature), now: clock.now() }
+      await ledger.attempts.end(plan.attemptId, { state: 'unknown', ...signed })
+    }
     return { payload: { type: 'transaction', signature }, source: sourceOf(asset.network, wallet.address) }
   },
 }

@@ -1,4 +1,5 @@
 /** MPP `tempo/session`: one deposit into a channel of the network's reserve, then vouchers as the answer comes, charged by the unit. */
+import { transactionHash } from '../../chain/keccak.ts'
 import { headerOf } from '../../lib/http-call.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { toAtomic, type Atomic } from '../../money.ts'
@@ -49,11 +50,12 @@ export const tempoSession: Scheme = {
     if (voucher.deposit === undefined) return signSession('voucher', channel, cumulative, world.ledger)
     const payment = (await world.ledger.attempts.get(voucher.deposit))?.payment
     if (payment === undefined) throw new RouteplaneError('internal', `deposit ${voucher.deposit} was never written down`)
+    const { credential, transaction } = await signOpening(channel, cumulative, payment, world)
     // From here on the channel may be opened, whatever becomes of the call it came with.
-    const now = world.clock.now()
-    await world.ledger.attempts.end(voucher.deposit, { state: 'unknown', reason: `sent with ${plan.attemptId}`, now })
+    const sent = { reason: `sent with ${plan.attemptId}`, transaction: await transactionHash(transaction), now: world.clock.now() }
+    await world.ledger.attempts.end(voucher.deposit, { state: 'unknown', ...sent })
     world.resolver.follow(voucher.deposit)
-    return signOpening(channel, cumulative, payment, world)
+    return credential
   },
 
   async receive(answer, world) {

@@ -32,13 +32,16 @@ export async function signSession(
   return { payload, source: sourceOf(channel.network, channel.payer) }
 }
 
+/** A transaction on the reserve, and what carries it to the seller. */
+type SignedReserve = { readonly credential: MppCredential; readonly transaction: `0x${string}` }
+
 /** The first voucher, with the transaction that fills the channel: the seller sends it. */
 export async function signOpening(
   channel: ChannelRow,
   cumulative: Atomic,
   deposit: AttemptPayment,
   { wallet, ledger }: Pick<SchemeWorld, 'wallet' | 'ledger'>,
-): Promise<MppCredential> {
+): Promise<SignedReserve> {
   const opening = openingOf(channel, deposit)
   const maxFee = deposit.amountAuthorized - opening.value
   const transaction = await wallet.signTempoOpening(opening, {
@@ -49,7 +52,7 @@ export async function signOpening(
   })
   const voucher = await signedVoucher(channel, cumulative, ledger)
   const payload = { action: 'open', type: 'transaction', transaction, authorizedSigner: channel.payerAuthorizer, ...voucher }
-  return { payload, source: sourceOf(channel.network, channel.payer) }
+  return { credential: { payload, source: sourceOf(channel.network, channel.payer) }, transaction }
 }
 
 /** The transaction that adds to a channel, for its seller to send; made again from the row, it is the same. */
@@ -57,7 +60,7 @@ export async function signTopUp(
   channel: ChannelRow,
   deposit: Pick<AttemptRow, 'id' | 'payment'>,
   { wallet }: Pick<SchemeWorld, 'wallet'>,
-): Promise<{ readonly credential: MppCredential; readonly transaction: `0x${string}` }> {
+): Promise<SignedReserve> {
   const { payment } = deposit
   if (payment === undefined) throw new RouteplaneError('internal', `top-up ${deposit.id} was never written down`)
   const { value = '0', gas = '0', max_fee_per_gas: maxFeePerGas = '0' } = payment.particulars ?? {}

@@ -1,6 +1,6 @@
 /** Transactions of the wallet on a channel of Tempo's reserve: each is an attempt of its own, whose fee is in the books whatever becomes of it. */
 import { createHash } from 'node:crypto'
-import { keccakOf } from '../../chain/keccak.ts'
+import { transactionHash } from '../../chain/keccak.ts'
 import { requireAsset } from '../../chain/networks.ts'
 import { reserveCall, tempoReserveAddress, type ReserveStep } from '../../chain/tempo-channel.ts'
 import { tempoFeeManager } from '../../chain/tempo-quote.ts'
@@ -67,7 +67,7 @@ export async function sendReserve(
       await resolver.giveBack(id, 'nothing was signed')
       throw error
     })
-  await ledger.attempts.end(id, { state: 'unknown', reason: `${step} sent`, transaction: await hashOf(signed), now: clock.now() })
+  await ledger.attempts.end(id, { state: 'unknown', reason: `${step} sent`, transaction: await transactionHash(signed), now: clock.now() })
   try {
     return await chain.sendTransaction(signed)
   } finally {
@@ -91,11 +91,6 @@ export async function endOwnCalls({ id }: ChannelRow, { ledger, resolver }: Pick
       })
     }
   }
-}
-
-/** Of a signed transaction, by which the network names it. */
-export function hashOf(serialized: `0x${string}`): Promise<`0x${string}`> {
-  return keccakOf(Buffer.from(serialized.slice(2), 'hex'))
 }
 
 type Written = {

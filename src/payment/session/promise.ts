@@ -117,7 +117,6 @@ async function planOpening(
   const { address: authorizedSigner } = await deriveVoucherKey(secret, salt)
   const chain = world.chainOf(asset.network)
   const limit = toAtomic(world.channels.maxDepositUsd, asset.decimals, 'down')
-  const wanted = max(suggestedDeposit ?? ((bound * 10n) as Atomic), bound)
   const parts = { asset: asset.address, to, operator, salt, authorizedSigner }
   const { data: input } = await openingCall({ ...parts, value: bound })
   const [quote, block] = await Promise.all([
@@ -126,8 +125,12 @@ async function planOpening(
   ])
   const work = { gas: quote.gas * GAS_ROOM, maxFeePerGas: quote.maxFeePerGas }
   const fee = feeUnits(work, asset.decimals) as Atomic
-  const value = (wanted + fee <= limit ? wanted : limit - fee) as Atomic
-  if (value < bound)
+  const wanted = max(suggestedDeposit ?? ((bound * 10n) as Atomic), bound)
+  // What a failed opening takes must be less than what one that succeeded has put in: nothing else tells them apart.
+  const least = max(bound, (fee + 1n) as Atomic)
+  const most = (limit - fee) as Atomic
+  const value = most < wanted ? most : max(wanted, least)
+  if (value < least || value > most)
     throw new RouteplaneError('price_above_cap', 'the call costs more than payment.channels.max_deposit_usd lets a channel hold')
   const validBeforeSeconds = lastSecondAfter(block, world.clock.now())
   const transaction = { ...parts, ...work, network: asset.network, value, validBeforeSeconds, sponsored: false }

@@ -1,5 +1,6 @@
 /** Adds to a channel that is used up instead of opening another: the seller sends our transaction, and only the chain says that it came. */
 import { freeIn } from '../../ledger/channel-rules.ts'
+import { transactionHash } from '../../chain/keccak.ts'
 import { tempoReserveAddress } from '../../chain/tempo-channel.ts'
 import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
@@ -12,7 +13,7 @@ import { tempoCall } from '../proof/tempo-call.ts'
 import type { PlanInput, SchemeWorld } from '../scheme/scheme.ts'
 import { lastSecondAfter } from '../scheme/tempo-validity.ts'
 import { signTopUp } from './credential.ts'
-import { hashOf, quoteReserve } from './own-call.ts'
+import { quoteReserve } from './own-call.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
 
@@ -48,7 +49,7 @@ export async function topUpSession(channel: ChannelRow, input: TopUpCall, world:
     .then(() => ledger.attempts.get(deposit.id))
     .then((row) => signTopUp(channel, { id: deposit.id, ...(row?.payment === undefined ? {} : { payment: row.payment }) }, world))
     .catch(giveBack)
-  const sent = { reason: `sent with ${call.attemptId}`, transaction: await hashOf(transaction), now: clock.now() }
+  const sent = { reason: `sent with ${call.attemptId}`, transaction: await transactionHash(transaction), now: clock.now() }
   await ledger.attempts.end(deposit.id, { state: 'unknown', ...sent })
   await tellSeller(credential, input).catch((error: unknown) => {
     log.warn('the answer to a top-up is lost', { channel: channel.id, message: toRouteplaneError(error).message })

@@ -1,6 +1,7 @@
 /** What the chain shows of a Tempo payment, and the ending that follows: the memo alone proves, time alone releases. */
 import { describe, expect, it } from 'vitest'
 import type { Chain, TransferEvidence } from '../../../../src/chain/chain.ts'
+import { tempoFeeManager } from '../../../../src/chain/tempo-quote.ts'
 import { RouteplaneError } from '../../../../src/errors.ts'
 import { parseUsd } from '../../../../src/money.ts'
 import { tempo } from '../../../../src/payment/proof/tempo.ts'
@@ -10,9 +11,12 @@ const transfer: TransferEvidence = {
   ...{ transaction: TRANSACTION, blockNumber: 7n, logIndex: 3, amount: atomic(900n), payer: PAYER, payee: PAYEE, nonce: NONCE },
 }
 
-type Facts = { seconds?: bigint; transfer?: TransferEvidence; safe?: bigint; down?: boolean }
+const { nonce: _noMemo, ...plain } = transfer
+const fee: TransferEvidence = { ...plain, payee: tempoFeeManager, amount: atomic(50n) }
 
-function gather({ seconds = VALID_BEFORE - 1n, transfer: found, safe = 0n, down = false }: Facts) {
+type Facts = { sent?: readonly TransferEvidence[]; seconds?: bigint; transfer?: TransferEvidence; safe?: bigint; down?: boolean }
+
+function gather({ sent, seconds = VALID_BEFORE - 1n, transfer: found, safe = 0n, down = false }: Facts) {
   const asked: unknown[] = []
   const chain = {
     network: NETWORK,
@@ -25,9 +29,10 @@ function gather({ seconds = VALID_BEFORE - 1n, transfer: found, safe = 0n, down 
       asked.push(query)
       return found
     },
+    transfersIn: async () => sent,
   } as unknown as Chain
   const sources = { ledger: undefined as never, chainOf: () => chain, now: 5 }
-  return tempo.gather(paymentOf(), sources).then((evidence) => ({ evidence, asked }))
+  return tempo.gather(paymentOf(sent === undefined ? {} : { transaction: TRANSACTION }), sources).then((evidence) => ({ evidence, asked }))
 }
 
 const settled = {
@@ -52,6 +57,10 @@ describe('a Tempo payment', () => {
     ],
     ['nothing, within its time', {}, { state: 'open', reason: 'not settled yet' }],
     ['nothing, at its very end', { seconds: VALID_BEFORE }, { state: 'released', reason: 'expired unused on chain', now: 5 }],
+    ['a block with its fee alone', { sent: [fee] }, { ...settled, amount: 50n, amountUsd: parseUsd('0.00005'), finality: 'confirmed' }],
+    ['a newer block with its transfer', { sent: [transfer] }, { state: 'open', reason: 'not settled yet' }],
+    ['a newer block with more than its fee', { sent: [fee, transfer] }, { state: 'open', reason: 'not settled yet' }],
+    ['a block in which it cost nothing', { sent: [] }, { state: 'open', reason: 'not settled yet' }],
     ['a node that fails', { down: true, seconds: VALID_BEFORE }, { state: 'open' }],
   ])('of which the chain shows %s', async (_, facts, expected) => {
     expect((await gather(facts)).evidence).toMatchObject(expected)
