@@ -59,6 +59,8 @@ describe('a payment', () => {
     ['network', 'eip155:8453'],
     ['maxTimeoutSeconds', 86_400],
     ['extra', { name: 'USDC', version: '2' }],
+    ['extra', undefined],
+    ['extra', null],
   ])('that changes %s of its offer is not taken', async (name, value) => {
     const { upstream, world } = await writeKeyed(whole)
     const { url } = await openShop(world)

@@ -18,7 +18,7 @@ const BINDING = /^(\d{1,12})\.([A-Za-z0-9_-]{43})$/
 
 /** Says why an offer that came back is not one of ours for this request; `undefined` when it is. */
 export function offerFault(key: Uint8Array, offer: PaymentRequirements, digest: string, nowSeconds: number): string | undefined {
-  const binding = offer.extra[QUOTE]
+  const binding = extraOf(offer)[QUOTE]
   const match = typeof binding === 'string' ? BINDING.exec(binding) : null
   const [, until = '', code = ''] = match ?? []
   const expected = codeOf(key, offer, digest, Number(until))
@@ -27,8 +27,15 @@ export function offerFault(key: Uint8Array, offer: PaymentRequirements, digest: 
   return Number(until) < nowSeconds ? 'the offer has expired' : undefined
 }
 
-function codeOf(key: Uint8Array, { extra, ...terms }: PaymentRequirements, digest: string, untilSeconds: number): string {
-  const own = Object.fromEntries(Object.entries(extra).filter(([name]) => !CORRECTIONS.has(name)))
+/** What came back from a client may have none, whatever the type says: the protocol does not ask for it. */
+function extraOf(offer: PaymentRequirements): Record<string, unknown> {
+  const { extra }: { readonly extra?: Record<string, unknown> | null } = offer
+  return extra ?? {}
+}
+
+function codeOf(key: Uint8Array, offer: PaymentRequirements, digest: string, untilSeconds: number): string {
+  const { extra: _mayBeMissing, ...terms } = offer
+  const own = Object.fromEntries(Object.entries(extraOf(offer)).filter(([name]) => !CORRECTIONS.has(name)))
   return createHmac('sha256', key)
     .update(stableText([digest, untilSeconds, { ...terms, extra: own }]))
     .digest('base64url')

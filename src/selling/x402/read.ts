@@ -43,7 +43,10 @@ export function readPresented<Version extends 1 | 2>(header: string, version: Ve
 }
 
 function isOffer(value: unknown): value is PaymentRequirements {
-  if (!isRecord(value) || !isRecord(value['extra'])) return false
+  if (!isRecord(value)) return false
+  // Optional in the protocol, and there may be null in its place; whether it is the one of our offer is for its code to say.
+  const extra = value['extra'] ?? undefined
+  if (extra !== undefined && !isRecord(extra)) return false
   const texts = ['scheme', 'network', 'asset', 'payTo'].every((name) => typeof value[name] === 'string')
   return texts && isInteger(value['amount']) && typeof value['maxTimeoutSeconds'] === 'number'
 }
