@@ -23,7 +23,7 @@ export type Relay = SellerEntry & {
 
 export type RelayOptions = {
   /** Answers in the seller's place, who then never hears of the request; `undefined` lets it pass. */
-  readonly instead?: (request: SeenRequest, paid: number) => Answer | Promise<Answer> | undefined
+  readonly instead?: (request: SeenRequest, paid: number) => Answer | undefined | Promise<Answer | undefined>
   /** Changes what the seller has answered. */
   readonly tamper?: Tamper
 }
