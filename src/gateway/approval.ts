@@ -5,6 +5,7 @@ import { formatUsd, ZERO_USD, type Usd } from '../money.ts'
 import { mostOf, type Allowance } from '../payment/hold.ts'
 import type { Endpoint, PaymentModeName } from '../registry/endpoint.ts'
 import type { Attempt } from '../routing/plan.ts'
+import type { Candidate } from '../selection/axis.ts'
 import type { ApprovalQuestion } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import type { Decided } from './decide.ts'
@@ -32,7 +33,7 @@ export function createApprovals(decided: Decided, context: GatewayContext): Appr
 
 /** What somebody has to agree to before an attempt; `undefined` when nobody need. */
 export function questionOf(
-  { candidate, mode }: Attempt,
+  { candidate, mode }: { readonly candidate: Pick<Candidate, 'endpoint' | 'boundUsd'>; readonly mode: PaymentModeName },
   { call, capAt }: Pick<Decided, 'call' | 'capAt'>,
   context: GatewayContext,
 ): ApprovalQuestion | undefined {
@@ -78,6 +79,18 @@ async function lookUp(question: ApprovalQuestion, caller: string, { ledger, cloc
     hint: `Run "routeplane approvals allow ${asked.id}" and ask again, or lower max_tokens.`,
     details,
   })
+}
+
+/** The same, said of a call about which nobody can be asked. */
+export function unagreed(
+  mode: PaymentModeName,
+  candidate: Pick<Candidate, 'endpoint' | 'boundUsd'>,
+  decided: Pick<Decided, 'call' | 'capAt'>,
+  context: GatewayContext,
+): string | undefined {
+  const question = questionOf({ candidate, mode }, decided, context)
+  if (question === undefined) return undefined
+  return `it can cost up to $${formatUsd(question.amountUsd)}; above $${formatUsd(question.thresholdUsd)} somebody has to agree`
 }
 
 function describe({ model, provider, amountUsd, thresholdUsd }: ApprovalQuestion): string {

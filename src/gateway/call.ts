@@ -37,6 +37,8 @@ export type GatewayCall = {
   readonly onProgress?: (progress: Progress) => void
   /** Asks a person before a call above the operator's threshold; a surface that cannot ask leaves it out. */
   readonly approve?: (ask: ApprovalQuestion) => Promise<ApprovalAnswer>
+  /** Nobody is to be asked: what would need a yes is left out. Whoever pays for a call must not wait for one. */
+  readonly asksNobody?: true
 }
 
 /** What a person has to know to say yes: who would be paid how for which model, and the most it can come to. */

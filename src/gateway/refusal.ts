@@ -22,6 +22,9 @@ export function refusalOf(decided: Fruitless): RouteplaneError {
 /** Refusals whose reason is what the request asks for. */
 const OF_THE_REQUEST: ReadonlySet<Refusal['reason']> = new Set(['translation', 'feature', 'modality'])
 
+/** Refusals whose reason is what it may cost. */
+const OF_THE_PRICE: ReadonlySet<Refusal['reason']> = new Set(['price_above_cap', 'price_unknown', 'approval'])
+
 /** When translation is all that stands in the way, the caller gets told which field it is: that is his to change. */
 function untranslatable({ refused, targets, lanes }: Fruitless): RouteplaneError | undefined {
   if (refused.length === 0 || !refused.every(({ reason }) => OF_THE_REQUEST.has(reason))) return undefined
@@ -50,6 +53,13 @@ function nobody({ call, refused, capUsd }: Fruitless): RouteplaneError {
         details,
       },
     )
+  }
+  if (refused.some(({ reason }) => reason === 'approval') && refused.every(({ reason }) => OF_THE_PRICE.has(reason))) {
+    const [asked] = refused.filter(({ reason }) => reason === 'approval')
+    return new RouteplaneError('approval_required', `nobody can be asked about a call of ${call.read.model}: ${asked?.detail ?? ''}`, {
+      hint: 'Set a smaller output limit, or pick a cheaper model.',
+      details,
+    })
   }
   const why = refused.map(({ endpoint, detail }) => `${endpoint}: ${detail}`).slice(0, 3)
   return new RouteplaneError(

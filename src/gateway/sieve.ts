@@ -6,6 +6,7 @@ import type { Extensions } from '../protocol/extensions.ts'
 import { endpointKey, type Endpoint, type PaymentModeName } from '../registry/endpoint.ts'
 import type { Sieve } from '../routing/eligible.ts'
 import type { Cooldown } from '../selection/health.ts'
+import { unagreed } from './approval.ts'
 import type { GatewayCall } from './call.ts'
 import type { GatewayContext } from './context.ts'
 import type { Conversation } from './conversation.ts'
@@ -52,6 +53,9 @@ export function createSieve(input: SieveInput, context: GatewayContext): Sieve {
     prefer: paying.prefer,
     offer: paying.offer,
     capIsOwn: paying.capIsOwn,
+    ...(call.asksNobody === true
+      ? { unagreed: (mode, endpoint, boundUsd) => unagreed(mode, { endpoint, boundUsd }, { call, capAt }, context) }
+      : {}),
     hideDeprecated: context.rules.hideDeprecated,
     today: () => new Date(context.clock.now()).toISOString().slice(0, 10),
     health: (endpoint) => health.view(endpointKey(endpoint)),

@@ -23,6 +23,8 @@ export type Sieve = {
   /** `YYYY-MM-DD`, UTC. */
   today(): string
   offer(mode: PaymentModeName, endpoint: Endpoint): Offer | Declined
+  /** Where nobody can be asked: what somebody would have to agree to; `undefined` when nobody need. */
+  unagreed?(mode: PaymentModeName, endpoint: Endpoint, boundUsd: Usd | undefined): string | undefined
   health(endpoint: Endpoint): HealthView
   /** Epoch milliseconds until which an endpoint is left alone. */
   coolingUntil(endpoint: Endpoint): number | undefined
@@ -203,6 +205,11 @@ function waysToPay(endpoint: Endpoint, boundUsd: Usd | undefined, sieve: Sieve):
     const verdict = withinCap(mode, boundUsd, offer.overheadUsd, cap)
     if (verdict !== undefined) {
       dear ??= verdict
+      continue
+    }
+    const unagreed = sieve.unagreed?.(mode, endpoint, boundUsd)
+    if (unagreed !== undefined) {
+      dear ??= { reason: 'approval', detail: unagreed }
       continue
     }
     if (modes.length === 0) overheadUsd = offer.overheadUsd

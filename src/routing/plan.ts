@@ -30,6 +30,7 @@ export type RefusalReason =
   | 'payment'
   | 'price_unknown'
   | 'price_above_cap'
+  | 'approval'
   | 'max_price'
   | 'quantization'
 

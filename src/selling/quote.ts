@@ -69,11 +69,11 @@ type Agreed = { readonly priceUsd: Usd; readonly isPromised: boolean }
 
 /**
  * The call as it is made for a paying caller: within a cap, and without what only the operator may decide, such as paying a
- * provider twice.
+ * provider twice, or so much that he wants to be asked.
  */
 export function purchase(call: GatewayCall, terms: ChargeTerms, capUsd: Usd): GatewayCall {
   const { maxCostUsd, onUnknown: _onUnknown, paymentPrefer: _paymentPrefer, retrySchema: _retrySchema, ...rest } = call.read.extensions
   const own = maxCostUsd === undefined ? capUsd : minUsd(withoutMargin(maxCostUsd, terms), capUsd)
   const extensions: Extensions = { ...rest, maxCostUsd: own }
-  return { ...call, read: { ...call.read, extensions } }
+  return { ...call, read: { ...call.read, extensions }, asksNobody: true }
 }

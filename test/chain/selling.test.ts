@@ -5,7 +5,7 @@ import { decodePaymentRequiredHeader, x402HTTPClient } from '@x402/core/http'
 import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/client'
 import type { PaidProviderOptions } from '../../src/demo/paid-provider.ts'
 import { useDemoNetwork } from '../support/chain.ts'
-import { closedBooks, expectBalanced, paidOf } from '../support/engine.ts'
+import { closedBooks, expectBalanced, paidOf, rewriteConfig } from '../support/engine.ts'
 import {
   OPERATOR_TOKEN,
   chatWire,
@@ -55,6 +55,26 @@ describe('a caller without an account', () => {
       // What was earned covers what was spent, at the margin that was asked for.
       expect((sale?.amountSettled ?? 0n) * 2n).toBeGreaterThanOrEqual(paidOf(books) * 3n)
       expect(books.rows.map(({ requestId }) => requestId)).toEqual([sale?.requestId])
+    },
+  )
+
+  it.each<[string, string, number, string | undefined]>([
+    ['below', '0.0005', 403, 'approval_required'],
+    ['at', '0.02', 200, undefined],
+  ])(
+    'is never asked to pay for what somebody would have to agree to first (threshold %s what it costs)',
+    async (_, above, status, code) => {
+      const provider = await current().startProvider({ id: 'thrift', prices })
+      const files = await writeShop(current(), { sellers: [provider], charge: ['margin: "0.5"'] })
+      await rewriteConfig(files, [`budget: { per_request_usd: "0.02", per_day_usd: "1", approve_above_usd: "${above}" }`])
+      const { url, world, engine } = await openShop({ ...files })
+      const buyer = await createBuyer(current())
+      const before = await balanceOf(buyer.address)
+      const answer = await order(payingFetch(buyer), url, chatWire)
+      expect([answer.status, code === undefined || answer.text.includes(code)]).toEqual([status, true])
+      if (code === undefined) return
+      expect(await balanceOf(buyer.address)).toBe(before)
+      expect([await salesOf(world), await engine.routeplane.approvals.list(), provider.counters.requests]).toEqual([[], [], 0])
     },
   )
 
