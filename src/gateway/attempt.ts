@@ -132,20 +132,45 @@ type Timing = { readonly startedAt: number; now(): number }
 
 type Begun = Promise<Omit<Started, 'payment'>>
 
-async function begin(sending: Sending, response: HttpResponse, call: GatewayCall, timing: Timing): Begun {
+async function begin(sending: Sending, given: HttpResponse, call: GatewayCall, timing: Timing): Begun {
   const { lane } = sending
-  const streamed = headerOf(response.headers, 'content-type')?.toLowerCase().includes('text/event-stream') === true
-  if (streamed && !call.read.needs.stream)
-    throw new RouteplaneError('upstream_bad_stream', 'the provider streamed an answer that was not asked for as a stream')
+  const { streamed, response } = await formOf(given)
   if (!streamed) return beginWhole(sending, response, call, timing)
-  return lane.kind === 'native'
-    ? beginNativeStream(sending, response, timing)
-    : beginParts(lane.protocol.upstream.decodeStream(response.body), lane.restore, timing)
+  const { upstream } = lane.protocol
+  if (lane.kind === 'translate') return beginParts(upstream.decodeStream(response.body), lane.restore, timing)
+  // Asked for a whole answer, and streamed it: the caller still gets a whole one, put together from the stream.
+  if (!call.read.needs.stream) return beginParts(upstream.decodeStream(response.body), nothingToRestore, timing)
+  return beginNativeStream(sending, response, timing)
+}
+
+/** Types that say nothing of what they are given to. */
+const SAYS_NOTHING = /^(?:text\/plain|(?:application|binary)\/octet-stream)?\s*(?:;|$)/
+/** How a stream of events begins, read as Latin-1; a byte order mark may stand before it. */
+const FIRST_FIELD = /^(?:\u00ef\u00bb\u00bf)?\s*(?:data|event|id|retry)?:/
+const FIRST_FIELD_BYTES = 16
+
+/** Tells a stream of events by its type and, where that says nothing, by its first field: what may be paid for is not thrown away. */
+async function formOf(response: HttpResponse): Promise<{ readonly streamed: boolean; readonly response: HttpResponse }> {
+  const type = (headerOf(response.headers, 'content-type') ?? '').trim().toLowerCase()
+  if (type.includes('text/event-stream')) return { streamed: true, response }
+  if (!SAYS_NOTHING.test(type)) return { streamed: false, response }
+  let head = ''
+  const { stream: body } = await readAhead(response.body, (bytes) => {
+    head += Buffer.from(bytes.subarray(0, FIRST_FIELD_BYTES)).toString('latin1')
+    return FIRST_FIELD.test(head) || head.trim().length >= FIRST_FIELD_BYTES
+  })
+  if (!FIRST_FIELD.test(head)) return { streamed: false, response: { ...response, body } }
+  return { streamed: true, response: { ...response, headers: { ...response.headers, 'content-type': 'text/event-stream' }, body } }
 }
 
 async function beginWhole({ lane }: Sending, response: HttpResponse, call: GatewayCall, timing: Timing): Begun {
   const body = await readBytes(response, Number.MAX_SAFE_INTEGER)
-  const json = tryParseJson(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
+  // A byte order mark may be ignored. @see RFC 8259, section 8.1
+  const json = tryParseJson(
+    Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+      .toString('utf8')
+      .replace(/^\ufeff/, ''),
+  )
   if (!isRecord(json)) throw new RouteplaneError('upstream_error', 'the provider answered with something that is not a JSON object')
   const result = lane.protocol.upstream.decodeResult(json)
   // Asked for a stream, answered whole: the caller still gets his stream, made from the answer.

@@ -101,8 +101,12 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
 
   const callerOf = createCallerCheck({ token, sells, keys: routeplane.keys })
   const app = new Hono<AppEnv>()
-  app.use('*', async ({ env }, next) => {
+  /** Every path has the guard before it; one that is served has something behind it. */
+  const isServed = ({ method, path }: { readonly method: string; readonly path: string }) => app.router.match(method, path)[0].length > 1
+  app.use('*', async ({ env, req }, next) => {
     const refusal = guard(env.incoming)
+    // How a body has to be written is of no use to know where nothing is read.
+    if (refusal?.error.code === 'unsupported_media_type' && !isServed(req)) return send(env.incoming, env.outgoing, nothingAt(env.incoming))
     if (refusal !== undefined) return send(env.incoming, env.outgoing, refusal)
     // Looked up before anything is read for it; the completions ask again for whom they answer.
     if (keyIn(env.incoming) !== undefined) await callerOf(env.incoming)
@@ -126,10 +130,7 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     asksForToken: token !== undefined,
     refuseMethod,
   })
-  app.notFound(({ env }) => {
-    const error = new RouteplaneError('not_found', 'there is nothing at this path')
-    return send(env.incoming, env.outgoing, { error, status: 404 })
-  })
+  app.notFound(({ env }) => send(env.incoming, env.outgoing, nothingAt(env.incoming)))
   app.onError((thrown, { env }) => {
     const error = toRouteplaneError(thrown)
     if (error.fault === 'internal') log.error('request failed', { code: error.code, cause: thrown.stack ?? thrown.message })
@@ -144,6 +145,16 @@ export function createApp(routeplane: Routeplane, options: AppOptions): App {
     admits: (incoming) => guard(asPost(incoming)) === undefined,
     close: async () => closeMcp?.(),
   }
+}
+
+/** A base URL with a version for a client that adds one itself. */
+const TWO_VERSIONS = /^\/v1[a-z]*\/v1[a-z]*\//
+
+function nothingAt({ url = '' }: IncomingMessage): Refusal {
+  const hint = TWO_VERSIONS.test(url)
+    ? 'This client adds the version to its base URL itself: give it the address alone, without /v1.'
+    : 'GET /openapi.json lists what is served.'
+  return { error: new RouteplaneError('not_found', 'there is nothing at this path', { hint }), status: 404 }
 }
 
 /** The same request as a POST of JSON. */

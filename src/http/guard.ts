@@ -35,7 +35,7 @@ export function createGuard(options: GuardOptions): Guard {
     checkAddress(incoming, names) ??
     checkOrigin(incoming, names) ??
     checkToken(incoming, options) ??
-    (incoming.method === 'POST' && !isBareCredential(incoming) ? checkMedia(incoming) : undefined)
+    (incoming.method === 'POST' && !isBareCredential(incoming) && !isBareCancel(incoming) ? checkMedia(incoming) : undefined)
 }
 
 /** Builds the part of the guard that has to run before a URL is made of the request. */
@@ -142,8 +142,17 @@ function isOwnOrigin(origin: string, port: string, names: ReadonlySet<string>): 
 /** Whether a request has no body and carries a payment: it is about the payment alone. No page of another origin can send one. */
 export function isBareCredential({ headers }: IncomingMessage): boolean {
   const { authorization = '', 'payment-authorization': own } = headers
-  const isPayment = /^payment /i.test(authorization) || own !== undefined
-  return isPayment && headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
+  return (/^payment /i.test(authorization) || own !== undefined) && isBare(headers)
+}
+
+/** OpenAI's SDKs cancel a response by its path alone. @see https://platform.openai.com/docs/api-reference/responses/cancel */
+function isBareCancel({ headers, url = '' }: IncomingMessage): boolean {
+  return /^(?:\/v1)?\/responses\/[^/]+\/cancel$/.test(pathOf(url)) && isBare(headers)
+}
+
+/** Whether there is no body whose form could be wrong. */
+function isBare(headers: IncomingMessage['headers']): boolean {
+  return headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
 }
 
 const JSON_MEDIA = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i

@@ -146,6 +146,9 @@ describe('a node that fails', () => {
       chain.transfersFrom({ asset: asset.address, payer: payer.address, fromBlock: 0n, toBlock: 10n }),
       chain.latestBlock(),
       chain.safeBlock(),
+      chain.quoteTransaction(payer.address, { to: asset.address, data: '0x18160ddd' }),
+      chain.transfersIn({ asset: asset.address, payer: payer.address, transaction: randomHex(32) }),
+      chain.leaveNonce(asset, payer.address),
     ]
     for (const outcome of await Promise.allSettled(reads)) {
       expect(outcome.status).toBe('rejected')
@@ -168,6 +171,15 @@ describe('a node that fails', () => {
     const { asset, payer, network } = current()
     const chain = createChain({ network, rpcUrl: await proxy((method) => (method === 'eth_chainId' ? { result: '0x1' } : undefined)) })
     await expect(chain.balanceOf(asset.address, payer.address)).rejects.toMatchObject({ code: 'config_invalid' })
+  })
+
+  it('is told apart from a contract that says no', async () => {
+    const { asset, payer, chain } = current()
+    const allFromNobody = `0x23b872dd${'0'.repeat(63)}1${'0'.repeat(63)}2${'f'.repeat(64)}` as const
+    const refused = chain.quoteTransaction(payer.address, { to: asset.address, data: allFromNobody })
+    await expect(refused).rejects.toMatchObject({ code: 'upstream_error', message: expect.stringContaining('would refuse') as string })
+    expect(await chain.leaveNonce({ ...asset, address: randomHex(20) }, payer.address)).toBeUndefined()
+    expect(await chain.leaveNonce({ ...asset, domain: { ...asset.domain, version: '9' } }, payer.address)).toBeUndefined()
   })
 
   it('is told apart from a token that is not there', async () => {

@@ -4,13 +4,26 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { installChannelContracts } from '../../src/demo/channel-contracts.ts'
 import { startChannelProvider } from '../../src/demo/channel-provider.ts'
 import { approvePermits, installPermitContracts } from '../../src/demo/permit-contracts.ts'
+import { startDemoNetwork } from '../../src/demo/network.ts'
 import { startPermitProvider } from '../../src/demo/permit-provider.ts'
 import { readSigned, startRelay, type Passed } from '../gateway/relay.ts'
 import { settle } from '../support/authorization.ts'
 import { channelPrices, expectChannelsBalanced } from '../support/channel-market.ts'
 import { randomHex, useDemoNetwork } from '../support/chain.ts'
-import { ask, closedBooks, expectBalanced, openEngine, paidOf, question, readBooks, rewriteConfig, writeWorld } from '../support/engine.ts'
+import {
+  ask,
+  closedBooks,
+  expectBalanced,
+  openEngine,
+  paidOf,
+  passTime,
+  question,
+  readBooks,
+  rewriteConfig,
+  writeWorld,
+} from '../support/engine.ts'
 import { verifies } from '../support/verifies.ts'
+import { startChild } from './children/start.ts'
 
 const current = useDemoNetwork()
 beforeAll(async () => {
@@ -141,6 +154,47 @@ describe('a seller who refuses what he was sent and keeps it', () => {
     expectBalanced(books)
     expect(paidOf(books) - before).toBe(order[0] === 0 ? first?.value : second?.value)
     expect((await engine.routeplane.receipts.verify(books.rows[0]?.id ?? '')).verified).toBe(true)
+  })
+
+  it.each([
+    ['before it has heard of the price', 'refusal', 'released'],
+    ['with both signatures at large, of which none is cashed', 'neither', 'released'],
+    ['with both signatures at large, of which the first is cashed', 'first', 'settled'],
+    ['with both signatures at large, of which the second is cashed', 'second', 'settled'],
+  ] as const)('leaves one payment at most by a process that is killed %s', async (_, moment, state) => {
+    verifies('card.pay.once', 'card.pay.unknown_outcome')
+    const network = await startDemoNetwork()
+    onTestFinished(() => network.stop())
+    let challenge: Passed | undefined
+    const seller = await network.startProvider({ id: 'mover', prices })
+    let cashing: Promise<Passed> | undefined
+    const kill = async () => {
+      child.process.kill('SIGKILL')
+      const [first, second] = relay.credentials.slice(1).map(readSigned)
+      if (moment === 'first') await settle(network, first!)
+      if (moment === 'second') await settle(network, second!)
+      return challenge as Passed
+    }
+    const relay = await startRelay(seller, {
+      tamper: (answer) => (answer.status === 402 ? (challenge = answer) : answer),
+      instead(_request, paid) {
+        if (paid === 2 && moment !== 'refusal') return dearer(challenge as Passed, (amount) => amount + 2n)
+        return paid < 2 ? undefined : (cashing = kill())
+      },
+    })
+    const world = await writeWorld(network, { sellers: [relay] })
+    const child = startChild('crash.ts', world, '1')
+    await child.ended
+    await cashing
+    const [, first, second] = relay.credentials.map(readSigned)
+    expect([relay.credentials.length, second?.nonce ?? first?.nonce]).toEqual([moment === 'refusal' ? 2 : 3, first?.nonce])
+    await passTime(network, 90)
+    await openEngine(world)
+    const books = await closedBooks(world)
+    expectBalanced(books)
+    const [last] = books.rows.filter(({ payment }) => payment?.nonce === first?.nonce)
+    const cashed = { first: first?.value, second: second?.value, neither: undefined, refusal: undefined }[moment]
+    expect([last?.state, last?.payment?.amountSettled]).toEqual([state, cashed])
   })
 
   it('gets nothing more for terms that nobody would agree to', async () => {

@@ -73,6 +73,10 @@ const harmless: Readonly<Record<string, (broken: Broken) => Answer>> = {
   }),
   'fields with control characters': ({ events }) => ({ stream: ['id: a\u0000b\nretry: x\n\n', ...events] }),
   'two hundred cookies': ({ events }) => ({ stream: events, headers: { 'set-cookie': Array.from({ length: 200 }, (_, at) => `c=${at}`) } }),
+  'a type that says nothing': ({ events }) => ({
+    body: `\ufeff${events.join('')}`,
+    headers: { 'content-type': 'text/plain; charset=utf-8' },
+  }),
   'a type in capitals': ({ events }) => ({ body: events.join(''), headers: { 'content-type': 'Text/Event-Stream; Charset=UTF-8' } }),
 }
 
@@ -156,6 +160,22 @@ describe.each(cells)('a provider of %s, for a caller of %s:', (upstream, _caller
   it.each(Object.entries(harmless))('%s is no failure', async (_name, make) => {
     const { answer, attempts, goodOnes } = await ask(caller, upstream, make(brokenAt(upstream)))
     expect({ text: answer.text, attempts, goodOnes }).toEqual({ text: TEXT, attempts: '1', goodOnes: 0 })
+  })
+})
+
+describe.each(cells)('a provider of %s, for a caller of %s who asks for all at once,', (upstream, callerId, caller) => {
+  it.each<readonly [string, Answer['headers']]>([
+    ['in a stream', {}],
+    ['in a stream of bytes', { 'content-type': 'application/octet-stream' }],
+  ])('answers %s', async (_name, headers) => {
+    current = { body: brokenAt(upstream).events.join(''), headers: { 'content-type': 'text/event-stream', ...headers } }
+    const response = await fetch(gateway.url + paths[callerId], {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...bodies[callerId], stream: undefined, models: [`${idOf('bad', upstream)}:model-${asked++}`] }),
+    })
+    const { candidates } = caller.upstream.decodeResult(await response.json())
+    expect(candidates[0]?.content).toMatchObject([{ type: 'text', text: TEXT }])
   })
 })
 

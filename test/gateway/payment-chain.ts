@@ -1,6 +1,6 @@
 /** A clock that only moves when told, and a chain in memory that obeys it: for histories no real chain would go through in seconds. */
 import type { CancelSignal } from '../../src/lib/cancel.ts'
-import type { Chain, TransferEvidence } from '../../src/chain/chain.ts'
+import type { Chain, ChannelOnChain, TransferEvidence } from '../../src/chain/chain.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import type { Atomic } from '../../src/money.ts'
@@ -77,7 +77,10 @@ export type MemoryChain = Chain & {
 
 const notHere = () => Promise.reject(new Error('nobody sends a transaction here'))
 
-export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
+const empty: ChannelOnChain = { balance: 0n as Atomic, claimed: 0n as Atomic }
+
+/** @param channelOf - What lies in a payment channel; nothing unless given. */
+export function createMemoryChain(clock: Clock, funds: bigint, channelOf: (id: string) => ChannelOnChain = () => empty): MemoryChain {
   const transfers: TransferEvidence[] = []
   const takenBack = new Set<string>()
   const nowSeconds = () => BigInt(Math.floor(clock.now() / 1000))
@@ -109,7 +112,7 @@ export function createMemoryChain(clock: Clock, funds: bigint): MemoryChain {
       transfers.push({ ...place, amount: signed.value as Atomic, payer: signed.from, payee: signed.to, nonce: signed.nonce })
       return true
     },
-    channel: () => read(() => ({ balance: 0n as Atomic, claimed: 0n as Atomic })),
+    channel: (id) => read(() => channelOf(id)),
     balanceOf: () => read(() => (funds - transfers.reduce((sum, { amount }) => sum + amount, 0n)) as Atomic),
     authorizationState: (_, __, nonce) => read(() => (isUsed(nonce) ? 'used' : 'unused')),
     latestBlock: () => read(latest),

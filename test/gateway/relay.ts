@@ -1,7 +1,7 @@
 /** Stands before a seller on a port of its own, sees what passes, and may change or lose the answers. */
 import { request as send } from 'undici'
 import { onTestFinished } from 'vitest'
-import { readPresented } from '../../src/selling/x402/read.ts'
+import { decodePaymentSignatureHeader } from '@x402/core/http'
 import type { Signed } from '../support/authorization.ts'
 import type { SellerEntry } from '../support/engine.ts'
 import { startUpstream, type Answer, type SeenRequest } from '../support/upstream.ts'
@@ -78,7 +78,7 @@ function endToEnd(headers: Readonly<Record<string, string | string[] | undefined
 
 /** The signed transfer inside a `PAYMENT-SIGNATURE`, in the terms of the token. */
 export function readSigned(credential: string | undefined): Signed {
-  const { payload, accepted } = readPresented(credential ?? '', 2).payload
+  const { payload, accepted } = decodePaymentSignatureHeader(credential ?? '')
   const { from, to, value, validAfter, validBefore, nonce } = payload.authorization as Record<string, string>
   return {
     ...{ network: accepted.network, asset: accepted.asset as `0x${string}`, from: from as `0x${string}`, to: to as `0x${string}` },

@@ -104,6 +104,12 @@ describe('the address of a request', () => {
     const response = await fetch(`http://127.0.0.1:${port()}/v1/nothing`, { headers: { authorization: GOOD.authorization } })
     expect([response.status, codeOf(await response.text())]).toEqual([404, 'not_found'])
   })
+
+  it('tells who has a version in his base URL to leave it out', async () => {
+    const response = await post('{}', {}, '/v1/v1/messages')
+    expect(response.status).toBe(404)
+    expect(await response.json()).toMatchObject({ error: { code: 'not_found', hint: expect.stringContaining('without /v1') } })
+  })
 })
 
 describe('what the parser refuses', () => {
@@ -260,6 +266,19 @@ describe('the body', () => {
   ])('refuses the media type %s', async (type) => {
     verifies('card.gateway.loopback_guard')
     expect(await refused(post('{"model":"a"}', { 'content-type': type }))).toEqual([415, 'unsupported_media_type'])
+  })
+
+  it.each(['/v1/files', '/v1/audio/transcriptions'])('in any form is not found at %s, where nothing is', async (path) => {
+    const form = new FormData()
+    form.set('file', new File(['abc'], 'a.txt'))
+    const headers = { authorization: GOOD.authorization }
+    const answer = fetch(`http://127.0.0.1:${port()}${path}`, { method: 'POST', headers, body: form })
+    expect(await refused(answer)).toEqual([404, 'not_found'])
+  })
+
+  it.each(['/v1/responses/resp_1/cancel', '/responses/resp_1/cancel'])('need not be there at %s', async (path) => {
+    const answer = fetch(`http://127.0.0.1:${port()}${path}`, { method: 'POST', headers: { authorization: GOOD.authorization } })
+    expect(await refused(answer)).toEqual([404, 'response_not_found'])
   })
 
   it('refuses a compressed body without inflating it', async () => {

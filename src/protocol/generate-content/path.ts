@@ -12,15 +12,16 @@ const MAX_MODEL_CHARACTERS = 512
 export type PathCall = { readonly model: string; readonly method: Method }
 
 /**
- * Reads `/v1beta/models/{model}:{method}`, and the same without `models/`, which one SDK leaves out of ids with a slash. Ids hold slashes and colons of their own (`maker/name:cost`, `acme:maker/name`),
- * so that the method is what follows the last colon.
+ * Reads `/v1beta/models/{model}:{method}`, and the same without `models/`, which one SDK leaves out of ids with a slash, or with
+ * two versions, where a base URL had one already. Ids hold slashes and colons of their own (`maker/name:cost`,
+ * `acme:maker/name`), so that the method is what follows the last colon.
  *
  * @param path - With its escapes decoded.
  * @throws {@link RouteplaneError} `not_found` for another method; `invalid_request` for a model that is too long.
  * @see https://ai.google.dev/api/generate-content#method:-models.generatecontent
  */
 export function readPath(path: string): PathCall {
-  const [, model = '', word = ''] = /^\/[^/]+\/(?:models\/)?(.+):([^:/]*)$/su.exec(path) ?? []
+  const [, model = '', word = ''] = /^\/[^/]+\/(?:v1[a-z]*\/(?=models\/))?(?:models\/)?(.+):([^:/]*)$/su.exec(path) ?? []
   const method = methods.find((known) => known === word)
   if (model === '' || model.endsWith('/') || method === undefined) {
     throw new RouteplaneError('not_found', `the path must end in a model and one of ${methods.map((known) => `:${known}`).join(', ')}`)

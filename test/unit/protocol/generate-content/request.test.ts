@@ -37,6 +37,11 @@ describe('the path', () => {
     expect(read({ ...googleWire(hi), path: '/v1/models/maker/name:generateContent' }).model).toBe('maker/name')
   })
 
+  it('may have a version twice, from a base URL and from the client', () => {
+    expect(read({ ...googleWire(hi), path: '/v1/v1beta/models/maker/name:generateContent' }).model).toBe('maker/name')
+    expect(read({ ...googleWire(hi), path: '/v1beta/v1beta/models/name:generateContent' }).model).toBe('name')
+  })
+
   it.each(['a:evil', 'a', ':generateContent', 'a:countTokens', 'a:generateContent/x', 'a:embedContent'])(
     '%s is nothing that is here',
     (call) => {
