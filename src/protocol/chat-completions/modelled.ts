@@ -49,7 +49,9 @@ const messages: Modelled = {
 const functions = taken(['name', 'description', 'parameters', 'strict'])
 
 const tools: Modelled = ({ type }) =>
-  type === 'function' || type === 'custom' ? { type: true, function: functions, custom: taken(['name', 'description', 'format']) } : undefined
+  type === 'function' || type === 'custom'
+    ? { type: true, function: functions, custom: taken(['name', 'description', 'format']) }
+    : undefined
 
 export const modelled: Modelled = {
   ...taken([...Object.keys(chatRequestSchema.shape), ...accountFields, ...extensionFields]),

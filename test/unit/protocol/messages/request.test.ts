@@ -223,7 +223,11 @@ describe('a request', () => {
             { type: 'text', text: 'hi', cache_control: { type: 'ephemeral', scope: 'mine' }, ...odd },
             { type: 'image', source: { ...image, ...odd } },
             { type: 'document', source: { type: 'url', url: 'https://files.example/a.pdf', ...odd }, context: 'c' },
-            { type: 'document', source: { type: 'content', content: [{ type: 'text', text: 'x', ...odd }] }, citations: { enabled: false } },
+            {
+              type: 'document',
+              source: { type: 'content', content: [{ type: 'text', text: 'x', ...odd }] },
+              citations: { enabled: false },
+            },
             { type: 'document', source: { type: 'text', data: 'x', ...odd }, citations: { enabled: true } },
             { type: 'search_result', source: 's', title: 't', content: [{ type: 'text', text: 'x', ...odd }] },
             { type: 'newer', ...odd },
