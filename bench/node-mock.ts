@@ -55,7 +55,7 @@ const server = createServer((request, response) => {
     const gapUs = Number(/gap_us=(\d+)/.exec(body)?.[1] ?? 0)
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write(first)
     if (gapUs === 0) flood(response, chunks)
-    else pace(response, chunks, gapUs / 1000)
+    else setTimeout(() => pace(response, chunks, gapUs / 1000), Number(/first_us=(\d+)/.exec(body)?.[1] ?? 0) / 1000)
   })
 })
 

@@ -24,8 +24,13 @@ import type { Atomic } from '../src/money.ts'
 import { median } from './cold-start.ts'
 import { freePort, startServer, stop } from './process.ts'
 
-/** Medians: milliseconds to the first token of a stream, and whole answers a second, eight at a time. */
-export type PaidRow = { readonly who: string; readonly firstTokenMs: number; readonly requestsPerSecond: number }
+/** Medians: milliseconds to the first token of a stream, at once and after a model has thought; whole answers a second, eight at a time. */
+export type PaidRow = {
+  readonly who: string
+  readonly firstTokenMs: number
+  readonly thinkingMs: number
+  readonly requestsPerSecond: number
+}
 export type PaidReport = { readonly rows: readonly PaidRow[]; readonly httpCallMs: number; readonly mcpCallMs: number }
 
 const TOKEN = 'bench-token-of-at-least-32-characters'
@@ -132,24 +137,16 @@ async function payersOf(network: DemoNetwork): Promise<readonly Payer[]> {
   ]
 }
 
-/** The stand-in of the reserve takes no top-ups, so that the next channel is opened before one is empty. */
-const CALLS_A_CHANNEL = 10
-
 async function tempoPayersOf(network: TempoNetwork): Promise<readonly Payer[]> {
   const account = privateKeyToAccount(generatePrivateKey())
   await network.mint(account.address, FUNDS)
   await allowReserve(network, account.address)
   const getClient = () => createClient({ account, chain: tempoModerato, transport: http(network.rpcUrl), pollingInterval: 25 })
   const charge = Mppx.create({ polyfill: false, methods: [tempo.charge({ account, getClient })] })
-  const open = () => Mppx.create({ polyfill: false, methods: [tempo.session({ account, getClient, maxDeposit: '5' })] })
-  let [calls, session] = [0, open()]
-  const inSessions: Pay = (url, init) => {
-    if (++calls % CALLS_A_CHANNEL === 0) session = open()
-    return (session.fetch as Pay)(url, init)
-  }
+  const session = Mppx.create({ polyfill: false, methods: [tempo.session({ account, getClient, maxDeposit: '5' })] })
   return [
     { who: 'tempo/charge', pay: charge.fetch as Pay },
-    { who: 'tempo/session', pay: inSessions },
+    { who: 'tempo/session', pay: session.fetch as Pay },
   ]
 }
 
@@ -167,11 +164,22 @@ function only(scheme: string, client: Parameters<x402Client['register']>[1]): Pa
   return wrapFetchWithPayment(fetch, chosen.register('eip155:*', client)) as Pay
 }
 
-const request = (stream: boolean): RequestInit => ({
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify({ model: 'bench-model', stream, max_tokens: 256, messages: [{ role: 'user', content: 'Hello' }] }),
-})
+const asked = { times: 0 }
+
+/** No two are the same: the same request with the same voucher would be a call that is asked for again, and not be sold anew. */
+const request = (stream: boolean, content = 'Hello'): RequestInit => {
+  const messages = [{ role: 'user', content: `${content} ${++asked.times}` }]
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'bench-model', stream, max_tokens: 256, messages }),
+  }
+}
+
+/** What a hosted model takes to its first token, more or less; in the mock provider's own words. */
+const THINKING = '[[bench chunks=20 gap_us=1000 first_us=250000]]'
+/** Each takes its time. */
+const THINKING_CALLS = 12
 
 /** A channel takes one call at a time, so that its payer does too; and an account of Tempo, whose transactions have an order. */
 const oneAtATime = ['batch-settlement', 'tempo/charge', 'tempo/session']
@@ -181,6 +189,8 @@ async function measureRow(who: string, pay: Pay, origin: string, calls: number):
   await whole(pay, url)
   const firsts: number[] = []
   for (let call = 0; call < calls; call++) firsts.push(await firstToken(pay, url))
+  const thinking: number[] = []
+  for (let call = 0; call < Math.min(calls, THINKING_CALLS); call++) thinking.push(await firstToken(pay, url, THINKING))
   const lanes = oneAtATime.includes(who) ? 1 : AT_ONCE
   const startedAt = performance.now()
   await Promise.all(
@@ -188,7 +198,8 @@ async function measureRow(who: string, pay: Pay, origin: string, calls: number):
       for (let call = 0; call < calls; call++) await whole(pay, url)
     }),
   )
-  return { who, firstTokenMs: median(firsts), requestsPerSecond: (lanes * calls * 1_000) / (performance.now() - startedAt) }
+  const requestsPerSecond = (lanes * calls * 1_000) / (performance.now() - startedAt)
+  return { who, firstTokenMs: median(firsts), thinkingMs: median(thinking), requestsPerSecond }
 }
 
 async function whole(pay: Pay, url: string): Promise<void> {
@@ -198,9 +209,10 @@ async function whole(pay: Pay, url: string): Promise<void> {
 }
 
 /** Milliseconds from the first request, which asks for the price, to the first byte of the paid answer. */
-async function firstToken(pay: Pay, url: string): Promise<number> {
+async function firstToken(pay: Pay, url: string, content?: string): Promise<number> {
   const startedAt = performance.now()
-  const answer = await pay(url, request(true))
+  const answer = await pay(url, request(true, content))
+  if (answer.status !== 200) throw new Error(`the gateway answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`)
   const reader = answer.body?.getReader()
   await reader?.read()
   const took = performance.now() - startedAt
@@ -228,12 +240,13 @@ async function measureMcp(origin: string, calls: number): Promise<{ readonly htt
 
 export function paidTable({ rows, httpCallMs, mcpCallMs }: PaidReport): string {
   const [token] = rows
-  const line = ({ who, firstTokenMs, requestsPerSecond }: PaidRow) => {
+  const line = ({ who, firstTokenMs, thinkingMs, requestsPerSecond }: PaidRow) => {
     const added = token === undefined ? Number.NaN : firstTokenMs - token.firstTokenMs
-    return `| ${who} | ${firstTokenMs.toFixed(1)} | ${added.toFixed(1)} | ${requestsPerSecond.toFixed(1)} |`
+    const more = token === undefined ? Number.NaN : (thinkingMs / token.thinkingMs - 1) * 100
+    return `| ${who} | ${firstTokenMs.toFixed(1)} | ${added.toFixed(1)} | ${thinkingMs.toFixed(0)} (+${more.toFixed(0)} %) | ${requestsPerSecond.toFixed(1)} |`
   }
-  return `| paid by | first token, ms | added, ms | req/s |
-|---|---|---|---|
+  return `| paid by | first token, ms | added, ms | from a model that thinks 250 ms | req/s |
+|---|---|---|---|---|
 ${rows.map(line).join('\n')}
 
 MCP tool call: ${mcpCallMs.toFixed(1)} ms, ${(mcpCallMs - httpCallMs).toFixed(1)} ms above the same request (${httpCallMs.toFixed(1)} ms)`

@@ -3,7 +3,8 @@
 //   mock            listens on 127.0.0.1, any free port, and prints that port on a line
 //
 // Without "stream":true the answer is about 1 KB of JSON. With it, events of about 200 bytes each, as many and as fast as
-// the request's own text asks for: [[bench chunks=200 gap_us=5000]]. A gap of 0 means as fast as the socket takes them.
+// the request's own text asks for: [[bench chunks=200 gap_us=5000]]. A gap of 0 means as fast as the socket takes them; with
+// another one, first_us=250000 has the first of them wait, as a model that reads its prompt does.
 // Every content event holds the word ~tok~ once, which the load generator counts.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -174,7 +175,7 @@ static int answer_all(Connection *connection) {
     if (memmem(body, length, "\"stream\":true", 13) != NULL || memmem(body, length, "\"stream\": true", 14) != NULL) {
       connection->chunks_left = number_after(body, length, "chunks=");
       connection->gap_ns = (uint64_t)number_after(body, length, "gap_us=") * 1000u;
-      connection->due_ns = now_ns();
+      connection->due_ns = now_ns() + (uint64_t)number_after(body, length, "first_us=") * 1000u;
       connection->streaming = 1;
       append(connection, stream_head);
     } else {

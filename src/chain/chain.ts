@@ -75,8 +75,11 @@ export type Chain = {
   /**
    * What lies in a payment channel: of the reserve on Tempo, of x402 `batch-settlement` elsewhere. Zeros for one of the latter
    * that nobody has filled; on Tempo one that is not there fails, unless the chain shows how it ended.
+   *
+   * @param seenAtSeconds - When it is known to have been there (Unix seconds). One that has ended since, but too long ago for the
+   *   blocks that are searched, fails as `channel_closed`.
    */
-  channel(id: `0x${string}`): Promise<ChannelOnChain>
+  channel(id: `0x${string}`, seenAtSeconds?: bigint): Promise<ChannelOnChain>
   /** Finds the transfer that filled a channel of Tempo's reserve, by the event of its opening. */
   findOpening(query: OpeningQuery): Promise<TransferEvidence | undefined>
 }
@@ -182,7 +185,8 @@ export function createChain(options: ChainOptions): Chain {
     transfersIn: (query) => read('transaction', (client) => transfersIn(client, query)),
     quoteTempo: (call) => read('fee', (client) => quoteTempo(client, options.network, call)),
     transfersFrom: (query) => read('transfers', (client) => transfersFrom(client, query)),
-    channel: (id) => read('channel', (client) => (isTempo ? readReserve(client, id, lookback) : readChannel(client, id))),
+    channel: (id, seenAtSeconds) =>
+      read('channel', (client) => (isTempo ? readReserve(client, id, lookback, seenAtSeconds) : readChannel(client, id))),
     findOpening: (query) => read('opening', (client) => findOpening(client, query, lookback)),
   }
 }

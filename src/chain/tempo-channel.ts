@@ -10,6 +10,7 @@ import {
 export { TEMPO_CLOSE_GRACE_SECONDS, tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Atomic } from '../money.ts'
+import { timeOf } from './block-at.ts'
 import type { ChannelOnChain } from './chain.ts'
 import { sameHex, readTransfers, type TransferEvidence } from './evidence.ts'
 import { payerLogsOf } from './logs.ts'
@@ -60,8 +61,17 @@ export async function reserveCall(descriptor: ReserveDescriptor, step: ReserveSt
   return { to: tempoReserveAddress, data }
 }
 
-/** @throws RouteplaneError `upstream_error` for a channel of which the chain shows neither money nor an end: nothing may be concluded. */
-export async function readReserve(client: PublicClient, id: `0x${string}`, lookback: bigint): Promise<ChannelOnChain> {
+/**
+ * @param seenAtSeconds - When the channel is known to have been there.
+ * @throws RouteplaneError for a channel of which the chain shows neither money nor an end: `channel_closed` when it was seen before
+ *   all the blocks that were searched, `upstream_error` when nothing may be concluded.
+ */
+export async function readReserve(
+  client: PublicClient,
+  id: `0x${string}`,
+  lookback: bigint,
+  seenAtSeconds?: bigint,
+): Promise<ChannelOnChain> {
   const { deposit, settled, closeRequestedAt } = await client.readContract({
     address: tempoReserveAddress,
     abi: tempoReserveAbi,
@@ -69,7 +79,7 @@ export async function readReserve(client: PublicClient, id: `0x${string}`, lookb
     args: [id],
   })
   if (deposit === 0n) {
-    const paid = await settledAtEnd(client, id, lookback)
+    const paid = await settledAtEnd(client, id, lookback, seenAtSeconds)
     return { balance: paid, claimed: paid }
   }
   const withdrawal =
@@ -78,16 +88,21 @@ export async function readReserve(client: PublicClient, id: `0x${string}`, lookb
 }
 
 /** What the payee had got when the channel was closed; the rest went back in the same transaction. */
-async function settledAtEnd(client: PublicClient, id: `0x${string}`, lookback: bigint): Promise<Atomic> {
+async function settledAtEnd(client: PublicClient, id: `0x${string}`, lookback: bigint, seenAtSeconds?: bigint): Promise<Atomic> {
+  const range = await rangeOf(client, lookback)
   const logs = await client.getLogs({
     address: tempoReserveAddress,
     event: channelClosedEvent,
     args: { channelId: id },
-    ...(await rangeOf(client, lookback)),
+    ...range,
   })
   const paid = logs.at(-1)?.args.settledToPayee
-  if (paid === undefined) throw new RouteplaneError('upstream_error', `the chain shows no money in channel ${id}, and not how it ended`)
-  return paid as Atomic
+  if (paid !== undefined) return paid as Atomic
+  // A node that has fallen behind the opening shows no money either; one that shows what came after it has not.
+  const isOver = seenAtSeconds !== undefined && seenAtSeconds < (await timeOf(client, range.fromBlock))
+  throw isOver
+    ? new RouteplaneError('channel_closed', `channel ${id} ended too long ago for the chain to show what its payee got`)
+    : new RouteplaneError('upstream_error', `the chain shows no money in channel ${id}, and not how it ended`)
 }
 
 export type OpeningQuery = {

@@ -10,6 +10,7 @@ import { isRecord, tryParseJson } from '../lib/json.ts'
 import { readAhead } from '../lib/stream.ts'
 import type { Usd } from '../money.ts'
 import type { Payment, PaymentMode } from '../payment/mode.ts'
+import { createEventFilter } from '../protocol/event-filter.ts'
 import type { ByteFilter } from '../protocol/protocol.ts'
 import { nothingToRestore, restoreParts, type Restore } from '../protocol/restore.ts'
 import type { Attempt } from '../routing/plan.ts'
@@ -90,7 +91,8 @@ function slowestSeconds(maxOutputTokens: number | undefined): number {
 type Sending = {
   readonly lane: NativeLane | TranslateLane
   readonly http: HttpCall
-  readonly filter: ByteFilter | undefined
+  /** Of a stream that is forwarded. */
+  createFilter(): ByteFilter
 }
 
 function prepare({ attempt, call, lane }: AttemptOptions): Sending {
@@ -101,13 +103,13 @@ function prepare({ attempt, call, lane }: AttemptOptions): Sending {
     const { upstream } = lane.protocol
     const { path, body, hideUsageChunk, headers: own } = upstream.forward(lane.request, lane.target)
     const http: HttpCall = { method: 'POST', url: baseUrl + path, headers: { ...own, ...headers }, body }
-    return { lane, http, filter: hideUsageChunk ? upstream.createUsageFilter() : undefined }
+    return { lane, http, createFilter: hideUsageChunk ? upstream.createUsageFilter : createEventFilter }
   }
   const { path, headers: own } = lane.encoded
   return {
     lane,
     http: { method: 'POST', url: baseUrl + path, headers: { ...own, ...headers }, body: Buffer.from(lane.text()) },
-    filter: undefined,
+    createFilter: createEventFilter,
   }
 }
 
@@ -200,8 +202,8 @@ async function* asStream(parts: Iterable<CompletionPart>): AsyncGenerator<Comple
   yield* parts
 }
 
-async function beginNativeStream({ lane, filter }: Sending, response: HttpResponse, timing: Timing): Begun {
-  const tapped = tapStream(response.body, lane.protocol.upstream.createTap(), filter)
+async function beginNativeStream({ lane, createFilter }: Sending, response: HttpResponse, timing: Timing): Begun {
+  const tapped = tapStream(response.body, lane.protocol.upstream.createTap(), createFilter())
   const { ended, stream } = await readAhead(tapped.body, () => tapped.hasContent())
   const error = ended ? tapped.report().error : undefined
   if (error !== undefined) throw error

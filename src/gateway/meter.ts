@@ -22,7 +22,7 @@ export type Tapped = {
 /**
  * Lets a tap read a copy of each chunk as it passes.
  *
- * @param filter - Takes out what we asked the upstream for and the caller did not.
+ * @param filter - Lets whole events pass, without what we asked the upstream for and the caller did not.
  */
 export function tapStream(source: AsyncIterable<Uint8Array>, tap: StreamTap, filter?: ByteFilter): Tapped {
   const reading: Reading = { tap, hasContent: false, report: undefined }
@@ -37,10 +37,11 @@ async function* pass(source: AsyncIterable<Uint8Array>, reading: Reading, filter
     const kept = filter === undefined ? chunk : filter.push(chunk)
     if (kept.length > 0) yield kept
   }
+  const { error } = reportOf(reading)
+  // Half an event is nothing to its reader, and the error that follows must not be taken for its other half.
+  if (error !== undefined && error.code === 'stream_incomplete') throw error
   const rest = filter?.end()
   if (rest !== undefined && rest.length > 0) yield rest
-  const { error } = reportOf(reading)
-  if (error !== undefined && error.code === 'stream_incomplete') throw error
 }
 
 function reportOf(reading: Reading): TapReport {

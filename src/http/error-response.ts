@@ -68,6 +68,12 @@ const QUIET_MS = 500
  * read and thrown away. @see RFC 9112, section 9.6
  */
 export function sendError(outgoing: ServerResponse, error: RouteplaneError, requestId: string, answer?: ErrorAnswer): void {
+  // Where the bytes that came with the head are no HTTP, the parser says so in a moment, and that is what is to be answered.
+  if (outgoing.req.complete) writeError(outgoing, error, requestId, answer)
+  else setImmediate(writeError, outgoing, error, requestId, answer)
+}
+
+function writeError(outgoing: ServerResponse, error: RouteplaneError, requestId: string, answer: ErrorAnswer | undefined): void {
   if (outgoing.destroyed || outgoing.headersSent) return
   const text = jsonText(answer?.body ?? plainErrorBody(error, requestId))
   outgoing.writeHead(answer?.status ?? answerStatus(error), {

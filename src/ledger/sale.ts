@@ -126,14 +126,17 @@ export type SaleStore = {
 /** What the server of a channel scheme knows of each channel, as a text of its own. */
 export type SaleChannels = {
   get(id: string): Promise<string | undefined>
-  /** Those whose ids begin so. */
+  /** Those whose ids begin so, and that have not ended: of these there are more every day. */
   list(prefix: string): Promise<readonly string[]>
   /** Changes one in a transaction of its own; `undefined` removes it. Nothing else comes between reading and writing. */
   update(
     id: string,
-    change: (current: string | undefined) => string | undefined,
+    change: (current: string | undefined) => SaleChannel | undefined,
   ): Promise<{ readonly before: string | undefined; readonly after: string | undefined }>
 }
+
+/** @property hasEnded - Nothing will ever be taken out of it again. It follows from the text alone. */
+export type SaleChannel = { readonly text: string; readonly hasEnded: boolean }
 
 /** A price that was promised before it was asked for: for one request to the letter, or for a model within bounds of tokens. */
 export type SaleQuote = {

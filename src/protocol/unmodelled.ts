@@ -30,6 +30,11 @@ export function featureOf(path: string): LossFeature {
 export type Modelled = ModelledMembers | ((value: Readonly<Record<string, unknown>>) => ModelledMembers | undefined)
 export type ModelledMembers = { readonly [member: string]: true | Modelled }
 
+/** Members that are taken as they are. */
+export function taken(names: Iterable<string>): Readonly<Record<string, true>> {
+  return Object.fromEntries([...names].map((name) => [name, true as const]))
+}
+
 /** Collects every member that is not modelled, however deep; those that say nothing (null, an empty list) do not count. */
 export function unmodelled(value: unknown, modelled: Modelled, path = ''): readonly UnknownField[] {
   if (Array.isArray(value)) return value.flatMap((each, index) => unmodelled(each, modelled, `${path}[${index}]`))

@@ -1,16 +1,19 @@
 /** A channel of Tempo that we have sold out of, from its payer's side: filled up, taken back, and used through two processes at once. */
 import { concat, keccak256, pad, toHex } from 'viem'
+import { createChain } from '../../src/chain/chain.ts'
 import { reserveCall, reserveIdOf, tempoReserveAddress, type ReserveDescriptor } from '../../src/chain/tempo-channel.ts'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { TEMPO_CLOSE_GRACE_SECONDS } from '../../contracts-abi/tempo-channels.ts'
 import { transact } from '../../src/demo/install-contract.ts'
 import type { TempoNetwork } from '../../src/demo/tempo-network.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
 import { formatOwner } from '../../src/ledger/owner.ts'
 import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { channelsOn } from '../../src/selling/mpp/tempo/channels.ts'
+import { endWantedBack } from '../../src/selling/mpp/tempo/closing.ts'
 import { chatWire, openShop, order, salesOf, type ShopWorld } from '../support/shop.ts'
 import {
   COST,
@@ -88,12 +91,18 @@ async function sendAsPayer(step: 'requestClose' | 'withdraw', descriptor: Reserv
 }
 
 /** The one channel that a world has sold out of, as its ledger has it. */
-async function descriptorOf({ ledgerPath }: ShopWorld): Promise<ReserveDescriptor> {
+function descriptorOf(world: ShopWorld): Promise<ReserveDescriptor> {
+  return withLedger(world, async ({ sales }) => {
+    const [channel] = await channelsOn(sales.channels).list()
+    return channel?.descriptor as unknown as ReserveDescriptor
+  })
+}
+
+async function withLedger<T>({ ledgerPath }: ShopWorld, use: (ledger: Ledger) => Promise<T>): Promise<T> {
   const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
   const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
   try {
-    const [channel] = await channelsOn(ledger.sales.channels).list()
-    return channel?.descriptor as unknown as ReserveDescriptor
+    return await use(ledger)
   } finally {
     await ledger.close()
   }
@@ -166,7 +175,36 @@ describe('a payer who takes his channel back on the chain', () => {
     await sendAsPayer('withdraw', descriptor)
     for (const _again of [1, 2]) expect(await engine.routeplane.cashier?.watch()).toBe(0)
     expect([await engine.routeplane.cashier?.payOut(), await balanceOf(current(), world.payTo)]).toEqual([0, 0n])
-    expect(engine.logged.filter((line) => line.includes('could not be ended'))).toHaveLength(1)
+    expect(engine.logged.filter((line) => line.includes('could not be ended'))).toEqual([expect.stringContaining('the payer has taken')])
+  })
+
+  it('has it even when that is so long ago that the chain is not asked, which is said once', async () => {
+    const { world } = await writeTempoShop(current(), script)
+    const { descriptor } = await buyOne((await openShop(world)).url, await createTempoBuyer(current()))
+    const { rpcUrl, network, anvil } = current()
+    const warned: unknown[] = []
+    await withLedger(world, async (ledger) => {
+      const chain = createChain({ network, rpcUrl, lookbackBlocks: 2n })
+      const log = { ...silentLog, warn: (_event: string, fields: unknown) => void warned.push(fields) }
+      const clientOf = () => Promise.reject(new Error('there is nothing to send'))
+      const watch = () => endWantedBack({ channels: ledger.sales.channels, chainOf: () => chain, clientOf, clock: systemClock, log })
+      await sendAsPayer('requestClose', descriptor)
+      await pass(TEMPO_CLOSE_GRACE_SECONDS)
+      await sendAsPayer('withdraw', descriptor)
+      await anvil.rpc('anvil_mine', ['0x3'])
+      for (const _again of [1, 2]) expect(await watch()).toBe(0)
+      expect(warned).toEqual([expect.objectContaining({ code: 'channel_closed', reason: expect.stringContaining('too long ago') })])
+      expect(await channelsOn(ledger.sales.channels).list()).toEqual([])
+      const left = await channelsOn(ledger.sales.channels).get(await reserveIdOf(descriptor, network))
+      expect(left).toMatchObject({ finalized: true, settledOnChain: 0n, spent: COST })
+    })
+  })
+
+  it('is not taken to have it by a node that does not know of the opening yet', async () => {
+    const { rpcUrl, network } = current()
+    const chain = createChain({ network, rpcUrl, lookbackBlocks: 2n })
+    const { timestampSeconds } = await chain.latestBlock()
+    await expect(chain.channel(pad('0x1', { size: 32 }), timestampSeconds)).rejects.toMatchObject({ code: 'upstream_error' })
   })
 
   it('may think better of it by filling it up', async () => {

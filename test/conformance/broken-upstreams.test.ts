@@ -61,6 +61,8 @@ const early: Readonly<Record<string, (broken: Broken) => Answer>> = {
 const late: Readonly<Record<string, (broken: Broken) => Answer>> = {
   'an end': ({ begun }) => ({ stream: [begun] }),
   'a cut': ({ begun }) => ({ stream: [begun, { ms: 20 }, 'cut'] }),
+  'an end inside an event': ({ begun }) => ({ stream: [begun, 'event: x\ndata: {"id": "ha'] }),
+  'a cut inside an event': ({ begun }) => ({ stream: [begun, 'event: x\ndata: {"id": "ha', { ms: 20 }, 'cut'] }),
   'an error event': ({ begun, wire }) => ({ stream: [begun, sse(errors[wire.id])] }),
 }
 

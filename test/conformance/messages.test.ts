@@ -336,7 +336,7 @@ describe('what Claude Code sends', () => {
       state: {},
       maxOutputTokens: 128_000,
     })
-    expect(request?.unknown.map(({ path }) => path)).toEqual(['system[0]', 'messages[1].output_config', 'tools[1].defer_loading'])
+    expect(request?.unknown.map(({ path }) => path)).toEqual(['messages[1].output_config', 'tools[1].defer_loading', 'system[0]'])
     expect(asked[0]?.read.needs.features).toEqual(['tools'])
   })
 

@@ -125,9 +125,17 @@ describe('what the parser refuses', () => {
     expect([answer.status, codeOf(answer.body)]).toEqual([400, 'http_parse'])
   })
 
-  it('a bad chunk size ends the request without reaching the gateway', async () => {
+  it.each([
+    'POST /v1/chat/completions',
+    'GET /v1/chat/completions',
+    'POST /',
+    'GET /',
+    'POST /v1/models',
+    'GET /v1/models',
+    'POST /nowhere',
+  ])('a bad chunk size ends %s without reaching the gateway', async (line) => {
     const before = calls.length
-    const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nauthorization: ${GOOD.authorization}\r\ncontent-type: application/json\r\n`
+    const head = `${line} HTTP/1.1\r\nHost: localhost\r\nauthorization: ${GOOD.authorization}\r\ncontent-type: application/json\r\n`
     for (const body of ['ZZ\r\n{}\r\n0\r\n\r\n', `2;${'x'.repeat(20_000)}\r\n{}\r\n0\r\n\r\n`]) {
       const answer = await sendRaw(port(), `${head}transfer-encoding: chunked\r\n\r\n${body}`)
       expect([answer.status, codeOf(answer.body)]).toEqual([400, 'http_parse'])

@@ -3,7 +3,7 @@ import { RouteplaneError } from '../../errors.ts'
 import { attemptStates, finalities } from '../rules.ts'
 import { channelSchema, networkChannels } from './channel-schema.ts'
 import { amount, oneOf } from './column-checks.ts'
-import { saleQuotes, sales } from './sale-schema.ts'
+import { openSaleChannels, saleQuotes, sales } from './sale-schema.ts'
 import { papers } from './papers.ts'
 import type { Connection } from './connection.ts'
 
@@ -216,6 +216,7 @@ export const migrations = [
   networkChannels,
   saleQuotes,
   papers,
+  openSaleChannels,
 ] as const
 
 export const SCHEMA_VERSION: number = migrations.length

@@ -45,6 +45,12 @@ CREATE TABLE sale_channels (id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL) S
 CREATE INDEX sales_by_age ON sales (updated_at) WHERE body IS NOT NULL;
 `
 
+/** Which channels are still to be watched: those that have ended are kept, for nothing may be sold out of them again. */
+export const openSaleChannels = `
+ALTER TABLE sale_channels ADD COLUMN has_ended INTEGER NOT NULL DEFAULT 0 CHECK (has_ended IN (0, 1));
+CREATE INDEX sale_channels_open ON sale_channels (id) WHERE has_ended = 0;
+`
+
 /** Prices promised for a while. */
 export const saleQuotes = `
 CREATE TABLE sale_quotes (

@@ -62,9 +62,9 @@ export const saleSql = {
     "credential = CASE WHEN ? IN ('settled', 'refused') THEN NULL ELSE credential END, updated_at = ? WHERE id = ?",
   releaseSale: 'UPDATE sales SET busy = 0, status = ?, headers = ?, body = ?, updated_at = ? WHERE id = ?',
   openSales: "SELECT * FROM sales WHERE state IN ('due', 'unknown') ORDER BY +id",
-  channelsFrom: 'SELECT id, state FROM sale_channels WHERE id >= ? ORDER BY id',
+  channelsFrom: 'SELECT id, state FROM sale_channels INDEXED BY sale_channels_open WHERE has_ended = 0 AND id >= ? ORDER BY id',
   channelById: 'SELECT state FROM sale_channels WHERE id = ?',
-  putChannel: 'INSERT OR REPLACE INTO sale_channels (id, state) VALUES (?, ?)',
+  putChannel: 'INSERT OR REPLACE INTO sale_channels (id, state, has_ended) VALUES (?, ?, ?)',
   dropChannel: 'DELETE FROM sale_channels WHERE id = ?',
   // A few at a time: a claim must not pay for a whole day's answers.
   forgetAnswers:
@@ -132,8 +132,8 @@ function createSaleChannels({ connection, writer, read }: Engine): SaleChannels 
         const before = textIn(id)
         const after = change(before)
         if (after === undefined) connection.run(saleSql.dropChannel, [id])
-        else if (after !== before) connection.run(saleSql.putChannel, [id, after])
-        return { before, after }
+        else if (after.text !== before) connection.run(saleSql.putChannel, [id, after.text, Number(after.hasEnded)])
+        return { before, after: after?.text }
       }),
   }
 }

@@ -1,6 +1,6 @@
 /** What of a Chat Completions request is read, down to its last object: everything else is reported where it is lost. */
 import { extensionFields } from '../extensions.ts'
-import type { Modelled, ModelledMembers } from '../unmodelled.ts'
+import { taken, type Modelled, type ModelledMembers } from '../unmodelled.ts'
 import { chatRequestSchema } from './schema.ts'
 
 /** Fields that change billing, caching or bookkeeping at the vendor but not the answer. */
@@ -16,20 +16,16 @@ export const accountFields = [
   'stream_options',
 ] as const
 
-function all(names: Iterable<string>): Readonly<Record<string, true>> {
-  return Object.fromEntries([...names].map((name) => [name, true as const]))
-}
-
-const cache = all(['prompt_cache_breakpoint', 'cache_control'])
+const cache = taken(['prompt_cache_breakpoint', 'cache_control'])
 
 /** A part of any other type is kept whole. */
 const parts: ReadonlyMap<unknown, ModelledMembers> = new Map([
   ['text', { text: true }],
   ['refusal', { refusal: true }],
-  ['image_url', { image_url: all(['url', 'detail']) }],
-  ['input_audio', { input_audio: all(['data', 'format']) }],
-  ['file', { file: all(['file_data', 'file_id', 'filename']) }],
-  ['video_url', { video_url: all(['url']) }],
+  ['image_url', { image_url: taken(['url', 'detail']) }],
+  ['input_audio', { input_audio: taken(['data', 'format']) }],
+  ['file', { file: taken(['file_data', 'file_id', 'filename']) }],
+  ['video_url', { video_url: taken(['url']) }],
 ])
 
 const content: Modelled = ({ type }) => {
@@ -39,27 +35,29 @@ const content: Modelled = ({ type }) => {
 
 const calls: Modelled = {
   // Clients put a stream's calls together with their index, and send them back with it.
-  ...all(['id', 'type', 'index', 'extra_content']),
-  function: all(['name', 'arguments']),
-  custom: all(['name', 'input']),
+  ...taken(['id', 'type', 'index', 'extra_content']),
+  function: taken(['name', 'arguments']),
+  custom: taken(['name', 'input']),
 }
 
 const messages: Modelled = {
-  ...all(['role', 'name', 'refusal', 'function_call', 'audio', 'reasoning_content', 'reasoning', 'reasoning_details', 'tool_call_id']),
+  ...taken(['role', 'name', 'refusal', 'function_call', 'audio', 'reasoning_content', 'reasoning', 'reasoning_details', 'tool_call_id']),
   content,
   tool_calls: calls,
 }
 
-const functions = all(['name', 'description', 'parameters', 'strict'])
+const functions = taken(['name', 'description', 'parameters', 'strict'])
 
 const tools: Modelled = ({ type }) =>
-  type === 'function' || type === 'custom' ? { type: true, function: functions, custom: all(['name', 'description', 'format']) } : undefined
+  type === 'function' || type === 'custom'
+    ? { type: true, function: functions, custom: taken(['name', 'description', 'format']) }
+    : undefined
 
 export const modelled: Modelled = {
-  ...all([...Object.keys(chatRequestSchema.shape), ...accountFields, ...extensionFields]),
+  ...taken([...Object.keys(chatRequestSchema.shape), ...accountFields, ...extensionFields]),
   messages,
   tools,
   functions,
-  reasoning: all(['effort', 'max_tokens', 'enabled', 'exclude']),
-  response_format: { type: true, json_schema: all(['name', 'description', 'schema', 'strict']) },
+  reasoning: taken(['effort', 'max_tokens', 'enabled', 'exclude']),
+  response_format: { type: true, json_schema: taken(['name', 'description', 'schema', 'strict']) },
 }

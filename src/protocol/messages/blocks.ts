@@ -4,6 +4,8 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import { normaliseMimeType } from '../media.ts'
+import { unmodelled } from '../unmodelled.ts'
+import { modelledBlock } from './modelled.ts'
 import { decodeRedacted, decodeThinking, rejoinCarriers } from './thinking.ts'
 import {
   documentBlock,
@@ -21,46 +23,16 @@ const WIRE = 'messages'
 
 type Json = Readonly<Record<string, unknown>>
 
-const modelled: ReadonlySet<string> = new Set([
-  'type',
-  'text',
-  'source',
-  'title',
-  'content',
-  'id',
-  'name',
-  'input',
-  'tool_use_id',
-  'is_error',
-  'thinking',
-  'signature',
-  'data',
-  'cache_control',
-])
-
 /** Decodes content in order; empty texts are left out, and members that no wire else has go to `unknown`. */
 export function decodeContent(content: string | readonly Block[], path: string, unknown: UnknownField[]): readonly Content[] {
   if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }]
   const parts = content.flatMap((block, index) => {
     const where = `${path}[${index}]`
     const decoded = decodeBlock(block, where, unknown)
-    if (decoded.some(({ type }) => type !== 'foreign')) noteUnknown(block, where, unknown)
+    if (decoded.some(({ type }) => type !== 'foreign')) unknown.push(...unmodelled(block, modelledBlock, where))
     return decoded
   })
   return rejoinCarriers(parts)
-}
-
-function noteUnknown(block: Json, path: string, unknown: UnknownField[]): void {
-  for (const [name, value] of Object.entries(block)) {
-    if (!modelled.has(name) && !isIdle(name, value)) unknown.push({ path: `${path}.${name}`, value })
-  }
-}
-
-/** Members that say what would be so without them; SDKs send them back with the history. */
-function isIdle(name: string, value: unknown): boolean {
-  if (value === null || (Array.isArray(value) && value.length === 0)) return true
-  if (name === 'caller') return isRecord(value) && value['type'] === 'direct'
-  return name === 'citations' && isRecord(value) && value['enabled'] !== true
 }
 
 function decodeBlock(block: Block, path: string, unknown: UnknownField[]): readonly Content[] {

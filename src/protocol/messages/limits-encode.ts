@@ -6,7 +6,7 @@ import { approximated, omitted, refusal, unsupported, type Loss, type LossFeatur
 import type { UpstreamTarget } from '../protocol.ts'
 import { featureOf, lossesOfUnknown } from '../unmodelled.ts'
 import type { ModelTraits } from './model-traits.ts'
-import { stateFields } from './request.ts'
+import { stateFields } from './modelled.ts'
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -12,27 +12,14 @@ import type {
 } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
-import { extensionFields } from '../extensions.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import type { WireRequest } from '../protocol.ts'
+import { unmodelled } from '../unmodelled.ts'
 import { decodeCacheMark, decodeContent } from './blocks.ts'
+import { accountFields, modelled, stateFields, thoughtDisplays } from './modelled.ts'
 import { readCountRequest, readMessagesRequest } from './rules.ts'
-import { messagesRequestSchema, type CountRequest, type Message } from './schema.ts'
+import type { CountRequest, Message } from './schema.ts'
 import { decodeToolChoice, decodeTools } from './tools.ts'
-
-/** Fields that change billing or bookkeeping at the vendor but not the answer. */
-export const accountFields = ['metadata', 'service_tier', 'speed', 'inference_geo', 'diagnostics'] as const
-
-/** What only the vendor's own servers can go on from; `max_tokens` and `context_management` in the forms that only they can do. */
-export const stateFields = ['container', 'thread', 'compaction', 'fallback_credit_token', 'context_management', 'max_tokens'] as const
-
-/** Fields of our own and those that the decoder reads: whatever else comes is kept as unknown. */
-const modelled: ReadonlySet<string> = new Set([
-  ...Object.keys(messagesRequestSchema.shape),
-  ...accountFields,
-  ...stateFields,
-  ...extensionFields,
-])
 
 /** @throws RouteplaneError `invalid_request` naming the JSON path or the header. */
 export function decodeRequest(wire: WireRequest): CompletionRequest {
@@ -45,9 +32,7 @@ export function decodeCountRequest(wire: WireRequest): CompletionRequest {
 }
 
 function decodeJson(json: CountRequest, wire: WireRequest): CompletionRequest {
-  const unknown: UnknownField[] = Object.entries(wire.json)
-    .filter(([name, value]) => !modelled.has(name) && value !== null)
-    .map(([path, value]) => ({ path, value }))
+  const unknown: UnknownField[] = [...unmodelled(wire.json, modelled)]
   const system = decodeSystem(json.system, unknown)
   const turns = markLast(decodeTurns(json.messages, unknown), json.cache_control)
   const limit = json.max_tokens ?? undefined
@@ -59,11 +44,11 @@ function decodeJson(json: CountRequest, wire: WireRequest): CompletionRequest {
     model: json.model ?? '',
     system,
     turns,
-    tools: decodeTools(json, unknown),
+    tools: decodeTools(json),
     sampling: decodeSampling(json),
     stop: json.stop_sequences ?? [],
     candidates: 1,
-    output: decodeOutput(json, unknown),
+    output: decodeOutput(json),
     outputModalities: ['text'] as const,
     stream: json.stream ?? false,
     state: decodeState(json, wire.json, unknown),
@@ -93,11 +78,7 @@ function decodeSystem(system: CountRequest['system'], unknown: UnknownField[]): 
 
 function decodeTurns(messages: readonly Message[], unknown: UnknownField[]): readonly Turn[] {
   return messages.flatMap((message, index): readonly Turn[] => {
-    const path = `messages[${index}]`
-    for (const [name, value] of Object.entries(message)) {
-      if (name !== 'role' && name !== 'content' && value !== null) unknown.push({ path: `${path}.${name}`, value })
-    }
-    const parts = decodeContent(message.content, `${path}.content`, unknown)
+    const parts = decodeContent(message.content, `messages[${index}].content`, unknown)
     return message.role === 'user' ? splitResults(parts) : [{ role: message.role, parts }]
   })
 }
@@ -130,7 +111,7 @@ const efforts: readonly string[] = ['low', 'medium', 'high', 'xhigh', 'max'] sat
 function decodeReasoning({ thinking, output_config: config }: CountRequest, unknown: UnknownField[]): ReasoningConfig | undefined {
   const effort = isPresent(config?.effort) ? readEffort(config.effort) : undefined
   if (!isPresent(thinking)) return effort === undefined ? undefined : { effort }
-  const display = (['omitted', 'summarized'] as const).find((known) => known === thinking.display)
+  const display = thoughtDisplays.find((known) => known === thinking.display)
   switch (thinking.type) {
     case 'disabled':
       if (effort !== undefined) unknown.push({ path: 'output_config.effort', value: effort })
@@ -151,10 +132,7 @@ function readEffort(effort: string): ReasoningEffort {
 }
 
 /** The vendor binds the answer to the schema, so that other wires are asked for the same. */
-function decodeOutput(json: CountRequest, unknown: UnknownField[]): OutputFormat {
-  for (const [name, value] of Object.entries(json.output_config ?? {})) {
-    if (name !== 'effort' && name !== 'format' && value !== null) unknown.push({ path: `output_config.${name}`, value })
-  }
+function decodeOutput(json: CountRequest): OutputFormat {
   const format = json.output_config?.format ?? json.output_format ?? undefined
   if (format === undefined) return { kind: 'text' }
   if (format.type === 'text') return { kind: 'text' }
@@ -194,7 +172,9 @@ function decodeEdits({ context_management: management }: CountRequest, unknown: 
     else isBound = true
   }
   for (const [name, value] of Object.entries(management ?? {})) {
-    if (name !== 'edits' && isRecord(value)) isBound = true
+    if (name === 'edits' || value === null) continue
+    if (isRecord(value)) isBound = true
+    else unknown.push({ path: `context_management.${name}`, value })
   }
   return isBound
 }

@@ -1,5 +1,5 @@
 /** Decodes the tools of a Messages request, and which of them the model may or must call. */
-import type { Tool, ToolChoice, UnknownField } from '../../completion/request.ts'
+import type { Tool, ToolChoice } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import { decodeCacheMark } from './blocks.ts'
@@ -8,18 +8,16 @@ import type { CountRequest, WireTool } from './schema.ts'
 
 const WIRE = 'messages'
 
-const modelled: ReadonlySet<string> = new Set(['type', 'name', 'description', 'input_schema', 'strict', 'cache_control'])
-
 /** @throws RouteplaneError `invalid_request` for a tool without a name or without a schema. */
-export function decodeTools(json: CountRequest, unknown: UnknownField[]): readonly Tool[] {
-  const tools = (json.tools ?? []).map((tool, index) => decodeTool(tool, `tools[${index}]`, unknown))
+export function decodeTools(json: CountRequest): readonly Tool[] {
+  const tools = (json.tools ?? []).map((tool, index) => decodeTool(tool, `tools[${index}]`))
   const servers = (json.mcp_servers ?? []).map((raw): Tool => ({ type: 'hosted', family: 'mcp', wire: WIRE, config: raw, raw }))
   return [...tools, ...servers]
 }
 
-function decodeTool(tool: WireTool, path: string, unknown: UnknownField[]): Tool {
+function decodeTool(tool: WireTool, path: string): Tool {
   const type = tool.type ?? 'custom'
-  if (type === 'custom') return decodeFunction(tool, path, unknown)
+  if (type === 'custom') return decodeFunction(tool, path)
   const name = tool.name ?? familyOf(type)
   const cache = decodeCacheMark(tool.cache_control)
   const known = clientToolOf(type)
@@ -36,15 +34,10 @@ function hostedFamily(type: string): string {
   return type === 'mcp_toolset' ? 'mcp' : familyOf(type)
 }
 
-function decodeFunction(tool: WireTool, path: string, unknown: UnknownField[]): Tool {
+function decodeFunction(tool: WireTool, path: string): Tool {
   const { name, input_schema: schema } = tool
   if (name === undefined || name === null || name === '') throw invalidRequest(`${path}.name`, 'is missing')
   if (schema === undefined || schema === null) throw invalidRequest(`${path}.input_schema`, 'is missing')
-  for (const [field, value] of Object.entries(tool)) {
-    if (!modelled.has(field) && value !== null && value !== false && !isPlainCaller(field, value)) {
-      unknown.push({ path: `${path}.${field}`, value })
-    }
-  }
   return {
     type: 'function',
     name,
@@ -52,11 +45,6 @@ function decodeFunction(tool: WireTool, path: string, unknown: UnknownField[]): 
     ...defined({ description: tool.description ?? undefined, strict: tool.strict ?? undefined }),
     ...decodeCacheMark(tool.cache_control),
   }
-}
-
-/** Calls come from the model itself unless a tool says that programs may call it, too. */
-function isPlainCaller(field: string, value: unknown): boolean {
-  return field === 'allowed_callers' && Array.isArray(value) && value.every((caller) => caller === 'direct')
 }
 
 /** @see https://docs.anthropic.com/en/api/messages#body-tool-choice */

@@ -29,13 +29,14 @@ export type PaidChannel = {
 type SaleInChannel = { readonly amount: bigint; readonly isCharged: boolean; readonly at: number }
 
 /** Milliseconds after which a sale that was charged cannot come again, and one that was only begun is nobody's any more. */
-const CHARGED_MS = 24 * 60 * 60 * 1_000
+export const CHARGED_MS = 24 * 60 * 60 * 1_000
 const BEGUN_MS = 60 * 60 * 1_000
 /** Milliseconds after which whoever was ending a channel has died over it: no transaction takes as long. */
 const ENDING_MS = 2 * 60 * 1_000
 
 export type PaidChannels = {
   get(id: string): Promise<PaidChannel | undefined>
+  /** Those that have not ended. */
   list(): Promise<readonly PaidChannel[]>
   /**
    * Sets aside so much of what the payer has promised for a sale; less or more than before for one that is known.
@@ -82,7 +83,8 @@ function openPaidChannels(channels: SaleChannels): PaidChannels {
     const { after } = await channels.update(idOf(id), (text) => {
       const before = read(text)
       const next = change(before)
-      return next === before ? text : next === undefined ? undefined : written(next)
+      const after = next === before ? text : next === undefined ? undefined : written(next)
+      return after === undefined ? undefined : { text: after, hasEnded: next?.finalized === true }
     })
     bells.ring(idOf(id))
     return read(after)

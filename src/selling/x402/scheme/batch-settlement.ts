@@ -15,6 +15,7 @@ export const batchSettlement: SellingScheme = {
   id: 'batch-settlement',
   charging: 'usage',
   inV1: false,
+  isCorrected: true,
   // Whose signature claims vouchers.
   needs: 'receiverAuthorizer',
   async open({ payTo, channels }) {
@@ -55,7 +56,8 @@ function storageOn(channels: SaleChannels): ChannelStorage {
       const { before, after } = await channels.update(id.toLowerCase(), (text) => {
         const current = read(text)
         const next = update(current)
-        return next === current ? text : next === undefined ? undefined : JSON.stringify(next)
+        const after = next === current ? text : next === undefined ? undefined : JSON.stringify(next)
+        return after === undefined ? undefined : { text: after, hasEnded: false }
       })
       const channel = read(after)
       if (before === after) return { channel, status: 'unchanged' }

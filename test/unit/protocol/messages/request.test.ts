@@ -206,9 +206,76 @@ describe('a request', () => {
       ...user({ type: 'text', text: 'x', citations: [] }),
     })
     expect(request.unknown).toEqual([
-      { path: 'fallbacks', value: [{ model: 'x' }] },
       { path: 'tools[0].defer_loading', value: true },
+      { path: 'fallbacks', value: [{ model: 'x' }] },
     ])
+  })
+
+  it('keeps what it does not know, however deep it stands, and leaves out what says nothing', () => {
+    const odd = { odd: 1, empty: null, none: [] }
+    const image = { type: 'base64', media_type: 'image/png', data: 'AAAA' }
+    const { unknown } = decode({
+      system: [{ type: 'text', text: 'Be brief.', ...odd }],
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'hi', cache_control: { type: 'ephemeral', scope: 'mine' }, ...odd },
+            { type: 'image', source: { ...image, ...odd } },
+            { type: 'document', source: { type: 'url', url: 'https://files.example/a.pdf', ...odd }, context: 'c' },
+            {
+              type: 'document',
+              source: { type: 'content', content: [{ type: 'text', text: 'x', ...odd }] },
+              citations: { enabled: false },
+            },
+            { type: 'document', source: { type: 'text', data: 'x', ...odd }, citations: { enabled: true } },
+            { type: 'search_result', source: 's', title: 't', content: [{ type: 'text', text: 'x', ...odd }] },
+            { type: 'newer', ...odd },
+          ],
+        },
+        { role: 'assistant', content: [{ ...call, caller: { type: 'direct' }, ...odd }], ...odd },
+        { role: 'user', content: [{ ...result, content: [{ type: 'image', source: { ...image, ...odd } }] }] },
+      ],
+      tools: [
+        { name: 'f', input_schema: { type: 'object', odd }, eager_input_streaming: false, ...odd },
+        { type: 'web_search_20250305', name: 'web_search', ...odd },
+      ],
+      tool_choice: { type: 'auto', ...odd },
+      thinking: { type: 'adaptive', display: 'omitted', ...odd },
+      output_config: { format: { type: 'json_schema', schema: { odd }, ...odd }, ...odd },
+      metadata: { odd: 'mine' },
+    })
+    expect(unknown.map(({ path }) => path).toSorted()).toEqual([
+      'messages[0].content[0].odd',
+      'messages[0].content[1].source.odd',
+      'messages[0].content[2].context',
+      'messages[0].content[2].source.odd',
+      'messages[0].content[3].source.content[0].odd',
+      'messages[0].content[5].content[0].odd',
+      'messages[1].content[0].odd',
+      'messages[1].odd',
+      'messages[2].content[0].content[0].source.odd',
+      'output_config.format.odd',
+      'output_config.odd',
+      'system[0].odd',
+      'thinking.odd',
+      'tool_choice.odd',
+      'tools[0].odd',
+    ])
+  })
+
+  it.each([
+    [{ thinking: { type: 'newer', odd: 1 } }, ['thinking']],
+    [{ thinking: { type: 'adaptive', display: 'loud', budget_tokens: 2000 } }, ['thinking.budget_tokens', 'thinking.display']],
+    [{ thinking: { type: 'disabled', display: 'loud', odd: 1 } }, ['thinking.odd']],
+    [{ context_management: { edits: [], odd: 1 } }, ['context_management.odd']],
+    [user({ type: 'text', text: 'x', is_error: true, title: 't' }), ['messages[0].content[0].is_error', 'messages[0].content[0].title']],
+  ])('reports a member where it means nothing: %j', (json, paths) => {
+    expect(
+      decode(json)
+        .unknown.map(({ path }) => path)
+        .toSorted(),
+    ).toEqual(paths)
   })
 
   it("keeps the vendor's own tools: as functions where others can call them, by their kind where they cannot", () => {
