@@ -53,11 +53,20 @@ const tools: Modelled = ({ type }) =>
     ? { type: true, function: functions, custom: taken(['name', 'description', 'format']) }
     : undefined
 
+/** The type of a tool is also the name of the member that names it. */
+const named = ({ type }: Readonly<Record<string, unknown>>): ModelledMembers =>
+  typeof type === 'string' ? { type: true, [type]: taken(['name']) } : { type: true }
+
+const choice: Modelled = (given) =>
+  given['type'] === 'allowed_tools' ? { type: true, allowed_tools: { mode: true, tools: named } } : named(given)
+
 export const modelled: Modelled = {
   ...taken([...Object.keys(chatRequestSchema.shape), ...accountFields, ...extensionFields]),
   messages,
   tools,
+  tool_choice: choice,
   functions,
+  function_call: taken(['name']),
   reasoning: taken(['effort', 'max_tokens', 'enabled', 'exclude']),
   response_format: { type: true, json_schema: taken(['name', 'description', 'schema', 'strict']) },
 }

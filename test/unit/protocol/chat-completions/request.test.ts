@@ -131,6 +131,17 @@ describe('decodeRequest', () => {
     ])
   })
 
+  it.each([
+    [{ type: 'function', function: { name: 'f', odd: 1 }, odd: 1 }, ['tool_choice.function.odd', 'tool_choice.odd']],
+    [
+      { type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [{ type: 'function', function: { name: 'f', odd: 1 } }], odd: 1 } },
+      ['tool_choice.allowed_tools.tools[0].function.odd', 'tool_choice.allowed_tools.odd'],
+    ],
+  ])('keeps what it does not know of a choice: %j', (choice, paths) => {
+    const { unknown } = decode({ model: 'a', messages: [{ role: 'user', content: 'x' }], tool_choice: choice })
+    expect(unknown.map(({ path }) => path)).toEqual(paths)
+  })
+
   it('keeps broken arguments as they were written', () => {
     const { turns } = decode({
       model: 'a',
