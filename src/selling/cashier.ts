@@ -165,6 +165,7 @@ function claim({ call, digest }: Order, tender: Tender, { context }: CashierOpti
 async function serve(claimed: SaleClaimed, serving: Serving, options: CashierOptions): Promise<Completion> {
   const { sale, kind } = claimed
   if (kind === 'conflict') {
+    await requireInStep(serving, options)
     throw new RouteplaneError('payment_already_used', 'this payment was made for another request', {
       hint: 'Send the request that it was made for, or a new payment.',
       details: { sale: sale.id },
@@ -241,6 +242,17 @@ async function serveNew(sale: SaleRow, serving: Serving, options: CashierOptions
     if (now?.state === 'claimed') await giveUp(error.code)
     throw error
   }
+}
+
+/**
+ * A payer who has not heard what his last answer came to, as after a stream, whose headers left before that was known, promises
+ * for the next one what he has promised before: he means another payment, and is told how it has to read.
+ */
+async function requireInStep(serving: Serving, options: CashierOptions): Promise<void> {
+  if (serving.tender.isCorrected !== true) return
+  const verdict = await serving.tender.verify()
+  if (!verdict.valid) throw await required(serving, verdict.reason, options, serving.tender)
+  await serving.tender.cancel()
 }
 
 /** Nobody's payment: whoever sends junk leaves no trace in the books. */

@@ -77,6 +77,8 @@ export type Till = {
 export type Tender = {
   readonly payment: SalePayment
   readonly charging: Charging
+  /** Whether a 402 tells its payer what he has to know for a payment that fits. */
+  readonly isCorrected?: true
   /** All that is needed to collect it after a crash, as text; secret, for it is money. */
   readonly credential: string
   /** Why the payment does not fit the quote; `undefined` when it does. Asked only of payments that are not in the ledger. */

@@ -132,6 +132,7 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
   const tender: Tender = {
     payment,
     charging: way.scheme.charging,
+    ...(way.scheme.isCorrected === undefined ? {} : { isCorrected: way.scheme.isCorrected }),
     credential: JSON.stringify({ presented }),
     mismatch: (quote) => mismatch(presented, payment, quote, { way, key, now: Math.floor(options.clock.now() / 1000) }),
     verify: async () => {

@@ -15,6 +15,7 @@ export const batchSettlement: SellingScheme = {
   id: 'batch-settlement',
   charging: 'usage',
   inV1: false,
+  isCorrected: true,
   // Whose signature claims vouchers.
   needs: 'receiverAuthorizer',
   async open({ payTo, channels }) {

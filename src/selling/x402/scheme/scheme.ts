@@ -12,6 +12,8 @@ export type SellingScheme = {
   readonly charging: Charging
   /** Whether x402 v1 has it. */
   readonly inV1: boolean
+  /** Whether a payment says where its payer believes his channel to stand: who is wrong about that is told by the next 402. */
+  readonly isCorrected?: true
   /** The member of a facilitator's own `extra` without which it cannot settle this scheme for us. */
   readonly needs?: string
   /** Loads the official server half. */
