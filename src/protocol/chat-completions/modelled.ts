@@ -36,12 +36,24 @@ const content: Modelled = ({ type }) => {
 const calls: Modelled = {
   // Clients put a stream's calls together with their index, and send them back with it.
   ...taken(['id', 'type', 'index', 'extra_content']),
-  function: taken(['name', 'arguments']),
+  // SDKs send back what they have made of an answer's texts: these say nothing to a model.
+  function: taken(['name', 'arguments', 'parsed_arguments']),
   custom: taken(['name', 'input']),
 }
 
 const messages: Modelled = {
-  ...taken(['role', 'name', 'refusal', 'function_call', 'audio', 'reasoning_content', 'reasoning', 'reasoning_details', 'tool_call_id']),
+  ...taken([
+    'role',
+    'parsed',
+    'name',
+    'refusal',
+    'function_call',
+    'audio',
+    'reasoning_content',
+    'reasoning',
+    'reasoning_details',
+    'tool_call_id',
+  ]),
   content,
   tool_calls: calls,
 }

@@ -19,8 +19,8 @@ export const accountFields = [
   'client_metadata',
 ] as const
 
-// An answer's own probabilities, sent back with the history, say nothing to a model.
-const text = taken(['text', 'logprobs'])
+// Probabilities of an answer, and what an SDK has made of its text, come back with the history and say nothing to a model.
+const text = taken(['text', 'logprobs', 'parsed'])
 
 /** A part of any other type is kept whole. */
 const parts: ReadonlyMap<unknown, ModelledMembers> = new Map<unknown, ModelledMembers>([
@@ -44,7 +44,7 @@ const result: ModelledMembers = { ...taken(['call_id', 'name']), output: content
 const items: ReadonlyMap<string, ModelledMembers> = new Map<string, ModelledMembers>([
   ['message', { content }],
   ['reasoning', { summary: thought, content: thought, encrypted_content: true }],
-  ['function_call', taken(['call_id', 'name', 'namespace', 'arguments'])],
+  ['function_call', taken(['call_id', 'name', 'namespace', 'arguments', 'parsed_arguments'])],
   ['custom_tool_call', taken(['call_id', 'name', 'namespace', 'input'])],
   ['function_call_output', result],
   ['custom_tool_call_output', result],

@@ -95,7 +95,7 @@ describe('decodeRequest', () => {
 
   it('keeps what it does not know, however deep it stands, and leaves out what says nothing', () => {
     const odd = { odd: 1, empty: null, none: [] }
-    const call = { id: 'c', type: 'function', index: 0, function: { name: 'f', arguments: '{}', ...odd }, ...odd }
+    const call = { id: 'c', type: 'function', index: 0, function: { name: 'f', arguments: '{}', parsed_arguments: odd, ...odd }, ...odd }
     const url = 'https://img.example/a.png'
     const { unknown } = decode({
       model: 'a',
@@ -108,7 +108,7 @@ describe('decodeRequest', () => {
             { type: 'newer', ...odd },
           ],
         },
-        { role: 'assistant', content: 'x', annotations: [], tool_calls: [call], ...odd },
+        { role: 'assistant', content: 'x', parsed: odd, annotations: [], tool_calls: [call], ...odd },
         { role: 'tool', tool_call_id: 'c', content: 'y' },
       ],
       tools: [
