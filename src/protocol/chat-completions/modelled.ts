@@ -36,12 +36,24 @@ const content: Modelled = ({ type }) => {
 const calls: Modelled = {
   // Clients put a stream's calls together with their index, and send them back with it.
   ...taken(['id', 'type', 'index', 'extra_content']),
-  function: taken(['name', 'arguments']),
+  // SDKs send back what they have made of an answer's texts: these say nothing to a model.
+  function: taken(['name', 'arguments', 'parsed_arguments']),
   custom: taken(['name', 'input']),
 }
 
 const messages: Modelled = {
-  ...taken(['role', 'name', 'refusal', 'function_call', 'audio', 'reasoning_content', 'reasoning', 'reasoning_details', 'tool_call_id']),
+  ...taken([
+    'role',
+    'parsed',
+    'name',
+    'refusal',
+    'function_call',
+    'audio',
+    'reasoning_content',
+    'reasoning',
+    'reasoning_details',
+    'tool_call_id',
+  ]),
   content,
   tool_calls: calls,
 }
@@ -53,11 +65,20 @@ const tools: Modelled = ({ type }) =>
     ? { type: true, function: functions, custom: taken(['name', 'description', 'format']) }
     : undefined
 
+/** The type of a tool is also the name of the member that names it. */
+const named = ({ type }: Readonly<Record<string, unknown>>): ModelledMembers =>
+  typeof type === 'string' ? { type: true, [type]: taken(['name']) } : { type: true }
+
+const choice: Modelled = (given) =>
+  given['type'] === 'allowed_tools' ? { type: true, allowed_tools: { mode: true, tools: named } } : named(given)
+
 export const modelled: Modelled = {
   ...taken([...Object.keys(chatRequestSchema.shape), ...accountFields, ...extensionFields]),
   messages,
   tools,
+  tool_choice: choice,
   functions,
+  function_call: taken(['name']),
   reasoning: taken(['effort', 'max_tokens', 'enabled', 'exclude']),
   response_format: { type: true, json_schema: taken(['name', 'description', 'schema', 'strict']) },
 }

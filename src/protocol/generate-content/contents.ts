@@ -14,15 +14,11 @@ import { isRecord } from '../../lib/json.ts'
 import { invalidRequest } from '../invalid-request.ts'
 import { createCallBook, type CallBook } from './call-book.ts'
 import { decodeMedia, type ResultPart } from './media.ts'
-import { partKinds, type FunctionResponse, type GenerateRequest, type Part, type WireContent } from './schema.ts'
+import { foreignKinds, unspecified } from './modelled.ts'
+import type { FunctionResponse, GenerateRequest, Part, WireContent } from './schema.ts'
 import { decodeSignature } from './signature.ts'
 
 const WIRE = 'generate_content'
-
-const contentFields: ReadonlySet<string> = new Set(['role', 'parts'])
-const partFields: ReadonlySet<string> = new Set([...partKinds, 'thought', 'thoughtSignature', 'mediaResolution'])
-const callFields: ReadonlySet<string> = new Set(['name', 'args', 'id'])
-const responseFields: ReadonlySet<string> = new Set(['name', 'response', 'id', 'parts'])
 
 /** What decoding gathers beside what it returns. */
 type Work = { readonly unknown: UnknownField[]; readonly book: CallBook; readonly detail: MediaContent['detail'] }
@@ -63,7 +59,6 @@ export function decodeContents(contents: readonly WireContent[], unknown: Unknow
 }
 
 function decodeContent(content: WireContent, path: string, parts: Content[], work: Work): void {
-  noteUnknown(content, contentFields, path, work)
   const before = parts.length
   for (const [index, part] of content.parts.entries()) decodePart(part, `${path}.parts[${index}]`, parts, work)
   joinTexts(parts, before)
@@ -76,42 +71,33 @@ function joinTexts(parts: Content[], at: number): void {
   parts.splice(at - 1, 2, { ...next, text: `${last.text}${next.text}` })
 }
 
-function noteUnknown(record: Readonly<Record<string, unknown>>, modelled: ReadonlySet<string>, path: string, { unknown }: Work): void {
-  for (const [name, value] of Object.entries(record)) {
-    if (!modelled.has(name) && value !== null) unknown.push({ path: `${path}.${name}`, value })
-  }
-}
-
 function decodePart(part: Part, path: string, parts: Content[], work: Work): void {
   const { functionCall: call, functionResponse: response } = part
   const carriers = decodeSignature(part.thoughtSignature)
   const media = decodeMedia(part, path)
   const isForeign = foreignKinds.some((kind) => isRecord(part[kind]))
-  if (!isForeign) noteUnknown(part, partFields, path, work)
-  if (media !== undefined) parts.push({ ...media, ...detailOf(part, media, work) })
+  if (media !== undefined) parts.push({ ...media, ...detailOf(part, media, path, work) })
   else if (isPresent(call)) {
     returnCarriers(parts, carriers.filter(belongsToThought))
     const own = carriers.filter((carrier) => !belongsToThought(carrier))
-    parts.push(decodeCall(call, own, path, work))
+    parts.push(decodeCall(call, own, work))
   } else if (isPresent(response)) parts.push(decodeResponse(response, path, work))
   else if (isForeign) parts.push({ type: 'foreign', wire: WIRE, raw: part })
   else if (part.thought === true) addThought(parts, part.text ?? '', carriers)
   else addText(parts, part.text ?? '', carriers)
 }
 
-/** Kinds that no other wire has a part for. */
-const foreignKinds = ['executableCode', 'codeExecutionResult', 'toolCall', 'toolResponse', 'audioTranscription'] as const
-
 function isPresent<T>(value: T): value is NonNullable<T> {
   return value !== undefined && value !== null
 }
 
 /** A resolution of the part counts more than that of the request; those between low and high are nobody else's. */
-function detailOf(part: Part, media: MediaContent, { detail }: Work): { readonly detail?: 'low' | 'high' } {
-  if (media.type !== 'image') return {}
+function detailOf(part: Part, media: MediaContent, path: string, { detail, unknown }: Work): { readonly detail?: 'low' | 'high' } {
   const given = isRecord(part.mediaResolution) ? part.mediaResolution.level : part.mediaResolution
   const own = decodeResolution(given)
-  if (own !== undefined) return { detail: own }
+  if (media.type === 'image' && own !== undefined) return { detail: own }
+  if (!unspecified.has(given ?? null)) unknown.push({ path: `${path}.mediaResolution`, value: given })
+  if (media.type !== 'image') return {}
   return detail === 'low' || detail === 'high' ? { detail } : {}
 }
 
@@ -168,8 +154,7 @@ function afterThoughts(parts: readonly Content[]): number {
 
 type WireCall = NonNullable<Part['functionCall']>
 
-function decodeCall(call: WireCall, own: readonly SignatureCarrier[], path: string, work: Work): ToolCallContent {
-  noteUnknown(call, callFields, `${path}.functionCall`, work)
+function decodeCall(call: WireCall, own: readonly SignatureCarrier[], work: Work): ToolCallContent {
   const value = call.args ?? {}
   return {
     type: 'tool-call',
@@ -181,7 +166,6 @@ function decodeCall(call: WireCall, own: readonly SignatureCarrier[], path: stri
 }
 
 function decodeResponse(response: FunctionResponse, path: string, work: Work): ToolResultContent {
-  noteUnknown(response, responseFields, `${path}.functionResponse`, work)
   const answered = work.book.answered(response.name ?? undefined, response.id)
   const media = (response.parts ?? []).flatMap((part, index): ResultPart[] => {
     const decoded = decodeMedia(part, `${path}.functionResponse.parts[${index}]`)

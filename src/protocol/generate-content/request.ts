@@ -15,35 +15,11 @@ import { invalidRequest } from '../invalid-request.ts'
 import type { WireRequest } from '../protocol.ts'
 import { levelToEffort } from '../reasoning-effort.ts'
 import { decodeContents, decodeResolution, decodeSystem } from './contents.ts'
+import { unknownFields, unspecified } from './modelled.ts'
 import { fromOpenApi } from './open-api-schema.ts'
 import { readForm, readPath } from './path.ts'
-import { generateRequestSchema, normalise, readGenerateRequest, type GenerateRequest, type GenerationConfig } from './schema.ts'
+import { normalise, readGenerateRequest, type GenerateRequest, type GenerationConfig } from './schema.ts'
 import { decodeToolChoice, decodeTools } from './tools.ts'
-
-const modelled: ReadonlySet<string> = new Set(Object.keys(generateRequestSchema.shape))
-
-const modelledConfig: ReadonlySet<string> = new Set([
-  'temperature',
-  'topP',
-  'topK',
-  'candidateCount',
-  'maxOutputTokens',
-  'stopSequences',
-  'responseMimeType',
-  'responseSchema',
-  'responseJsonSchema',
-  'responseLogprobs',
-  'logprobs',
-  'presencePenalty',
-  'frequencyPenalty',
-  'seed',
-  'responseModalities',
-  'mediaResolution',
-  'thinkingConfig',
-])
-
-/** Values that say what would be done without them. */
-const unspecified: ReadonlySet<unknown> = new Set([null, '', 'MEDIA_RESOLUTION_UNSPECIFIED'])
 
 /** The key under which {@link CompletionRequest.account} keeps the form of a stream that is no event stream. */
 export const STREAM_FORM = 'alt'
@@ -55,16 +31,16 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
   const normalised = normalise(wire.json)
   const json = readGenerateRequest(normalised)
   const config = json.generationConfig ?? {}
-  const unknown = unknownFields(normalised, config)
+  const unknown = unknownFields(normalised)
   const stream = method === 'streamGenerateContent'
   return defined({
-    toolChoice: decodeToolChoice(json, unknown),
+    toolChoice: decodeToolChoice(json),
     maxOutputTokens: config.maxOutputTokens ?? undefined,
-    reasoning: decodeReasoning(config.thinkingConfig, unknown),
+    reasoning: decodeReasoning(config.thinkingConfig),
     model,
     system: decodeSystem(json.systemInstruction),
     turns: decodeContents(json.contents, unknown, decodeDetail(config, unknown)),
-    tools: decodeTools(json, unknown),
+    tools: decodeTools(json),
     sampling: decodeSampling(config),
     stop: (config.stopSequences ?? []).filter((sequence) => sequence !== ''),
     candidates: config.candidateCount ?? 1,
@@ -79,20 +55,6 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
 
 function named(value: string | null | undefined): string | undefined {
   return value === null || value === '' ? undefined : value
-}
-
-function unknownFields(json: Readonly<Record<string, unknown>>, config: GenerationConfig): UnknownField[] {
-  return [...unmodelled(json, modelled, ''), ...unmodelled(config, modelledConfig, 'generationConfig.')]
-}
-
-function unmodelled(record: Readonly<Record<string, unknown>>, known: ReadonlySet<string>, prefix: string): UnknownField[] {
-  return Object.entries(record)
-    .filter(([name, value]) => !known.has(name) && !isEmpty(value))
-    .map(([name, value]) => ({ path: `${prefix}${name}`, value }))
-}
-
-function isEmpty(value: unknown): boolean {
-  return unspecified.has(value) || (Array.isArray(value) && value.length === 0)
 }
 
 /** A resolution that no other wire has a word for is kept as unknown, to be reported. */
@@ -117,12 +79,9 @@ function decodeSampling(config: GenerationConfig): Sampling {
 }
 
 /** @see https://ai.google.dev/api/generate-content#ThinkingConfig: a budget of 0 is none, −1 the model's own choice. */
-function decodeReasoning(thinking: GenerationConfig['thinkingConfig'], unknown: UnknownField[]): ReasoningConfig | undefined {
+function decodeReasoning(thinking: GenerationConfig['thinkingConfig']): ReasoningConfig | undefined {
   if (thinking === undefined || thinking === null) return undefined
-  const { includeThoughts, thinkingBudget: budget, thinkingLevel: level, ...rest } = thinking
-  for (const [name, value] of Object.entries(rest)) {
-    if (value !== null) unknown.push({ path: `generationConfig.thinkingConfig.${name}`, value })
-  }
+  const { includeThoughts, thinkingBudget: budget, thinkingLevel: level } = thinking
   const hasBudget = budget !== undefined && budget !== null
   const effort = hasBudget && budget === 0 ? ('none' as const) : decodeLevel(level)
   return defined({

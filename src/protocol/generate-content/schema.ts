@@ -33,7 +33,7 @@ const functionResponse = z.looseObject({
 export type FunctionResponse = z.infer<typeof functionResponse>
 
 /** The members of which a part has one. @see https://ai.google.dev/api/caching#Part */
-export const partKinds = [
+const partKinds = [
   'text',
   'inlineData',
   'fileData',
@@ -85,7 +85,7 @@ export type WireTool = z.infer<typeof tool>
 const thinkingConfig = z.looseObject({ includeThoughts: flag, thinkingBudget: whole.nullish(), thinkingLevel: text })
 
 /** @see https://ai.google.dev/api/generate-content#generationconfig */
-const generationConfig = z.looseObject({
+export const generationConfigSchema = z.looseObject({
   temperature: number,
   topP: number,
   topK: number,
@@ -104,7 +104,7 @@ const generationConfig = z.looseObject({
   mediaResolution: text,
   thinkingConfig: thinkingConfig.nullish(),
 })
-export type GenerationConfig = z.infer<typeof generationConfig>
+export type GenerationConfig = z.infer<typeof generationConfigSchema>
 
 /** @see https://ai.google.dev/api/generate-content#request-body */
 export const generateRequestSchema = z.looseObject({
@@ -121,7 +121,7 @@ export const generateRequestSchema = z.looseObject({
   serviceTier: text,
   store: flag,
   continuationToken: text,
-  generationConfig: generationConfig.nullish(),
+  generationConfig: generationConfigSchema.nullish(),
 })
 export type GenerateRequest = z.infer<typeof generateRequestSchema>
 

@@ -1,5 +1,5 @@
 /** Decodes the tools of a generateContent request, and which of them the model may or must call. */
-import type { JsonSchema, Tool, ToolChoice, UnknownField } from '../../completion/request.ts'
+import type { JsonSchema, Tool, ToolChoice } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { invalidRequest } from '../invalid-request.ts'
@@ -19,18 +19,16 @@ const families: ReadonlyMap<string, string> = new Map([
   ['mcpServers', 'mcp'],
 ])
 
-const declarationFields: ReadonlySet<string> = new Set(['name', 'description', 'parameters', 'parametersJsonSchema'])
-
 /** @throws RouteplaneError `invalid_request` for a function with two schemas. */
-export function decodeTools(json: GenerateRequest, unknown: UnknownField[]): readonly Tool[] {
+export function decodeTools(json: GenerateRequest): readonly Tool[] {
   const isStrict = json.toolConfig?.functionCallingConfig?.mode === 'VALIDATED'
-  return (json.tools ?? []).flatMap((tool, index) => decodeTool(tool, `tools[${index}]`, isStrict, unknown))
+  return (json.tools ?? []).flatMap((tool, index) => decodeTool(tool, `tools[${index}]`, isStrict))
 }
 
 /** One tool of this wire may hold functions and several hosted tools at once. */
-function decodeTool(tool: WireTool, path: string, isStrict: boolean, unknown: UnknownField[]): readonly Tool[] {
+function decodeTool(tool: WireTool, path: string, isStrict: boolean): readonly Tool[] {
   const functions = (tool.functionDeclarations ?? []).map((declaration, index) =>
-    decodeDeclaration(declaration, `${path}.functionDeclarations[${index}]`, isStrict, unknown),
+    decodeDeclaration(declaration, `${path}.functionDeclarations[${index}]`, isStrict),
   )
   const hosted = Object.entries(tool).flatMap(([name, config]): Tool[] => {
     if (name === 'functionDeclarations' || config === null) return []
@@ -41,10 +39,7 @@ function decodeTool(tool: WireTool, path: string, isStrict: boolean, unknown: Un
   return [...functions, ...hosted]
 }
 
-function decodeDeclaration(given: FunctionDeclaration, path: string, isStrict: boolean, unknown: UnknownField[]): Tool {
-  for (const [name, value] of Object.entries(given)) {
-    if (!declarationFields.has(name) && value !== null) unknown.push({ path: `${path}.${name}`, value })
-  }
+function decodeDeclaration(given: FunctionDeclaration, path: string, isStrict: boolean): Tool {
   return {
     type: 'function',
     name: given.name,
@@ -68,10 +63,7 @@ function decodeParameters({ parameters, parametersJsonSchema: schema }: Function
  *
  * @see https://ai.google.dev/api/caching#FunctionCallingConfig
  */
-export function decodeToolChoice({ toolConfig }: GenerateRequest, unknown: UnknownField[]): ToolChoice | undefined {
-  for (const [name, value] of Object.entries(toolConfig ?? {})) {
-    if (name !== 'functionCallingConfig' && value !== null) unknown.push({ path: `toolConfig.${name}`, value })
-  }
+export function decodeToolChoice({ toolConfig }: GenerateRequest): ToolChoice | undefined {
   const config = toolConfig?.functionCallingConfig
   if (config === undefined || config === null) return undefined
   const allowed = config.allowedFunctionNames ?? []

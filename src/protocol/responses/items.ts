@@ -6,9 +6,11 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { isEnvelope, unwrapCarrier } from '../carrier.ts'
 import { invalidRequest } from '../invalid-request.ts'
+import { unmodelled } from '../unmodelled.ts'
 import { clientTools, type ClientTool } from './client-tools.ts'
 import { decodeContent, type MessagePart } from './content.ts'
 import { customCallItem, functionCallItem, itemType, messageItem, outputItem, reasoningItem, type Item } from './item-schema.ts'
+import { modelledItem } from './modelled.ts'
 import { flatName } from './tools.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -28,22 +30,6 @@ export type DecodedItems = {
   readonly turns: readonly Turn[]
   readonly tools: readonly { readonly tool: Json; readonly path: string }[]
 }
-
-/** Members that every item may have and that say nothing to a model. */
-const bookkeeping: ReadonlySet<string> = new Set([
-  'type',
-  'id',
-  'status',
-  'role',
-  'content',
-  'call_id',
-  'name',
-  'namespace',
-  'arguments',
-  'input',
-  'output',
-])
-const reasoningFields: ReadonlySet<string> = new Set(['type', 'id', 'status', 'summary', 'content', 'encrypted_content', 'role'])
 
 /**
  * Decodes items in order. Instructions and leading system or developer messages become system blocks, one for each text; later ones
@@ -85,17 +71,15 @@ function decodeItem(item: Item, path: string, history: History): void {
       noteUnknown(item, path, history)
       return addResult(history, decodeOutput(item, path))
     case 'additional_tools':
+      noteUnknown(item, path, history)
       return addTools(item, path, history)
     default:
       return decodeVendorItem(type, item, path, history)
   }
 }
 
-function noteUnknown(item: Json, path: string, { unknown }: History, known: ReadonlySet<string> = bookkeeping): void {
-  for (const [name, value] of Object.entries(item)) {
-    const isEmpty = value === null || (Array.isArray(value) && value.length === 0)
-    if (!known.has(name) && !isEmpty) unknown.push({ path: `${path}.${name}`, value })
-  }
+function noteUnknown(item: Item, path: string, { unknown }: History): void {
+  unknown.push(...unmodelled(item, modelledItem(itemType(item)), path))
 }
 
 function decodeMessage(item: Item, path: string, history: History): void {
@@ -121,7 +105,7 @@ function decodeMessage(item: Item, path: string, history: History): void {
 
 function decodeReasoning(item: Item, path: string, history: History): void {
   const { id, summary, content, encrypted_content: encrypted } = reasoningItem.parse(item)
-  noteUnknown(item, path, history, reasoningFields)
+  noteUnknown(item, path, history)
   const summaries = (summary ?? []).map(({ text }) => text).filter((text) => text !== '')
   const thoughts = (content ?? []).map(({ text }) => text).filter((text) => text !== '')
   if (summaries.length > 0 && thoughts.length > 0) history.unknown.push({ path: `${path}.content`, value: content })
@@ -198,9 +182,10 @@ function decodeVendorItem(type: string, item: Item, path: string, history: Histo
   const called = clientTools.find(({ callType }) => callType === type)
   const answered = clientTools.find(({ outputType }) => outputType === type)
   const callId = item['call_id'] ?? item['id']
-  if (called !== undefined && typeof callId === 'string') return addClientCall(called, callId, item, history)
+  if (called !== undefined && typeof callId === 'string') return addClientCall(called, callId, item, path, history)
   if (answered !== undefined && typeof callId === 'string') {
     if (answered.family === 'tool_search') addTools(item, path, history)
+    noteUnknown(item, path, history)
     const result = answered.toResult(item)
     const content = typeof result === 'string' ? decodeContent(result, path) : ({ kind: 'json', value: result } as const)
     const texts = 'kind' in content ? content : content.filter((part) => part.type === 'text')
@@ -216,7 +201,8 @@ function decodeVendorItem(type: string, item: Item, path: string, history: Histo
   else addToAnswer(history, foreign)
 }
 
-function addClientCall(tool: ClientTool, id: string, item: Json, history: History): void {
+function addClientCall(tool: ClientTool, id: string, item: Item, path: string, history: History): void {
+  noteUnknown(item, path, history)
   const value = tool.toArguments(item)
   const written = typeof value === 'string' ? readToolArguments(value) : ({ kind: 'json', text: JSON.stringify(value), value } as const)
   addToAnswer(history, { type: 'tool-call', id, name: tool.family, arguments: written })

@@ -2,40 +2,20 @@
 import type { CompletionRequest, OutputFormat, ReasoningConfig, ReasoningEffort, Sampling, UnknownField } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
-import { extensionFields } from '../extensions.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
 import type { WireRequest } from '../protocol.ts'
+import { unmodelled } from '../unmodelled.ts'
 import { isCompaction, untranslatableCompaction } from './compact.ts'
 import { decodeItems } from './items.ts'
+import { accountFields, modelled } from './modelled.ts'
 import { responsesRequestSchema, type ResponsesRequest } from './schema.ts'
 import { asSchema, decodeToolChoice, decodeTools } from './tools.ts'
-
-/** Fields that change billing, caching or bookkeeping at the vendor, or how much it says, but not what is asked. */
-export const accountFields = [
-  'store',
-  'metadata',
-  'service_tier',
-  'prompt_cache_key',
-  'prompt_cache_options',
-  'prompt_cache_retention',
-  'safety_identifier',
-  'user',
-  'stream_options',
-  'include',
-  'truncation',
-  'client_metadata',
-] as const
-
-const modelled: ReadonlySet<string> = new Set([...Object.keys(responsesRequestSchema.shape), ...accountFields, ...extensionFields])
 
 /** @throws RouteplaneError `invalid_request` naming the JSON path; `unsupported_parameter` for a compaction. */
 export function decodeRequest(wire: WireRequest): CompletionRequest {
   if (isCompaction(wire)) throw untranslatableCompaction()
   const json = readWire(responsesRequestSchema, wire.json)
-  const unknown: UnknownField[] = Object.entries(wire.json)
-    .filter(([name, value]) => !modelled.has(name) && value !== null)
-    .map(([path, value]) => ({ path, value }))
-  noteHalfModelled(json, unknown)
+  const unknown: UnknownField[] = [...unmodelled(wire.json, modelled)]
   const { system, turns, tools } = decodeItems(json.instructions, json.input ?? [], unknown)
   const declared = (json.tools ?? []).map((tool, index) => ({ tool, path: `tools[${index}]` }))
   return defined({
@@ -61,19 +41,6 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
 
 export function isPresent<T>(value: T): value is NonNullable<T> {
   return value !== undefined && value !== null
-}
-
-/** Members of fields that are read only in part, and fields that no neutral one stands for. */
-function noteHalfModelled(json: ResponsesRequest, unknown: UnknownField[]): void {
-  if (isPresent(json.max_tool_calls)) unknown.push({ path: 'max_tool_calls', value: json.max_tool_calls })
-  const half = { text: ['format'], reasoning: ['effort', 'summary', 'generate_summary'] } as const
-  for (const [field, known] of Object.entries(half)) {
-    const value = json[field]
-    if (!isRecord(value)) continue
-    for (const [name, inner] of Object.entries(value)) {
-      if (isPresent(inner) && !(known as readonly string[]).includes(name)) unknown.push({ path: `${field}.${name}`, value: inner })
-    }
-  }
 }
 
 function decodeSampling(json: ResponsesRequest): Sampling {

@@ -3,7 +3,9 @@ import type { JsonSchema, Tool, ToolChoice, ToolOrigin, UnknownField } from '../
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { invalidRequest } from '../invalid-request.ts'
+import { unmodelled } from '../unmodelled.ts'
 import { clientToolOf } from './client-tools.ts'
+import { modelledNamespace, modelledTool } from './modelled.ts'
 import type { ResponsesRequest, WireTool } from './schema.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -26,8 +28,6 @@ const hostedFamilies: ReadonlyMap<string, string> = new Map([
   ['web_search_preview_2025_03_11', 'web_search'],
   ['code_interpreter', 'code_execution'],
 ])
-
-const modelled: ReadonlySet<string> = new Set(['type', 'name', 'description', 'parameters', 'strict', 'format', 'prompt_cache_breakpoint'])
 
 /**
  * Decodes tools in order; those of a namespace become functions with the namespace in their name, and one declared twice
@@ -70,6 +70,7 @@ function decodeTool(raw: Json, path: string, unknown: UnknownField[]): readonly 
 
 function decodeNamespace(raw: Json, path: string, unknown: UnknownField[]): readonly Tool[] {
   const namespace = nameOf(raw, path)
+  unknown.push(...unmodelled(raw, modelledNamespace, path))
   const inner = Array.isArray(raw['tools']) ? (raw['tools'] as readonly unknown[]) : []
   return inner.filter(isRecord).map((tool, index) => {
     const decoded = decodeNamed(tool, `${path}.tools[${index}]`, unknown)
@@ -79,9 +80,7 @@ function decodeNamespace(raw: Json, path: string, unknown: UnknownField[]): read
 }
 
 function decodeNamed(raw: Json, path: string, unknown: UnknownField[]): Extract<Tool, { type: 'function' | 'freeform' }> {
-  for (const [name, value] of Object.entries(raw)) {
-    if (!modelled.has(name) && value !== null && value !== false) unknown.push({ path: `${path}.${name}`, value })
-  }
+  unknown.push(...unmodelled(raw, modelledTool, path))
   const named = { name: nameOf(raw, path), ...defined({ description: asText(raw['description']) }) }
   if (raw['type'] === 'custom') return { type: 'freeform', ...named, ...defined({ grammar: decodeGrammar(raw['format'], path) }) }
   const { strict } = raw

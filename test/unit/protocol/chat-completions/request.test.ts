@@ -95,7 +95,7 @@ describe('decodeRequest', () => {
 
   it('keeps what it does not know, however deep it stands, and leaves out what says nothing', () => {
     const odd = { odd: 1, empty: null, none: [] }
-    const call = { id: 'c', type: 'function', index: 0, function: { name: 'f', arguments: '{}', ...odd }, ...odd }
+    const call = { id: 'c', type: 'function', index: 0, function: { name: 'f', arguments: '{}', parsed_arguments: odd, ...odd }, ...odd }
     const url = 'https://img.example/a.png'
     const { unknown } = decode({
       model: 'a',
@@ -108,7 +108,7 @@ describe('decodeRequest', () => {
             { type: 'newer', ...odd },
           ],
         },
-        { role: 'assistant', content: 'x', annotations: [], tool_calls: [call], ...odd },
+        { role: 'assistant', content: 'x', parsed: odd, annotations: [], tool_calls: [call], ...odd },
         { role: 'tool', tool_call_id: 'c', content: 'y' },
       ],
       tools: [
@@ -129,6 +129,17 @@ describe('decodeRequest', () => {
       'response_format.json_schema.odd',
       'response_format.odd',
     ])
+  })
+
+  it.each([
+    [{ type: 'function', function: { name: 'f', odd: 1 }, odd: 1 }, ['tool_choice.function.odd', 'tool_choice.odd']],
+    [
+      { type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [{ type: 'function', function: { name: 'f', odd: 1 } }], odd: 1 } },
+      ['tool_choice.allowed_tools.tools[0].function.odd', 'tool_choice.allowed_tools.odd'],
+    ],
+  ])('keeps what it does not know of a choice: %j', (choice, paths) => {
+    const { unknown } = decode({ model: 'a', messages: [{ role: 'user', content: 'x' }], tool_choice: choice })
+    expect(unknown.map(({ path }) => path)).toEqual(paths)
   })
 
   it('keeps broken arguments as they were written', () => {

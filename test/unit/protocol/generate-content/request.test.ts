@@ -211,6 +211,54 @@ describe('turns', () => {
   })
 })
 
+describe('members that nobody knows', () => {
+  it('are kept, however deep they stand, unless they say nothing', () => {
+    const odd = { odd: 1, empty: null, none: [], blank: '' }
+    const data = { mimeType: 'image/png', data: 'AAAA' }
+    const { unknown } = decode({
+      systemInstruction: { role: 'user', parts: [{ text: 'Be brief.', ...odd }] },
+      contents: [
+        {
+          role: 'user',
+          parts: [
+            { text: 'hi', ...odd },
+            { inline_data: { ...data, ...odd } },
+            { fileData: { fileUri: 'https://files.example/a.pdf', ...odd } },
+            { inlineData: data, mediaResolution: { level: 'MEDIA_RESOLUTION_MEDIUM' } },
+            { executableCode: { code: 'x', ...odd }, ...odd },
+          ],
+          ...odd,
+        },
+        { role: 'model', parts: [{ functionCall: { name: 'f', args: { odd }, ...odd } }] },
+        {
+          role: 'user',
+          parts: [{ functionResponse: { name: 'f', response: { odd }, parts: [{ inlineData: { ...data, ...odd } }], ...odd } }],
+        },
+      ],
+      tools: [{ functionDeclarations: [{ name: 'f', parametersJsonSchema: { type: 'object', odd }, ...odd }], googleSearch: odd }],
+      toolConfig: { functionCallingConfig: { mode: 'AUTO', ...odd }, ...odd },
+      generationConfig: { thinkingConfig: { includeThoughts: true, ...odd }, responseMimeType: 'application/json', ...odd },
+      labels: { odd: 'mine' },
+    })
+    expect(unknown.map(({ path }) => path).toSorted()).toEqual([
+      'contents[0].odd',
+      'contents[0].parts[0].odd',
+      'contents[0].parts[1].inlineData.odd',
+      'contents[0].parts[2].fileData.odd',
+      'contents[0].parts[3].mediaResolution',
+      'contents[1].parts[0].functionCall.odd',
+      'contents[2].parts[0].functionResponse.odd',
+      'contents[2].parts[0].functionResponse.parts[0].inlineData.odd',
+      'generationConfig.odd',
+      'generationConfig.thinkingConfig.odd',
+      'systemInstruction.parts[0].odd',
+      'toolConfig.functionCallingConfig.odd',
+      'toolConfig.odd',
+      'tools[0].functionDeclarations[0].odd',
+    ])
+  })
+})
+
 describe('calls and their results', () => {
   const calls = (parts: unknown[]) => ({ role: 'model', parts })
   const results = (parts: unknown[]) => ({ role: 'user', parts })

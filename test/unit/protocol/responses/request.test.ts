@@ -197,6 +197,61 @@ describe('decodeRequest', () => {
     ])
   })
 
+  it('keeps what it does not know, however deep it stands, and leaves out what says nothing', () => {
+    const odd = { odd: 1, empty: null, none: [] }
+    const { unknown } = decode({
+      input: [
+        {
+          role: 'user',
+          content: [
+            { type: 'input_text', text: 'hi', ...odd },
+            { type: 'input_audio', input_audio: { data: 'AAAA', format: 'wav', ...odd } },
+            { type: 'newer', ...odd },
+          ],
+          ...odd,
+        },
+        { type: 'reasoning', summary: [{ type: 'summary_text', text: 'x', ...odd }], ...odd },
+        { role: 'assistant', content: [{ type: 'output_text', text: 'x', annotations: [], logprobs: [{ token: 'x' }], parsed: odd }] },
+        { type: 'function_call', call_id: 'a', name: 'f', arguments: '{}', parsed_arguments: odd, input: 'x', ...odd },
+        { type: 'function_call_output', call_id: 'a', output: [{ type: 'input_text', text: 'y', ...odd }] },
+        { type: 'local_shell_call', call_id: 'b', action: { type: 'exec', command: ['ls'], odd }, ...odd },
+        { type: 'local_shell_call_output', call_id: 'b', output: 'z', ...odd },
+        { type: 'compaction', encrypted_content: 'E', ...odd },
+      ],
+      tools: [
+        { type: 'function', name: 'f', parameters: { type: 'object', odd }, strict: false, defer_loading: false, ...odd },
+        { type: 'custom', name: 'g', format: { type: 'grammar', syntax: 'lark', definition: 'd', ...odd } },
+        { type: 'namespace', name: 'n', description: 'd', tools: [{ type: 'function', name: 'h', ...odd }], ...odd },
+        { type: 'web_search', ...odd },
+      ],
+      tool_choice: { type: 'allowed_tools', mode: 'auto', tools: [{ type: 'function', name: 'f', ...odd }], ...odd },
+      text: { format: { type: 'json_schema', name: 'n', schema: { odd }, ...odd }, ...odd },
+      reasoning: { effort: 'low', ...odd },
+      metadata: { odd: 'mine' },
+    })
+    expect(unknown.map(({ path }) => path).toSorted()).toEqual([
+      'input[0].content[0].odd',
+      'input[0].content[1].input_audio.odd',
+      'input[0].odd',
+      'input[1].odd',
+      'input[1].summary[0].odd',
+      'input[3].input',
+      'input[3].odd',
+      'input[4].output[0].odd',
+      'input[5].odd',
+      'input[6].odd',
+      'reasoning.odd',
+      'text.format.odd',
+      'text.odd',
+      'tool_choice.odd',
+      'tool_choice.tools[0].odd',
+      'tools[0].odd',
+      'tools[1].format.odd',
+      'tools[2].odd',
+      'tools[2].tools[0].odd',
+    ])
+  })
+
   it('keeps what only the vendor understands whole, and reports what it leaves out', () => {
     const { turns, unknown, state } = decode({
       conversation: { id: 'conv_1' },
@@ -212,8 +267,8 @@ describe('decodeRequest', () => {
     })
     expect(turns).toMatchObject([{ role: 'assistant', parts: [{ type: 'text' }, { type: 'foreign', raw: { type: 'compaction' } }] }])
     expect(unknown.map(({ path }) => path)).toEqual([
-      'sparkle',
       'max_tool_calls',
+      'sparkle',
       'input[0].phase',
       'input[1]',
       'input[3]',
