@@ -69,7 +69,7 @@ it.each([
   ['UPDATE events SET at = at + 1 WHERE seq = 6', 6],
   ["UPDATE events SET from_state = 'x' WHERE seq = 1", 1],
   ["UPDATE events SET detail = replace(detail, '0xPayee', '0xThief') WHERE seq = 3", 3],
-  ["UPDATE events SET hash = substr(hash, 2) || substr(hash, 1, 1) WHERE seq = 7", 7],
+  ['UPDATE events SET hash = substr(hash, 2) || substr(hash, 1, 1) WHERE seq = 7', 7],
   ['DELETE FROM events WHERE seq = 4', 4],
   ['DELETE FROM events WHERE seq = 1', 1],
   ['UPDATE events SET seq = 40 WHERE seq = 4', 4],
