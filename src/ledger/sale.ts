@@ -128,10 +128,15 @@ export type SaleChannels = {
   get(id: string): Promise<string | undefined>
   /** Those whose ids begin so, and that have not ended: of these there are more every day. */
   list(prefix: string): Promise<readonly string[]>
-  /** Changes one in a transaction of its own; `undefined` removes it. Nothing else comes between reading and writing. */
+  /**
+   * Changes one in a transaction of its own; `undefined` removes it. Nothing else comes between reading and writing.
+   *
+   * @param isLoose - Whether a crash of the machine may lose it: for what means nothing once this process is gone.
+   */
   update(
     id: string,
     change: (current: string | undefined) => SaleChannel | undefined,
+    isLoose?: boolean,
   ): Promise<{ readonly before: string | undefined; readonly after: string | undefined }>
 }
 

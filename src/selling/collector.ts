@@ -45,6 +45,7 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
         ...(transaction === undefined ? {} : { transaction }),
         now,
       })
+      tender.booked?.()
     } else {
       log.warn('a sale is not collected', { sale: id, state: settlement.state, reason: settlement.reason })
       await ledger.sales.end(id, { state: settlement.state, reason: settlement.reason, now })

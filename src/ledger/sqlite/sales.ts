@@ -127,8 +127,8 @@ function createSaleChannels({ connection, writer, read }: Engine): SaleChannels 
         const beyond = rows.findIndex((row) => !textOf(row, 'id').startsWith(prefix))
         return rows.slice(0, beyond === -1 ? rows.length : beyond).map((row) => textOf(row, 'state'))
       }),
-    update: (id, change) =>
-      writer.write(() => {
+    update: (id, change, isLoose = false) =>
+      writer[isLoose ? 'writeLoosely' : 'write'](() => {
         const before = textIn(id)
         const after = change(before)
         if (after === undefined) connection.run(saleSql.dropChannel, [id])
