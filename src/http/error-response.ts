@@ -21,8 +21,12 @@ export function errorHeaders(error: RouteplaneError, requestId: string): Record<
   }
 }
 
-/** SDKs try again on their own; after attempts of ours, or once money moved, that would multiply them. */
+/**
+ * SDKs try again on their own; after attempts of ours, or once money moved, that would multiply them. Where all that stands in the
+ * way is a limit that is over at a known time, waiting is right: until then nobody is asked again.
+ */
 function mayRetry(error: RouteplaneError): boolean {
+  if (error.code === 'upstream_rate_limited' && error.retryAfterMs !== undefined) return !isCommitted(error.money)
   const { attempts } = error.details
   const attempted = Array.isArray(attempts) && attempts.length > 0
   const isTransient = error.code === 'settlement_unknown' || error.code === 'facilitator_unavailable'

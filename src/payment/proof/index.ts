@@ -5,8 +5,7 @@ import { eip3009 } from './eip3009.ts'
 import { permit2, permit2Ceiling } from './permit2.ts'
 import { voucher } from './voucher.ts'
 import type { Evidence, Proof, ProofSources } from './proof.ts'
-import { tempo, tempoOpening } from './tempo.ts'
-import { tempoCall } from './tempo-call.ts'
+import { tempo, tempoCall, tempoOpening } from './tempo.ts'
 
 const proofs: readonly Proof[] = [eip3009, permit2, permit2Ceiling, voucher, tempo, tempoOpening, tempoCall]
 
