@@ -106,8 +106,12 @@ export type SaleFilter = {
 export type SaleStore = {
   /** Claims a payment for one request. Of many copies, in however many processes, exactly one is told `new` or `credit`. */
   claim(claim: SaleClaim): Promise<SaleClaimed>
-  /** Says what will be collected: from here on a dead process's successor collects it. */
-  owe(id: string, amount: Atomic, now: number): Promise<void>
+  /**
+   * Says what will be collected: from here on a dead process's successor collects it. Said again, it is the same.
+   *
+   * @param isLoose - Whether a crash of the machine may still lose it: then nothing may be collected before it is said again.
+   */
+  owe(id: string, amount: Atomic, now: number, isLoose?: boolean): Promise<void>
   /** Moves a sale; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
   end(id: string, ending: SaleEnding): Promise<void>
   /** Ends the work on the answer, and keeps it when there is one. Larger ones than `MAX_KEPT_BYTES` are not kept. */

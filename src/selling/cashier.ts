@@ -5,7 +5,7 @@ import type { GatewayContext } from '../gateway/context.ts'
 import { replayAnswer } from '../gateway/kept-answer.ts'
 import type { SaleClaimed, SaleQuote, SaleRow } from '../ledger/sale.ts'
 import { createId } from '../lib/id.ts'
-import { nextTurn } from '../lib/next-turn.ts'
+import { turnsToWrite } from '../lib/next-turn.ts'
 import type { Atomic, Usd } from '../money.ts'
 import type { ChargeTerms } from './charge.ts'
 import { amountOf, worthOf } from './charge.ts'
@@ -61,8 +61,6 @@ export type CashierOptions = {
 /** Times that one payment may have its answer begun anew, when the provider broke off what was paid for. */
 const MAX_TRIES = 4
 const RUNNING_RETRY_MS = 1_000
-/** Turns of the event loop after which a request to the node has been written. */
-const TURNS_TO_SEND = 3
 
 export function createCashier(options: CashierOptions): Cashier {
   const { tills, context } = options
@@ -91,7 +89,7 @@ export function createCashier(options: CashierOptions): Cashier {
       judging?.catch(() => {})
       claiming.add(key)
       // The sync holds this thread: what is asked of the node has to be on its way by then.
-      if (judging !== undefined) for (let turn = 0; turn < TURNS_TO_SEND; turn++) await nextTurn()
+      if (judging !== undefined) await turnsToWrite()
       const claimed = await claim(order, tender, options).finally(() => claiming.delete(key))
       return serve(claimed, { ...order, tender, collector, verify: () => judging ?? tender.verify() }, options)
     },

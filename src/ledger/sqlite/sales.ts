@@ -82,9 +82,10 @@ export function createSaleStore(engine: Engine): SaleStore {
     })
   return {
     claim: (request) => writer.write(() => claim(engine, request)),
-    owe: (id, amount, now) =>
-      writer.write(() => {
-        requireMove(find(saleSql.saleById, id), 'due')
+    owe: (id, amount, now, isLoose = false) =>
+      writer[isLoose ? 'writeLoosely' : 'write'](() => {
+        const row = find(saleSql.saleById, id)
+        if (row?.['state'] !== 'due') requireMove(row, 'due')
         connection.run(saleSql.oweSale, [amount.toString(), now, id])
       }),
     end: (id, ending) => writer.write(() => end(engine, id, ending)),

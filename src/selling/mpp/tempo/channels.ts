@@ -2,7 +2,7 @@
 import type { SaleChannels } from '../../../ledger/sale.ts'
 import { isRecord, parseJson } from '../../../lib/json.ts'
 import type { Atomic } from '../../../money.ts'
-import { createBells } from './bells.ts'
+import { createBells, type Bells } from './bells.ts'
 
 /** What the official server writes of a channel, as far as we read it, with what our sales take out of it. Base units. */
 export type PaidChannel = {
@@ -86,11 +86,8 @@ export function channelsOn(channels: SaleChannels): PaidChannels {
   return known
 }
 
-function openPaidChannels(channels: SaleChannels): PaidChannels {
-  const bells = createBells()
-  const booked = new Set<string>()
-  const idOf = (id: string) => PREFIX + id.toLowerCase()
-  const read = (text: string | undefined) => (text === undefined ? undefined : (restored(parseJson(text)) as PaidChannel))
+/** Changes of one channel, each in a transaction of its own. */
+function createChanges(channels: SaleChannels, bells: Bells, booked: Set<string>) {
   const update = async (id: string, change: (channel: PaidChannel | undefined) => PaidChannel | undefined, isLoose = false) => {
     const { after } = await channels.update(
       idOf(id),
@@ -121,33 +118,34 @@ function openPaidChannels(channels: SaleChannels): PaidChannels {
     if (found === undefined || after === undefined) throw new Error(`there is no channel ${id}`)
     return { before: found, after }
   }
+  return { update, amend }
+}
+
+const idOf = (id: string) => PREFIX + id.toLowerCase()
+
+const read = (text: string | undefined) => (text === undefined ? undefined : (restored(parseJson(text)) as PaidChannel))
+
+function openPaidChannels(channels: SaleChannels): PaidChannels {
+  const bells = createBells()
+  const booked = new Set<string>()
+  const { update, amend } = createChanges(channels, bells, booked)
   return {
     get: async (id) => read(await channels.get(idOf(id))),
     list: async () => (await channels.list(PREFIX)).flatMap((text) => read(text) ?? []),
     async reserve(id, sale, amount, now, isFirst = false) {
       let missing = 0n
       const set = (channel: PaidChannel, free: bigint) => {
-        const own = channel.sales?.[sale]
-        if (own?.isCharged === true) return channel
-        const promised = isUsable(channel) ? withOwn(free, own) : 0n
-        if (promised < amount) missing = amount - promised
-        return missing > 0n ? channel : withSale(channel, sale, { amount, isCharged: false, at: now })
+        const aside = setAside(channel, free, sale, { amount, now })
+        missing = aside.missing
+        return aside.channel
       }
       // Loose changes are overtaken by others: once the sale is under way, they have to keep their order.
       const { before } = await amend(id, now, set, isFirst)
       return { channel: before, missing }
     },
     async charge(id, sale, amount, now) {
-      let charged = 0n
-      const { after } = await amend(id, now, (channel, free) => {
-        const own = channel.sales?.[sale]
-        const most = isOver(channel) ? 0n : withOwn(free, own)
-        charged = own?.isCharged === true ? own.amount : amount < most ? amount : most
-        if (own?.isCharged === true) return channel
-        const spent = { spent: channel.spent + charged, units: channel.units + 1 }
-        return withSale({ ...channel, ...spent }, sale, { amount: charged, isCharged: true, at: now })
-      })
-      return { channel: after, charged: charged as Atomic }
+      const { after } = await amend(id, now, (channel, free) => charge(channel, free, sale, { amount, now }))
+      return { channel: after, charged: (after.sales?.[sale]?.amount ?? 0n) as Atomic }
     },
     booked: (sale) => void booked.add(sale),
     async release(id, sale) {
@@ -173,8 +171,28 @@ function openPaidChannels(channels: SaleChannels): PaidChannels {
     },
     observe: async (id, seen) => void (await update(id, (channel) => (channel === undefined ? undefined : { ...channel, ...seen }))),
     changed: (id, signal) => bells.heard(idOf(id), signal),
-    store: storeOn(channels, idOf, update as StoreUpdate, read),
+    store: storeOn(channels, update as StoreUpdate),
   }
+}
+
+type Taking = { readonly amount: Atomic; readonly now: number }
+
+/** What the sale lacks is not set aside in part. */
+function setAside(channel: PaidChannel, free: bigint, sale: string, { amount, now }: Taking) {
+  const own = channel.sales?.[sale]
+  const promised = isUsable(channel) ? withOwn(free, own) : 0n
+  if (own?.isCharged === true) return { channel, missing: 0n }
+  if (promised < amount) return { channel, missing: amount - promised }
+  return { channel: withSale(channel, sale, { amount, isCharged: false, at: now }), missing: 0n }
+}
+
+function charge(channel: PaidChannel, free: bigint, sale: string, { amount, now }: Taking): PaidChannel {
+  const own = channel.sales?.[sale]
+  if (own?.isCharged === true) return channel
+  const most = isOver(channel) ? 0n : withOwn(free, own)
+  const charged = amount < most ? amount : most
+  const spent = { spent: channel.spent + charged, units: channel.units + 1 }
+  return withSale({ ...channel, ...spent }, sale, { amount: charged, isCharged: true, at: now })
 }
 
 /** JSON has no whole numbers of any size, and these are money. */
@@ -227,12 +245,7 @@ type StoreUpdate = (id: string, change: (channel: unknown) => unknown) => Promis
 type Change = { readonly op: 'noop' | 'set' | 'delete'; readonly value?: unknown; readonly result: unknown }
 
 /** @see mppx 0.11.0, `Store.AtomicStore` */
-function storeOn(
-  channels: SaleChannels,
-  idOf: (id: string) => string,
-  update: StoreUpdate,
-  read: (text: string | undefined) => unknown,
-): object {
+function storeOn(channels: SaleChannels, update: StoreUpdate): object {
   return {
     get: async (key: string) => read(await channels.get(idOf(key))) ?? null,
     put: async (key: string, value: unknown) => void (await update(key, () => value)),
