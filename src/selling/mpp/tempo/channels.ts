@@ -145,7 +145,9 @@ function openPaidChannels(channels: SaleChannels): PaidChannels {
     },
     async charge(id, sale, amount, now) {
       const { after } = await amend(id, now, (channel, free) => charge(channel, free, sale, { amount, now }))
-      return { channel: after, charged: (after.sales?.[sale]?.amount ?? 0n) as Atomic }
+      const own = after.sales?.[sale]
+      if (own === undefined) throw new Error(`nothing was charged to channel ${id}`)
+      return { channel: after, charged: own.amount as Atomic }
     },
     booked: (sale) => void booked.add(sale),
     async release(id, sale) {
