@@ -3,6 +3,8 @@ import type { Chain, TransferEvidence } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { AttemptPayment } from '../../ledger/entry.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
+import { sameHex } from '../../chain/evidence.ts'
+import { tempoFeeManager } from '../../chain/tempo-quote.ts'
 import { NEXT_BLOCK_MS, NODE_DOWN_MS, placeKeys, spanOf, type Evidence, type Proof, type ProofSources } from './proof.ts'
 
 /** A transfer by the memo that the token logs with it: the memo is the attempt's nonce. */
@@ -79,7 +81,7 @@ async function ownTransfer({ asset, payer, transaction }: AttemptPayment, chain:
   return first === undefined ? undefined : { ...first, amount: sumOf(({ amount }) => amount), fee: sumOf(({ fee = 0n }) => fee) }
 }
 
-async function settledBy(transfer: TransferEvidence, { decimals }: AttemptPayment, chain: Chain, now: number): Promise<Evidence> {
+async function settledBy(transfer: TransferEvidence, { decimals, payee }: AttemptPayment, chain: Chain, now: number): Promise<Evidence> {
   const { transaction, blockNumber, logIndex } = transfer
   const amount = (transfer.amount + (transfer.fee ?? 0n)) as Atomic
   const isSafe = await chain.safeBlock().then(
@@ -87,5 +89,8 @@ async function settledBy(transfer: TransferEvidence, { decimals }: AttemptPaymen
     () => false,
   )
   const finality = isSafe ? 'final' : 'confirmed'
-  return { state: 'settled', amount, amountUsd: fromAtomic(amount, decimals, 'up'), finality, transaction, blockNumber, logIndex, now }
+  const isFeeAlone = sameHex(transfer.payee, tempoFeeManager) && !sameHex(payee, tempoFeeManager)
+  const place = { transaction, blockNumber, logIndex }
+  const settled = { state: 'settled', amount, amountUsd: fromAtomic(amount, decimals, 'up'), finality, ...place, now } as const
+  return isFeeAlone ? { ...settled, isFeeAlone } : settled
 }
