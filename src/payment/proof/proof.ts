@@ -1,7 +1,9 @@
 /** The contract of a proof: how the outcome of one kind of signature is established, and which transfer on chain it made. */
 import type { Chain } from '../../chain/chain.ts'
+import { RouteplaneError } from '../../errors.ts'
 import type { AttemptPayment } from '../../ledger/entry.ts'
 import type { Ending, Ledger } from '../../ledger/ledger.ts'
+import type { SolanaSide } from '../../wallet/solana/open.ts'
 
 /** `open`: nothing is proven yet; ask again after `retryAfterMs`. */
 export type Evidence =
@@ -18,10 +20,11 @@ export type Evidence =
 export type ProofSources = {
   readonly ledger: Ledger
   chainOf(network: string): Chain
+  readonly solana?: Pick<SolanaSide, 'chainOf'>
   /** Milliseconds since the epoch, for the ending's row. */
   readonly now: number
   /** Where the seller says the transfer is: looked at first, believed never. */
-  readonly claimed?: `0x${string}`
+  readonly claimed?: string
 }
 
 /** Nothing becomes `settled`, and nothing leaves `unknown`, but by a proof. */
@@ -51,6 +54,27 @@ export function placeKey(transaction: string, logIndex: number): string {
 /** The place of a payment's transfer, once it is known. */
 export function placeKeys({ transaction, logIndex }: AttemptPayment): readonly string[] {
   return transaction === undefined || logIndex === undefined ? [] : [placeKey(transaction, logIndex)]
+}
+
+type Hex = `0x${string}`
+/** A payment on an EVM network, whose addresses and transactions are hexadecimal. */
+export type EvmPayment = Omit<AttemptPayment, 'asset' | 'payer' | 'payee' | 'transaction'> & {
+  readonly asset: Hex
+  readonly payer: Hex
+  readonly payee: Hex
+  readonly transaction?: Hex
+}
+
+/** @throws RouteplaneError `internal` for a payment on another kind of network: its proof is not one of these. */
+export function onEvm(payment: AttemptPayment): EvmPayment {
+  const { asset, payer, payee, transaction = '0x' } = payment
+  if ([asset, payer, payee, transaction].every(isHex)) return payment as EvmPayment
+  throw new RouteplaneError('internal', `a payment on ${payment.network} cannot be proven by ${JSON.stringify(payment.proof)}`)
+}
+
+/** Whether a seller's claim can be a transaction of an EVM network. */
+export function isHex(text: string | undefined): text is Hex {
+  return text?.startsWith('0x') === true
 }
 
 /** About a block of the chains we pay on. */

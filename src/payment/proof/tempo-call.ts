@@ -1,7 +1,7 @@
 /** Proves what a transaction of ours on Tempo came to, by its own hash: what it moved with its fee, or the fee of one that failed. */
 import { RouteplaneError } from '../../errors.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
-import { placeKeys, NEXT_BLOCK_MS, NODE_DOWN_MS, type Proof } from './proof.ts'
+import { NEXT_BLOCK_MS, NODE_DOWN_MS, onEvm, placeKeys, type Proof } from './proof.ts'
 
 /**
  * The hash is in the row before the transaction leaves: a row without one never left, and no network takes it once its validity
@@ -11,7 +11,8 @@ export const tempoCall: Proof = {
   id: 'tempo-call',
   mayChargeLess: true,
 
-  async gather({ network, asset, payer, decimals, transaction, validBeforeSeconds }, { chainOf, now }) {
+  async gather(payment, { chainOf, now }) {
+    const { network, asset, payer, decimals, transaction, validBeforeSeconds } = onEvm(payment)
     try {
       const chain = chainOf(network)
       const block = await chain.latestBlock()

@@ -1,25 +1,34 @@
 /** Proves payments on Tempo, transfers and openings of channels, by what the network logs of them, and their end by a chain past their validity. */
 import type { Chain, TransferEvidence } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
-import type { AttemptPayment } from '../../ledger/entry.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
 import { sameHex } from '../../chain/evidence.ts'
 import { tempoFeeManager } from '../../chain/tempo-quote.ts'
-import { NEXT_BLOCK_MS, NODE_DOWN_MS, placeKeys, type Evidence, type Proof, type ProofSources } from './proof.ts'
+import {
+  isHex,
+  NEXT_BLOCK_MS,
+  NODE_DOWN_MS,
+  onEvm,
+  placeKeys,
+  type EvmPayment,
+  type Evidence,
+  type Proof,
+  type ProofSources,
+} from './proof.ts'
 
 /** A transfer by the memo that the token logs with it: the memo is the attempt's nonce. */
 export const tempo: Proof = {
   id: 'tempo',
   mayChargeLess: true,
   gather: (payment, sources) =>
-    tempoEvidence(payment, sources, 'not settled yet', (chain, { asset, payer, payee, nonce: memo }, toBlock) =>
+    tempoEvidence(onEvm(payment), sources, 'not settled yet', (chain, { asset, payer, payee, nonce: memo }, toBlock) =>
       chain.findMemoTransfer({
         asset,
         payer,
         payee,
         memo,
         toBlock,
-        ...(sources.claimed === undefined ? {} : { transaction: sources.claimed }),
+        ...(isHex(sources.claimed) ? { transaction: sources.claimed } : {}),
       }),
     ),
   // One that failed has logged its fee alone, without the memo.
@@ -32,14 +41,14 @@ export const tempoOpening: Proof = {
   id: 'tempo-opening',
   mayChargeLess: true,
   gather: (payment, sources) =>
-    tempoEvidence(payment, sources, 'not opened yet', (chain, { asset, payer, nonce: channel }, toBlock) =>
+    tempoEvidence(onEvm(payment), sources, 'not opened yet', (chain, { asset, payer, nonce: channel }, toBlock) =>
       chain.findOpening({ asset, payer, channel, toBlock }),
     ),
   transferKeys: placeKeys,
   describe: ({ payer, payee, nonce }) => ({ payer: `ChannelOpened by ${payer} with id ${nonce}`, payee: `Transfer to ${payee}` }),
 }
 
-type Find = (chain: Chain, payment: AttemptPayment, toBlock: bigint) => Promise<TransferEvidence | undefined>
+type Find = (chain: Chain, payment: EvmPayment, toBlock: bigint) => Promise<TransferEvidence | undefined>
 
 /**
  * What the network took for the transaction left the wallet too, and counts; it is known when the transaction is in its block, so
@@ -47,7 +56,7 @@ type Find = (chain: Chain, payment: AttemptPayment, toBlock: bigint) => Promise<
  *
  * The logs are asked up to the very block whose time is compared: nodes behind one address may lag each other.
  */
-async function tempoEvidence(payment: AttemptPayment, { chainOf, now }: ProofSources, unseen: string, find: Find): Promise<Evidence> {
+async function tempoEvidence(payment: EvmPayment, { chainOf, now }: ProofSources, unseen: string, find: Find): Promise<Evidence> {
   try {
     const chain = chainOf(payment.network)
     const block = await chain.latestBlock()
@@ -66,13 +75,13 @@ async function tempoEvidence(payment: AttemptPayment, { chainOf, now }: ProofSou
  *
  * One that shows anything besides is the payment itself, in a block after those that were searched.
  */
-async function failedFee({ asset, payer, transaction }: AttemptPayment, chain: Chain): Promise<TransferEvidence | undefined> {
+async function failedFee({ asset, payer, transaction }: EvmPayment, chain: Chain): Promise<TransferEvidence | undefined> {
   if (transaction === undefined) return undefined
   const [first, ...others] = (await chain.transfersIn({ asset, payer, transaction })) ?? []
   return others.length === 0 && first !== undefined && sameHex(first.payee, tempoFeeManager) ? first : undefined
 }
 
-async function settledBy(transfer: TransferEvidence, { decimals }: AttemptPayment, chain: Chain, now: number): Promise<Evidence> {
+async function settledBy(transfer: TransferEvidence, { decimals }: EvmPayment, chain: Chain, now: number): Promise<Evidence> {
   const { transaction, blockNumber, logIndex } = transfer
   const amount = (transfer.amount + (transfer.fee ?? 0n)) as Atomic
   const isSafe = await chain.safeBlock().then(
