@@ -13,7 +13,7 @@ export function modelCard(listing: ModelListing, prices?: SalePrices): Readonly<
   const { endpoints } = listing
   const price = cheapest(endpoints)?.pricing?.tiers[0]
   return {
-    id: listing.id,
+    id: listing.pin ?? listing.id,
     object: 'model',
     created: least(endpoints.map((endpoint) => endpoint.created)),
     owned_by: listing.id.split('/')[0],
@@ -85,10 +85,10 @@ function timeOf(ms: number): string | undefined {
  *
  * @see https://openrouter.ai/docs/api-reference/list-endpoints-for-a-model
  */
-export function endpointsCard({ id, name, endpoints }: ModelListing, standingOf: StandingOf): Readonly<Record<string, unknown>> {
+export function endpointsCard({ id, pin = id, name, endpoints }: ModelListing, standingOf: StandingOf): Readonly<Record<string, unknown>> {
   return {
     data: {
-      id,
+      id: pin,
       name,
       created: least(endpoints.map(({ created }) => created)),
       architecture: {
@@ -129,10 +129,10 @@ export function endpointsCard({ id, name, endpoints }: ModelListing, standingOf:
  *
  * @see https://docs.anthropic.com/en/api/models-list
  */
-export function anthropicModelCard({ id, name, endpoints }: ModelListing): Readonly<Record<string, unknown>> {
+export function anthropicModelCard({ id, pin = id, name, endpoints }: ModelListing): Readonly<Record<string, unknown>> {
   return {
     type: 'model',
-    id,
+    id: pin,
     display_name: name,
     created_at: '1970-01-01T00:00:00Z',
     max_input_tokens: greatest(endpoints.map(({ contextLength }) => contextLength)),

@@ -7,17 +7,22 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { createCatalog, type Catalog, type CatalogSources } from '../registry/catalog.ts'
 import { endpointKey, type Endpoint } from '../registry/endpoint.ts'
+import { formatModelRef } from '../routing/model-ref.ts'
+import { resolveModel, type ResolveSources, type Target } from '../routing/resolve.ts'
 import type { Health } from '../selection/health.ts'
 import { openRegistrySource, type RegistryContent } from './registry-source.ts'
 
 export type CatalogView = {
   /** Models with their endpoints, by canonical id; only those that are ready and not retired unless asked. */
   models(filter?: { readonly includeHidden?: boolean }): readonly ModelListing[]
-  model(id: string): ModelListing | undefined
+  /** What a caller may write in `model`, but for a preset: also one provider's own, or with a variant, which changes no listing. */
+  model(ref: string): ModelListing | undefined
 }
 
 export type ModelListing = {
   readonly id: string
+  /** The ref that it was looked up by, where that names one provider: its endpoints are that one's alone. */
+  readonly pin?: string
   readonly name: string
   readonly endpoints: readonly Endpoint[]
   /** Share of counted requests that its best endpoint answered, 0 to 1; `undefined` until measured. */
@@ -90,34 +95,49 @@ async function checkPayees(config: Config): Promise<void> {
 export type ListingRules = {
   /** Whether a model leaves the list after the day it retires. */
   hideDeprecated(): boolean
+  /** What a ref may name besides the catalog's own ids. */
+  addressing(): Pick<ResolveSources, 'virtualModels' | 'openProviders'>
   readonly clock: Pick<Clock, 'now'>
 }
 
 /** The catalog as surfaces list it: what a request without a pin could be routed to. */
-export function viewCatalog(catalog: Catalog, health: Health, { hideDeprecated, clock }: ListingRules): CatalogView {
+export function viewCatalog(catalog: Catalog, health: Health, { hideDeprecated, addressing, clock }: ListingRules): CatalogView {
   const isGone = ({ deprecationDate }: Endpoint) =>
     hideDeprecated() && deprecationDate !== undefined && deprecationDate < new Date(clock.now()).toISOString().slice(0, 10)
   const isListed = (endpoint: Endpoint) => endpoint.isReady && endpoint.provider.status === 'active' && !isGone(endpoint)
-  const listing = (id: string, includeHidden: boolean): ModelListing | undefined => {
-    const { models, aliases } = catalog.snapshot()
-    const model = models.get(id) ?? models.get(aliases.get(id) ?? '')
-    if (model === undefined) return undefined
-    const endpoints = model.endpoints.filter((endpoint) => includeHidden || isListed(endpoint))
+  const show = (id: string, all: readonly Endpoint[], includeHidden: boolean): ModelListing => {
+    const endpoints = all.filter((endpoint) => includeHidden || isListed(endpoint))
     const views = endpoints.map((endpoint) => health.view(endpointKey(endpoint)))
     const best = defined({
       uptime: greatest(views.map(({ uptime }) => uptime)),
       ttftMs: least(views.map(({ ttftMs }) => ttftMs)),
       throughput: greatest(views.map(({ throughput }) => throughput)),
     })
-    return { id: model.id, name: model.name, endpoints, ...best }
+    return { id, name: catalog.snapshot().models.get(id)?.name ?? endpoints[0]?.name ?? id, endpoints, ...best }
   }
   return {
     models: ({ includeHidden = false } = {}) =>
-      [...catalog.snapshot().models.keys()].flatMap((id) => {
-        const found = listing(id, includeHidden)
-        return found === undefined || found.endpoints.length === 0 ? [] : [found]
+      [...catalog.snapshot().models.values()].flatMap((model) => {
+        const found = show(model.id, model.endpoints, includeHidden)
+        return found.endpoints.length === 0 ? [] : [found]
       }),
-    model: (id) => listing(id, true),
+    model(ref) {
+      const target = findTarget(ref, { snapshot: catalog.snapshot(), ...addressing() })
+      if (target === undefined) return undefined
+      const { provider, model } = target.ref
+      const pin = provider === undefined ? {} : { pin: formatModelRef(defined({ provider, model })) }
+      return { ...show(target.model, target.endpoints, true), ...pin }
+    },
+  }
+}
+
+/** What cannot be asked for is not there, whatever is wrong with it. */
+function findTarget(ref: string, sources: ResolveSources): Target | undefined {
+  try {
+    return resolveModel(ref, sources)
+  } catch (error) {
+    if (error instanceof RouteplaneError) return undefined
+    throw error
   }
 }
 

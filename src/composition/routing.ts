@@ -86,7 +86,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
     },
     poller,
     views: {
-      catalog: viewCatalog(catalog, health, { hideDeprecated: () => ruled.rules.hideDeprecated, clock }),
+      catalog: viewCatalog(catalog, health, { hideDeprecated: () => ruled.rules.hideDeprecated, addressing: () => ruled, clock }),
       providers: viewProviders({ catalog, health, rateLimits, poller, drifts }),
       presets: viewPresets(presets, first.stateDirectory, clock),
     },

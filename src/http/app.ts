@@ -12,11 +12,11 @@ import type { Log, Secret } from '../lib/log.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createTokenCheck } from './auth.ts'
-import { createCallerCheck, createPublicPaths, keyIn } from './caller.ts'
+import { createCallerCheck, createPublicPaths, keyIn, patternOf } from './caller.ts'
 import { type CompletionDeps, serveCompletion } from './completion-route.ts'
 import { mountCountTokens } from './count-tokens-route.ts'
 import { mountDiscovery } from './discovery.ts'
-import { mountGoogleRoutes } from './google-routes.ts'
+import { isGoogleClient, mountGoogleRoutes } from './google-routes.ts'
 import { mountResponses } from './mount-responses.ts'
 import { type ErrorAnswer, sendError } from './error-response.ts'
 import { type Guard, type Refusal, createGuard, notAllowed, pathOf } from './guard.ts'
@@ -229,25 +229,27 @@ type ErrorEncoder = (incoming: IncomingMessage, error: RouteplaneError, requestI
 
 /**
  * Answers errors that no route has made in the envelope of the wire whose path was called: below a wire's own paths and,
- * where those begin with a version that only it has, below that. Elsewhere the version header of Anthropic's clients tells.
+ * where those begin with a version that only it has, below that. Elsewhere what only its clients send tells the wire.
  */
 function createErrorEncoder(protocols: readonly Protocol[]): ErrorEncoder {
-  const prefixes = protocols.flatMap((protocol) =>
-    protocol.caller.paths.flatMap(withBare).map((path) => ({ protocol, prefix: path.startsWith('/v1/') ? path : prefixOf(path) })),
+  const owners = protocols.flatMap((protocol) =>
+    protocol.caller.paths.flatMap(withBare).map((path) => ({ protocol, below: pathsOf(path) })),
   )
-  const anthropic = protocols.find(({ id }) => id === 'messages')
-  return ({ url = '', headers }, error, requestId) => {
-    const path = pathOf(url)
+  return (incoming, error, requestId) => {
+    const path = pathOf(incoming.url ?? '')
     if (path === MCP_PATH) return encodeRpcError(error, requestId)
-    const owner = prefixes.find(({ prefix }) => path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`))?.protocol
-    const wire = owner ?? (headers['anthropic-version'] === undefined ? undefined : anthropic)
+    const owner = owners.find(({ below }) => below.test(path))?.protocol
+    const client =
+      incoming.headers['anthropic-version'] !== undefined ? 'messages' : isGoogleClient(incoming) ? 'generate_content' : undefined
+    const wire = owner ?? protocols.find(({ id }) => id === client)
     return wire?.caller.encodeError(error, requestId)
   }
 }
 
 /** `/v1beta/models/:call` stands for all of `/v1beta/`. */
-function prefixOf(path: string): string {
-  return path.includes(':') ? `/${path.split('/')[1] ?? ''}/` : path
+function pathsOf(path: string): RegExp {
+  const [, version = ''] = path.split('/')
+  return isFixed(path) ? new RegExp(`^${path}(?:/|$)`) : isFixed(version) ? new RegExp(`^/${version}/`) : patternOf(path)
 }
 
 /** A refused request's body is never read, so its connection cannot be used again. */

@@ -54,7 +54,7 @@ export function createCallerCheck({ token, sells, keys }: CallerCheckOptions): C
 /** What anybody may read who buys or has a key: what there is, and the receipts of sales, whose ids nobody can guess. */
 const READABLE = /^(?:\/v1(?:beta|alpha)?)?\/models(?:\/.*)?$|^\/v1\/receipts\/sale_[0-9a-z]{26}$/
 /** What costs nothing and is asked before what does. */
-const COUNTING = /^(?:\/v1)?\/messages\/count_tokens$|^(?:\/v1)?\/responses\/input_tokens$|^\/v1(?:beta|alpha)\/models\/.+:countTokens$/
+const COUNTING = /^(?:\/v1)?\/messages\/count_tokens$|^(?:\/v1)?\/responses\/input_tokens$|^\/v1(?:beta|alpha)?\/models\/.+:countTokens$/
 /** What a call would be sold for. */
 const QUOTE = /^\/v1\/quote$/
 /** A caller's own responses, which are kept under his key. */
@@ -69,8 +69,7 @@ export function createPublicPaths(
   patterns: readonly string[],
   { sells }: { readonly sells: boolean },
 ): (incoming: IncomingMessage) => boolean {
-  const inPattern = (_parameter: string, own: string | undefined) => (own === undefined ? '[^/]+' : `(?:${own})`)
-  const completions = patterns.map((pattern) => new RegExp(`^${pattern.replace(/:\w+(?:\{([^{}]+)\})?/g, inPattern)}$`))
+  const completions = patterns.map(patternOf)
   return (incoming) => {
     const { method, url = '/' } = incoming
     const path = pathOf(url)
@@ -82,4 +81,10 @@ export function createPublicPaths(
     if (method !== 'POST') return READABLE.test(path) || (hasKey && KEPT.test(path))
     return completions.some((pattern) => pattern.test(path)) || (hasKey && (COUNTING.test(path) || KEPT.test(path)))
   }
+}
+
+/** Matches the paths that the router would take for one of its patterns, as they are written in a request. */
+export function patternOf(pattern: string): RegExp {
+  const inPattern = (_parameter: string, own: string | undefined) => (own === undefined ? '[^/]+' : `(?:${own})`)
+  return new RegExp(`^${pattern.replace(/:\w+(?:\{([^{}]+)\})?/g, inPattern)}$`)
 }

@@ -69,7 +69,7 @@ export const operations: Readonly<Record<string, Operation>> = {
 }
 
 /** Other names of the same, and what only one client or this page itself asks for. */
-const ALIASES = /^\/(?:$|v1alpha\/|:version|api\/hello|\.well-known\/|openapi\.json|llms\.txt)/
+const ALIASES = /^\/(?:$|v1alpha\/|:version|v1\/models\/:call|api\/hello|\.well-known\/|openapi\.json|llms\.txt)/
 
 /** Call it when everything else is mounted. */
 export function mountDiscovery(app: Hono<AppEnv>, options: DiscoveryOptions): void {

@@ -8,7 +8,7 @@ import { invalidRequest, readWire } from '../protocol/invalid-request.ts'
 import { PREVIOUS_NOT_FOUND } from '../protocol/responses/error.ts'
 import { responsesNeeds } from '../protocol/responses/needs.ts'
 import { countRequestSchema } from '../protocol/responses/schema.ts'
-import { createTail } from '../protocol/responses/tail.ts'
+import { createEventTail } from '../protocol/tail.ts'
 import type { WireRequest } from '../protocol/protocol.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -107,7 +107,7 @@ export type ResponseWatch = {
 
 /** Watches a stream of events for its last response; a stream cut short tells none. */
 export function watchResponse(): ResponseWatch {
-  const tail = createTail(MAX_KEPT_BYTES)
+  const tail = createEventTail(MAX_KEPT_BYTES)
   return {
     push: (piece) => tail.push(typeof piece === 'string' ? Buffer.from(piece) : piece),
     end: () => {

@@ -103,6 +103,9 @@ describe('bad requests', () => {
   it.each([
     ['an unknown method', '/v1beta/models/a:evil', {}, 404, 'NOT_FOUND'],
     ['another surface of the vendor', '/v1beta/interactions', {}, 404, 'NOT_FOUND'],
+    ['another surface of the vendor in its newest version', '/v1/interactions', {}, 404, 'NOT_FOUND'],
+    ['embeddings', '/v1/models/a:embedContent', {}, 404, 'NOT_FOUND'],
+    ['several embeddings', '/v1/models/a:batchEmbedContents', {}, 404, 'NOT_FOUND'],
     ['no contents', '/v1beta/models/a:generateContent', {}, 400, 'INVALID_ARGUMENT'],
     ['empty contents', '/v1beta/models/a:generateContent', { contents: [] }, 400, 'INVALID_ARGUMENT'],
     ['empty parts', '/v1beta/models/a:generateContent', { contents: [{ role: 'user', parts: [] }] }, 400, 'INVALID_ARGUMENT'],
@@ -139,6 +142,10 @@ describe('bad requests', () => {
       const response = await send('/v1beta/models/a:generateContent', hi, headers)
       expect(await response.json()).toMatchObject({ error: { code, status } })
     }
+    for (const path of ['/v1/models/a:generateContent', '/v1/models/a:embedContent', '/v1/models/a:countTokens', '/v1/interactions']) {
+      const refused = await send(path, hi, { 'x-goog-api-key': 'wrong' })
+      expect([path, await refused.json()]).toMatchObject([path, { error: { code: 401, status: 'UNAUTHENTICATED' } }])
+    }
     const put = await fetch(`${server.url}/v1beta/models/a:generateContent`, { method: 'PUT', headers: { 'x-goog-api-key': TOKEN } })
     expect(put.status).toBe(405)
     expect(await put.json()).toMatchObject({ error: { code: 405 } })
@@ -153,8 +160,9 @@ describe('bad requests', () => {
   })
 })
 
-describe('models and counting', () => {
-  const client = () => new GoogleGenAI({ apiKey: 'any', httpOptions: { baseUrl: routesUrl } })
+// The SDK calls under `v1beta` before its third version, and under `v1` since.
+describe.each(['v1beta', 'v1'])('models and counting under %s', (apiVersion) => {
+  const client = () => new GoogleGenAI({ apiKey: 'any', apiVersion, httpOptions: { baseUrl: routesUrl } })
 
   it('lists models page by page for the SDK', async () => {
     const names: (string | undefined)[] = []
@@ -172,7 +180,7 @@ describe('models and counting', () => {
     const { totalTokens } = await client().models.countTokens({ model: 'acme/1', contents: 'moss grows on stone '.repeat(50) })
     expect(totalTokens).toBeGreaterThan(100)
     expect(totalTokens).toBeLessThan(1000)
-    const response = await fetch(`${routesUrl}/v1beta/models/acme/1:countTokens`, {
+    const response = await fetch(`${routesUrl}/${apiVersion}/models/acme/1:countTokens`, {
       method: 'POST',
       body: JSON.stringify({ generateContentRequest: { model: 'models/acme/1', ...hi, system_instruction: { parts: [{ text: 'x' }] } } }),
     })
@@ -194,6 +202,8 @@ describe('models and counting', () => {
   it('reads a key from the query on Google\u2019s paths only', () => {
     expect(keyInQuery('/v1beta/models/m:generateContent?alt=sse&key=abc%2B')).toBe('abc+')
     expect(keyInQuery('/v1beta/models/m:generateContent')).toBeUndefined()
+    expect(keyInQuery('/v1/models?key=abc')).toBe('abc')
+    expect(keyInQuery('/v1/models/m:generateContent?key=abc')).toBe('abc')
     expect(keyInQuery('/v1/chat/completions?key=abc')).toBeUndefined()
   })
 })

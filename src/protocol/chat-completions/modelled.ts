@@ -1,20 +1,8 @@
 /** What of a Chat Completions request is read, down to its last object: everything else is reported where it is lost. */
 import { extensionFields } from '../extensions.ts'
+import { bookkeepingFields } from '../openai-fields.ts'
 import { taken, type Modelled, type ModelledMembers } from '../unmodelled.ts'
 import { chatRequestSchema } from './schema.ts'
-
-/** Fields that change billing, caching or bookkeeping at the vendor but not the answer. */
-export const accountFields = [
-  'store',
-  'metadata',
-  'service_tier',
-  'prompt_cache_key',
-  'prompt_cache_options',
-  'prompt_cache_retention',
-  'safety_identifier',
-  'user',
-  'stream_options',
-] as const
 
 const cache = taken(['prompt_cache_breakpoint', 'cache_control'])
 
@@ -73,7 +61,7 @@ const choice: Modelled = (given) =>
   given['type'] === 'allowed_tools' ? { type: true, allowed_tools: { mode: true, tools: named } } : named(given)
 
 export const modelled: Modelled = {
-  ...taken([...Object.keys(chatRequestSchema.shape), ...accountFields, ...extensionFields]),
+  ...taken([...Object.keys(chatRequestSchema.shape), ...bookkeepingFields, ...extensionFields]),
   messages,
   tools,
   tool_choice: choice,

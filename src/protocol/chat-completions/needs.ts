@@ -3,52 +3,29 @@ import type { Feature, Modality, Needs, SamplingParameter } from '../../completi
 import { modalities, samplingParameters } from '../../completion/features.ts'
 import { isRecord } from '../../lib/json.ts'
 import {
-  IMAGE_TOKENS,
-  LOW_DETAIL_IMAGE_TOKENS,
-  MESSAGE_TOKENS,
-  REQUEST_TOKENS,
-  TOKENS_PER_MEDIA_CHARACTER,
-  TOOLS_TOKENS,
-  TYPICAL_BYTES_PER_TOKEN,
-  TYPICAL_IMAGE_TOKENS,
-  UNSEEN_FILE_TOKENS,
-} from '../token-bounds.ts'
+  addImage,
+  addMedia,
+  charactersOf,
+  createMediaCount,
+  inlineCharactersOf,
+  inputNeeds,
+  TEXT,
+  type MediaCount,
+} from '../media-count.ts'
 import type { ChatRequest, Part } from './schema.ts'
 
-const TEXT: readonly Modality[] = ['text']
-
-/** What the parts of all messages amount to. */
-type Media = {
-  images: number
-  /** Characters of inline media: bytes of the body that are not text. */
-  characters: number
-  /** Most tokens that media may count for. */
-  tokens: number
-  readonly modalities: Set<Modality>
-}
-
-/**
- * Computes the needs.
- *
- * The bound on input tokens counts one token a byte of the body, inline media excepted: every tokenizer in use spends at
- * least a byte on a token, and JSON's own quotes, names and escapes only add to what is counted. So no text-bearing field
- * can be forgotten, also none that is not modelled here.
- */
+/** Computes the needs. */
 export function chatNeeds(json: ChatRequest, bodyBytes: number): Needs {
-  const media = mediaOf(json)
-  const textBytes = Math.max(0, bodyBytes - media.characters)
-  const toolTokens = hasTools(json) ? TOOLS_TOKENS : 0
-  const typical = Math.ceil(textBytes / TYPICAL_BYTES_PER_TOKEN) + media.images * TYPICAL_IMAGE_TOKENS
+  const input = inputNeeds(mediaOf(json), { bodyBytes, messages: json.messages.length, hasTools: hasTools(json) })
   const maxOutputTokens = json.max_completion_tokens ?? json.max_tokens
   return {
     features: featuresOf(json),
     samplingParameters: samplingOf(json),
-    inputModalities:
-      media.modalities.size === 0 ? TEXT : modalities.filter((modality) => modality === 'text' || media.modalities.has(modality)),
+    inputModalities: input.inputModalities,
     outputModalities: outputModalitiesOf(json.modalities),
-    maxInputTokens: textBytes + media.tokens + json.messages.length * MESSAGE_TOKENS + REQUEST_TOKENS + toolTokens,
-    expectedInputTokens: typical,
-    images: media.images,
+    maxInputTokens: input.maxInputTokens,
+    expectedInputTokens: input.expectedInputTokens,
+    images: input.images,
     candidates: json.n ?? 1,
     stream: json.stream ?? false,
     ...(maxOutputTokens === undefined || maxOutputTokens === null ? {} : { maxOutputTokens }),
@@ -93,56 +70,32 @@ function outputModalitiesOf(asked: readonly string[] | null | undefined): readon
   return known.length === 0 ? TEXT : known
 }
 
-function mediaOf(json: ChatRequest): Media {
-  const media: Media = { images: 0, characters: 0, tokens: 0, modalities: new Set() }
+function mediaOf(json: ChatRequest): MediaCount {
+  const count = createMediaCount()
   for (const message of json.messages) {
-    if (Array.isArray(message.content)) for (const part of message.content) addPart(media, part)
-    if (message.role === 'assistant' && message.audio !== undefined && message.audio !== null) {
-      media.modalities.add('audio')
-      media.tokens += UNSEEN_FILE_TOKENS
-    }
+    if (Array.isArray(message.content)) for (const part of message.content) addPart(count, part)
+    if (message.role === 'assistant' && message.audio !== undefined && message.audio !== null) addMedia(count, 'audio', 0)
   }
-  return media
+  return count
 }
 
-function addPart(media: Media, part: Part): void {
-  const inner = part[part.type]
+function addPart(count: MediaCount, part: Part): void {
+  const given = part[part.type]
+  const inner = isRecord(given) ? given : {}
   switch (part.type) {
-    case 'image_url': {
-      const image = isRecord(inner) ? inner : {}
-      media.images++
-      media.modalities.add('image')
-      media.tokens += image['detail'] === 'low' ? LOW_DETAIL_IMAGE_TOKENS : IMAGE_TOKENS
-      media.characters += inlineLength(image['url'])
+    case 'image_url':
+      addImage(count, inlineCharactersOf(inner['url']), inner['detail'])
       break
-    }
     case 'input_audio':
-      addInline(media, 'audio', isRecord(inner) ? inner['data'] : undefined)
+      addMedia(count, 'audio', charactersOf(inner['data']))
       break
     case 'file':
-      addInline(media, 'file', isRecord(inner) ? inner['file_data'] : undefined)
+      addMedia(count, 'file', charactersOf(inner['file_data']))
       break
-    case 'video_url': {
-      const url = isRecord(inner) ? inner['url'] : undefined
-      addInline(media, 'video', inlineLength(url) > 0 ? url : undefined)
+    case 'video_url':
+      addMedia(count, 'video', inlineCharactersOf(inner['url']))
       break
-    }
     default:
       break
   }
-}
-
-/** Adds media whose bytes are here, or, when they are not, the most that an unseen file may count for. */
-function addInline(media: Media, modality: Modality, text: unknown): void {
-  media.modalities.add(modality)
-  if (typeof text === 'string' && text !== '') {
-    media.characters += text.length
-    media.tokens += text.length * TOKENS_PER_MEDIA_CHARACTER
-  } else {
-    media.tokens += UNSEEN_FILE_TOKENS
-  }
-}
-
-function inlineLength(url: unknown): number {
-  return typeof url === 'string' && /^data:/i.test(url) ? url.length : 0
 }

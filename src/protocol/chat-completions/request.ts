@@ -13,10 +13,11 @@ import type {
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { invalidRequest, readWire } from '../invalid-request.ts'
+import { bookkeepingFields } from '../openai-fields.ts'
 import type { WireRequest } from '../protocol.ts'
 import { unmodelled } from '../unmodelled.ts'
 import { decodeMessages } from './messages.ts'
-import { accountFields, modelled } from './modelled.ts'
+import { modelled } from './modelled.ts'
 import { chatRequestSchema, type ChatRequest, type WireTool } from './schema.ts'
 
 /** @throws RouteplaneError `invalid_request` naming the JSON path. */
@@ -39,7 +40,7 @@ export function decodeRequest(wire: WireRequest): CompletionRequest {
     outputModalities: decodeModalities(json.modalities),
     stream: json.stream ?? false,
     state: {},
-    account: Object.fromEntries(accountFields.flatMap((name) => (isPresent(wire.json[name]) ? [[name, wire.json[name]]] : []))),
+    account: Object.fromEntries(bookkeepingFields.flatMap((name) => (isPresent(wire.json[name]) ? [[name, wire.json[name]]] : []))),
     unknown: unmodelled(wire.json, modelled),
   })
 }

@@ -33,7 +33,7 @@ export function decodeAnyResult(body: Json): CompletionResult {
     throw isRecord(body['error']) || typeof body['error'] === 'string' ? decodeErrorObject(body['error']) : noAnswer()
   }
   const decoder = createChunkDecoder()
-  const parts = [...decoder.push({ ...body, choices: choices.filter(isRecord).map(numberCalls) }), ...decoder.end('word')]
+  const parts = [...decoder.push({ ...body, choices: choices.filter(isRecord).map(numberCalls) }), ...decoder.done()]
   return foldAll(parts)
 }
 

@@ -1,12 +1,23 @@
 /** Decodes chunks of Chat Completions into parts; tolerant of every dialect, strict about how an answer ends. */
-import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
-import type { CompletionPart, Finish } from '../../completion/part.ts'
+import type { CompletionPart } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord } from '../../lib/json.ts'
-import { createSseDecoder, type SseItem } from '../../lib/sse.ts'
+import type { SseItem } from '../../lib/sse.ts'
+import {
+  badEvent,
+  createStep,
+  endedInError,
+  incomplete,
+  isError,
+  raise,
+  readAnswer,
+  type AnswerDecoder,
+  type AnswerState,
+} from '../answer-decoder.ts'
+import { candidateAt, finishesOf, noteUsage } from '../candidates.ts'
+import { readChunks } from '../chunk-events.ts'
 import { addDelta, addExtra, createCandidate, endCandidate, type CandidateDecoder } from './candidate.ts'
 import { decodeErrorObject } from './error.ts'
-import { splitJson } from './split-json.ts'
 import { decodeUsage } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -15,32 +26,23 @@ type Json = Readonly<Record<string, unknown>>
  *     before ──chunk──► answering ──[DONE], or end with every candidate finished──► over (finish)
  *        └────────────────┴──error, broken event, end without a finish──► over (error)
  */
-export type ChunkDecoder = {
+export type ChunkDecoder = AnswerDecoder & {
   /** Takes one parsed chunk. */
   push(chunk: Json): readonly CompletionPart[]
-  /** Takes the end of the answer: said by the upstream, or only by the connection. */
-  end(by: 'word' | 'connection'): readonly CompletionPart[]
-  fail(error: RouteplaneError): readonly CompletionPart[]
-  isOver(): boolean
-  /** Whether every candidate that has begun has said why it ended. */
-  isFinished(): boolean
+  /** Takes the end that the upstream has said. */
+  done(): readonly CompletionPart[]
 }
 
-type State = {
+type State = AnswerState & {
   id: string
   hasStarted: boolean
-  isOver: boolean
   blocks: number
   usage: Usage | undefined
   citations: readonly string[]
   readonly candidates: Map<number, CandidateDecoder>
-  out: CompletionPart[]
 }
 
-/** More candidates than anybody may ask for: a memory guard. */
-const MAX_CANDIDATES = 128
-
-/** Creates the decoder of one answer. It never throws: what goes wrong is its last part. */
+/** Creates the decoder of one answer. */
 export function createChunkDecoder(): ChunkDecoder {
   const state: State = {
     id: '',
@@ -52,20 +54,12 @@ export function createChunkDecoder(): ChunkDecoder {
     candidates: new Map(),
     out: [],
   }
-  const run = (work: () => void): readonly CompletionPart[] => {
-    state.out = []
-    if (state.isOver) return state.out
-    try {
-      work()
-    } catch (error) {
-      finishWith(state, toRouteplaneError(error))
-    }
-    return state.out
-  }
+  const step = createStep(state)
   return {
-    push: (chunk) => run(() => addChunk(state, chunk)),
-    end: (by) => run(() => endAnswer(state, by)),
-    fail: (error) => run(() => finishWith(state, error)),
+    push: (chunk) => step(() => addChunk(state, chunk)),
+    done: () => step(() => endAnswer(state)),
+    end: () => step(() => (isFinished(state) ? endAnswer(state) : raise(incomplete()))),
+    fail: (error) => step(() => raise(error)),
     isOver: () => state.isOver,
     isFinished: () => isFinished(state),
   }
@@ -75,20 +69,15 @@ function isFinished({ candidates }: State): boolean {
   return candidates.size > 0 && [...candidates.values()].every(({ reason }) => reason !== undefined)
 }
 
-function finishWith(state: State, error: RouteplaneError): void {
-  state.isOver = true
-  state.out.push({ type: 'error', error })
-}
-
 function addChunk(state: State, chunk: Json): void {
   const { error, choices } = chunk
-  if (isGiven(error)) throw decodeErrorObject(error)
+  if (isError(error)) throw decodeErrorObject(error)
   if (chunk['object'] === 'error') throw decodeErrorObject(chunk)
   const list = Array.isArray(choices) ? choices.filter(isRecord) : []
   if (list.length > 0) start(state, chunk)
   for (const choice of list) addChoice(state, choice)
   if (Array.isArray(chunk['citations'])) state.citations = chunk['citations'].filter((url) => typeof url === 'string')
-  addUsage(state, usageIn(chunk, list))
+  noteUsage(state, usageIn(chunk, list))
 }
 
 /** The usual place, and two others: beside a vendor's own id, and inside the last choice. */
@@ -96,14 +85,6 @@ function usageIn(chunk: Json, choices: readonly Json[]): Usage | undefined {
   const vendor = isRecord(chunk['x_groq']) ? chunk['x_groq']['usage'] : undefined
   const places = [chunk['usage'], vendor, ...choices.map((choice) => choice['usage'])]
   return places.map(decodeUsage).find((usage) => usage !== undefined)
-}
-
-function addUsage(state: State, usage: Usage | undefined): void {
-  if (usage === undefined) return
-  const known = state.usage
-  state.usage = usage
-  const isNews = known?.inputTokens !== usage.inputTokens || known?.outputTokens !== usage.outputTokens
-  if (state.hasStarted && isNews) state.out.push({ type: 'usage', usage })
 }
 
 function start(state: State, chunk: Json): void {
@@ -116,90 +97,49 @@ function start(state: State, chunk: Json): void {
 }
 
 function addChoice(state: State, choice: Json): void {
-  if (isGiven(choice['error'])) throw decodeErrorObject(choice['error'])
+  if (isError(choice['error'])) throw decodeErrorObject(choice['error'])
   const delta = choice['delta'] ?? choice['message']
   addDelta(candidateOf(state, choice['index']), choice, isRecord(delta) ? delta : {})
 }
 
-/** Some servers send an empty `error` with every chunk. */
-function isGiven(error: unknown): boolean {
-  return error !== undefined && error !== null && error !== '' && error !== false
-}
-
-/** A missing index means the only candidate there is. */
 function candidateOf(state: State, given: unknown): CandidateDecoder {
-  const index = typeof given === 'number' && Number.isInteger(given) && given >= 0 ? given : 0
-  const known = state.candidates.get(index)
-  if (known !== undefined) return known
-  if (state.candidates.size >= MAX_CANDIDATES)
-    throw new RouteplaneError('upstream_bad_stream', 'the upstream gave more candidates than can be asked for')
-  const emitter = { emit: (part: CompletionPart) => void state.out.push(part), nextBlock: () => state.blocks++ }
-  const candidate = createCandidate(index, () => state.id, emitter)
-  state.candidates.set(index, candidate)
-  return candidate
+  return candidateAt(state.candidates, given, (index) =>
+    createCandidate(index, () => state.id, {
+      emit: (part) => void state.out.push(part),
+      nextBlock: () => state.blocks++,
+    }),
+  )
 }
 
-function endAnswer(state: State, by: 'word' | 'connection'): void {
-  if (state.candidates.size === 0 || (by === 'connection' && !isFinished(state))) throw incomplete()
+function endAnswer(state: State): void {
+  if (state.candidates.size === 0) throw incomplete()
   const candidates = [...state.candidates.values()].toSorted((a, b) => a.index - b.index)
   const [first] = candidates
   for (const url of new Set(state.citations)) if (first !== undefined) addExtra(first, { kind: 'citation', url, raw: url })
-  const finishes = candidates.map((candidate): Finish => {
-    const reason = endCandidate(candidate)
-    return { candidate: candidate.index, reason, ...(candidate.reason === undefined ? {} : { raw: candidate.reason }) }
-  })
-  if (finishes.some(({ reason }) => reason === 'error')) {
-    throw new RouteplaneError('upstream_error', 'the upstream ended its answer with an error as the reason')
-  }
+  const finishes = finishesOf(candidates, endCandidate)
+  if (finishes.some(({ reason }) => reason === 'error')) throw endedInError()
   state.isOver = true
   state.out.push({ type: 'finish', finishes, usage: state.usage })
 }
 
-function incomplete(): RouteplaneError {
-  return new RouteplaneError('stream_incomplete', 'the upstream ended its answer without saying that it was finished')
-}
-
 /**
- * Reads a byte stream of events into parts: one `finish` or `error` last, whatever happens, and nothing after it.
- *
- * `[DONE]` ends an answer, and so does the connection's end once every candidate has a finish reason; what comes after is
- * not looked at. A source that throws ends the answer with its error, unless the answer was finished already.
+ * Reads a byte stream of events into parts, as {@link readAnswer} does. `[DONE]` ends an answer, and so does the connection's end
+ * once every candidate has a finish reason.
  */
-export async function* decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
-  const events = createSseDecoder()
-  const chunks = createChunkDecoder()
-  try {
-    for await (const read of bytes) {
-      for (const item of events.push(read)) yield* decodeItem(chunks, item)
-      if (chunks.isOver()) return
-    }
-    for (const item of events.end()) yield* decodeItem(chunks, item)
-    yield* chunks.end('connection')
-  } catch (error) {
-    yield* chunks.isFinished() ? chunks.end('connection') : chunks.fail(toRouteplaneError(error))
-  }
+export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
+  return readAnswer(bytes, createChunkDecoder(), readItem)
 }
 
-const DONE = '[DONE]'
-
-function decodeItem(chunks: ChunkDecoder, item: SseItem): readonly CompletionPart[] {
-  if ('comment' in item) return []
-  const data = item.data.trim()
-  if (data === '') return []
-  if (data === DONE) return chunks.end('word')
-  const isError = item.event === 'error'
-  const values = splitJson(data)
-  if (values === undefined) {
-    // Cut in the middle: the missing end is what will be told.
-    if (item.truncated === true) return []
-    return chunks.fail(isError ? decodeErrorObject(data) : badEvent())
+function readItem(decoder: ChunkDecoder, item: SseItem): readonly CompletionPart[] {
+  const event = readChunks(item)
+  switch (event.kind) {
+    case 'nothing':
+      return []
+    case 'done':
+      return decoder.done()
+    case 'bad':
+      return decoder.fail(badEvent())
+    case 'chunks':
+      return event.chunks.flatMap((chunk) => (isRecord(chunk) ? decoder.push(chunk) : decoder.fail(badEvent())))
   }
-  return values.flatMap((value) => {
-    if (!isRecord(value)) return chunks.fail(badEvent())
-    return chunks.push(isError && value['error'] === undefined ? { error: value } : value)
-  })
-}
-
-function badEvent(): RouteplaneError {
-  return new RouteplaneError('upstream_bad_stream', 'the upstream sent an event that is not a chunk of an answer')
 }

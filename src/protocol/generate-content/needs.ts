@@ -8,48 +8,24 @@ import {
   type SamplingParameter,
 } from '../../completion/features.ts'
 import { defined } from '../../lib/defined.ts'
-import {
-  IMAGE_TOKENS,
-  MESSAGE_TOKENS,
-  REQUEST_TOKENS,
-  TOKENS_PER_MEDIA_CHARACTER,
-  TOOLS_TOKENS,
-  TYPICAL_BYTES_PER_TOKEN,
-  TYPICAL_IMAGE_TOKENS,
-  UNSEEN_FILE_TOKENS,
-} from '../token-bounds.ts'
+import { addImage, addMedia, createMediaCount, inputNeeds, TEXT, type MediaCount } from '../media-count.ts'
 import { modalityOf } from './media.ts'
 import type { GenerateRequest, GenerationConfig } from './schema.ts'
-
-/** What the parts of all contents amount to. */
-type Media = {
-  images: number
-  /** Characters of inline media: bytes of the body that are not text. */
-  characters: number
-  /** Most tokens that media may count for. */
-  tokens: number
-  readonly modalities: Set<Modality>
-}
 
 /** A cached prefix is content that only the vendor has: at most the largest context there is. */
 const CACHED_CONTENT_TOKENS = 2_097_152
 
-/** Computes the needs; the bound counts one token a byte of the body, inline media excepted, as on every wire. */
+/** Computes the needs. */
 export function generateNeeds(json: GenerateRequest, bodyBytes: number, stream: boolean): Needs {
-  const media = mediaOf(json)
   const config = json.generationConfig ?? {}
-  const textBytes = Math.max(0, bodyBytes - media.characters)
-  const toolTokens = (json.tools?.length ?? 0) > 0 ? TOOLS_TOKENS : 0
-  const unseen = isGiven(json.cachedContent) || isGiven(json.continuationToken) ? CACHED_CONTENT_TOKENS : 0
+  const count = mediaOf(json)
+  if (isGiven(json.cachedContent) || isGiven(json.continuationToken)) count.tokens += CACHED_CONTENT_TOKENS
   return defined({
     features: featuresOf(json, config),
     samplingParameters: samplingOf(config),
-    inputModalities: modalities.filter((modality) => modality === 'text' || media.modalities.has(modality)),
     outputModalities: outputModalitiesOf(config.responseModalities),
-    maxInputTokens: textBytes + media.tokens + unseen + json.contents.length * MESSAGE_TOKENS + REQUEST_TOKENS + toolTokens,
-    expectedInputTokens: Math.ceil(textBytes / TYPICAL_BYTES_PER_TOKEN) + media.images * TYPICAL_IMAGE_TOKENS,
+    ...inputNeeds(count, { bodyBytes, messages: json.contents.length, hasTools: (json.tools?.length ?? 0) > 0 }),
     maxOutputTokens: config.maxOutputTokens ?? undefined,
-    images: media.images,
     candidates: config.candidateCount ?? 1,
     stream,
   })
@@ -101,17 +77,17 @@ function samplingOf(config: GenerationConfig): readonly SamplingParameter[] {
 function outputModalitiesOf(asked: readonly string[] | null | undefined): readonly Modality[] {
   const names = asked?.map((name) => name.toLowerCase())
   const known = modalities.filter((modality) => names?.includes(modality))
-  return known.length === 0 ? ['text'] : known
+  return known.length === 0 ? TEXT : known
 }
 
-function mediaOf(json: GenerateRequest): Media {
-  const media: Media = { images: 0, characters: 0, tokens: 0, modalities: new Set() }
+function mediaOf(json: GenerateRequest): MediaCount {
+  const count = createMediaCount()
   const system = json.systemInstruction
   const contents = typeof system === 'object' && system !== null ? [...json.contents, system] : json.contents
   for (const { parts } of contents) {
-    for (const part of parts) for (const each of [part, ...(part.functionResponse?.parts ?? [])]) addPart(media, each)
+    for (const part of parts) for (const each of [part, ...(part.functionResponse?.parts ?? [])]) addPart(count, each)
   }
-  return media
+  return count
 }
 
 type MediaPart = {
@@ -119,15 +95,11 @@ type MediaPart = {
   readonly fileData?: { readonly mimeType?: string | null | undefined; readonly fileUri: string } | null | undefined
 }
 
-function addPart(media: Media, { inlineData, fileData }: MediaPart): void {
+function addPart(count: MediaCount, { inlineData, fileData }: MediaPart): void {
   const given = inlineData ?? fileData
   if (given === undefined || given === null) return
   const modality = modalityOf(given.mimeType ?? '')
-  media.modalities.add(modality)
-  const inline = inlineData?.data.length ?? 0
-  media.characters += inline
-  if (modality === 'image') {
-    media.images++
-    media.tokens += IMAGE_TOKENS
-  } else media.tokens += inline > 0 ? inline * TOKENS_PER_MEDIA_CHARACTER : UNSEEN_FILE_TOKENS
+  const characters = inlineData?.data.length ?? 0
+  if (modality === 'image') addImage(count, characters)
+  else addMedia(count, modality, characters)
 }

@@ -1,8 +1,18 @@
 /** Decodes the events of a Messages stream into parts; tolerant of every dialect, strict about how an answer ends. */
-import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
+import { RouteplaneError } from '../../errors.ts'
 import type { CompletionPart, Finish } from '../../completion/part.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
-import { createSseDecoder, type SseItem } from '../../lib/sse.ts'
+import type { SseItem } from '../../lib/sse.ts'
+import {
+  badEvent,
+  createStep,
+  endedInError,
+  incomplete,
+  raise,
+  readAnswer,
+  type AnswerDecoder,
+  type AnswerState,
+} from '../answer-decoder.ts'
 import { createBlockDecoder, type BlockDecoder } from './block-decoder.ts'
 import { decodeErrorObject } from './error.ts'
 import { decodeFinish, readReason } from './finish.ts'
@@ -16,30 +26,22 @@ type Json = Readonly<Record<string, unknown>>
  *
  * What comes once an answer is over, such as another message that a proxy has run into it, is not looked at.
  */
-export type EventDecoder = {
+export type EventDecoder = AnswerDecoder & {
   /** Takes one parsed event. */
   push(event: Json): readonly CompletionPart[]
-  /** Takes the end of the connection. */
-  end(): readonly CompletionPart[]
-  fail(error: RouteplaneError): readonly CompletionPart[]
-  isOver(): boolean
-  /** Whether the answer has said why it ended. */
-  isFinished(): boolean
 }
 
-type State = {
+type State = AnswerState & {
   hasStarted: boolean
-  isOver: boolean
   usage: Json | undefined
   reason: string | undefined
   stopSequence: string | undefined
   /** Whether an event about the end has come, be it without a reason. */
   hasEnding: boolean
   readonly blocks: BlockDecoder
-  out: CompletionPart[]
 }
 
-/** Creates the decoder of one answer. It never throws: what goes wrong is its last part. */
+/** Creates the decoder of one answer. */
 export function createEventDecoder(): EventDecoder {
   const state: State = {
     hasStarted: false,
@@ -51,28 +53,14 @@ export function createEventDecoder(): EventDecoder {
     blocks: createBlockDecoder((part) => void state.out.push(part)),
     out: [],
   }
-  const run = (work: () => void): readonly CompletionPart[] => {
-    state.out = []
-    if (state.isOver) return state.out
-    try {
-      work()
-    } catch (error) {
-      finishWith(state, toRouteplaneError(error))
-    }
-    return state.out
-  }
+  const step = createStep(state)
   return {
-    push: (event) => run(() => addEvent(state, event)),
-    end: () => run(() => endAnswer(state, 'connection')),
-    fail: (error) => run(() => finishWith(state, error)),
+    push: (event) => step(() => addEvent(state, event)),
+    end: () => step(() => endAnswer(state, 'connection')),
+    fail: (error) => step(() => raise(error)),
     isOver: () => state.isOver,
     isFinished: () => state.reason !== undefined,
   }
-}
-
-function finishWith(state: State, error: RouteplaneError): void {
-  state.isOver = true
-  state.out.push({ type: 'error', error })
 }
 
 /** @see https://docs.anthropic.com/en/docs/build-with-claude/streaming#event-types; unknown ones may come at any time. */
@@ -151,7 +139,7 @@ function endAnswer(state: State, by: 'word' | 'connection'): void {
   if (state.reason === undefined && (by === 'connection' || !state.hasEnding)) throw incomplete()
   state.blocks.end()
   const reason = decodeFinish(state.reason, state.blocks.shape())
-  if (reason === 'error') throw new RouteplaneError('upstream_error', 'the upstream ended its answer with an error as the reason')
+  if (reason === 'error') throw endedInError()
   const finish: Finish = {
     candidate: 0,
     reason,
@@ -162,33 +150,14 @@ function endAnswer(state: State, by: 'word' | 'connection'): void {
   state.out.push({ type: 'finish', finishes: [finish], usage: decodeUsage(state.usage) })
 }
 
-function incomplete(): RouteplaneError {
-  return new RouteplaneError('stream_incomplete', 'the upstream ended its answer without saying that it was finished')
+/** Reads a byte stream of events into parts, as {@link readAnswer} does. */
+export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
+  return readAnswer(bytes, createEventDecoder(), readItem)
 }
 
-/**
- * Reads a byte stream of events into parts: one `finish` or `error` last, whatever happens, and nothing after it.
- *
- * A source that throws ends the answer with its error, unless the answer was finished already.
- */
-export async function* decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
-  const sse = createSseDecoder()
-  const events = createEventDecoder()
-  try {
-    for await (const read of bytes) {
-      for (const item of sse.push(read)) yield* decodeItem(events, item)
-      if (events.isOver()) return
-    }
-    for (const item of sse.end()) yield* decodeItem(events, item)
-    yield* events.end()
-  } catch (error) {
-    yield* events.isFinished() ? events.end() : events.fail(toRouteplaneError(error))
-  }
-}
-
-function decodeItem(events: EventDecoder, item: SseItem): readonly CompletionPart[] {
+function readItem(decoder: EventDecoder, item: SseItem): readonly CompletionPart[] {
   const event = readEvent(item)
-  return event instanceof RouteplaneError ? events.fail(event) : event === undefined ? [] : events.push(event)
+  return event instanceof RouteplaneError ? decoder.fail(event) : event === undefined ? [] : decoder.push(event)
 }
 
 /**
@@ -205,9 +174,7 @@ export function readEvent(item: SseItem): Json | RouteplaneError | undefined {
   if (!isRecord(value)) {
     // Cut in the middle: the missing end is what will be told.
     if (item.truncated === true && value === undefined) return undefined
-    return item.event === 'error'
-      ? decodeErrorObject({ message: data })
-      : new RouteplaneError('upstream_bad_stream', 'the upstream sent an event that is no part of a message')
+    return item.event === 'error' ? decodeErrorObject({ message: data }) : badEvent()
   }
   if (typeof value['type'] === 'string' && item.event !== 'error') return value
   if (item.event === 'error') return { type: 'error', error: value['error'] ?? value }

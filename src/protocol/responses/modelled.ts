@@ -1,23 +1,11 @@
 /** What of a Responses request is read, down to its last object: everything else is reported where it is lost. */
 import { extensionFields } from '../extensions.ts'
+import { bookkeepingFields } from '../openai-fields.ts'
 import { taken, type Modelled, type ModelledMembers } from '../unmodelled.ts'
 import { responsesRequestSchema } from './schema.ts'
 
-/** Fields that change billing, caching or bookkeeping at the vendor, or how much it says, but not what is asked. */
-export const accountFields = [
-  'store',
-  'metadata',
-  'service_tier',
-  'prompt_cache_key',
-  'prompt_cache_options',
-  'prompt_cache_retention',
-  'safety_identifier',
-  'user',
-  'stream_options',
-  'include',
-  'truncation',
-  'client_metadata',
-] as const
+/** Besides, what changes how much the vendor says, but not what is asked. */
+export const accountFields = [...bookkeepingFields, 'include', 'truncation', 'client_metadata'] as const
 
 // Probabilities of an answer, and what an SDK has made of its text, come back with the history and say nothing to a model.
 const text = taken(['text', 'logprobs', 'parsed'])

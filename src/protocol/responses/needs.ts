@@ -1,56 +1,35 @@
 /** Reads off a Responses request what routing and pricing must know, without decoding all of it. */
 import type { Feature, Modality, Needs, SamplingParameter } from '../../completion/features.ts'
-import { modalities, samplingParameters } from '../../completion/features.ts'
+import { samplingParameters } from '../../completion/features.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import {
-  IMAGE_TOKENS,
-  LOW_DETAIL_IMAGE_TOKENS,
-  MESSAGE_TOKENS,
-  REQUEST_TOKENS,
-  TOKENS_PER_MEDIA_CHARACTER,
-  TOOLS_TOKENS,
-  TYPICAL_BYTES_PER_TOKEN,
-  TYPICAL_IMAGE_TOKENS,
-  UNSEEN_FILE_TOKENS,
-} from '../token-bounds.ts'
+  addImage,
+  addMedia,
+  addUnseen,
+  charactersOf,
+  createMediaCount,
+  inlineCharactersOf,
+  inputNeeds,
+  TEXT,
+  type MediaCount,
+} from '../media-count.ts'
 import { itemType, type Item } from './item-schema.ts'
 import type { ResponsesRequest } from './schema.ts'
 import { isWebSearch, needsHosted } from './tools.ts'
 
-/** What the parts of all items amount to. */
-type Media = {
-  images: number
-  /** Characters of inline media: bytes of the body that are not text. */
-  characters: number
-  /** Most tokens that media, and history that only its id stands for, may count for. */
-  tokens: number
-  readonly modalities: Set<Modality>
-}
-
-/**
- * Computes the needs.
- *
- * The bound on input tokens counts one token a byte of the body, inline media excepted (as on Chat Completions); history that
- * stands at the vendor under an id counts as much as a file nobody has seen.
- */
+/** Computes the needs; history that stands at the vendor under an id counts as much as a file nobody has seen. */
 export function responsesNeeds(json: ResponsesRequest, bodyBytes: number): Needs {
   const items = Array.isArray(json.input) ? json.input : []
-  const media: Media = { images: 0, characters: 0, tokens: 0, modalities: new Set() }
-  for (const item of items) addItem(media, item)
-  media.tokens += unseenHistories(json, items) * UNSEEN_FILE_TOKENS
-  const textBytes = Math.max(0, bodyBytes - media.characters)
-  const toolTokens = (json.tools?.length ?? 0) > 0 ? TOOLS_TOKENS : 0
-  const typical = Math.ceil(textBytes / TYPICAL_BYTES_PER_TOKEN) + media.images * TYPICAL_IMAGE_TOKENS
+  const count = createMediaCount()
+  for (const item of items) addItem(count, item)
+  addUnseen(count, unseenHistories(json, items))
   return defined({
     features: featuresOf(json),
     samplingParameters: samplingOf(json),
-    inputModalities: modalities.filter((modality) => modality === 'text' || media.modalities.has(modality)),
     outputModalities: outputModalitiesOf(json),
-    maxInputTokens: textBytes + media.tokens + (items.length + 1) * MESSAGE_TOKENS + REQUEST_TOKENS + toolTokens,
-    expectedInputTokens: typical,
+    ...inputNeeds(count, { bodyBytes, messages: items.length + 1, hasTools: (json.tools?.length ?? 0) > 0 }),
     maxOutputTokens: json.max_output_tokens ?? undefined,
-    images: media.images,
     candidates: 1,
     stream: json.stream ?? false,
   })
@@ -88,47 +67,29 @@ function samplingOf(json: ResponsesRequest): readonly SamplingParameter[] {
 }
 
 function outputModalitiesOf(json: ResponsesRequest): readonly Modality[] {
-  return needsHosted(json, ({ type }) => type === 'image_generation') ? ['text', 'image'] : ['text']
+  return needsHosted(json, ({ type }) => type === 'image_generation') ? ['text', 'image'] : TEXT
 }
 
 /** Media stand in messages and in tool outputs, and nowhere deeper. */
-function addItem(media: Media, item: Item): void {
+function addItem(count: MediaCount, item: Item): void {
   const parts = [item['content'], item['output']].flatMap((content: unknown) =>
     Array.isArray(content) ? (content as readonly unknown[]) : [],
   )
-  for (const part of parts) if (isRecord(part)) addPart(media, part)
+  for (const part of parts) if (isRecord(part)) addPart(count, part)
 }
 
-function addPart(media: Media, part: Readonly<Record<string, unknown>>): void {
+function addPart(count: MediaCount, part: Readonly<Record<string, unknown>>): void {
   switch (part['type']) {
     case 'input_image':
-      media.images++
-      media.modalities.add('image')
-      media.tokens += part['detail'] === 'low' ? LOW_DETAIL_IMAGE_TOKENS : IMAGE_TOKENS
-      media.characters += inlineLength(part['image_url'])
+      addImage(count, inlineCharactersOf(part['image_url']), part['detail'])
       break
     case 'input_file':
-      addInline(media, 'file', part['file_data'])
+      addMedia(count, 'file', charactersOf(part['file_data']))
       break
     case 'input_audio':
-      addInline(media, 'audio', isRecord(part['input_audio']) ? part['input_audio']['data'] : undefined)
+      addMedia(count, 'audio', charactersOf(isRecord(part['input_audio']) ? part['input_audio']['data'] : undefined))
       break
     default:
       break
   }
-}
-
-/** Adds media whose bytes are here, or, when they are not, the most that an unseen file may count for. */
-function addInline(media: Media, modality: Modality, data: unknown): void {
-  media.modalities.add(modality)
-  if (typeof data === 'string' && data !== '') {
-    media.characters += data.length
-    media.tokens += data.length * TOKENS_PER_MEDIA_CHARACTER
-  } else {
-    media.tokens += UNSEEN_FILE_TOKENS
-  }
-}
-
-function inlineLength(url: unknown): number {
-  return typeof url === 'string' && /^data:/i.test(url) ? url.length : 0
 }

@@ -1,9 +1,10 @@
 /** Decodes the events of a Responses stream into parts; tolerant of servers that leave events out, strict about the end. */
-import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
+import { RouteplaneError } from '../../errors.ts'
 import type { CompletionPart } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
-import { createSseDecoder, type SseItem } from '../../lib/sse.ts'
+import type { SseItem } from '../../lib/sse.ts'
+import { badEvent, createStep, incomplete, raise, readAnswer, type AnswerDecoder, type AnswerState } from '../answer-decoder.ts'
 import { decodeErrorObject } from './error.ts'
 import { decodeFinish } from './finish.ts'
 import { createItemDecoder, typeOfEvent } from './item-decoder.ts'
@@ -14,52 +15,37 @@ import { decodeUsage } from './usage.ts'
  *     before ──response.created, or anything else──► answering ──response.completed | incomplete──► over (finish)
  *        └──────────────────┴──error, response.failed, broken event, end without a terminal event──► over (error)
  */
-export type EventDecoder = {
+export type EventDecoder = AnswerDecoder & {
   /** Takes one parsed event. */
   push(event: Json): readonly CompletionPart[]
   /** Takes a whole response, as a terminal event or an answer in one piece has it. */
   finish(response: Json, status: string): readonly CompletionPart[]
-  fail(error: RouteplaneError): readonly CompletionPart[]
-  isOver(): boolean
 }
 
 /** An output item while it comes; `ids` tell whether the final response's item is this one. */
 type Slot = { readonly decoder: ItemDecoder; isEnded: boolean; readonly ids: Set<unknown> }
 
-type State = {
+type State = AnswerState & {
   hasStarted: boolean
-  isOver: boolean
   blocks: number
   usage: Usage | undefined
   readonly slots: Map<number, Slot>
-  out: CompletionPart[]
 }
 
 /** Far beyond real answers: a memory guard. */
 const MAX_ITEMS = 4_096
 
-/** Creates the decoder of one answer. It never throws: what goes wrong is its last part. */
+/** Creates the decoder of one answer. Only a terminal event finishes it: then it is over. */
 export function createEventDecoder(): EventDecoder {
   const state: State = { hasStarted: false, isOver: false, blocks: 0, usage: undefined, slots: new Map(), out: [] }
-  const run = (work: () => void): readonly CompletionPart[] => {
-    state.out = []
-    if (state.isOver) return state.out
-    try {
-      work()
-    } catch (error) {
-      state.isOver = true
-      state.out.push({ type: 'error', error: toRouteplaneError(error) })
-    }
-    return state.out
-  }
+  const step = createStep(state)
   return {
-    push: (event) => run(() => addEvent(state, event)),
-    finish: (response, status) => run(() => finishWith(state, response, status)),
-    fail: (error) =>
-      run(() => {
-        throw error
-      }),
+    push: (event) => step(() => addEvent(state, event)),
+    finish: (response, status) => step(() => finishWith(state, response, status)),
+    end: () => step(() => raise(incomplete())),
+    fail: (error) => step(() => raise(error)),
     isOver: () => state.isOver,
+    isFinished: () => state.isOver,
   }
 }
 
@@ -200,40 +186,18 @@ export function decodeFailure(given: unknown): RouteplaneError {
   return decodeErrorObject(isRecord(given) && status !== undefined ? { ...given, status } : given)
 }
 
-/**
- * Reads a byte stream of events into parts: one `finish` or `error` last, whatever happens, and nothing after it. What comes after
- * the terminal event is not looked at.
- */
-export async function* decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
-  const sse = createSseDecoder()
-  const events = createEventDecoder()
-  try {
-    for await (const read of bytes) {
-      for (const item of sse.push(read)) yield* decodeItem(events, item)
-      if (events.isOver()) return
-    }
-    for (const item of sse.end()) yield* decodeItem(events, item)
-    yield* events.fail(incomplete())
-  } catch (error) {
-    yield* events.fail(toRouteplaneError(error))
-  }
+/** Reads a byte stream of events into parts, as {@link readAnswer} does. */
+export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
+  return readAnswer(bytes, createEventDecoder(), readItem)
 }
 
-function decodeItem(events: EventDecoder, item: SseItem): readonly CompletionPart[] {
+function readItem(decoder: EventDecoder, item: SseItem): readonly CompletionPart[] {
   if ('comment' in item) return []
   const data = item.data.trim()
   if (data === '' || data === '[DONE]') return []
   const event = tryParseJson(data)
   if (isRecord(event))
-    return events.push(typeof event['type'] === 'string' || item.event === undefined ? event : { ...event, type: item.event })
+    return decoder.push(typeof event['type'] === 'string' || item.event === undefined ? event : { ...event, type: item.event })
   // Cut in the middle: the missing end is what will be told.
-  return item.truncated === true ? [] : events.fail(badEvent())
-}
-
-export function incomplete(): RouteplaneError {
-  return new RouteplaneError('stream_incomplete', 'the upstream ended its answer without saying that it was finished')
-}
-
-export function badEvent(): RouteplaneError {
-  return new RouteplaneError('upstream_bad_stream', 'the upstream sent an event that is not part of a response')
+  return item.truncated === true ? [] : decoder.fail(badEvent())
 }

@@ -1,4 +1,4 @@
-/** Keeps the end of a stream of events: the last one whole, however long it is, and a little before it. */
+/** Keeps the end of a stream of events while it passes. */
 
 export type Tail = {
   push(chunk: Uint8Array): void
@@ -6,7 +6,13 @@ export type Tail = {
   end(): { readonly bytes: Uint8Array; readonly skipped: number }
 }
 
-/** What is always kept: the few events before the last say nothing that it does not, but cost nothing. */
+/** Bytes that the cheap tail holds. */
+const MAX_BYTES = 64 * 1024
+
+/** Events that it gives in any case, as far as it holds them. */
+const GIVEN_EVENTS = 4
+
+/** What the other always keeps: the few events before the last say nothing that it does not, but cost nothing. */
 const MIN_BYTES = 16 * 1024
 
 const BLANK_LINES = ['\n\n', '\r\n\r\n', '\r\r'] as const
@@ -17,8 +23,52 @@ const OVERLAP = 3
 /** The terminal event, a `[DONE]` or comment that some servers send after it, and the end itself. */
 const KEPT_STARTS = 4
 
-/** Creates the keeper; it holds references to the chunks it is given. @param maxBytes - An event beyond this is cut at its head. */
-export function createTail(maxBytes: number): Tail {
+/**
+ * Creates the cheap tail, which looks at nothing that passes: for streams whose last few events are short. It holds references to
+ * at most {@link MAX_BYTES} (and one chunk more).
+ *
+ * @param givenBytes - What it gives of them, unless the last few events are longer: every stream pays for what is read.
+ */
+export function createByteTail(givenBytes: number = MAX_BYTES): Tail {
+  const chunks: Uint8Array[] = []
+  let kept = 0
+  let skipped = 0
+  return {
+    push: (chunk) => {
+      chunks.push(chunk)
+      kept += chunk.length
+      for (let first = chunks[0]; first !== undefined && chunks.length > 1; first = chunks[0]) {
+        if (kept - first.length < MAX_BYTES) break
+        chunks.shift()
+        kept -= first.length
+        skipped += first.length
+      }
+    },
+    end: () => {
+      const bytes = Buffer.concat(chunks)
+      const from = Math.max(0, Math.min(bytes.length - givenBytes, beforeLastEvents(bytes)))
+      const start = skipped + from === 0 ? 0 : from + afterFirstEvent(bytes.subarray(from))
+      return { bytes: bytes.subarray(start), skipped: skipped + start }
+    },
+  }
+}
+
+/** Index of the blank line in front of the last few events; 0 when there are not so many. */
+function beforeLastEvents(bytes: Buffer): number {
+  const blanks = bytes.includes('\r') ? BLANK_LINES : ['\n\n']
+  let at = bytes.length
+  for (let found = 0; found <= GIVEN_EVENTS && at > 0; found++) {
+    at = Math.max(0, ...blanks.map((blank) => bytes.lastIndexOf(blank, at - 1)))
+  }
+  return at
+}
+
+/**
+ * Creates a tail with the last event whole, however long it is; it holds references to the chunks it is given.
+ *
+ * @param maxBytes - An event beyond this is cut at its head.
+ */
+export function createEventTail(maxBytes: number): Tail {
   const chunks: Uint8Array[] = []
   let kept = 0
   let skipped = 0
