@@ -35,6 +35,24 @@ describe('wallet create', () => {
     expect(out).not.toContain('correct horse')
   })
 
+  it('makes a key of Solana in a file of its own', async () => {
+    const { world, calls } = createWalletWorld({ variables: { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' } })
+    const { code, out } = await world.run('wallet', 'create', '--solana')
+    const path = join(world.directory, 'home', '.routeplane', 'solana-wallet.json')
+    expect([code, calls]).toEqual([0, [{ path, password: 'correct horse' }]])
+    for (const said of [SOLANA_ADDRESS, 'Solana Devnet', 'no SOL', '@x402/svm']) expect(out).toContain(said)
+  })
+
+  it.each([['5'.repeat(88)], [JSON.stringify(Array.from({ length: 64 }, () => 7))]])(
+    'takes no key of Solana on the command line',
+    async (key) => {
+      const { world, calls } = createWalletWorld()
+      const { code, error } = await world.run('wallet', 'import', '--solana', key)
+      expect([code, calls]).toEqual([2, []])
+      expect(error).not.toContain(key)
+    },
+  )
+
   it('takes the first line of a file, before the environment', async () => {
     const { world, calls } = createWalletWorld({ variables: { ROUTEPLANE_WALLET_PASSWORD: 'from the environment' } })
     writeFileSync(join(world.directory, 'pw'), 'from the file\r\nsecond line\n')

@@ -43,7 +43,7 @@ export async function startSolanaSeller(node: SolanaNode, maxTimeoutSeconds = 60
   node.fund(payee.address, 0n)
   const signMessages = async (messages: readonly { readonly content: Uint8Array }[]) =>
     messages.map(({ content }) => ({ [feePayer.address]: feePayer.signMessage(content) }))
-  const signer = toFacilitatorSvmSigner({ address: feePayer.address, signMessages } as never, { defaultRpcUrl: node.rpcUrl })
+  const signer = toFacilitatorSvmSigner({ address: feePayer.address, signMessages } as never, rpcOf(node) as never)
   const facilitator = new x402Facilitator().register(DEVNET as Network, new ExactSvmFacilitator(signer))
   const local = {
     verify: facilitator.verify.bind(facilitator),
@@ -90,6 +90,22 @@ export async function startSolanaSeller(node: SolanaNode, maxTimeoutSeconds = 60
     payTo: payee.address,
     feePayer: feePayer.address,
   }
+}
+
+/**
+ * The node as the facilitator's signer calls it. The official transport writes a header twice, which Node's `fetch` refuses once the
+ * undici of the relays is loaded.
+ */
+function rpcOf({ rpcUrl }: SolanaNode): object {
+  const call = async (method: string, params: readonly unknown[]): Promise<unknown> => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
+    const response = await fetch(rpcUrl, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const { result, error } = (await response.json()) as { result: unknown; error?: { message: string } }
+    if (error !== undefined) throw new Error(error.message)
+    return result
+  }
+  const methods = ['getBalance', 'getSignatureStatuses', 'sendTransaction', 'simulateTransaction']
+  return Object.fromEntries(methods.map((method) => [method, (...params: unknown[]) => ({ send: () => call(method, params) })]))
 }
 
 const models: Answer = {

@@ -45,6 +45,7 @@ export const exactSolana: Scheme<SolanaAssetRow> = {
       payer: wallet.address,
       payee: payTo,
       mint: asset.address,
+      decimals: asset.decimals,
       amount,
       feePayer,
       memo,

@@ -1,5 +1,6 @@
 /** Has the official client build a Solana payment; the one place that loads it, and only when a payment needs it. */
 import { createRequire } from 'node:module'
+import { solanaPrograms } from '../../../contracts-abi/solana.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { isRecord } from '../../lib/json.ts'
 import { readTransaction } from '../../chain/solana/message.ts'
@@ -24,6 +25,7 @@ export type SolanaOrder = {
   readonly payer: string
   readonly payee: string
   readonly mint: string
+  readonly decimals: number
   readonly amount: bigint
   readonly feePayer: string
   readonly memo: string
@@ -31,7 +33,7 @@ export type SolanaOrder = {
   readonly lastValidBlockHeight: bigint
 }
 
-/** It asks the node for the mint, and sets no time of its own. */
+/** Should it ask the node: it sets no time of its own. */
 const TIMEOUT_MS = 10_000
 
 /**
@@ -44,6 +46,7 @@ export async function buildSolanaMessage(order: SolanaOrder): Promise<Uint8Array
   const { payer, payee, mint, feePayer, memo, blockhash: recentBlockhash } = order
   const signer = { address: payer, signTransactions: async (transactions: readonly unknown[]) => transactions.map(() => ({})) }
   const client = new ExactSvmScheme(signer as never, { rpcUrl: order.rpcUrl })
+  tellMint(client, order)
   const requirements = {
     scheme: 'exact',
     network: order.network,
@@ -58,6 +61,16 @@ export async function buildSolanaMessage(order: SolanaOrder): Promise<Uint8Array
   const transaction = typeof encoded === 'string' ? readTransaction(Buffer.from(encoded, 'base64')) : undefined
   if (transaction !== undefined) return transaction.message
   throw new RouteplaneError('internal', 'the Solana client built something that is no transaction')
+}
+
+/**
+ * Puts what our table says of the mint where the client keeps what it has asked for. Its own question would go out with a header
+ * twice, which Node's `fetch` refuses once an undici of newer make is loaded, as the gateway's is. A client that keeps it elsewhere
+ * asks, and the wallet's policy reads what it made of the answer.
+ */
+function tellMint(client: object, { network, mint, decimals }: SolanaOrder): void {
+  const cache: unknown = 'mintCache' in client ? client.mintCache : undefined
+  if (cache instanceof Map) cache.set(`${network}:${mint}`, Promise.resolve({ decimals, programAddress: solanaPrograms.token }))
 }
 
 async function loadClient() {

@@ -108,7 +108,8 @@ function isTheTransfer({ accounts, data }: SolanaInstruction, transfer: SolanaTr
     bytes.readBigUInt64LE(1) === transfer.value &&
     bytes[9] === row.decimals &&
     accounts.length === named.length &&
-    accounts.every(({ address }, at) => address === named[at])
+    // The two accounts are written, and we sign: as the token program asks for it, and no more.
+    accounts.every(({ address, signs, writes }, at) => address === named[at] && signs === (at === 3) && writes === (at % 2 === 0))
   )
 }
 
