@@ -5,7 +5,7 @@ import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
 import { erc20Abi } from '../../contracts-abi/erc20.ts'
 import type { Atomic } from '../money.ts'
 import { connect } from './client.ts'
-import { firstBlockAt, timeOf } from './block-at.ts'
+import { rangeOf } from './block-at.ts'
 import { findPermitTransfer, permitState } from './permit2.ts'
 import { readCancellation, readTransfers, sameHex } from './evidence.ts'
 import type { CancellationEvidence, PayerLog, TransferEvidence } from './evidence.ts'
@@ -76,8 +76,8 @@ export type Chain = {
    * What lies in a payment channel: of the reserve on Tempo, of x402 `batch-settlement` elsewhere. Zeros for one of the latter
    * that nobody has filled; on Tempo one that is not there fails, unless the chain shows how it ended.
    *
-   * @param seenAtSeconds - When it is known to have been there (Unix seconds). One that has ended since, but too long ago for the
-   *   blocks that are searched, fails as `channel_closed`.
+   * @param seenAtSeconds - When it is known to have been opened (Unix seconds), to find the end of one that ended long ago. Where the
+   *   node shows nothing of that time any more, it fails as `channel_closed`.
    */
   channel(id: `0x${string}`, seenAtSeconds?: bigint): Promise<ChannelOnChain>
   /** Finds the transfer that filled a channel of Tempo's reserve, by the event of its opening. */
@@ -273,14 +273,6 @@ async function newestLog(
 async function searchRange(client: PublicClient, { fromBlock, within }: AuthorizationQuery, lookback: bigint): Promise<BlockRange> {
   const { number: toBlock } = await readBlock(client, 'latest')
   return fromBlock === undefined ? rangeOf(client, toBlock, lookback, within) : { fromBlock, toBlock }
-}
-
-/** The newest blocks, unless it must have been before them. */
-async function rangeOf(client: PublicClient, toBlock: bigint, lookback: bigint, within?: Span): Promise<BlockRange> {
-  const newest = { fromBlock: toBlock > lookback ? toBlock - lookback : 0n, toBlock }
-  if (within === undefined || newest.fromBlock === 0n || (await timeOf(client, newest.fromBlock)) <= within.sinceSeconds) return newest
-  const fromBlock = await firstBlockAt(client, within.sinceSeconds, toBlock)
-  return { fromBlock, toBlock: await firstBlockAt(client, within.untilSeconds, toBlock) }
 }
 
 async function transfersFrom(client: PublicClient, query: TransferRange): Promise<readonly TransferEvidence[]> {

@@ -23,18 +23,23 @@ const PIECE = 2_000n
 const SMALLEST_PIECE = 50n
 
 /** Gives the payer's logs piece by piece, the newest blocks first; within a piece in the chain's order. */
-export async function* payerLogs(client: PublicClient, filter: LogFilter, range: BlockRange): AsyncGenerator<readonly PayerLog[]> {
+export function payerLogs(client: PublicClient, filter: LogFilter, range: BlockRange): AsyncGenerator<readonly PayerLog[]> {
+  return inPieces(range, (piece) => requestLogs(client, filter, piece))
+}
+
+/** Asks for what lies in a range of blocks piece by piece, the newest first, each as small as the node wants it. */
+export async function* inPieces<T>(range: BlockRange, ask: (piece: BlockRange) => Promise<T>): AsyncGenerator<T> {
   let piece = PIECE
   let toBlock = range.toBlock
   while (toBlock >= range.fromBlock) {
     const fromBlock = toBlock - piece + 1n < range.fromBlock ? range.fromBlock : toBlock - piece + 1n
-    const raw = await requestLogs(client, filter, { fromBlock, toBlock }).catch((thrown: unknown) => {
-      if (piece <= SMALLEST_PIECE || !mayBeTooMuch(thrown)) throw thrown
+    const found = await ask({ fromBlock, toBlock }).catch((thrown: unknown) => {
+      if (piece <= SMALLEST_PIECE || !isRefusal(thrown)) throw thrown
       piece /= 2n
       return undefined
     })
-    if (raw === undefined) continue
-    yield raw
+    if (found === undefined) continue
+    yield found
     toBlock = fromBlock - 1n
   }
 }
@@ -82,8 +87,8 @@ function topicsOf({ payer, nonce, memo }: LogFilter): Topic[] {
   return [[...Object.values(eventTopics), transferWithMemoTopic], wordOf(payer), ...(nonce === undefined ? [] : [nonce])]
 }
 
-/** A silent or unreachable node will not get better with fewer blocks. */
-function mayBeTooMuch(thrown: unknown): boolean {
+/** Whether a node has said no, where another question may be answered; a silent or unreachable one answers nothing. */
+export function isRefusal(thrown: unknown): boolean {
   const names = errorNames(thrown)
   return !names.includes('TypeError') && !names.includes('TimeoutError')
 }

@@ -10,10 +10,10 @@ import {
 export { TEMPO_CLOSE_GRACE_SECONDS, tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Atomic } from '../money.ts'
-import { timeOf } from './block-at.ts'
-import type { ChannelOnChain } from './chain.ts'
+import { firstBlockAt, firstBlockWhere, rangeOf, timeOf } from './block-at.ts'
+import type { ChannelOnChain, Span } from './chain.ts'
 import { sameHex, readTransfers, type TransferEvidence } from './evidence.ts'
-import { payerLogsOf } from './logs.ts'
+import { inPieces, isRefusal, payerLogsOf, type BlockRange } from './logs.ts'
 import { chainIdOf } from './networks.ts'
 import type { ContractCall } from './transaction.ts'
 
@@ -62,9 +62,9 @@ export async function reserveCall(descriptor: ReserveDescriptor, step: ReserveSt
 }
 
 /**
- * @param seenAtSeconds - When the channel is known to have been there.
+ * @param seenAtSeconds - When the channel is known to have been opened.
  * @throws RouteplaneError for a channel of which the chain shows neither money nor an end: `channel_closed` when it was seen before
- *   all the blocks that were searched, `upstream_error` when nothing may be concluded.
+ *   the newest blocks and the node shows nothing of that time, `upstream_error` when nothing may be concluded.
  */
 export async function readReserve(
   client: PublicClient,
@@ -72,12 +72,7 @@ export async function readReserve(
   lookback: bigint,
   seenAtSeconds?: bigint,
 ): Promise<ChannelOnChain> {
-  const { deposit, settled, closeRequestedAt } = await client.readContract({
-    address: tempoReserveAddress,
-    abi: tempoReserveAbi,
-    functionName: 'getChannelState',
-    args: [id],
-  })
+  const { deposit, settled, closeRequestedAt } = await stateOf(client, id)
   if (deposit === 0n) {
     const paid = await settledAtEnd(client, id, lookback, seenAtSeconds)
     return { balance: paid, claimed: paid }
@@ -87,22 +82,50 @@ export async function readReserve(
   return { balance: deposit as Atomic, claimed: settled as Atomic, ...withdrawal }
 }
 
+function stateOf(client: PublicClient, id: `0x${string}`, blockNumber?: bigint) {
+  const call = { address: tempoReserveAddress, abi: tempoReserveAbi, functionName: 'getChannelState', args: [id] } as const
+  return client.readContract(blockNumber === undefined ? call : { ...call, blockNumber })
+}
+
 /** What the payee had got when the channel was closed; the rest went back in the same transaction. */
 async function settledAtEnd(client: PublicClient, id: `0x${string}`, lookback: bigint, seenAtSeconds?: bigint): Promise<Atomic> {
-  const range = await rangeOf(client, lookback)
-  const logs = await client.getLogs({
-    address: tempoReserveAddress,
-    event: channelClosedEvent,
-    args: { channelId: id },
-    ...range,
-  })
-  const paid = logs.at(-1)?.args.settledToPayee
-  if (paid !== undefined) return paid as Atomic
+  const newest = await rangeOf(client, await client.getBlockNumber({ cacheTime: 0 }), lookback)
+  const paid = await paidIn(client, id, newest)
+  if (paid !== undefined) return paid
   // A node that has fallen behind the opening shows no money either; one that shows what came after it has not.
-  const isOver = seenAtSeconds !== undefined && seenAtSeconds < (await timeOf(client, range.fromBlock))
-  throw isOver
-    ? new RouteplaneError('channel_closed', `channel ${id} ended too long ago for the chain to show what its payee got`)
-    : new RouteplaneError('upstream_error', `the chain shows no money in channel ${id}, and not how it ended`)
+  if (seenAtSeconds === undefined || seenAtSeconds >= (await timeOf(client, newest.fromBlock)))
+    throw new RouteplaneError('upstream_error', `the chain shows no money in channel ${id}, and not how it ended`)
+  const before = await paidBefore(client, id, { seenAtSeconds, until: newest.fromBlock, lookback }).catch((thrown: unknown) => {
+    if (!isRefusal(thrown)) throw thrown
+    return undefined
+  })
+  if (before !== undefined) return before
+  throw new RouteplaneError('channel_closed', `channel ${id} ended too long ago for the node to show what its payee got`, {
+    hint: 'A node that keeps the history of its chain shows it: name one under wallet.rpc.',
+  })
+}
+
+type Search = { readonly seenAtSeconds: bigint; readonly until: bigint; readonly lookback: bigint }
+
+/** Finds the block in which the money went by the state of the channel in others: about 40 reads, however long ago it was. */
+async function paidBefore(
+  client: PublicClient,
+  id: `0x${string}`,
+  { seenAtSeconds, until, lookback }: Search,
+): Promise<Atomic | undefined> {
+  const seen = await firstBlockAt(client, seenAtSeconds, until)
+  const end = await firstBlockWhere({ fromBlock: seen, toBlock: until }, async (block) => (await stateOf(client, id, block)).deposit === 0n)
+  // Without money as soon as it is looked at: it had ended already by then.
+  return paidIn(client, id, end === seen ? await rangeOf(client, end, lookback) : { fromBlock: end, toBlock: end })
+}
+
+async function paidIn(client: PublicClient, id: `0x${string}`, range: BlockRange): Promise<Atomic | undefined> {
+  const event = { address: tempoReserveAddress, event: channelClosedEvent, args: { channelId: id } } as const
+  for await (const logs of inPieces(range, (piece) => client.getLogs({ ...event, ...piece }))) {
+    const paid = logs.at(-1)?.args.settledToPayee
+    if (paid !== undefined) return paid as Atomic
+  }
+  return undefined
 }
 
 export type OpeningQuery = {
@@ -110,26 +133,20 @@ export type OpeningQuery = {
   readonly payer: `0x${string}`
   readonly channel: `0x${string}`
   readonly toBlock: bigint
+  /** When it must have been, however long ago that is. */
+  readonly within?: Span
 }
 
 /** Finds the transfer that filled a channel when it was opened, with the network's fee for it. */
 export async function findOpening(client: PublicClient, query: OpeningQuery, lookback: bigint): Promise<TransferEvidence | undefined> {
-  const { asset, payer, channel, toBlock } = query
-  const fromBlock = toBlock > lookback ? toBlock - lookback : 0n
-  const logs = await client.getLogs({
-    address: tempoReserveAddress,
-    event: channelOpenedEvent,
-    args: { channelId: channel, payer },
-    fromBlock,
-    toBlock,
-  })
-  const transaction = logs.at(-1)?.transactionHash
-  if (transaction === undefined) return undefined
-  const transfers = readTransfers(payer, await payerLogsOf(client, { asset, payer }, transaction))
-  return transfers.find(({ payee }) => sameHex(payee, tempoReserveAddress))
-}
-
-async function rangeOf(client: PublicClient, lookback: bigint) {
-  const toBlock = await client.getBlockNumber({ cacheTime: 0 })
-  return { fromBlock: toBlock > lookback ? toBlock - lookback : 0n, toBlock }
+  const { asset, payer, channel, toBlock, within } = query
+  const event = { address: tempoReserveAddress, event: channelOpenedEvent, args: { channelId: channel, payer } } as const
+  const range = await rangeOf(client, toBlock, lookback, within)
+  for await (const logs of inPieces(range, (piece) => client.getLogs({ ...event, ...piece }))) {
+    const transaction = logs.at(-1)?.transactionHash
+    if (transaction === undefined) continue
+    const transfers = readTransfers(payer, await payerLogsOf(client, { asset, payer }, transaction))
+    return transfers.find(({ payee }) => sameHex(payee, tempoReserveAddress))
+  }
+  return undefined
 }

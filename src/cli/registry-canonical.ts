@@ -1,6 +1,5 @@
 /** `routeplane registry canonical`: the shared vocabulary of models. */
 import { RouteplaneError } from '../errors.ts'
-import { setCanonicalModel, removeCanonicalModel } from '../registry/canonical-edit.ts'
 import type { CanonicalModel } from '../registry/canonical.ts'
 import { isCanonicalModelId } from '../registry/model-id.ts'
 import { CANONICAL_FILE, readRegistryFile } from '../registry/registry-files.ts'
@@ -98,6 +97,7 @@ export const canonicalAdd: Command = {
       openWeights: answers('open-weights'),
       aliases: words('aliases'),
     }
+    const { setCanonicalModel } = await import('../registry/canonical-edit.ts')
     return commit(directory, CANONICAL_FILE, setCanonicalModel(before, id, fields), invocation)
   },
 }
@@ -121,6 +121,7 @@ export const canonicalRemove: Command = {
       })
     }
     const text = (await readRegistryFile(directory, CANONICAL_FILE)) ?? ''
+    const { removeCanonicalModel } = await import('../registry/canonical-edit.ts')
     return commit(directory, CANONICAL_FILE, removeCanonicalModel(text, id), invocation)
   },
 }

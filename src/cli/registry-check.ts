@@ -6,9 +6,8 @@ import { keyHeaders } from '../access/api-key.ts'
 import { resolvePath } from '../config/environment.ts'
 import { RouteplaneError } from '../errors.ts'
 import { parseUsd, type Usd } from '../money.ts'
-import { createCanonicalIndex, type CanonicalIndex } from '../registry/canonical.ts'
+import type { CanonicalIndex } from '../registry/canonical.ts'
 import type { CheckOptions } from '../registry/check/check.ts'
-import { parseManifest } from '../registry/manifest.ts'
 import type { ProviderDefinition } from '../registry/model-row.ts'
 import { readProviderFile } from '../registry/registry-files.ts'
 import { nearestWords } from '../registry/nearest.ts'
@@ -113,6 +112,10 @@ async function readTarget(named: string, invocation: Invocation, { environment }
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new RouteplaneError('usage', `the manifest ${file} cannot be read`, { details: { problem: 'no_manifest' }, cause })
   })
+  const [{ parseManifest }, { createCanonicalIndex }] = await Promise.all([
+    import('../registry/manifest.ts'),
+    import('../registry/canonical.ts'),
+  ])
   const definition = await parseManifest(text, { file: basename(file), allowLoopback: invocation.flag('allow-loopback') })
   const folder = resolve(file, '../..')
   if (!existsSync(resolve(folder, 'canonical.yaml'))) return { definition, canonical: createCanonicalIndex([]), manifest: text }

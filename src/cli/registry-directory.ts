@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { resolvePath } from '../config/environment.ts'
 import { RouteplaneError } from '../errors.ts'
-import { loadRegistryDirectory, type RegistryDirectory } from '../registry/directory.ts'
+import type { RegistryDirectory } from '../registry/directory.ts'
 import { packagedRegistry } from '../registry/packaged.ts'
-import { commitRegistryFile } from '../registry/registry-files.ts'
 import type { Command, CommandResult } from './command.ts'
 import type { CommandContext } from './context.ts'
 import { usage, type Invocation } from './invocation.ts'
@@ -58,8 +57,9 @@ function noRegistry(): RouteplaneError {
   })
 }
 
-/** Loads the directory a command is about. */
+/** Loads the directory a command is about, and with it the parser of YAML, which no other command should wait for. */
 export async function readRegistry(directory: string, invocation: Invocation): Promise<RegistryDirectory> {
+  const { loadRegistryDirectory } = await import('../registry/directory.ts')
   return loadRegistryDirectory(directory, { allowLoopback: invocation.flag('allow-loopback') })
 }
 
@@ -98,6 +98,7 @@ export async function askMissing(
 
 /** Writes a file after the directory has been checked with it, and says so. */
 export async function commit(directory: string, file: string, text: string | undefined, invocation: Invocation): Promise<CommandResult> {
+  const { commitRegistryFile } = await import('../registry/registry-commit.ts')
   const changed = await commitRegistryFile(directory, file, text, { allowLoopback: invocation.flag('allow-loopback') })
   const done = text === undefined ? 'Deleted' : 'Wrote'
   return { text: changed ? `${done} ${file}` : `${file} is as it was`, value: { directory, file, changed } }

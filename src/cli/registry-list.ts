@@ -3,8 +3,6 @@ import { join, resolve } from 'node:path'
 import { resolvePath } from '../config/environment.ts'
 import type { ProviderDefinition } from '../registry/model-row.ts'
 import { providerFile, readProviderFile } from '../registry/registry-files.ts'
-import { buildRegistry } from '../registry/build.ts'
-import { readYaml } from '../registry/yaml.ts'
 import { plainCommand, type Command } from './command.ts'
 import { counted, table } from './output.ts'
 import { readRegistry, registryOptions, registryToChange, registryToRead } from './registry-directory.ts'
@@ -67,7 +65,8 @@ export const registryShow: Command = {
       definitions.map(({ provider }) => provider.id),
     )
     const file = providerFile(id)
-    return { text, value: { directory, file, manifest: readYaml(text, { file }).value } }
+    const { readRegistryYaml } = await import('../registry/yaml.ts')
+    return { text, value: { directory, file, manifest: readRegistryYaml(text, { file }).value } }
   },
 }
 
@@ -93,6 +92,7 @@ export const registryBuild: Command = {
         : resolvePath(named, resolve(environment.workingDirectory), environment)
     const out = invocation.text('out')
     const folder = out === undefined ? join(directory, 'dist') : resolvePath(out, resolve(environment.workingDirectory), environment)
+    const { buildRegistry } = await import('../registry/build.ts')
     const report = await buildRegistry(directory, folder, { allowLoopback: invocation.flag('allow-loopback') })
     const lines = report.files.map(({ file, changed }) => `${changed ? 'Wrote' : 'Unchanged:'} ${file}`)
     return {

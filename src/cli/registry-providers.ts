@@ -2,13 +2,7 @@
 import { resolve } from 'node:path'
 import { existsSync } from 'node:fs'
 import { RouteplaneError } from '../errors.ts'
-import {
-  addListedModel,
-  createProviderFile,
-  removeListedModel,
-  updateProviderFile,
-  type ProviderFields,
-} from '../registry/provider-edit.ts'
+import type { ProviderFields } from '../registry/provider-edit.ts'
 import { providerFile, readProviderFile, readRegistryFile } from '../registry/registry-files.ts'
 import { plainCommand, type Command } from './command.ts'
 import type { CommandContext } from './context.ts'
@@ -102,6 +96,7 @@ export const registryAdd: Command = {
     const directory = await registryToChange(invocation, context)
     const file = providerFile(id)
     const before = await readRegistryFile(directory, file)
+    const { createProviderFile, updateProviderFile } = await import('../registry/provider-edit.ts')
     if (before !== undefined) return commit(directory, file, updateProviderFile(before, fieldsOf(invocation.text), file), invocation)
     const answers = await askMissing(registryAdd, invocation, context, questions)
     return commit(directory, file, createProviderFile(id, newFields(answers)), invocation)
@@ -128,6 +123,7 @@ export const registryNew: Command = {
       })
     }
     const answers = await askMissing(registryNew, invocation, context, [...questions, ...moreQuestions])
+    const { createProviderFile } = await import('../registry/provider-edit.ts')
     const { text, value } = await commit(directory, file, createProviderFile(id, newFields(answers)), invocation)
     return { text: [text, '', 'Next:', ...nextSteps(id, newFields(answers), invocation)].join('\n'), value }
   },
@@ -187,6 +183,7 @@ export const registryAddModel: Command = {
       capabilities: wordsOf(invocation, 'capabilities'),
       deprecationDate: invocation.text('deprecation-date'),
     }
+    const { addListedModel } = await import('../registry/provider-edit.ts')
     return commit(directory, file, addListedModel(text, model, file), invocation)
   },
 }
@@ -200,6 +197,7 @@ export const registryRemoveModel: Command = {
   async run(invocation, context) {
     const [provider = '', model = ''] = invocation.positionals
     const { directory, file, text } = await openProvider(provider, invocation, context)
+    const { removeListedModel } = await import('../registry/provider-edit.ts')
     return commit(directory, file, removeListedModel(text, model, file), invocation)
   },
 }

@@ -3,7 +3,7 @@ import { resolvePath } from '../config/environment.ts'
 import { RouteplaneError } from '../errors.ts'
 import { existsSync } from 'node:fs'
 import type { FileProblem, RegistryDirectory } from '../registry/directory.ts'
-import { checkReachability, type Reachability } from '../registry/reachability.ts'
+import type { Reachability } from '../registry/reachability.ts'
 import { plainCommand, type Command } from './command.ts'
 import type { CommandContext } from './context.ts'
 import { exitCodes } from './exit-code.ts'
@@ -51,7 +51,10 @@ async function directoryFor(invocation: Invocation, context: CommandContext): Pr
 }
 
 async function reach({ definitions }: RegistryDirectory, invocation: Invocation): Promise<readonly Reachability[]> {
-  const { createTransport } = await import('../gateway/transport.ts')
+  const [{ createTransport }, { checkReachability }] = await Promise.all([
+    import('../gateway/transport.ts'),
+    import('../registry/reachability.ts'),
+  ])
   const transport = createTransport({ allowLoopback: invocation.flag('allow-loopback') })
   try {
     return await checkReachability(definitions, transport)

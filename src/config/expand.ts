@@ -1,5 +1,5 @@
 /** Replaces `${VAR}` and `${VAR:-default}` in values that hold secrets or places; never in keys, never twice. */
-import type { Path } from './problem.ts'
+import type { Path } from '../lib/path.ts'
 
 /** What became of one text. */
 export type Expansion =

@@ -1,5 +1,6 @@
 /** Refuses a config file that holds a private key or a phrase of words: such a file ends up in backups and repositories. */
-import type { Path, Problem } from './problem.ts'
+import type { Path } from '../lib/path.ts'
+import type { Problem } from './problem.ts'
 
 const KEY_NAMES = /^(?:private_?key|secret_?key|mnemonic|seed|seed_?phrase|recovery_?phrase|wallet_?key)$/i
 const PRIVATE_KEY = /\b0x[0-9a-fA-F]{64}\b/

@@ -1,10 +1,7 @@
 /** One complaint about a config with its place, and the error that carries all of them. */
 import { RouteplaneError, errorTable, type ErrorCode } from '../errors.ts'
-
-export type Path = readonly (string | number)[]
-
-/** 1-based, as editors count. */
-export type Position = { readonly line: number; readonly column: number }
+import { formatPath, type Path } from '../lib/path.ts'
+import type { Position } from '../lib/yaml.ts'
 
 export type Problem = {
   readonly path: Path
@@ -13,14 +10,6 @@ export type Problem = {
   readonly message: string
   readonly position?: Position | undefined
   readonly hint?: string | undefined
-}
-
-/** Writes a path the way a person would say it: `providers.acme.models[0].id`. */
-export function formatPath(path: Path): string {
-  return path.reduce<string>((text, step) => {
-    if (typeof step === 'number') return `${text}[${step}]`
-    return text === '' ? step : `${text}.${step}`
-  }, '')
 }
 
 /**

@@ -6,6 +6,7 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { tempoModerato } from 'viem/chains'
 import { Transaction } from 'viem/tempo'
 import { tempoReserveAddress } from '../../contracts-abi/tempo-channels.ts'
+import { transactionHash } from '../chain/keccak.ts'
 import { chainIdOf } from '../chain/networks.ts'
 import { systemClock } from '../lib/clock.ts'
 import { randomBytesOf } from '../lib/id.ts'
@@ -59,6 +60,7 @@ export type SessionProvider = OpenProvider & {
 const SELLER_FUNDS = 100_000_000n as Atomic
 const LIMIT = 256
 const POLL_MS = 25
+const MOST_LOOKS = 200
 
 /** Starts a provider on a free loopback port; its network gets the stand-in of the reserve. */
 export async function startSessionProvider(options: SessionProviderOptions): Promise<SessionProvider> {
@@ -212,7 +214,7 @@ type Asked = { readonly method: string; readonly params?: readonly unknown[] }
 
 /**
  * The stand-in cannot know the transaction that it runs in, as the network's own reserve does: its hash is written there first,
- * and one transaction waits for the other.
+ * and one transaction waits until the other is in a block.
  *
  * @returns what passes each call to the node on, and says whether it sends a transaction of Tempo.
  */
@@ -228,9 +230,16 @@ export function announceOpenings(rpc: Rpc): <T>(asked: Asked, pass: (isTransacti
       return pass(true)
     }
     const turn = sent.catch(() => {}).then(send)
-    sent = turn
+    sent = turn.then(async () => mined(rpc, await transactionHash(raw)))
+    sent.catch(() => {})
     return turn
   }
+}
+
+/** The node answers before it makes the block. */
+async function mined(rpc: Rpc, hash: string): Promise<void> {
+  for (let looks = 0; looks < MOST_LOOKS && (await rpc('eth_getTransactionReceipt', [hash])) === null; looks++)
+    await systemClock.sleep(POLL_MS)
 }
 
 function isTempo(raw: unknown): raw is `0x76${string}` {

@@ -5,7 +5,8 @@ import { unfoldResult } from '../completion/fold.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import { amend, RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { CancelSignal } from '../lib/cancel.ts'
-import { headerOf, readBody, readBytes, type HttpCall, type HttpResponse } from '../lib/http-call.ts'
+import type { Clock } from '../lib/clock.ts'
+import { headerOf, readBody, readBytes, retryAfterOf, type HttpCall, type HttpResponse } from '../lib/http-call.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import { readAhead } from '../lib/stream.ts'
 import type { Usd } from '../money.ts'
@@ -73,7 +74,7 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
   })
   try {
-    if (response.status < 200 || response.status >= 300) throw await readUpstreamError(response, lane)
+    if (response.status < 200 || response.status >= 300) throw await readUpstreamError(response, lane, context.clock)
     const { answer, meter } = await begin(sending, response, call, { startedAt, now: () => context.clock.monotonic() })
     return { answer, payment, meter }
   } catch (thrown) {
@@ -114,13 +115,13 @@ function prepare({ attempt, call, lane }: AttemptOptions): Sending {
 }
 
 /** Keeps the upstream's own words beside our reading of them: on the native lane the caller gets them as they are. */
-async function readUpstreamError(response: HttpResponse, lane: Sending['lane']): Promise<RouteplaneError> {
+async function readUpstreamError(response: HttpResponse, lane: Sending['lane'], clock: Pick<Clock, 'now'>): Promise<RouteplaneError> {
   const body = await readBody(response, MAX_ERROR_BYTES).catch(() => '')
   const error = lane.protocol.upstream.decodeError(response.status, body)
-  const retryAfter = headerOf(response.headers, 'retry-after')
+  const retryAfterMs = retryAfterOf(response.headers, clock.now())
   return amend(error, {
     details: { ...error.details, status: response.status },
-    ...(retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? { retryAfterMs: Number(retryAfter) * 1_000 } : {}),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     reply: {
       wire: lane.protocol.id,
       status: response.status,

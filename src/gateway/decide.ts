@@ -28,6 +28,8 @@ export type Decided = {
   readonly refused: readonly Refusal[]
   readonly attempts: readonly Attempt[]
   readonly capUsd: Usd
+  /** Epoch milliseconds. */
+  readonly decidedAt: number
   /** The cap for what one endpoint may cost: the request's, or its provider's own if that is lower. */
   capAt(endpoint: Endpoint): Usd
   /** The caller, or his preset, set the cap himself: it then binds providers he pays with his own key, too. */
@@ -81,6 +83,7 @@ export function survey(asked: GatewayCall, context: GatewayContext): Decided {
     refused: sifted.flatMap(({ refused }) => refused),
     attempts: planAttempts(lists, rules.maxAttempts),
     capUsd,
+    decidedAt: context.clock.now(),
     capAt,
     capIsOwn: paying.capIsOwn,
     onUnknown: extensions.onUnknown ?? rules.onUnknown,

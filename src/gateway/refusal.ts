@@ -13,6 +13,8 @@ export type Fruitless = {
   readonly targets: readonly Target[]
   readonly refused: readonly Refusal[]
   readonly capUsd: Usd
+  /** Epoch milliseconds. */
+  readonly decidedAt: number
 }
 
 export function refusalOf(decided: Fruitless): RouteplaneError {
@@ -41,7 +43,7 @@ function untranslatable({ refused, targets, lanes }: Fruitless): RouteplaneError
 }
 
 /** A cap that is too low is said as such. */
-function nobody({ call, refused, capUsd }: Fruitless): RouteplaneError {
+function nobody({ call, refused, capUsd, decidedAt }: Fruitless): RouteplaneError {
   const details = { model: call.read.model, capUsd: formatUsd(capUsd), refused }
   const priced = refused.length > 0 && refused.every(({ reason }) => reason === 'price_above_cap' || reason === 'price_unknown')
   if (priced) {
@@ -62,12 +64,15 @@ function nobody({ call, refused, capUsd }: Fruitless): RouteplaneError {
     })
   }
   const why = refused.map(({ endpoint, detail }) => `${endpoint}: ${detail}`).slice(0, 3)
-  return new RouteplaneError(
-    'no_eligible_endpoint',
-    `nobody can serve ${call.read.model} now${why.length === 0 ? '' : ` (${why.join('; ')})`}`,
-    {
-      hint: `routeplane route ${call.read.model} --explain lists every reason.`,
-      details,
-    },
-  )
+  const message = `nobody can serve ${call.read.model} now${why.length === 0 ? '' : ` (${why.join('; ')})`}`
+  const limits = refused.flatMap(({ reason, retryAt }) => (reason === 'rate_limited' && retryAt !== undefined ? [retryAt] : []))
+  // Whoever would have to wait is told for how long, as by the provider itself: clients do that on their own.
+  if (limits.length > 0) {
+    const retryAfterMs = Math.max(1, Math.min(...limits) - decidedAt)
+    return new RouteplaneError('upstream_rate_limited', message, { retryAfterMs, details })
+  }
+  return new RouteplaneError('no_eligible_endpoint', message, {
+    hint: `routeplane route ${call.read.model} --explain lists every reason.`,
+    details,
+  })
 }

@@ -1,5 +1,5 @@
 /** Carries HTTP calls to upstreams: pooled connections, clocks by phase, guarded addresses, bounded answers. */
-import { Agent, type Dispatcher } from 'undici'
+import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { RouteplaneError } from '../errors.ts'
 import type { HttpCall, HttpHeaders, HttpResponse, Transport, TransportTimeouts } from '../lib/http-call.ts'
 import { headerOf } from '../lib/http-call.ts'
@@ -9,6 +9,7 @@ import type { CancelSignal } from '../lib/cancel.ts'
 import { guardedLookup, guardedUrl, type AddressRules } from './address-guard.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
 import { canInflate, inflate, tooLarge } from './inflate.ts'
+import { readOverContinue } from './interim.ts'
 import { toTransportError, type ExchangePhase } from './transport-error.ts'
 
 export type TransportConfig = AddressRules & {
@@ -50,7 +51,7 @@ const OWN_HEADERS: ReadonlySet<string> = new Set(['host', 'connection', 'content
  */
 export function createTransport(config: TransportConfig): ClosableTransport {
   const agent = new Agent({
-    connect: { lookup: guardedLookup(config), timeout: AGENT_CONNECT_MS },
+    connect: createConnect(config),
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: config.maxHeaderBytes ?? DEFAULT_MAX_HEADER_BYTES,
@@ -72,6 +73,15 @@ export function createTransport(config: TransportConfig): ClosableTransport {
     })
   }
   return Object.assign(send, { close: () => agent.destroy() })
+}
+
+function createConnect(rules: AddressRules): buildConnector.connector {
+  const connect = buildConnector({ lookup: guardedLookup(rules), timeout: AGENT_CONNECT_MS })
+  return (options, callback) =>
+    connect(options, (...outcome) => {
+      if (outcome[0] === null) readOverContinue(outcome[1])
+      callback(...outcome)
+    })
 }
 
 /** A URL that the guard has let pass. */

@@ -34,7 +34,7 @@ export const operations: Readonly<Record<string, Operation>> = {
   'POST /v1/chat/completions': { summary: 'Answer in the shape of OpenAI Chat Completions', asks: ['model', 'messages'], isSold: true },
   'POST /v1/responses': { summary: 'Answer in the shape of OpenAI Responses', asks: ['model', 'input'], isSold: true },
   'POST /v1/messages': { summary: 'Answer in the shape of Anthropic Messages', asks: ['model', 'max_tokens', 'messages'], isSold: true },
-  'POST /v1beta/:call{.+}': {
+  'POST /v1beta/:call{.+:[^/:]*}': {
     summary: 'Answer in the shape of Google generateContent',
     path: '/v1beta/models/{model}:generateContent',
     asks: ['contents'],

@@ -21,12 +21,22 @@ export function errorHeaders(error: RouteplaneError, requestId: string): Record<
   }
 }
 
-/** SDKs try again on their own; after attempts of ours, or once money moved, that would multiply them. */
+/**
+ * SDKs try again on their own; after attempts of ours, or once money moved, that would multiply them. What passes by itself is
+ * another thing: coding agents wait for it, and would give up the whole task if they might not.
+ */
 function mayRetry(error: RouteplaneError): boolean {
+  if (passesByItself(error)) return !isCommitted(error.money)
   const { attempts } = error.details
   const attempted = Array.isArray(attempts) && attempts.length > 0
   const isTransient = error.code === 'settlement_unknown' || error.code === 'facilitator_unavailable'
   return !attempted && !isCommitted(error.money) && error.fault !== 'upstream' && (error.fault !== 'payment' || isTransient)
+}
+
+/** A limit that is over at a known time, until which nobody is asked again; or a provider with too much to do. */
+function passesByItself({ code, fault, retryAfterMs, details }: RouteplaneError): boolean {
+  if (code === 'upstream_rate_limited') return retryAfterMs !== undefined
+  return fault === 'upstream' && (details['status'] === 503 || details['status'] === 529)
 }
 
 const TYPES: Readonly<Record<Fault, string>> = {

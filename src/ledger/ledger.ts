@@ -50,7 +50,7 @@ export type AttemptStore = {
   /** Moves to `unknown`, `settled`, `owed` or `released`; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
   end(id: string, ending: Ending): Promise<void>
   /** Makes a settlement `unknown` again whose block a reorganisation took back; one that is final stays. */
-  reopen(id: string, reason: string, now: number): Promise<void>
+  reopen(id: string, reopening: Reopening): Promise<void>
   get(id: string): Promise<AttemptRow | undefined>
   list(filter: AttemptFilter): Promise<readonly AttemptRow[]>
   /** Open attempts whose process is gone, oldest first: nobody will end them unless somebody adopts them. */
@@ -142,6 +142,9 @@ export type Ending =
       readonly logIndex?: number
       readonly now: number
     }
+
+/** What is known of a settlement that was taken back; `transaction` when it is one that may come into a block again. */
+export type Reopening = Omit<Extract<Ending, { state: 'unknown' }>, 'state'>
 
 /** How sure the chain is: seen in a transaction, confirmed in a block, or below the safe head. */
 export type Finality = 'pending' | 'confirmed' | 'final'

@@ -2,7 +2,7 @@
 import { RouteplaneError } from '../errors.ts'
 import { addUsd, subtractUsd, ZERO_USD, type Usd } from '../money.ts'
 import type { AttemptPayment, AttemptRow, AttemptState } from './entry.ts'
-import type { BudgetLimit, Ending, Finality, HoldOutcome, HoldRequest, Intent, IntentRenewal } from './ledger.ts'
+import type { BudgetLimit, Ending, Finality, HoldOutcome, HoldRequest, Intent, IntentRenewal, Reopening } from './ledger.ts'
 
 /** Where an attempt may go from each state; a state that leads nowhere is the end of it. */
 export const moves = {
@@ -145,12 +145,19 @@ function settle(row: AttemptRow, ending: Settlement): AttemptRow {
  *
  * @throws RouteplaneError `internal` unless it is settled and not final.
  */
-export function planReopening(row: AttemptRow, reason: string, now: number): AttemptRow {
+export function planReopening(row: AttemptRow, { reason, transaction, now }: Reopening): AttemptRow {
   checkTime(now)
   const payment = paymentOf(row)
   if (row.state !== 'settled' || payment.finality === 'final') throw refusedMove(row, 'unknown')
   const signed = Object.entries(payment).filter(([field]) => !shownByChain.has(field))
-  return { ...row, state: 'unknown', reason: reasonOf(reason), updatedAt: now, payment: Object.fromEntries(signed) as AttemptPayment }
+  const reopened = {
+    ...row,
+    state: 'unknown',
+    reason: reasonOf(reason),
+    updatedAt: now,
+    payment: Object.fromEntries(signed) as AttemptPayment,
+  } as const
+  return withTransaction(reopened, transaction)
 }
 
 /** What only a block can tell of a payment. */

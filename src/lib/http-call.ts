@@ -48,6 +48,28 @@ export function headerOf(headers: HttpHeaders, name: string): string | undefined
   return typeof value === 'string' ? value : value?.[0]
 }
 
+const LONGEST_WAIT_MS = 1_000_000_000
+
+/**
+ * Gives the milliseconds that an answer asks to wait: as a date, in seconds, or in milliseconds as OpenAI says them more exactly;
+ * `undefined` when it does not say, or nothing that can be meant.
+ *
+ * @param nowMs - Epoch milliseconds.
+ * @see RFC 9110, section 10.2.3
+ */
+export function retryAfterOf(headers: HttpHeaders, nowMs: number): number | undefined {
+  const exact = headerOf(headers, 'retry-after-ms') ?? ''
+  const value = headerOf(headers, 'retry-after') ?? ''
+  const decimal = /^\d{1,9}(?:\.\d{1,9})?$/
+  if (decimal.test(exact)) return bounded(Number(exact))
+  if (decimal.test(value)) return bounded(Number(value) * 1_000)
+  return value.endsWith(' GMT') ? bounded(Math.max(0, Date.parse(value) - nowMs)) : undefined
+}
+
+function bounded(waitMs: number): number | undefined {
+  return waitMs <= LONGEST_WAIT_MS ? Math.ceil(waitMs) : undefined
+}
+
 /**
  * Reads a body to its end as text, or to `maxBytes` and no further.
  *

@@ -4,9 +4,9 @@ import { isSolana } from '../chain/networks.ts'
 import { toRouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import type { AttemptRow } from '../ledger/entry.ts'
-import type { Ledger } from '../ledger/ledger.ts'
-import { gatherEvidence } from './proof/index.ts'
+import type { AttemptPayment, AttemptRow } from '../ledger/entry.ts'
+import type { Ledger, Reopening } from '../ledger/ledger.ts'
+import { gatherEvidence, proofOf } from './proof/index.ts'
 import type { SolanaSide } from '../wallet/solana/open.ts'
 import type { Resolver } from './resolver.ts'
 
@@ -69,15 +69,22 @@ async function recheck(row: AttemptRow, deps: RecheckDeps): Promise<keyof Rechec
   const evidence = await gatherEvidence(payment, { ...deps, now: clock.now() })
   if (evidence.state === 'settled') {
     const isSame = evidence.transaction === payment.transaction && evidence.blockNumber === payment.blockNumber
-    if (!isSame) await ledger.attempts.reopen(id, 'its block was reorganised away', clock.now())
+    if (!isSame) await ledger.attempts.reopen(id, reopening(payment, clock.now()))
     await ledger.attempts.end(id, evidence)
     if (!isSame) log.warn('payment has moved to another block', { attempt: id })
     return isSame ? (evidence.finality === 'final' ? 'final' : undefined) : 'moved'
   }
   const isGone = evidence.state === 'released' || (evidence.state === 'open' && evidence.isUnused === true)
   if (!isGone) return undefined
-  await ledger.attempts.reopen(id, 'its block was reorganised away', clock.now())
+  await ledger.attempts.reopen(id, reopening(payment, clock.now()))
   log.warn('payment was taken back by a reorganisation', { attempt: id })
   deps.resolver.follow(id)
   return 'reopened'
+}
+
+/** A transaction of our own may come into another block, and fail there: then its hash alone leads to the fee that it has cost. */
+function reopening(payment: AttemptPayment, now: number): Reopening {
+  const { transaction } = payment
+  const isKept = proofOf(payment).ownsTransaction === true && transaction !== undefined
+  return { reason: 'its block was reorganised away', now, ...(isKept ? { transaction } : {}) }
 }

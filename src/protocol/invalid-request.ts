@@ -1,6 +1,7 @@
 /** Refuses a caller's request with the JSON path of what is wrong in it, the same way on every protocol. */
 import type * as z from 'zod'
 import { RouteplaneError, type ErrorCode } from '../errors.ts'
+import { formatPath } from '../lib/path.ts'
 
 /** Keys are the caller's own text: an error does not carry more of one than it takes to find it. */
 const MAX_PATH_CHARACTERS = 200
@@ -29,14 +30,6 @@ export function readWire<T>(schema: z.ZodType<T>, json: unknown): T {
   }
   const { path, problem } = deepest(parsed.error.issues)
   throw invalidRequest(formatPath(path), problem)
-}
-
-/** Writes a path the way people read JSON: `messages[0].tool_calls[1].function.name`. */
-export function formatPath(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, step) => {
-    if (typeof step === 'number') return `${text}[${step}]`
-    return text === '' ? String(step) : `${text}.${String(step)}`
-  }, '')
 }
 
 type Found = { readonly path: readonly PropertyKey[]; readonly problem: string }

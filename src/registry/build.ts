@@ -7,7 +7,7 @@ import { MAX_CANONICAL_BYTES } from './canonical.ts'
 import { loadRegistryDirectory, type DirectoryOptions } from './directory.ts'
 import { manifestInvalid } from './problem.ts'
 import { CANONICAL_FILE, providerFile, readRegistryFile, writeWhole } from './registry-files.ts'
-import { readYaml } from './yaml.ts'
+import { readRegistryYaml } from './yaml.ts'
 
 export type BuildReport = {
   readonly files: readonly { readonly file: string; readonly changed: boolean }[]
@@ -26,7 +26,7 @@ export async function buildRegistry(directory: string, out: string, options: Dir
   const [first, ...rest] = problems
   if (first !== undefined) throw manifestInvalid([first, ...rest], first.file)
   const providers = await Promise.all(
-    definitions.map(async ({ provider }) => readYaml((await readRegistryFile(directory, providerFile(provider.id))) ?? '').value),
+    definitions.map(async ({ provider }) => readRegistryYaml((await readRegistryFile(directory, providerFile(provider.id))) ?? '').value),
   )
   const servedBy = new Map<string, string[]>()
   for (const { provider, models } of definitions) {
@@ -55,7 +55,7 @@ export async function buildRegistry(directory: string, out: string, options: Dir
 async function canonicalRows(directory: string): Promise<readonly Record<string, unknown>[]> {
   const text = await readRegistryFile(directory, CANONICAL_FILE)
   if (text === undefined) return []
-  const { value } = readYaml(text, { maxBytes: MAX_CANONICAL_BYTES, file: CANONICAL_FILE })
+  const { value } = readRegistryYaml(text, { maxBytes: MAX_CANONICAL_BYTES, file: CANONICAL_FILE })
   const models: unknown = isRecord(value) ? value['models'] : undefined
   const rows = Array.isArray(models) ? models.filter(isRecord) : []
   return rows.toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1))

@@ -3,7 +3,7 @@ import { RouteplaneError } from '../errors.ts'
 import { isRecord } from '../lib/json.ts'
 import { editYaml } from './yaml-edit.ts'
 import { yamlFile, type YamlEntries, type YamlValue } from './yaml-value.ts'
-import { readYaml } from './yaml.ts'
+import { readRegistryYaml } from './yaml.ts'
 import { MAX_CANONICAL_BYTES } from './canonical.ts'
 
 /** What a command line can say of a canonical model; `undefined` leaves what is there. */
@@ -67,7 +67,7 @@ export function removeCanonicalModel(text: string, id: string): string {
 }
 
 function canonicalIds(text: string): readonly (string | undefined)[] {
-  const { value } = readYaml(text, options)
+  const { value } = readRegistryYaml(text, options)
   const models: unknown = isRecord(value) ? value['models'] : undefined
   if (!Array.isArray(models)) return []
   return models.map((model: unknown) => (isRecord(model) && typeof model['id'] === 'string' ? model['id'] : undefined))
@@ -75,7 +75,7 @@ function canonicalIds(text: string): readonly (string | undefined)[] {
 
 /** A file of nothing but comments. */
 function isBlank(text: string): boolean {
-  return readYaml(text, options).value === null
+  return readRegistryYaml(text, options).value === null
 }
 
 function indented(value: Extract<YamlValue, { block: unknown }>): string {

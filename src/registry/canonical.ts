@@ -6,7 +6,7 @@ import { pricingPerMillion } from './pricing-block.ts'
 import type { Pricing } from './pricing.ts'
 import { complain, manifestInvalid, problemsOfIssues, type Locate } from './problem.ts'
 import { block, count, day, flag, line, listOrOne, oneOf, quoted } from './scalar.ts'
-import { readYaml } from './yaml.ts'
+import { readRegistryYaml } from './yaml.ts'
 
 export type CanonicalModel = {
   readonly id: string
@@ -93,7 +93,7 @@ const canonicalFile = block({ models: z.array(canonicalRow).max(MAX_CANONICAL_MO
 
 /** @throws RouteplaneError `manifest_invalid` with every problem and its place. */
 export function parseCanonical(text: string, file = 'canonical.yaml'): CanonicalIndex {
-  const yaml = readYaml(text, { maxBytes: MAX_CANONICAL_BYTES, file })
+  const yaml = readRegistryYaml(text, { maxBytes: MAX_CANONICAL_BYTES, file })
   return readCanonical(yaml.value, file, yaml.locate)
 }
 

@@ -1,16 +1,18 @@
 /** Reads a provider's file, in either spelling, into a provider and the models it lists. */
 import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
 import { defined } from '../lib/defined.ts'
+import type { Path } from '../lib/path.ts'
+import type { YamlText } from '../lib/yaml.ts'
 import type { Provider, ProviderAccess, RateLimit } from './endpoint.ts'
 import { manifestSchema, rateLimitOf, type AuthFields, type InlineModelFields, type ManifestFields } from './manifest-schema.ts'
 import type { ModelRow, ProviderDefinition } from './model-row.ts'
 import { payeesOf, type Payees } from './payees.ts'
 import { paymentOf } from './payment-block.ts'
-import { createProblem, manifestInvalid, problemsOfIssues, type Locate, type Path, type Problem } from './problem.ts'
+import { createProblem, manifestInvalid, problemsOfIssues, type Locate, type Problem } from './problem.ts'
 import { closestFirst, DEFAULT_PROTOCOLS } from './protocol-name.ts'
 import { quoted } from './scalar.ts'
 import { readSourceUrl, type UrlRules } from './source-url.ts'
-import { readYaml, type YamlText } from './yaml.ts'
+import { readRegistryYaml } from './yaml.ts'
 
 export type ManifestOptions = {
   /** The name of the file without its ending; the id must equal it. */
@@ -29,7 +31,7 @@ export type ManifestOptions = {
  */
 export async function parseManifest(text: string, options: ManifestOptions = {}): Promise<ProviderDefinition> {
   const { file } = options
-  const yaml = readYaml(text, file === undefined ? {} : { file })
+  const yaml = readRegistryYaml(text, file === undefined ? {} : { file })
   const unquoted = unquotedAddress(yaml)
   if (unquoted !== undefined) throw manifestInvalid([unquoted], file)
   return readManifest(yaml.value, options, yaml.locate)

@@ -1,11 +1,8 @@
 /** One complaint about a registry file with its place, and the error that carries all of them. */
 import type * as z from 'zod'
 import { RouteplaneError } from '../errors.ts'
-
-export type Path = readonly (string | number)[]
-
-/** 1-based, as editors count. */
-export type Position = { readonly line: number; readonly column: number }
+import { formatPath, type Path } from '../lib/path.ts'
+import type { Position } from '../lib/yaml.ts'
 
 /** Says where a path was written, when that is known. */
 export type Locate = (path: Path) => Position | undefined
@@ -18,11 +15,6 @@ export type Problem = {
   readonly message: string
   readonly line?: number
   readonly column?: number
-}
-
-/** Writes a path the way a person would say it. */
-function formatPath(path: Path): string {
-  return path.reduce<string>((text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`), '')
 }
 
 export function createProblem(code: string, message: string, path: Path = [], position?: Position): Problem {

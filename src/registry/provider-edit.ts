@@ -4,7 +4,7 @@ import type { YamlEditor } from './yaml-edit.ts'
 import { editYaml } from './yaml-edit.ts'
 import { yamlFile, type YamlEntries, type YamlValue } from './yaml-value.ts'
 import { isRecord } from '../lib/json.ts'
-import { readYaml } from './yaml.ts'
+import { readRegistryYaml } from './yaml.ts'
 
 /** What a command line can say of a provider; `undefined` leaves a file as it is. Texts are judged by the schema, not here. */
 export type ProviderFields = {
@@ -163,7 +163,7 @@ export function removeListedModel(text: string, id: string, file: string): strin
 
 /** The ids of the models that a provider's file lists. */
 export function listedModels(text: string): readonly Pick<ListedModel, 'id' | 'upstreamModel'>[] {
-  const { value } = readYaml(text)
+  const { value } = readRegistryYaml(text)
   const models: unknown = isRecord(value) ? value['models'] : undefined
   if (!Array.isArray(models)) return []
   return models.map((model: unknown) => {
@@ -218,7 +218,7 @@ function priceEntries(model: ListedModel): readonly (readonly [side: string, pri
 /** A list of rules by glob keeps its rules: only the one for everything else is changed. */
 function setProtocols(editor: YamlEditor, text: string, protocols: readonly string[] | undefined): void {
   if (protocols === undefined || protocols.length === 0) return
-  const { value } = readYaml(text)
+  const { value } = readRegistryYaml(text)
   const rules: unknown = isRecord(value) ? value['api_protocol'] : undefined
   const key = rules === undefined || rules === null ? 'protocol' : 'api_protocol'
   if (!Array.isArray(rules) || !rules.some(isRecord)) return editor.set([key], wordsOf(protocols), KEYS)

@@ -1,11 +1,9 @@
-/** Changes files of a registry directory: checked as they would be, then written whole, or not at all. */
+/** The files of a registry directory: their names, and reading and writing them whole. */
 import { lstat, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { RouteplaneError } from '../errors.ts'
 import { makeDirectory } from '../lib/directory.ts'
 import { createId } from '../lib/id.ts'
-import { loadRegistryDirectory, type DirectoryOptions, type FileProblem } from './directory.ts'
-import { manifestInvalid } from './problem.ts'
 import { providerIdProblem } from './model-id.ts'
 import { nearestWords } from './nearest.ts'
 
@@ -35,35 +33,6 @@ export async function readProviderFile(directory: string, id: string, known: rea
     details: { problem: 'unknown_provider', nearest },
     ...(nearest.length === 0 ? {} : { hint: `Did you mean ${nearest.join(' or ')}?` }),
   })
-}
-
-/**
- * Writes one file, or takes it away with `undefined`, after the whole directory has been checked as it would then be. Problems
- * that were there before do not stand in the way; a new one does, and nothing is written.
- *
- * @returns whether anything changed.
- * @throws RouteplaneError `manifest_invalid` with the new problems.
- */
-export async function commitRegistryFile(
-  directory: string,
-  file: string,
-  text: string | undefined,
-  options: Pick<DirectoryOptions, 'allowLoopback'> = {},
-): Promise<boolean> {
-  const before = await readRegistryFile(directory, file)
-  if (before === text) return false
-  const known = new Set((await loadRegistryDirectory(directory, options)).problems.map(nameOf))
-  const { problems } = await loadRegistryDirectory(directory, { ...options, overlay: new Map([[file, text]]) })
-  const [first, ...rest] = problems.filter((problem) => problem.file === file || !known.has(nameOf(problem)))
-  if (first !== undefined) throw manifestInvalid([first, ...rest], first.file)
-  if (text === undefined) await rm(join(directory, file), { force: true })
-  else await writeWhole(join(directory, file), text)
-  return true
-}
-
-/** Lines move with an edit, so a problem is the same wherever it now stands. */
-function nameOf({ file, code, path, message }: FileProblem): string {
-  return [file, code, path, message].join('\n')
 }
 
 /** Replaces a file in one step, so that a crash leaves the old one or the new one. */

@@ -1,9 +1,9 @@
 /** Edits YAML in place: the parser says where things stand, and only those characters change. */
 import { CST, isMap, isScalar, isSeq, Lexer, parseDocument, type Node, type Pair, type YAMLMap, type YAMLSeq } from 'yaml'
 import { RouteplaneError } from '../errors.ts'
-import type { Path } from './problem.ts'
+import type { Path } from '../lib/path.ts'
 import { entryLines, INDENT, inline, itemLines, type YamlValue } from './yaml-value.ts'
-import { readYaml, type YamlOptions } from './yaml.ts'
+import { readRegistryYaml, type YamlOptions } from './yaml.ts'
 
 export type YamlEditor = {
   /** Whether a key or an item stands at a path. */
@@ -23,7 +23,7 @@ export type YamlEditor = {
  * @throws RouteplaneError `manifest_invalid` when the text cannot be read or is not a map of keys.
  */
 export function editYaml(text: string, change: (editor: YamlEditor) => void, options: YamlOptions = {}): string {
-  readYaml(text, options)
+  readRegistryYaml(text, options)
   parseMap(text, options.file)
   const lineEnd = text.includes('\r\n') ? '\r\n' : '\n'
   let current = text.replaceAll('\r\n', '\n')

@@ -1,8 +1,6 @@
 import { privateKeyToAccount } from 'viem/accounts'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { eip3009Types } from '../../contracts-abi/eip3009.ts'
 import { awaitFate, fateOf } from '../../src/chain/confirm.ts'
 import { createChain } from '../../src/chain/chain.ts'
@@ -11,6 +9,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import type { Signed } from '../support/authorization.ts'
 import { authorize, settle } from '../support/authorization.ts'
 import { openPayer, randomHex, useDemoNetwork } from '../support/chain.ts'
+import { startNodeProxy, type NodeAnswer } from '../support/node-proxy.ts'
 
 const current = useDemoNetwork()
 
@@ -101,39 +100,8 @@ describe('the fate of an authorization', () => {
 })
 
 describe('a node that fails', () => {
-  const stops: (() => void)[] = []
-  afterEach(() => {
-    for (const stop of stops.splice(0)) stop()
-  })
-
   /** Passes calls on to the real node, with some answers replaced. */
-  async function proxy(answer: (method: string, params: unknown[]) => object | 'hang-up' | undefined): Promise<string> {
-    const server = createServer((request, response) => {
-      const chunks: Buffer[] = []
-      request.on('data', (chunk: Buffer) => chunks.push(chunk))
-      request.on('end', () => {
-        const call = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { id: number; method: string; params: unknown[] }
-        const replaced = answer(call.method, call.params)
-        if (replaced === 'hang-up') return void request.socket.destroy()
-        const result =
-          replaced === undefined
-            ? current()
-                .anvil.rpc(call.method, call.params ?? [])
-                .then((value) => ({ result: value }))
-            : Promise.resolve(replaced)
-        void result.then((body) => {
-          response.setHeader('content-type', 'application/json')
-          response.end(JSON.stringify({ jsonrpc: '2.0', id: call.id, ...body }))
-        })
-      })
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    stops.push(() => {
-      server.close()
-      server.closeAllConnections()
-    })
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v2/sk-canary-api-key-in-the-path`
-  }
+  const proxy = async (answer: NodeAnswer) => `${await startNodeProxy(current().anvil.rpc, answer)}/v2/sk-canary-api-key-in-the-path`
 
   it('is an error and never an empty balance, and its URL stays ours', async () => {
     const { asset, payer, network } = current()

@@ -14,6 +14,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { channelsOn } from '../../src/selling/mpp/tempo/channels.ts'
 import { endWantedBack } from '../../src/selling/mpp/tempo/closing.ts'
+import { startNodeProxy } from '../support/node-proxy.ts'
 import { chatWire, openShop, order, salesOf, type ShopWorld } from '../support/shop.ts'
 import {
   COST,
@@ -178,13 +179,18 @@ describe('a payer who takes his channel back on the chain', () => {
     expect(engine.logged.filter((line) => line.includes('could not be ended'))).toEqual([expect.stringContaining('the payer has taken')])
   })
 
-  it('has it even when that is so long ago that the chain is not asked, which is said once', async () => {
+  it('has it even when that is so long ago that the node shows nothing of it, which is said once', async () => {
     const { world } = await writeTempoShop(current(), script)
     const { descriptor } = await buyOne((await openShop(world)).url, await createTempoBuyer(current()))
-    const { rpcUrl, network, anvil } = current()
+    const { network, anvil } = current()
     const warned: unknown[] = []
     await withLedger(world, async (ledger) => {
-      const chain = createChain({ network, rpcUrl, lookbackBlocks: 2n })
+      const forgetful = await startNodeProxy(anvil.rpc, (method, [, block]) =>
+        method === 'eth_call' && block !== 'latest'
+          ? { error: { code: -32_000, message: 'the state of that block is pruned' } }
+          : undefined,
+      )
+      const chain = createChain({ network, rpcUrl: forgetful, lookbackBlocks: 2n })
       const log = { ...silentLog, warn: (_event: string, fields: unknown) => void warned.push(fields) }
       const clientOf = () => Promise.reject(new Error('there is nothing to send'))
       const watch = () => endWantedBack({ channels: ledger.sales.channels, chainOf: () => chain, clientOf, clock: systemClock, log })

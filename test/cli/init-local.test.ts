@@ -6,7 +6,7 @@ import type { CommandContext } from '../../src/cli/context.ts'
 import { createInit } from '../../src/cli/init.ts'
 import { parseInvocation } from '../../src/cli/invocation.ts'
 import { createEnvironment } from '../../src/config/environment.ts'
-import { parseConfig } from '../../src/config/load.ts'
+import { parseConfig } from '../../src/config/parse.ts'
 import { createFolder } from '../support/folder.ts'
 import { freePort, startUpstream, type Script } from '../support/upstream.ts'
 

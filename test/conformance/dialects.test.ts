@@ -223,6 +223,38 @@ const chat: readonly Habit[] = [
     said,
   ],
   [
+    'MiniMax: the whole message after its pieces',
+    sse(
+      choice({ role: 'assistant', content: 'H' }),
+      choice({ content: 'i.' }),
+      {
+        ...head,
+        object: 'chat.completion',
+        choices: [{ index: 0, message: { role: 'assistant', content: 'Hi.' }, finish_reason: 'stop' }],
+        usage,
+      },
+      '[DONE]',
+    ),
+    { ...said, usage: counted },
+  ],
+  [
+    'the whole message after nothing but its role',
+    sse(choice({ role: 'assistant', content: '' }), {
+      ...head,
+      choices: [{ index: 0, message: { role: 'assistant', content: 'Hi.' }, finish_reason: 'stop' }],
+    }),
+    said,
+  ],
+  [
+    'text in place of deltas, as in the elder completions',
+    sse(
+      { ...head, object: 'text_completion', choices: [{ index: 0, text: 'H', finish_reason: null }] },
+      { ...head, object: 'text_completion', choices: [{ index: 0, text: 'i.', finish_reason: 'stop' }] },
+      '[DONE]',
+    ),
+    said,
+  ],
+  [
     'a usage of nothing',
     sse(hi, { ...stop, usage: {} }, { ...head, choices: [], usage: { prompt_tokens: null, completion_tokens: null } }, '[DONE]'),
     said,

@@ -151,6 +151,14 @@ describe('bad requests', () => {
     expect(await put.json()).toMatchObject({ error: { code: 405 } })
   })
 
+  it.each(['/v1beta/cachedContents', '/v1beta/files', '/v1beta/models/a/operations/1', '/v1/cachedContents'])(
+    '%s is not there',
+    async (path) => {
+      const response = await fetch(`${server.url}${path}`, { headers: { 'x-goog-api-key': TOKEN } })
+      expect([response.status, await response.json()]).toMatchObject([404, { error: { code: 404, status: 'NOT_FOUND' } }])
+    },
+  )
+
   it('leave the other wires\u2019 paths alone', async () => {
     const models = await fetch(`${server.url}/v1/models/acme/one`, { headers: { authorization: `Bearer ${TOKEN}` } })
     expect(models.status).toBe(200)

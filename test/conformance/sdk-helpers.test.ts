@@ -32,7 +32,7 @@ const DOCUMENT = Buffer.from('%PDF-1.4\n%%EOF\n').toString('base64')
 let gateway: PlayedGateway
 /** Never answers. */
 let slow: Upstream
-/** Always fails. */
+/** Fails with the status that the model's name has. */
 let broken: Upstream
 const played: PlayedWire[] = []
 /** What the provider understood, request by request. */
@@ -59,7 +59,11 @@ beforeAll(async () => {
     stream: ['stall'],
     headers: { 'content-type': (json as { stream?: boolean }).stream === true ? 'text/event-stream' : 'application/json' },
   }))
-  broken = await startUpstream({ status: 500, json: { error: { message: 'broken' } } })
+  broken = await startUpstream(({ json }) => ({
+    status: Number(/\d{3}/.exec(String((json as { model?: unknown }).model))?.[0]),
+    headers: { 'retry-after-ms': '1' },
+    json: { error: { message: 'broken' } },
+  }))
   const failing = [
     { id: 'slow', baseUrl: `${slow.url}/v1`, wires: ['chat_completions' as const] },
     { id: 'broken', baseUrl: `${broken.url}/v1`, wires: ['chat_completions' as const] },
@@ -347,7 +351,13 @@ describe('an SDK that retries', () => {
 
   it.each(asks)('%s does not ask again what the gateway has tried', async (_name, ask) => {
     const before = broken.requests.length
-    await expect(ask(gateway.url, `broken:model-${before}`)).rejects.toMatchObject({ status: 502 })
+    await expect(ask(gateway.url, `broken:model-500-${before}`)).rejects.toMatchObject({ status: 502 })
     expect(broken.requests).toHaveLength(before + 1)
+  })
+
+  it.each(asks)('%s comes back to a provider that has too much to do', async (_name, ask) => {
+    const before = broken.requests.length
+    await expect(ask(gateway.url, `broken:model-503-${before}`)).rejects.toMatchObject({ status: expect.toBeOneOf([502, 529]) as unknown })
+    expect(broken.requests).toHaveLength(before + 3)
   })
 })

@@ -7,6 +7,39 @@ import { type Script } from '../support/upstream.ts'
 
 const { transportOf, upstreamOf, rawOf } = createBench()
 
+describe('an interim answer that nobody has asked for', () => {
+  const final = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'
+  const goOn = 'HTTP/1.1 100 Continue\r\n\r\n'
+
+  it.each([
+    ['100', [goOn, final]],
+    ['100, with the final one in the same packet', [goOn + final]],
+    ['100 with fields, twice', [`HTTP/1.1 100 Continue\r\nx-a: b\r\n\r\n${goOn}`, final]],
+    ['100 without a phrase, in pieces', ['HTTP/1.1 100 \r\n', '\r\n', final]],
+    ['102 and 103', [`HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${final}`]],
+  ])('is read over: %s', async (_name, pieces) => {
+    const upstream = await rawOf(async (socket) => {
+      for (const piece of pieces) {
+        socket.write(piece)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })
+    const response = await transportOf()(post(upstream.url), options())
+    expect([response.status, await readAll(response)]).toEqual([200, '{}'])
+  })
+
+  it('is told from a body that begins with its words', async () => {
+    const body = 'HTTP/1.1 100 Continue is what the model says'
+    const upstream = await rawOf(async (socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      socket.write(body)
+    })
+    const response = await transportOf()(post(upstream.url), options())
+    expect(await readAll(response)).toBe(body)
+  })
+})
+
 describe('an answer that does not come', () => {
   it('is upstream_unreachable when the connection closes', async () => {
     const upstream = await upstreamOf({ hangUp: true } as Script)

@@ -97,21 +97,24 @@ describe('an official SDK', () => {
     expect(tries).toBe(1)
   })
 
-  it('does not repeat what was already tried at every provider, and learns when to come back', async () => {
+  it.each([
+    ['does not repeat what was tried at every provider', { retryAfterMs: undefined, tries: 1, headers: [null, 'false'] }],
+    ['comes back when it is told to, as it would to a vendor', { retryAfterMs: 15, tries: 3, headers: ['1', null] }],
+  ] as const)('%s', async (_name, { retryAfterMs, ...wanted }) => {
     verifies('listing.error.429')
     let tries = 0
     const server = await start(async () => {
       tries++
       throw new RouteplaneError('upstream_rate_limited', 'all busy', {
-        retryAfterMs: 1500,
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
         details: { attempts: [{ provider: 'a' }, { held: 7n }] },
       })
     })
-    await expect(openai(server).chat.completions.create(ask)).rejects.toThrow('all busy')
-    expect(tries).toBe(1)
+    await expect(openai(server).chat.completions.create(ask)).rejects.toMatchObject({ status: 429 })
+    expect(tries).toBe(wanted.tries)
     const answer = await send(server, ask)
     expect(answer.status).toBe(429)
-    expect([answer.headers.get('retry-after'), answer.headers.get('x-should-retry')]).toEqual(['2', 'false'])
+    expect([answer.headers.get('retry-after'), answer.headers.get('x-should-retry')]).toEqual(wanted.headers)
   })
 
   it('gets an error of an answer that broke off, in the middle of its loop', async () => {

@@ -43,7 +43,7 @@ export function createAttemptStore(engine: Engine): AttemptStore {
     intend: (id, intent) => change(id, (row) => planIntent(row, intent)),
     renew: (id, renewal) => change(id, (row) => planRenewal(row, renewal)),
     end: (id, ending) => change(id, (row) => planEnding(row, ending)),
-    reopen: (id, reason, now) => change(id, (row) => planReopening(row, reason, now)),
+    reopen: (id, reopening) => change(id, (row) => planReopening(row, reopening)),
     get: (id) => read(() => find(connection, id)),
     list: (filter) => read(() => connection.all(...listQuery(filter)).map(readAttempt)),
     orphans: (now) => read(() => orphans(engine, now)),

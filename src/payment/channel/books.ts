@@ -2,7 +2,7 @@
 import { toRouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
 import type { Atomic } from '../../money.ts'
-import { syncChannel, type ChannelWorld } from './sync.ts'
+import { readChannel, syncChannel, type ChannelWorld } from './sync.ts'
 
 /** What was put into a channel has been claimed by its seller, has come back, or lies there. Base units of its asset. */
 export type ChannelBooks = {
@@ -29,7 +29,7 @@ async function booksOf(before: ChannelRow, world: ChannelWorld): Promise<Channel
     const channel = await syncChannel(before, world)
     if (channel.depositing > 0n) return { channel, problem: 'a deposit is not known to have arrived' }
     if (channel.deposited === 0n) return { channel, claimed: 0n as Atomic, left: 0n as Atomic }
-    const { balance, claimed } = await world.chainOf(channel.network).channel(channel.id)
+    const { balance, claimed } = await readChannel(channel, world)
     const left = (balance - claimed) as Atomic
     const problem = problemOf(channel, { balance, claimed })
     return { channel, claimed, left, ...(problem === undefined ? {} : { problem }) }

@@ -5,7 +5,7 @@ import { readBody, type HttpResponse } from '../../lib/http-call.ts'
 import type { Challenge, ChallengeFormat, Terms } from '../challenge/challenge.ts'
 import { correctChannel } from './correct.ts'
 import { signRefund } from './credential.ts'
-import { chargeVoucher, syncChannel, type ChannelWorld } from './sync.ts'
+import { chargeVoucher, readChannel, syncChannel, type ChannelWorld } from './sync.ts'
 
 /** Asks the channel's seller what it was paid for, with these headers besides. */
 export type AskSeller = (headers: Readonly<Record<string, string>>) => Promise<HttpResponse>
@@ -56,8 +56,8 @@ function isOf(offer: Terms, channel: ChannelRow): boolean {
 }
 
 /** What the chain still holds for us: neither claimed by the seller nor given back. */
-async function leftIn(channel: ChannelRow, { chainOf }: ChannelWorld): Promise<bigint> {
-  const { balance, claimed } = await chainOf(channel.network).channel(channel.id)
+async function leftIn(channel: ChannelRow, world: ChannelWorld): Promise<bigint> {
+  const { balance, claimed } = await readChannel(channel, world)
   return balance - claimed
 }
 

@@ -2,7 +2,7 @@
 import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import type { Chain } from '../../chain/chain.ts'
+import type { Chain, ChannelOnChain } from '../../chain/chain.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
@@ -44,7 +44,7 @@ export async function syncChannel(before: ChannelRow, world: ChannelWorld): Prom
   if ((await world.ledger.channels.openDeposits(channel.id)).length > 0) return channel
   // Nothing of ours ever lay in it; of a channel that was never opened a network may know nothing at all.
   if (channel.deposited === 0n) return channel
-  const { balance, claimed } = await world.chainOf(channel.network).channel(channel.id)
+  const { balance, claimed } = await readChannel(channel, world)
   if (claimed > channel.charged) await explainClaim(channel, claimed, world)
   // More than we know of lies there when somebody else has filled it: a gift changes nothing.
   const returned = channel.deposited - balance
@@ -52,6 +52,14 @@ export async function syncChannel(before: ChannelRow, world: ChannelWorld): Prom
   const usdOf = (amount: Atomic) => fromAtomic(amount, channel.decimals, 'down')
   if (returned > channel.returned) await world.ledger.channels.returned(channel.id, returned as Atomic, usdOf, now)
   return find(channel.id, world)
+}
+
+/** After so long a channel's opening is in a block, or never will be, whatever our clock is wrong by. */
+const OPENED_MS = 3_600_000
+
+/** What the chain shows of a channel that has been filled, however long ago it has ended. */
+export function readChannel({ id, network, createdAt }: ChannelRow, { chainOf }: Pick<ChannelWorld, 'chainOf'>): Promise<ChannelOnChain> {
+  return chainOf(network).channel(id, BigInt(Math.ceil((createdAt + OPENED_MS) / 1_000)))
 }
 
 /** A claim above what was agreed is of the one voucher that was left open, or it is a breach. */

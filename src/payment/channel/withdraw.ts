@@ -12,7 +12,7 @@ import { descriptorOf } from '../session/credential.ts'
 import { endOwnCalls, quoteReserve, sendReserve } from '../session/own-call.ts'
 import { endVouchers } from './close.ts'
 import { configOf } from './identity.ts'
-import { syncChannel, type ChannelWorld } from './sync.ts'
+import { readChannel, syncChannel, type ChannelWorld } from './sync.ts'
 
 export type WithdrawalWorld = ChannelWorld & { readonly wallet: Wallet | undefined }
 
@@ -52,7 +52,7 @@ export async function planWithdrawal(before: ChannelRow, world: WithdrawalWorld)
     })
   }
   const chain = world.chainOf(channel.network)
-  const found = channel.deposited === 0n ? undefined : await chain.channel(channel.id)
+  const found = channel.deposited === 0n ? undefined : await readChannel(channel, world)
   const amount = (found === undefined ? 0n : found.balance - found.claimed) as Atomic
   const withdrawal = found?.withdrawal
   const calls = await callsOf(channel, amount)

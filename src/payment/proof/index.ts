@@ -6,8 +6,7 @@ import { permit2, permit2Ceiling } from './permit2.ts'
 import { voucher } from './voucher.ts'
 import type { Evidence, Proof, ProofSources } from './proof.ts'
 import { solana } from './solana.ts'
-import { tempo, tempoOpening } from './tempo.ts'
-import { tempoCall } from './tempo-call.ts'
+import { tempo, tempoCall, tempoOpening } from './tempo.ts'
 
 const proofs: readonly Proof[] = [eip3009, permit2, permit2Ceiling, voucher, tempo, tempoOpening, tempoCall, solana]
 

@@ -1,9 +1,10 @@
 /** The contract of a proof: how the outcome of one kind of signature is established, and which transfer on chain it made. */
-import type { Chain } from '../../chain/chain.ts'
+import type { Chain, Span } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { AttemptPayment } from '../../ledger/entry.ts'
 import type { Ending, Ledger } from '../../ledger/ledger.ts'
 import type { SolanaSide } from '../../wallet/solana/open.ts'
+import { MAX_VALIDITY_SECONDS } from '../../wallet/policy-rules.ts'
 
 /** `open`: nothing is proven yet; ask again after `retryAfterMs`. */
 export type Evidence =
@@ -33,6 +34,8 @@ export type Proof = {
   readonly id: string
   /** Whether less than what was authorized may be charged: then any amount up to it is right. */
   readonly mayChargeLess: boolean
+  /** Whether the transaction is the wallet's own: its hash is in the row before its block, and leads to it wherever that is. */
+  readonly ownsTransaction?: true
   /**
    * Reads what became of a signature. A source that cannot be asked proves nothing: that is `open`, never an ending.
    */
@@ -54,6 +57,14 @@ export function placeKey(transaction: string, logIndex: number): string {
 /** The place of a payment's transfer, once it is known. */
 export function placeKeys({ transaction, logIndex }: AttemptPayment): readonly string[] {
   return transaction === undefined || logIndex === undefined ? [] : [placeKey(transaction, logIndex)]
+}
+
+/** Room for a clock of ours that is wrong. */
+const ROOM_SECONDS = 3_600n
+
+/** When a signature can have been used, by the chain's clock: a process that comes back after weeks finds it nowhere else. */
+export function spanOf({ validBeforeSeconds }: Pick<AttemptPayment, 'validBeforeSeconds'>): Span {
+  return { sinceSeconds: validBeforeSeconds - MAX_VALIDITY_SECONDS - ROOM_SECONDS, untilSeconds: validBeforeSeconds + 1n }
 }
 
 type Hex = `0x${string}`

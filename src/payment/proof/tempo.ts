@@ -1,15 +1,14 @@
-/** Proves payments on Tempo, transfers and openings of channels, by what the network logs of them, and their end by a chain past their validity. */
+/** Proves payments on Tempo, transfers, openings of channels and calls on them, by what the network logs of them, and their end by a chain past their validity. */
 import type { Chain, TransferEvidence } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
-import { sameHex } from '../../chain/evidence.ts'
-import { tempoFeeManager } from '../../chain/tempo-quote.ts'
 import {
   isHex,
   NEXT_BLOCK_MS,
   NODE_DOWN_MS,
   onEvm,
   placeKeys,
+  spanOf,
   type EvmPayment,
   type Evidence,
   type Proof,
@@ -20,17 +19,12 @@ import {
 export const tempo: Proof = {
   id: 'tempo',
   mayChargeLess: true,
+  ownsTransaction: true,
   gather: (payment, sources) =>
-    tempoEvidence(onEvm(payment), sources, 'not settled yet', (chain, { asset, payer, payee, nonce: memo }, toBlock) =>
-      chain.findMemoTransfer({
-        asset,
-        payer,
-        payee,
-        memo,
-        toBlock,
-        ...(isHex(sources.claimed) ? { transaction: sources.claimed } : {}),
-      }),
-    ),
+    tempoEvidence(onEvm(payment), sources, 'not settled yet', (chain, { asset, payer, payee, nonce: memo }, toBlock) => {
+      const claimed = isHex(sources.claimed) ? { transaction: sources.claimed } : {}
+      return chain.findMemoTransfer({ asset, payer, payee, memo, toBlock, within: spanOf(payment), ...claimed })
+    }),
   // One that failed has logged its fee alone, without the memo.
   transferKeys: (payment) => [payment.nonce.toLowerCase(), ...placeKeys(payment)],
   describe: ({ payer, payee, nonce }) => ({ payer: `TransferWithMemo by ${payer} with memo ${nonce}`, payee: `Transfer to ${payee}` }),
@@ -40,12 +34,23 @@ export const tempo: Proof = {
 export const tempoOpening: Proof = {
   id: 'tempo-opening',
   mayChargeLess: true,
+  ownsTransaction: true,
   gather: (payment, sources) =>
     tempoEvidence(onEvm(payment), sources, 'not opened yet', (chain, { asset, payer, nonce: channel }, toBlock) =>
-      chain.findOpening({ asset, payer, channel, toBlock }),
+      chain.findOpening({ asset, payer, channel, toBlock, within: spanOf(payment) }),
     ),
   transferKeys: placeKeys,
   describe: ({ payer, payee, nonce }) => ({ payer: `ChannelOpened by ${payer} with id ${nonce}`, payee: `Transfer to ${payee}` }),
+}
+
+/** A transaction on a channel of ours, by its own hash alone: a row without one never left. */
+export const tempoCall: Proof = {
+  id: 'tempo-call',
+  mayChargeLess: true,
+  ownsTransaction: true,
+  gather: (payment, sources) => tempoEvidence(onEvm(payment), sources, 'not in a block yet', async () => undefined),
+  transferKeys: placeKeys,
+  describe: ({ payer, transaction }) => ({ payer: `transaction ${transaction ?? 'unknown'} of ${payer}`, payee: 'Transfers of it' }),
 }
 
 type Find = (chain: Chain, payment: EvmPayment, toBlock: bigint) => Promise<TransferEvidence | undefined>
@@ -60,10 +65,11 @@ async function tempoEvidence(payment: EvmPayment, { chainOf, now }: ProofSources
   try {
     const chain = chainOf(payment.network)
     const block = await chain.latestBlock()
-    const transfer = (await find(chain, payment, block.number)) ?? (await failedFee(payment, chain))
-    if (transfer !== undefined) return await settledBy(transfer, payment, chain, now)
+    const transfer = (await find(chain, payment, block.number)) ?? (await ownTransfer(payment, chain))
+    const open = { state: 'open', reason: unseen, retryAfterMs: NEXT_BLOCK_MS } as const
+    if (transfer !== undefined) return transfer.blockNumber > block.number ? open : await settledBy(transfer, payment, chain, now)
     if (block.timestampSeconds >= payment.validBeforeSeconds) return { state: 'released', reason: 'expired unused on chain', now }
-    return { state: 'open', reason: unseen, retryAfterMs: NEXT_BLOCK_MS }
+    return { ...open, isUnused: true }
   } catch (error) {
     if (!(error instanceof RouteplaneError)) throw error
     return { state: 'open', reason: `the chain cannot be asked: ${error.message}`, retryAfterMs: NODE_DOWN_MS }
@@ -71,14 +77,16 @@ async function tempoEvidence(payment: EvmPayment, { chainOf, now }: ProofSources
 }
 
 /**
- * The fee of a transaction that failed, which is all that has left the wallet then. Its hash is in the row where nobody else signs it.
- *
- * One that shows anything besides is the payment itself, in a block after those that were searched.
+ * What left the wallet by the very transaction that was signed, whatever it came to: where it failed, that is its fee alone. Its
+ * hash is in the row where nobody else signs it.
  */
-async function failedFee({ asset, payer, transaction }: EvmPayment, chain: Chain): Promise<TransferEvidence | undefined> {
+async function ownTransfer({ asset, payer, transaction }: EvmPayment, chain: Chain): Promise<TransferEvidence | undefined> {
   if (transaction === undefined) return undefined
-  const [first, ...others] = (await chain.transfersIn({ asset, payer, transaction })) ?? []
-  return others.length === 0 && first !== undefined && sameHex(first.payee, tempoFeeManager) ? first : undefined
+  const transfers = (await chain.transfersIn({ asset, payer, transaction })) ?? []
+  const [first] = transfers
+  const sumOf = (amountOf: (transfer: TransferEvidence) => bigint) =>
+    transfers.reduce((sum, transfer) => sum + amountOf(transfer), 0n) as Atomic
+  return first === undefined ? undefined : { ...first, amount: sumOf(({ amount }) => amount), fee: sumOf(({ fee = 0n }) => fee) }
 }
 
 async function settledBy(transfer: TransferEvidence, { decimals }: EvmPayment, chain: Chain, now: number): Promise<Evidence> {

@@ -4,7 +4,7 @@ import type { Fate, FateQuery } from '../../chain/confirm.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { AttemptPayment } from '../../ledger/entry.ts'
 import { fromAtomic } from '../../money.ts'
-import { isHex, NEXT_BLOCK_MS, NODE_DOWN_MS, onEvm, type Evidence, type ProofSources } from './proof.ts'
+import { isHex, NEXT_BLOCK_MS, NODE_DOWN_MS, onEvm, spanOf, type Evidence, type ProofSources } from './proof.ts'
 
 /** Asks for the fate, by the claimed transaction first; a chain that cannot be asked proves nothing. */
 export async function transferEvidence(
@@ -13,7 +13,7 @@ export async function transferEvidence(
   fateOf: (chain: Chain, query: FateQuery) => Promise<Fate>,
 ): Promise<Evidence> {
   const { asset, payer, payee, nonce, validBeforeSeconds } = onEvm(payment)
-  const query = { asset, payer, payee, nonce, validBeforeSeconds }
+  const query = { asset, payer, payee, nonce, validBeforeSeconds, within: spanOf(payment) }
   try {
     const chain = chainOf(payment.network)
     const hinted = !isHex(claimed) ? undefined : await fateOf(chain, { ...query, transaction: claimed })

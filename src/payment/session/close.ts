@@ -5,7 +5,7 @@ import { readBody } from '../../lib/http-call.ts'
 import type { Atomic } from '../../money.ts'
 import { mpp } from '../challenge/mpp.ts'
 import { endVouchers, notGiven, type AskSeller } from '../channel/close.ts'
-import { syncChannel, type ChannelWorld } from '../channel/sync.ts'
+import { readChannel, syncChannel, type ChannelWorld } from '../channel/sync.ts'
 import { signSession } from './credential.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
@@ -52,7 +52,7 @@ async function askToClose(channel: ChannelRow, cumulative: Atomic, ask: AskSelle
 }
 
 /** A channel that has ended holds nothing beyond what its payee got. */
-async function isEnded({ id, network }: ChannelRow, { chainOf }: ChannelWorld): Promise<boolean> {
-  const { balance, claimed } = await chainOf(network).channel(id)
+async function isEnded(channel: ChannelRow, world: ChannelWorld): Promise<boolean> {
+  const { balance, claimed } = await readChannel(channel, world)
   return balance === claimed
 }

@@ -13,7 +13,7 @@ import type { Wallet } from '../../wallet/wallet.ts'
 import type { ChannelWorld } from '../channel/sync.ts'
 import { assertFunds } from '../funds.ts'
 import { deriveNonce } from '../nonce.ts'
-import { tempoCall } from '../proof/tempo-call.ts'
+import { tempoCall } from '../proof/tempo.ts'
 import { lastSecondAfter } from '../scheme/tempo-validity.ts'
 import { descriptorOf } from './credential.ts'
 

@@ -4,6 +4,7 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { approximated, refusal, unsupported, type Loss } from '../loss.ts'
 import { audioFormatOf, normaliseMimeType, takesMedia, toDataUrl } from '../media.ts'
+import { encodeCacheMark } from '../openai-cache-mark.ts'
 import type { OpenAiTraits } from '../openai-models.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -52,17 +53,8 @@ function encodeText(part: TextContent, path: string, work: ContentWork): Json {
   return { type: 'text', text: part.text, ...encodeCache(part.cache, path, work) }
 }
 
-/** @see https://platform.openai.com/docs/guides/prompt-caching; its lifetimes are 30 minutes and 12 hours. */
 function encodeCache(cache: CacheMark | undefined, path: string, { losses, traits }: ContentWork): Json {
-  if (cache === undefined) return {}
-  if (!traits.cacheMarks) {
-    losses.push(unsupported(path, 'cache_control', 'this model takes no explicit cache marks'))
-    return {}
-  }
-  const { ttl } = cache
-  if (ttl === '5m' || ttl === '1h') losses.push(approximated(path, 'cache_control', 'the nearest longer lifetime is asked for'))
-  const kept = ttl === '5m' ? '30m' : ttl === '1h' ? '12h' : ttl
-  return { prompt_cache_breakpoint: { mode: 'explicit', ...defined({ ttl: kept }) } }
+  return encodeCacheMark(cache, path, { losses, takesCacheMarks: traits.cacheMarks })
 }
 
 function encodeMedia(part: MediaContent, path: string, work: ContentWork): readonly Json[] {

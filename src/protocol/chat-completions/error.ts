@@ -1,13 +1,11 @@
 /** Errors on this wire: ours for callers, the upstream's for us. */
-import { answerStatus, RouteplaneError, type ErrorCode } from '../../errors.ts'
+import { answerStatus, RouteplaneError } from '../../errors.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
-import { scrub } from '../../lib/log.ts'
 import { encodeSseEvent } from '../../lib/sse.ts'
 import { toldWithHint } from '../invalid-request.ts'
 import type { WireError } from '../protocol.ts'
-
-const MAX_UPSTREAM_TEXT = 300
+import { cleanText, codeOfStatus, shortText } from '../upstream-error.ts'
 
 /** Upstream codes that clients act on (agents shorten their context on the first), worth more to them than ours. */
 const telling: ReadonlySet<string> = new Set(['context_length_exceeded', 'content_policy_violation'])
@@ -79,36 +77,5 @@ function toUpstreamError(given: unknown, status: number | undefined): Routeplane
     path: shortText(fields['param']),
   })
   const said = text === '' ? '' : `: ${text}`
-  return new RouteplaneError(codeOf(status), `the upstream answered ${status ?? 'with an error'}${said}`, { details })
-}
-
-function codeOf(status: number | undefined): ErrorCode {
-  switch (status) {
-    case 400:
-    case 422:
-      return 'invalid_request'
-    case 413:
-      return 'body_too_large'
-    case 429:
-      return 'upstream_rate_limited'
-    case 408:
-    case 504:
-      return 'upstream_timeout'
-    default:
-      return 'upstream_error'
-  }
-}
-
-/** An upstream's words may hold keys, addresses and control characters: bounded, on one line, and scrubbed. */
-export function cleanText(value: unknown): string {
-  if (typeof value !== 'string') return ''
-  return scrub(value.slice(0, 4 * MAX_UPSTREAM_TEXT).replace(/[\p{Cc}\u2028\u2029]+/gu, ' '))
-    .slice(0, MAX_UPSTREAM_TEXT)
-    .trim()
-}
-
-/** The same for a word: its first 80 characters, `undefined` when there is none. */
-export function shortText(value: unknown): string | undefined {
-  const text = typeof value === 'number' ? String(value) : cleanText(value).slice(0, 80)
-  return text === '' ? undefined : text
+  return new RouteplaneError(codeOfStatus(status), `the upstream answered ${status ?? 'with an error'}${said}`, { details })
 }

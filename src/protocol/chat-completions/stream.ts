@@ -40,6 +40,8 @@ type State = AnswerState & {
   usage: Usage | undefined
   citations: readonly string[]
   readonly candidates: Map<number, CandidateDecoder>
+  /** Candidates of which something has come. */
+  readonly spoken: Set<CandidateDecoder['index']>
 }
 
 /** Creates the decoder of one answer. */
@@ -52,6 +54,7 @@ export function createChunkDecoder(): ChunkDecoder {
     usage: undefined,
     citations: [],
     candidates: new Map(),
+    spoken: new Set(),
     out: [],
   }
   const step = createStep(state)
@@ -98,14 +101,24 @@ function start(state: State, chunk: Json): void {
 
 function addChoice(state: State, choice: Json): void {
   if (isError(choice['error'])) throw decodeErrorObject(choice['error'])
-  const delta = choice['delta'] ?? choice['message']
-  addDelta(candidateOf(state, choice['index']), choice, isRecord(delta) ? delta : {})
+  const candidate = candidateOf(state, choice['index'])
+  addDelta(candidate, choice, deltaOf(choice, state.spoken.has(candidate.index)))
+}
+
+/** What a choice adds. A whole message, with which some vendors end a stream, says again what has come in pieces. */
+function deltaOf({ delta, message, text }: Json, hasSpoken: boolean): Json {
+  if (isRecord(delta)) return delta
+  if (isRecord(message)) return hasSpoken ? {} : message
+  return typeof text === 'string' ? { content: text } : {}
 }
 
 function candidateOf(state: State, given: unknown): CandidateDecoder {
   return candidateAt(state.candidates, given, (index) =>
     createCandidate(index, () => state.id, {
-      emit: (part) => void state.out.push(part),
+      emit: (part) => {
+        state.spoken.add(index)
+        state.out.push(part)
+      },
       nextBlock: () => state.blocks++,
     }),
   )

@@ -6,7 +6,8 @@ import { approximated, refusal, unsupported, type Loss } from '../loss.ts'
 import type { OpenAiTraits } from '../openai-models.ts'
 import { lowerFunction } from '../openai-schemas.ts'
 import type { RenameTable } from '../rename-table.ts'
-import { freeformFunction, lossesOfOrigin, lossOfSearch } from '../tool-origin.ts'
+import { freeformFunction, lossesOfOrigin, lossesOfSettings, lossOfSearch, searchPlace } from '../tool-origin.ts'
+import type { ModelledMembers } from '../unmodelled.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -103,6 +104,8 @@ function encodeWrapped(tool: Extract<Tool, { type: 'freeform' }>, path: string, 
   return { type: 'function', function: defined({ name: names.toWire(tool.name), description, parameters: schema }) }
 }
 
+const searchSettings: ModelledMembers = { search_context_size: true, ...searchPlace }
+
 /**
  * Searching is a trait of some models here, and the others refuse a request that asks for it.
  *
@@ -115,7 +118,10 @@ function encodeSearch(tool: Tool, path: string, request: CompletionRequest, { tr
     losses.push(lossOfSearch(request, path, 'this model does not search by itself'))
     return undefined
   }
-  losses.push(approximated(path, 'tool.web_search', 'only the place and the size of the context are carried over'))
+  losses.push(
+    approximated(path, 'tool.web_search', 'only the place and the size of the context are carried over'),
+    ...lossesOfSettings(tool, searchSettings, path, 'tool.web_search'),
+  )
   const { search_context_size: size, user_location: location } = tool.config
   const place = isRecord(location) && isRecord(location['approximate']) ? location['approximate'] : location
   const { type: _, ...approximate } = isRecord(place) ? place : {}

@@ -3,9 +3,9 @@ import { answerStatus, RouteplaneError, type ErrorCode } from '../../errors.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import { encodeSseEvent } from '../../lib/sse.ts'
-import { cleanText, shortText } from '../chat-completions/error.ts'
 import { toldWithHint } from '../invalid-request.ts'
 import type { WireError } from '../protocol.ts'
+import { cleanText, codeOfStatus, shortText } from '../upstream-error.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -137,19 +137,7 @@ function retryAfter(rpc: readonly Json[]): { readonly retryAfterMs?: number } {
  * serve: another provider may take the same request.
  */
 function codeOf(status: number | undefined, name: unknown, reason: unknown): ErrorCode {
+  const code = codeOfStatus(status)
   const isTheirs = name === 'FAILED_PRECONDITION' || (typeof reason === 'string' && reason.startsWith('API_KEY_'))
-  switch (status) {
-    case 400:
-    case 422:
-      return isTheirs ? 'upstream_error' : 'invalid_request'
-    case 413:
-      return 'body_too_large'
-    case 429:
-      return 'upstream_rate_limited'
-    case 408:
-    case 504:
-      return 'upstream_timeout'
-    default:
-      return 'upstream_error'
-  }
+  return code === 'invalid_request' && isTheirs ? 'upstream_error' : code
 }

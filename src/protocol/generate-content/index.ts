@@ -25,8 +25,8 @@ export const generateContent = {
   caller: {
     // Under `v1` other wires have routes of their own: only what ends in a method is ours there.
     paths: [
-      '/v1beta/:call{.+}',
-      '/v1alpha/:call{.+}',
+      '/v1beta/:call{.+:[^/:]*}',
+      '/v1alpha/:call{.+:[^/:]*}',
       '/:version{v1}/:call{.+:(?:generateContent|streamGenerateContent|embedContent|batchEmbedContents)}',
     ],
     read: readRequest,

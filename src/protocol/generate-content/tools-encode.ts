@@ -4,7 +4,15 @@ import { defined } from '../../lib/defined.ts'
 import { approximated, omitted, refusal, unsupported, type Loss, type LossFeature } from '../loss.ts'
 import type { RenameTable } from '../rename-table.ts'
 import { hasNoParameters, lowerSchema } from '../schema-lowering.ts'
-import { freeformFunction, lossesOfOrigin, lossOfSearch, usesOwnContainer } from '../tool-origin.ts'
+import {
+  freeformFunction,
+  lossesOfOrigin,
+  lossesOfSettings,
+  lossOfSearch,
+  newContainer,
+  noSettings,
+  usesOwnContainer,
+} from '../tool-origin.ts'
 import type { ModelTraits } from './generation.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -95,7 +103,11 @@ function encodeHosted(tool: Tool, path: string, { request, besideFunctions }: Be
     losses.push(unsupported(path, same.feature, 'its container and files are at another vendor'))
     return []
   }
-  losses.push(approximated(path, same.feature, `offered as ${same.wire}, without its settings`))
+  const carried = tool.family === 'code_execution' ? newContainer : noSettings
+  losses.push(
+    approximated(path, same.feature, `offered as ${same.wire}, without its settings`),
+    ...lossesOfSettings(tool, carried, path, same.feature),
+  )
   return [{ [same.wire]: {} }]
 }
 

@@ -4,7 +4,16 @@ import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { approximated, refusal, unsupported, type Loss } from '../loss.ts'
 import { lowerSchema } from '../schema-lowering.ts'
-import { freeformFunction, lossesOfOrigin, usesOwnContainer } from '../tool-origin.ts'
+import {
+  freeformFunction,
+  lossesOfOrigin,
+  lossesOfSettings,
+  newContainer,
+  noSettings,
+  searchPlace,
+  usesOwnContainer,
+} from '../tool-origin.ts'
+import { taken, type ModelledMembers } from '../unmodelled.ts'
 import type { CacheMarks } from './cache-marks.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -26,6 +35,8 @@ type Work = {
   readonly betas: Set<string>
   readonly freeform: Set<string>
 }
+
+type Hosted = Extract<Tool, { type: 'hosted' }>
 
 type Context = Pick<Work, 'names' | 'marks' | 'losses'>
 
@@ -99,7 +110,7 @@ function encodeFreeform(tool: Extract<Tool, { type: 'freeform' }>, path: string,
   return defined({ name: names.toWire(tool.name), description, input_schema: schema })
 }
 
-function encodeHosted(tool: Extract<Tool, { type: 'hosted' }>, path: string, work: Work): readonly Json[] {
+function encodeHosted(tool: Hosted, path: string, work: Work): readonly Json[] {
   if (tool.wire === 'messages') {
     if (tool.family !== 'mcp' || !isServer(tool.raw)) return isRecord(tool.raw) ? [tool.raw] : []
     work.servers.push(tool.raw)
@@ -108,17 +119,23 @@ function encodeHosted(tool: Extract<Tool, { type: 'hosted' }>, path: string, wor
   }
   switch (tool.family) {
     case 'web_search':
-      work.losses.push(approximated(path, 'tool.web_search', 'this vendor searches; domains and place are carried over'))
+      work.losses.push(
+        approximated(path, 'tool.web_search', 'this vendor searches; domains and place are carried over'),
+        ...lossesOfSettings(tool, searchSettings, path, 'tool.web_search'),
+      )
       return [encodeWebSearch(tool.config)]
     case 'web_fetch':
     case 'url_context':
-      work.losses.push(approximated(path, 'tool.web_fetch', 'this vendor fetches the pages'))
+      work.losses.push(
+        approximated(path, 'tool.web_fetch', 'this vendor fetches the pages'),
+        ...lossesOfSettings(tool, noSettings, path, 'tool.web_fetch'),
+      )
       work.betas.add('web-fetch-2025-09-10')
       return [{ type: 'web_fetch_20250910', name: 'web_fetch' }]
     case 'code_execution':
-      return encodeCodeExecution(tool.config, path, work)
+      return encodeCodeExecution(tool, path, work)
     case 'mcp':
-      return encodeMcp(tool.config, path, work)
+      return encodeMcp(tool, path, work)
     default:
       work.losses.push(unsupported(path, 'tool.hosted', `the tool ${tool.family} does not exist on Messages`))
       return []
@@ -129,6 +146,9 @@ function encodeHosted(tool: Extract<Tool, { type: 'hosted' }>, path: string, wor
 function isServer(raw: unknown): boolean {
   return isRecord(raw) && raw['type'] !== 'mcp_toolset'
 }
+
+const domains = taken(['allowed_domains', 'blocked_domains', 'excluded_domains', 'excludeDomains'])
+const searchSettings: ModelledMembers = { ...domains, filters: domains, max_uses: true, ...searchPlace }
 
 /** @see https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool */
 function encodeWebSearch(config: Json): Json {
@@ -161,37 +181,45 @@ function listOf(value: unknown): readonly string[] | undefined {
 }
 
 /** @see https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/code-execution-tool */
-function encodeCodeExecution(config: Json, path: string, work: Work): readonly Json[] {
-  if (usesOwnContainer(config)) {
+function encodeCodeExecution(tool: Hosted, path: string, work: Work): readonly Json[] {
+  if (usesOwnContainer(tool.config)) {
     work.losses.push(unsupported(path, 'tool.code_execution', 'its container and files are at another vendor'))
     return []
   }
-  work.losses.push(approximated(path, 'tool.code_execution', 'the code runs at this vendor'))
+  work.losses.push(
+    approximated(path, 'tool.code_execution', 'the code runs at this vendor'),
+    ...lossesOfSettings(tool, newContainer, path, 'tool.code_execution'),
+  )
   work.betas.add('code-execution-2025-08-25')
   return [{ type: 'code_execution_20250825', name: 'code_execution' }]
 }
 
 const MCP_BETA = 'mcp-client-2025-11-20'
+const serverSettings = taken(['server_label', 'server_url', 'authorization', 'require_approval', 'allowed_tools'])
 
 /**
  * Carries over a server that may be called without asking; who wants to be asked cannot be asked here.
  *
  * @see https://docs.anthropic.com/en/docs/agents-and-tools/mcp-connector
  */
-function encodeMcp(config: Json, path: string, work: Work): readonly Json[] {
+function encodeMcp(tool: Hosted, path: string, work: Work): readonly Json[] {
+  const { config } = tool
   const name = textOf(config['server_label'])
   const url = textOf(config['server_url'])
   if (config['require_approval'] !== 'never' || name === undefined || url === undefined) {
     work.losses.push(unsupported(path, 'tool.mcp', 'its calls would need approval, or it has no address of its own'))
     return []
   }
-  work.losses.push(approximated(path, 'tool.mcp', 'this vendor connects to the server'))
+  work.losses.push(
+    approximated(path, 'tool.mcp', 'this vendor connects to the server'),
+    ...lossesOfSettings(tool, serverSettings, path, 'tool.mcp'),
+  )
   work.servers.push(defined({ type: 'url', url, name, authorization_token: textOf(config['authorization']) }))
   work.betas.add(MCP_BETA)
   const allowed = listOf(config['allowed_tools'])
   const only = allowed && {
     default_config: { enabled: false },
-    configs: Object.fromEntries(allowed.map((tool) => [tool, { enabled: true }])),
+    configs: Object.fromEntries(allowed.map((each) => [each, { enabled: true }])),
   }
   return [{ type: 'mcp_toolset', mcp_server_name: name, ...only }]
 }

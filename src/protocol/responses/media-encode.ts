@@ -1,9 +1,10 @@
 /** Encodes texts and media as the content parts of this wire. */
-import type { CacheMark, Content, MediaContent, MediaSource, TextContent } from '../../completion/request.ts'
+import type { Content, MediaContent, MediaSource, TextContent } from '../../completion/request.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { approximated, unsupported, type Loss } from '../loss.ts'
 import { takesMedia, toDataUrl } from '../media.ts'
+import { encodeCacheMark } from '../openai-cache-mark.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -23,7 +24,7 @@ function encodePart(part: Content, path: string, work: ContentWork): readonly Js
     case 'file':
     case 'audio':
     case 'video':
-      return encodeMedia(part, path, work).map((media) => ({ ...media, ...encodeCache(part.cache, path, work) }))
+      return encodeMedia(part, path, work).map((media) => ({ ...media, ...encodeCacheMark(part.cache, path, work) }))
     case 'refusal':
       return [{ type: 'input_text', text: part.text }]
     case 'foreign':
@@ -39,20 +40,7 @@ function encodePart(part: Content, path: string, work: ContentWork): readonly Js
 }
 
 function encodeText(part: TextContent, path: string, work: ContentWork): Json {
-  return { type: 'input_text', text: part.text, ...encodeCache(part.cache, path, work) }
-}
-
-/** @see https://platform.openai.com/docs/guides/prompt-caching; its lifetimes are 30 minutes and 12 hours. */
-function encodeCache(cache: CacheMark | undefined, path: string, { losses, takesCacheMarks }: ContentWork): Json {
-  if (cache === undefined) return {}
-  if (!takesCacheMarks) {
-    losses.push(unsupported(path, 'cache_control', 'this model takes no explicit cache marks'))
-    return {}
-  }
-  const { ttl } = cache
-  if (ttl === '5m' || ttl === '1h') losses.push(approximated(path, 'cache_control', 'the nearest longer lifetime is asked for'))
-  const kept = ttl === '5m' ? '30m' : ttl === '1h' ? '12h' : ttl
-  return { prompt_cache_breakpoint: { mode: 'explicit', ...defined({ ttl: kept }) } }
+  return { type: 'input_text', text: part.text, ...encodeCacheMark(part.cache, path, work) }
 }
 
 function encodeMedia(part: MediaContent, path: string, work: ContentWork): readonly Json[] {

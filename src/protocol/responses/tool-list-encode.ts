@@ -6,7 +6,8 @@ import { approximated, refusal, unsupported, type Loss, type LossFeature } from 
 import type { OpenAiTraits } from '../openai-models.ts'
 import { lowerFunction } from '../openai-schemas.ts'
 import type { RenameTable } from '../rename-table.ts'
-import { freeformFunction, lossesOfOrigin } from '../tool-origin.ts'
+import { freeformFunction, lossesOfOrigin, lossesOfSettings, noSettings, searchPlace } from '../tool-origin.ts'
+import { taken, type ModelledMembers } from '../unmodelled.ts'
 import { encodeFreeform, encodeFunction, encodeToolChoice } from './tools-encode.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -74,10 +75,16 @@ function encodeWrapped(tool: Extract<Tool, { type: 'freeform' }>, path: string, 
 function encodeHosted(tool: Extract<Tool, { type: 'hosted' }>, path: string, { losses }: ToolWork): readonly Json[] {
   switch (tool.family) {
     case 'web_search':
-      losses.push(approximated(path, 'tool.web_search', 'only domains, location and context size are carried over'))
+      losses.push(
+        approximated(path, 'tool.web_search', 'only domains, location and context size are carried over'),
+        ...lossesOfSettings(tool, searchSettings, path, 'tool.web_search'),
+      )
       return [encodeWebSearch(tool.config)]
     case 'code_execution':
-      losses.push(approximated(path, 'tool.code_execution', 'it runs in a new container of the vendor'))
+      losses.push(
+        approximated(path, 'tool.code_execution', 'it runs in a new container of the vendor'),
+        ...lossesOfSettings(tool, noSettings, path, 'tool.code_execution'),
+      )
       return [{ type: 'code_interpreter', container: { type: 'auto' } }]
     default:
       losses.push(unsupported(path, hostedFeature(tool.family), `Responses has no tool that is ${tool.family.slice(0, 60)} in this form`))
@@ -89,6 +96,8 @@ function hostedFeature(family: string): LossFeature {
   if (family === 'web_fetch' || family === 'url_context') return 'tool.web_fetch'
   return family === 'mcp' ? 'tool.mcp' : 'tool.hosted'
 }
+
+const searchSettings: ModelledMembers = { ...taken(['search_context_size', 'allowed_domains']), ...searchPlace }
 
 /** @see https://platform.openai.com/docs/guides/tools-web-search */
 function encodeWebSearch(config: Json): Json {

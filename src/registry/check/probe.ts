@@ -3,7 +3,7 @@ import type { CompletionResult } from '../../completion/result.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { toRouteplaneError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { headerOf, readBytes, type HttpHeaders, type Transport } from '../../lib/http-call.ts'
+import { readBytes, retryAfterOf, type HttpHeaders, type Transport } from '../../lib/http-call.ts'
 import { tryParseJson } from '../../lib/json.ts'
 import type { Protocol } from '../../protocol/protocol.ts'
 import type { Endpoint } from '../endpoint.ts'
@@ -74,6 +74,8 @@ const MAX_BYTES = 8 * 1024 * 1024
 const TOTAL_MS = 120_000
 /** How long a 429 is waited out, once. */
 const MAX_WAIT_MS = 30_000
+/** When a provider says that it is busy, and not for how long. */
+const USUAL_WAIT_MS = 1_000
 /** Has the shape of no provider's keys. */
 const WRONG_KEY = 'routeplane-check-this-key-is-wrong'
 
@@ -90,7 +92,7 @@ export function createProbe(options: ProbeOptions): Probe {
     let answered = await exchange(prepared, options)
     options.seen.push(answered)
     if (answered.status === 429 && isPaced) {
-      await options.clock.sleep(Math.min(retryAfterMs(answered.headers), MAX_WAIT_MS))
+      await options.clock.sleep(Math.min(retryAfterOf(answered.headers, options.clock.now()) ?? USUAL_WAIT_MS, MAX_WAIT_MS))
       answered = await exchange(prepared, options)
       options.seen.push(answered)
     }
@@ -114,12 +116,6 @@ export function createProbe(options: ProbeOptions): Probe {
     seen: options.seen,
     spending: options.spending,
   }
-}
-
-/** Seconds, as every provider writes it; a second when nobody says. @see https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */
-export function retryAfterMs(headers: HttpHeaders): number {
-  const seconds = Number(headerOf(headers, 'retry-after'))
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 1000
 }
 
 /** What was refused is not charged; what broke may have been. */

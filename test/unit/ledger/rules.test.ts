@@ -62,15 +62,19 @@ describe('a hold', () => {
 describe('a settlement that the chain took back', () => {
   it('is money at large again, and none of its old evidence is left', () => {
     const settled = rules.planEnding(rowIn('intent'), settledOf(5n, { transaction: '0xT', blockNumber: 1n, logIndex: 1 })) as AttemptRow
-    const reopened = rules.planReopening(settled, 'reorganised', 4_000)
+    const reopened = rules.planReopening(settled, { reason: 'reorganised', now: 4_000 })
     expect(rules.standingOf(reopened)).toEqual({ reserved: 7n, spent: 0n })
     expect(reopened.payment).toEqual(rowIn('intent').payment)
+    const kept = rules.planReopening(settled, { reason: 'reorganised', transaction: '0xT', now: 4_000 })
+    expect(kept.payment).toEqual({ ...rowIn('intent').payment, transaction: '0xT' })
     expect(rules.planEnding(reopened, settledOf(6n))).toMatchObject({ state: 'settled', payment: { settledUsd: 6n } })
   })
 
   it('is never one that was final', () => {
     const final = rules.planEnding(rowIn('intent'), settledOf(7n, { finality: 'final' })) as AttemptRow
-    expect(() => rules.planReopening(final, 'reorganised', 4_000)).toThrow(expect.objectContaining({ code: 'internal' }) as Error)
+    expect(() => rules.planReopening(final, { reason: 'reorganised', now: 4_000 })).toThrow(
+      expect.objectContaining({ code: 'internal' }) as Error,
+    )
   })
 })
 

@@ -1,7 +1,7 @@
 /** What the config lets a preset say can be said over MCP too, and comes out the same. */
 import { expect, it } from 'vitest'
 import { createEnvironment } from '../../../src/config/environment.ts'
-import { parseConfig } from '../../../src/config/load.ts'
+import { parseConfig } from '../../../src/config/parse.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { OPERATOR } from '../../../src/mcp/audience.ts'

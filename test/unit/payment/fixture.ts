@@ -68,9 +68,9 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
         endings.push(ending)
         if (next !== undefined) known.set(id, next)
       },
-      async reopen(id, reason, now) {
+      async reopen(id, reopening) {
         const row = known.get(id)
-        if (row !== undefined) known.set(id, planReopening(row, reason, now))
+        if (row !== undefined) known.set(id, planReopening(row, reopening))
       },
       get: async (id) => known.get(id),
       list: async ({ states }) => [...known.values()].filter(({ state }) => states?.includes(state) ?? true),

@@ -14,10 +14,11 @@ import {
   removeListedModel,
   updateProviderFile,
 } from '../../../src/registry/provider-edit.ts'
-import { commitRegistryFile, readRegistryFile, writeWhole } from '../../../src/registry/registry-files.ts'
+import { commitRegistryFile } from '../../../src/registry/registry-commit.ts'
+import { readRegistryFile, writeWhole } from '../../../src/registry/registry-files.ts'
 import { commentsOf, editYaml, type YamlEditor } from '../../../src/registry/yaml-edit.ts'
 import { yamlFile } from '../../../src/registry/yaml-value.ts'
-import { readYaml } from '../../../src/registry/yaml.ts'
+import { readRegistryYaml } from '../../../src/registry/yaml.ts'
 import { verifies } from '../../support/verifies.ts'
 
 const edit = (text: string, change: (editor: YamlEditor) => void) => editYaml(text, change)
@@ -89,7 +90,7 @@ describe('editYaml', () => {
     ['needs no line break at the end', 'a: 1', (e) => e.set(['b'], { plain: '3' }), 'a: 1\nb: 3'],
   ])('%s', (_, before, change, after) => {
     expect(edit(before, change)).toBe(after)
-    readYaml(after)
+    readRegistryYaml(after)
   })
 
   it('is guarded like any manifest', () => {
@@ -105,7 +106,7 @@ describe('editYaml', () => {
         fc.constantFrom('a: x\nb: 1\n', "a: 'x'\n", '{a: x, b: [1]}\n', 'b: 1\n'),
         (text, file) => {
           const written = edit(file, (editor) => editor.set(['a'], { text }))
-          expect(readYaml(written).value).toMatchObject({ a: text === '' ? '' : text })
+          expect(readRegistryYaml(written).value).toMatchObject({ a: text === '' ? '' : text })
         },
       ),
     )

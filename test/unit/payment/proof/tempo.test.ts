@@ -58,16 +58,27 @@ describe('a Tempo payment', () => {
     ['nothing, within its time', {}, { state: 'open', reason: 'not settled yet' }],
     ['nothing, at its very end', { seconds: VALID_BEFORE }, { state: 'released', reason: 'expired unused on chain', now: 5 }],
     ['a block with its fee alone', { sent: [fee] }, { ...settled, amount: 50n, amountUsd: parseUsd('0.00005'), finality: 'confirmed' }],
-    ['a newer block with its transfer', { sent: [transfer] }, { state: 'open', reason: 'not settled yet' }],
-    ['a newer block with more than its fee', { sent: [fee, transfer] }, { state: 'open', reason: 'not settled yet' }],
+    ['a block with its transfer that the logs do not have', { sent: [transfer] }, { ...settled, finality: 'confirmed' }],
+    [
+      'a block with more than its transfer',
+      { sent: [transfer, fee] },
+      { ...settled, amount: 950n, amountUsd: parseUsd('0.00095'), finality: 'confirmed' },
+    ],
+    ['a newer block with its transfer', { sent: [{ ...transfer, blockNumber: 10n }] }, { state: 'open', reason: 'not settled yet' }],
+    [
+      'a newer block with its transfer, past its time',
+      { sent: [{ ...transfer, blockNumber: 10n }], seconds: VALID_BEFORE },
+      { state: 'open' },
+    ],
     ['a block in which it cost nothing', { sent: [] }, { state: 'open', reason: 'not settled yet' }],
     ['a node that fails', { down: true, seconds: VALID_BEFORE }, { state: 'open' }],
   ])('of which the chain shows %s', async (_, facts, expected) => {
     expect((await gather(facts)).evidence).toMatchObject(expected)
   })
 
-  it('is looked for by its memo, up to the block whose time is compared', async () => {
+  it('is looked for by its memo, up to the block whose time is compared, around the time that it was good for', async () => {
     const { asked } = await gather({})
-    expect(asked).toEqual([{ asset: paymentOf().asset, payer: PAYER, payee: PAYEE, memo: NONCE, toBlock: 9n }])
+    const within = { sinceSeconds: VALID_BEFORE - 3_900n, untilSeconds: VALID_BEFORE + 1n }
+    expect(asked).toEqual([{ asset: paymentOf().asset, payer: PAYER, payee: PAYEE, memo: NONCE, toBlock: 9n, within }])
   })
 })

@@ -237,6 +237,7 @@ describe('encodeRequest', () => {
     ])
     expect(features).toEqual([
       'tool.web_search:approximated',
+      'tool.web_search:omitted',
       'tool.code_execution:approximated',
       'tool.mcp:refused',
       'tool.hosted:refused',
