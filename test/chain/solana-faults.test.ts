@@ -41,15 +41,14 @@ describe('an offer', () => {
   })
 
   it.each([
-    ['our own wallet', (world: SolanaWorld) => world.payer],
+    ['our own wallet', (payer: string) => payer],
     ['nobody', () => ''],
     ['an address of the EVM', () => '0x209693Bc6afc0C5328bA36FaF03C514EF312287C'],
   ])('that has %s pay the fee is refused', async (_, feePayer) => {
-    let world: SolanaWorld | undefined
-    const tamper: RelayOptions['tamper'] = (answer) =>
-      rewriteExtra(answer, (extra) => ({ ...extra, feePayer: world === undefined ? '' : feePayer(world) }))
+    const own = { payer: '' }
+    const tamper: RelayOptions['tamper'] = (answer) => rewriteExtra(answer, (extra) => ({ ...extra, feePayer: feePayer(own.payer) }))
     const trade = await openTrade({ tamper })
-    world = trade.world
+    own.payer = trade.world.payer
     const { error } = await ask(trade.url)
     expect([error?.code, error?.money, trade.relay.credentials]).toEqual(['bad_challenge', 'untouched', []])
   })

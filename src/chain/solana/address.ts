@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto'
 import { solanaPrograms } from '../../../contracts-abi/solana.ts'
 import { decodeBase58, encodeBase58 } from '../../lib/base58.ts'
 
+/** The one whose tokens are paid in. */
+export const tokenProgram = solanaPrograms.token
+
 const ADDRESS_BYTES = 32
 
 /** @returns `undefined` unless the text is the one spelling of 32 bytes. */

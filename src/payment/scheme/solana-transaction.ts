@@ -1,8 +1,8 @@
 /** Has the official client build a Solana payment; the one place that loads it, and only when a payment needs it. */
 import { createRequire } from 'node:module'
-import { solanaPrograms } from '../../../contracts-abi/solana.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { isRecord } from '../../lib/json.ts'
+import { tokenProgram } from '../../chain/solana/address.ts'
 import { readTransaction } from '../../chain/solana/message.ts'
 
 /** An optional peer: whoever pays on Solana installs it. */
@@ -70,7 +70,7 @@ export async function buildSolanaMessage(order: SolanaOrder): Promise<Uint8Array
  */
 function tellMint(client: object, { network, mint, decimals }: SolanaOrder): void {
   const cache: unknown = 'mintCache' in client ? client.mintCache : undefined
-  if (cache instanceof Map) cache.set(`${network}:${mint}`, Promise.resolve({ decimals, programAddress: solanaPrograms.token }))
+  if (cache instanceof Map) cache.set(`${network}:${mint}`, Promise.resolve({ decimals, programAddress: tokenProgram }))
 }
 
 async function loadClient() {
