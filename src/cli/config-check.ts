@@ -18,8 +18,8 @@ function describe(config: Config): string {
   const head = config.source === undefined ? 'No config file: the keys in the environment decide.' : `${config.source} is valid.`
   return `${head}\n\n${fields([
     ['listen', `${config.listen.host}:${config.listen.port}, ${authOf(config)}`],
-    ['providers', listed(config.providers.map(({ provider, apiKey }) => `${provider.id}${apiKey === undefined ? '' : ' (key)'}`))],
-    ['models', listed(config.virtualModels.map(({ name }) => name))],
+    ['providers', listed(config.providers.map(providerText))],
+    ['model lists', listed(config.virtualModels.map(({ name }) => name))],
     ['presets', listed(config.presets.map(({ name }) => `@${name}`))],
     [
       'budget',
@@ -32,6 +32,15 @@ function describe(config: Config): string {
     ['wallet', `${config.wallet.network}, ${config.wallet.key === undefined ? config.wallet.keystore : 'key from the environment'}`],
     ['ledger', config.ledger.path],
   ])}`
+}
+
+/** With its own models counted; without any it is asked for its list, or takes the registry's. */
+function providerText({ provider, apiKey, models }: Config['providers'][number]): string {
+  const about = [
+    ...(apiKey === undefined ? [] : ['key']),
+    ...(models.length === 0 ? [] : [models.length === 1 ? '1 model' : `${models.length} models`]),
+  ]
+  return about.length === 0 ? provider.id : `${provider.id} (${about.join(', ')})`
 }
 
 function authOf(config: Config): string {

@@ -68,7 +68,7 @@ export function readYaml(text: string, { maxBytes, refuse }: YamlOptions): YamlT
   const documents = [
     ...new Composer({ schema: 'failsafe', version: '1.2', prettyErrors: false, strict: true }).compose(tokens, true, text.length),
   ]
-  throwIfAny(findBroken(documents))
+  throwIfAny(findBroken(documents, text))
   const root: Node | null = documents[0]?.contents ?? null
   throwIfAny(findBadKeys(root))
   return {
@@ -133,16 +133,20 @@ function childrenOf(token: CST.Token): readonly CST.Token[] {
   ])
 }
 
-function findBroken([document, second]: readonly Document.Parsed[]): readonly Fault[] {
+function findBroken([document, second]: readonly Document.Parsed[], text: string): readonly Fault[] {
   if (document === undefined) return [{ code: 'syntax', message: 'the text is not YAML', offset: 0 }]
   if (second !== undefined)
     return [{ code: 'syntax', message: 'only one document is read, and here a second begins', offset: second.range[0] }]
-  return [...document.errors, ...document.warnings].map(({ code, message, pos }) => ({
-    code: code === 'DUPLICATE_KEY' ? 'duplicate_entry' : 'syntax',
-    message: message.replace(/\s+/g, ' '),
-    offset: pos[0],
-  }))
+  const faults = [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }): Fault => {
+    if (code === 'DUPLICATE_KEY') return { code: 'duplicate_entry', message: message.replace(/\s+/g, ' '), offset }
+    return { code: 'syntax', message: text.startsWith('${', offset - 1) ? BARE_REFERENCE : message.replace(/\s+/g, ' '), offset }
+  })
+  // What a parser complains of after its first complaint mostly follows from that.
+  const first = faults.findIndex(({ code }) => code === 'syntax')
+  return first === -1 ? faults : faults.slice(0, first + 1)
 }
+
+const BARE_REFERENCE = 'within { } and [ ], "${NAME}" stands between quotes'
 
 /** Recursion is safe from here on: {@link findForbidden} has bounded the depth. */
 function findBadKeys(node: unknown): readonly Fault[] {

@@ -222,6 +222,20 @@ export function endings(opened: () => Ledger): void {
     expect(await opened().verifyEvents()).toEqual({ ok: true })
   })
 
+  it('keeps every amount to the unit, however large', async () => {
+    const large = 2n ** 53n + 1n
+    const { attempts } = opened()
+    const limit = limitOf(large)
+    await attempts.hold(holdOf('a', large, { budgets: [limit], requestCap: usd(large) }))
+    await attempts.intend('a', intentOf('a', large))
+    await attempts.end('a', settledOf(large, { transaction: '0xT', blockNumber: large, logIndex: 0 }))
+    expect(await attempts.get('a')).toMatchObject({
+      heldUsd: large,
+      payment: { amountAuthorized: large, amountSettled: large, settledUsd: large, blockNumber: large },
+    })
+    expect((await attempts.budgets([limit]))[0]).toMatchObject({ reserved: 0n, spent: large })
+  })
+
   it('settles at what was paid and gives back the rest', async () => {
     await paid(opened(), 'a', 8n)
     await opened().attempts.end('a', settledOf(5n, { transaction: '0xT', blockNumber: 7n, logIndex: 0 }))

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { answerStatus, errorTable, RouteplaneError, type ErrorCode } from '../../src/errors.ts'
+import { readYaml } from '../../src/lib/yaml.ts'
 import { protocols } from '../../src/protocol/index.ts'
 import { extensionFields } from '../../src/protocol/extensions.ts'
 import { parseManifest } from '../../src/registry/manifest.ts'
@@ -66,6 +67,13 @@ describe('examples', () => {
 
   it('are there', () => {
     expect([commands.length, blocks(gateway, 'js').length]).toEqual([4, 2])
+  })
+
+  it('of settings within a sentence are YAML as they stand', () => {
+    const inline = [...[gateway, providers, readme].join('\n').matchAll(/`([a-z_.]+: [[{][^`]*)`/g)].map(([, code = '']) => code)
+    expect(inline.length).toBeGreaterThan(5)
+    const refuse = ([{ message }]: readonly [{ message: string }, ...unknown[]]) => new Error(message)
+    for (const code of inline) expect(() => readYaml(code.replace(', …', ''), { maxBytes: 1_000, refuse }), code).not.toThrow()
   })
 
   it('of a manifest and of a models document are valid to the last field', async () => {

@@ -35,6 +35,32 @@ export function prepareFile(path: string): string {
   }
 }
 
+/**
+ * Gives a check that fails once the files are not the ones that were opened: SQLite goes on writing to files that nobody will ever
+ * find again, and what is signed on such books is not written down.
+ *
+ * @throws RouteplaneError `store_unavailable`, from the check.
+ */
+export function watchFiles(path: string): () => void {
+  // Where files that are open cannot be taken away, there is nothing to watch.
+  if (process.platform === 'win32') return () => {}
+  const opened = suffixes.map((suffix) => [path + suffix, inodeOf(path + suffix)] as const)
+  return () => {
+    for (const [file, inode] of opened) {
+      if (inodeOf(file) === inode) continue
+      throw new RouteplaneError('store_unavailable', `the ledger ${file} was taken away or replaced while it was in use`, {
+        hint: 'Put the very file back, or restart Routeplane on the one that is there now.',
+        details: { path: file, reason: 'gone' },
+      })
+    }
+  }
+}
+
+function inodeOf(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false })
+  return found === undefined ? undefined : `${found.dev} ${found.ino}`
+}
+
 function checkDirectory(path: string): void {
   if (process.platform === 'win32') return
   if ((statSync(path).mode & 0o022) !== 0) {

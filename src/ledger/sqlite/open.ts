@@ -10,7 +10,7 @@ import { createChannelStore } from './channels.ts'
 import { bytesOf, damaged } from './columns.ts'
 import { configure, connect, LOCK_WAIT_MS, storeError, whenFree, type Connection } from './connection.ts'
 import { verifyEvents } from './events.ts'
-import { prepareFile } from './file.ts'
+import { prepareFile, watchFiles } from './file.ts'
 import { createHealthStore } from './health.ts'
 import { createIdempotencyStore } from './idempotency.ts'
 import { createInvoiceStore } from './invoices.ts'
@@ -43,7 +43,8 @@ const SALT_BYTES = 32
  */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Ledger> {
   const { path, owner, clock, log, lockWaitMs = LOCK_WAIT_MS } = options
-  const connection = await openConnection(prepareFile(path))
+  const file = prepareFile(path)
+  const connection = await openConnection(file)
   const processes = createProcessRegistry(connection, clock, owner)
   const free = <T>(run: () => T) => whenFree(clock, lockWaitMs, run)
   try {
@@ -53,7 +54,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Le
     connection.close()
     throw storeError(cause)
   }
-  const writer = createWriter(connection, clock, lockWaitMs)
+  const writer = createWriter(connection, clock, lockWaitMs, watchFiles(file))
   const read = async <T>(run: () => T): Promise<T> => {
     try {
       return await free(run)

@@ -33,11 +33,13 @@ type Target = {
   readonly connection: Connection
   readonly clock: Clock
   readonly lockWaitMs: number
+  readonly checkFiles: () => void
   readonly setSync: (sync: Sync) => void
 }
 
-export function createWriter(connection: Connection, clock: Clock, lockWaitMs: number): Writer {
-  const target: Target = { connection, clock, lockWaitMs, setSync: createSyncSwitch(connection) }
+/** @param checkFiles - Throws when what is written would be lost, whatever the connection says. */
+export function createWriter(connection: Connection, clock: Clock, lockWaitMs: number, checkFiles = () => {}): Writer {
+  const target: Target = { connection, clock, lockWaitMs, checkFiles, setSync: createSyncSwitch(connection) }
   const queue: Pending[] = []
   let draining: Promise<void> | undefined
   let closed = false
@@ -94,8 +96,9 @@ function createSyncSwitch(connection: Connection): (sync: Sync) => void {
 }
 
 /** Commits one group. Promises settle after COMMIT only: what is promised has survived a crash. */
-async function commit({ connection, clock, lockWaitMs, setSync }: Target, group: readonly Pending[]): Promise<void> {
+async function commit({ connection, clock, lockWaitMs, checkFiles, setSync }: Target, group: readonly Pending[]): Promise<void> {
   try {
+    checkFiles()
     setSync(group.every(({ sync }) => sync === 'NORMAL') ? 'NORMAL' : 'FULL')
     await whenFree(clock, lockWaitMs, () => connection.exec('BEGIN IMMEDIATE'))
     checkVersion(connection)

@@ -15,9 +15,14 @@ export type Child = {
   readonly ended: Promise<number | null>
 }
 
+/** `limits` are set for the process by a shell, such as `ulimit -f 1200`. */
+type ChildWorld = Pick<World, 'file' | 'variables'> & { readonly limits?: string }
+
 /** Runs a script of this folder; whatever is left of it is killed when the test has finished. */
-export function startChild(script: string, world: World, ...values: readonly string[]): Child {
-  const child = spawn(process.execPath, [programOf(`test/chain/children/${script}`), world.file, ...values], {
+export function startChild(script: string, world: ChildWorld, ...values: readonly string[]): Child {
+  const node = [process.execPath, programOf(`test/chain/children/${script}`), world.file, ...values]
+  const [command = '', ...words] = world.limits === undefined ? node : ['/bin/sh', '-c', `${world.limits}; exec "$@"`, 'sh', ...node]
+  const child = spawn(command, words, {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...world.variables },
   })

@@ -150,8 +150,15 @@ describe('defaults', () => {
 })
 
 describe('refusals', () => {
+  it('say what quotes would mend, and nothing of what follows from them missing', () => {
+    const text = 'providers:\n  a: { api_key: ${ACME_KEY}, models: [{ id: maker/m }] }\n'
+    expect(() => parseConfig(text, { environment })).toThrow('config:2:18: within { } and [ ], "${NAME}" stands between quotes')
+    expect(() => parseConfig(text, { environment })).not.toThrow('more)')
+  })
+
   it.each([
     ['text that is not YAML', 'a: [', 'config_invalid', 'syntax', 1],
+    ['a variable without quotes among braces', 'wallet:\n  signer: { url: ${URL}, address: x }\n', 'config_invalid', 'syntax', 2],
     ['a list on top', '- a', 'config_invalid', 'invalid', 1],
     ['text on top', 'hello', 'config_invalid', 'invalid', 1],
     ['a mistyped key', 'listen:\n  prot: 1\n', 'config_invalid', 'unknown_key', 2],
