@@ -24,13 +24,18 @@ import type { Atomic } from '../src/money.ts'
 import { median } from './cold-start.ts'
 import { freePort, startServer, stop } from './process.ts'
 
-/** Medians: milliseconds to the first token of a stream, at once and after a model has thought; whole answers a second, eight at a time. */
-export type PaidRow = {
-  readonly who: string
-  readonly firstTokenMs: number
-  readonly thinkingMs: number
-  readonly requestsPerSecond: number
+/** What a first token takes from the first request on, in milliseconds: as its client's own fetch sees the parts of it. */
+type FirstToken = {
+  readonly wholeMs: number
+  /** The first request and its 402; zero of calls that are not paid for. */
+  readonly askedMs: number
+  /** From the 402 to the request that pays: the client reads the offers and signs. */
+  readonly signedMs: number
+  /** From the last request to its first byte. */
+  readonly servedMs: number
 }
+/** Medians of a model that thinks for {@link THINKING_MS}; whole answers a second, eight at a time. */
+export type PaidRow = FirstToken & { readonly who: string; readonly requestsPerSecond: number }
 export type PaidReport = { readonly rows: readonly PaidRow[]; readonly httpCallMs: number; readonly mcpCallMs: number }
 
 const TOKEN = 'bench-token-of-at-least-32-characters'
@@ -74,12 +79,23 @@ async function measureOnTempo(program: string, mockPort: number, calls: number):
   }
 }
 
-type Payer = { readonly who: string; readonly pay: Pay }
+type Payer = { readonly who: string; readonly pay: Pay; readonly watched: Watched[] }
 
-async function measureRows(payers: readonly Payer[], origin: string, calls: number): Promise<readonly PaidRow[]> {
-  const rows: PaidRow[] = []
-  for (const { who, pay } of payers) rows.push(await measureRow(who, pay, origin, calls))
-  return rows
+/** A request that a client has sent, and when its answer began. */
+type Watched = { readonly url: string; readonly hasBody: boolean; readonly startedAt: number; readonly endedAt: number }
+
+/** Gives a client a fetch whose times are seen. */
+function watch(who: string, make: (own: typeof fetch) => Pay): Payer {
+  const watched: Watched[] = []
+  const own: typeof fetch = async (input, init) => {
+    const startedAt = performance.now()
+    const answer = await fetch(input, init)
+    const isRequest = input instanceof Request
+    const hasBody = isRequest ? input.body !== null : (init?.body ?? undefined) !== undefined
+    watched.push({ url: isRequest ? input.url : String(input), hasBody, startedAt, endedAt: performance.now() })
+    return answer
+  }
+  return { who, pay: make(own), watched }
 }
 
 async function withShop<T>(program: string, network: Shop, mockPort: number, use: (origin: string) => Promise<T>): Promise<T> {
@@ -126,15 +142,19 @@ async function payersOf(network: DemoNetwork): Promise<readonly Payer[]> {
   const account = privateKeyToAccount(generatePrivateKey())
   await network.mint(account.address, FUNDS)
   await approvePermits(network.anvil.rpc, network.asset.address, account.address, FUNDS)
-  const token: Pay = (url, init) => fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${TOKEN}` } })
-  const mpp = Mppx.create({ polyfill: false, methods: [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })] })
+  const mpp = { polyfill: false, methods: [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })] } as const
   return [
-    { who: 'token', pay: token },
-    { who: 'exact', pay: only('exact', new ExactEvmScheme(account)) },
-    { who: 'upto', pay: only('upto', new UptoEvmScheme(account)) },
-    { who: 'batch-settlement', pay: only('batch-settlement', channelOf(account, network)) },
-    { who: 'evm/charge', pay: mpp.fetch as Pay },
+    tokenPayer(),
+    only('exact', new ExactEvmScheme(account)),
+    only('upto', new UptoEvmScheme(account)),
+    only('batch-settlement', channelOf(account, network)),
+    watch('evm/charge', (own) => Mppx.create({ ...mpp, fetch: own }).fetch as Pay),
   ]
+}
+
+/** What the others are compared with. */
+function tokenPayer(): Payer {
+  return watch('token', (own) => (url, init) => own(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${TOKEN}` } }))
 }
 
 async function tempoPayersOf(network: TempoNetwork): Promise<readonly Payer[]> {
@@ -142,11 +162,12 @@ async function tempoPayersOf(network: TempoNetwork): Promise<readonly Payer[]> {
   await network.mint(account.address, FUNDS)
   await allowReserve(network, account.address)
   const getClient = () => createClient({ account, chain: tempoModerato, transport: http(network.rpcUrl), pollingInterval: 25 })
-  const charge = Mppx.create({ polyfill: false, methods: [tempo.charge({ account, getClient })] })
-  const session = Mppx.create({ polyfill: false, methods: [tempo.session({ account, getClient, maxDeposit: '5' })] })
+  const charge = tempo.charge({ account, getClient })
+  const session = tempo.session({ account, getClient, maxDeposit: '5' })
   return [
-    { who: 'tempo/charge', pay: charge.fetch as Pay },
-    { who: 'tempo/session', pay: session.fetch as Pay },
+    tokenPayer(),
+    watch('tempo/charge', (own) => Mppx.create({ polyfill: false, methods: [charge], fetch: own }).fetch as Pay),
+    watch('tempo/session', (own) => Mppx.create({ polyfill: false, methods: [session], fetch: own }).fetch as Pay),
   ]
 }
 
@@ -155,13 +176,14 @@ function channelOf(account: PrivateKeyAccount, { rpcUrl }: DemoNetwork) {
   return new BatchSettlementEvmScheme(signer, { depositPolicy: { depositMultiplier: 1_000 } })
 }
 
-function only(scheme: string, client: Parameters<x402Client['register']>[1]): Pay {
+function only(scheme: string, client: Parameters<x402Client['register']>[1]): Payer {
   const chosen = new x402Client((_version, offers) => {
     const offer = offers.find((each) => each.scheme === scheme)
     if (offer === undefined) throw new Error(`${scheme} is not offered`)
     return offer
   })
-  return wrapFetchWithPayment(fetch, chosen.register('eip155:*', client)) as Pay
+  chosen.register('eip155:*', client)
+  return watch(scheme, (own) => wrapFetchWithPayment(own, chosen) as Pay)
 }
 
 const asked = { times: 0 }
@@ -177,20 +199,37 @@ const request = (stream: boolean, content = 'Hello'): RequestInit => {
 }
 
 /** What a hosted model takes to its first token, more or less; in the mock provider's own words. */
-const THINKING = '[[bench chunks=20 gap_us=1000 first_us=250000]]'
-/** Each takes its time. */
-const THINKING_CALLS = 12
+const THINKING_MS = 250
+const THINKING = `[[bench chunks=20 gap_us=1000 first_us=${THINKING_MS * 1_000}]]`
+/** Rounds that are not counted: whatever is compiled, connected and opened at first. */
+const COLD_ROUNDS = 8
 
 /** A channel takes one call at a time, so that its payer does too; and an account of Tempo, whose transactions have an order. */
 const oneAtATime = ['batch-settlement', 'tempo/charge', 'tempo/session']
 
-async function measureRow(who: string, pay: Pay, origin: string, calls: number): Promise<PaidRow> {
+/** First tokens in rounds in which each payer has his turn, so that what slows the machine slows all of them. */
+async function measureRows(payers: readonly Payer[], origin: string, calls: number): Promise<readonly PaidRow[]> {
   const url = `${origin}/v1/chat/completions`
-  await whole(pay, url)
-  const firsts: number[] = []
-  for (let call = 0; call < calls; call++) firsts.push(await firstToken(pay, url))
-  const thinking: number[] = []
-  for (let call = 0; call < Math.min(calls, THINKING_CALLS); call++) thinking.push(await firstToken(pay, url, THINKING))
+  const seen = payers.map((): FirstToken[] => [])
+  for (let round = -COLD_ROUNDS; round < calls; round++) {
+    for (const [at, payer] of payers.entries()) {
+      const took = await firstToken(payer, url)
+      if (round >= 0) seen[at]?.push(took)
+    }
+  }
+  const rows: PaidRow[] = []
+  for (const [at, payer] of payers.entries()) {
+    rows.push({ who: payer.who, ...medians(seen[at] ?? []), requestsPerSecond: await capacity(payer, url, calls) })
+  }
+  return rows
+}
+
+function medians(all: readonly FirstToken[]): FirstToken {
+  const of = (part: keyof FirstToken) => median(all.map((each) => each[part]))
+  return { wholeMs: of('wholeMs'), askedMs: of('askedMs'), signedMs: of('signedMs'), servedMs: of('servedMs') }
+}
+
+async function capacity({ who, pay }: Payer, url: string, calls: number): Promise<number> {
   const lanes = oneAtATime.includes(who) ? 1 : AT_ONCE
   const startedAt = performance.now()
   await Promise.all(
@@ -198,8 +237,7 @@ async function measureRow(who: string, pay: Pay, origin: string, calls: number):
       for (let call = 0; call < calls; call++) await whole(pay, url)
     }),
   )
-  const requestsPerSecond = (lanes * calls * 1_000) / (performance.now() - startedAt)
-  return { who, firstTokenMs: median(firsts), thinkingMs: median(thinking), requestsPerSecond }
+  return (lanes * calls * 1_000) / (performance.now() - startedAt)
 }
 
 async function whole(pay: Pay, url: string): Promise<void> {
@@ -208,16 +246,25 @@ async function whole(pay: Pay, url: string): Promise<void> {
   if (answer.status !== 200) throw new Error(`the gateway answered ${answer.status}: ${text.slice(0, 300)}`)
 }
 
-/** Milliseconds from the first request, which asks for the price, to the first byte of the paid answer. */
-async function firstToken(pay: Pay, url: string, content?: string): Promise<number> {
+async function firstToken({ pay, watched }: Payer, url: string): Promise<FirstToken> {
+  watched.splice(0)
   const startedAt = performance.now()
-  const answer = await pay(url, request(true, content))
+  const answer = await pay(url, request(true, THINKING))
   if (answer.status !== 200) throw new Error(`the gateway answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`)
   const reader = answer.body?.getReader()
   await reader?.read()
-  const took = performance.now() - startedAt
+  const endedAt = performance.now()
+  // Before the last event is read: a session's client posts a voucher between two of them.
+  const [first, last] = [watched[0], watched.findLast(({ url: asked, hasBody }) => asked === url && hasBody)]
   while ((await reader?.read())?.done === false);
-  return took
+  if (first === undefined || last === undefined) throw new Error('the client has sent nothing')
+  const isPaid = first !== last
+  return {
+    wholeMs: endedAt - startedAt,
+    askedMs: isPaid ? first.endedAt - first.startedAt : 0,
+    signedMs: isPaid ? last.startedAt - first.endedAt : 0,
+    servedMs: endedAt - last.startedAt,
+  }
 }
 
 /** The same call with the same token, as a tool of the MCP server and as a plain request. */
@@ -239,15 +286,24 @@ async function measureMcp(origin: string, calls: number): Promise<{ readonly htt
 }
 
 export function paidTable({ rows, httpCallMs, mcpCallMs }: PaidReport): string {
-  const [token] = rows
-  const line = ({ who, firstTokenMs, thinkingMs, requestsPerSecond }: PaidRow) => {
-    const added = token === undefined ? Number.NaN : firstTokenMs - token.firstTokenMs
-    const more = token === undefined ? Number.NaN : (thinkingMs / token.thinkingMs - 1) * 100
-    return `| ${who} | ${firstTokenMs.toFixed(1)} | ${added.toFixed(1)} | ${thinkingMs.toFixed(0)} (+${more.toFixed(0)} %) | ${requestsPerSecond.toFixed(1)} |`
-  }
-  return `| paid by | first token, ms | added, ms | from a model that thinks 250 ms | req/s |
-|---|---|---|---|---|
-${rows.map(line).join('\n')}
+  return `${rowsTable(rows)}
 
 MCP tool call: ${mcpCallMs.toFixed(1)} ms, ${(mcpCallMs - httpCallMs).toFixed(1)} ms above the same request (${httpCallMs.toFixed(1)} ms)`
+}
+
+/** The calls with a token of each gateway stand before those that are compared with them. */
+function rowsTable(rows: readonly PaidRow[]): string {
+  let token: PaidRow | undefined
+  const lines: string[] = []
+  for (const row of rows) {
+    if (row.who === 'token') token = row
+    const { who, wholeMs, askedMs, signedMs, servedMs, requestsPerSecond } = row
+    const unpaidMs = token?.wholeMs ?? Number.NaN
+    const parts = [servedMs - unpaidMs, askedMs, signedMs].map((ms) => ms.toFixed(1)).join(' | ')
+    const more = `${(wholeMs - unpaidMs).toFixed(1)} (${((wholeMs / unpaidMs - 1) * 100).toFixed(1)} %)`
+    lines.push(`| ${who} | ${wholeMs.toFixed(1)} | ${more} | ${parts} | ${requestsPerSecond.toFixed(1)} |`)
+  }
+  return `| paid by | first token of a model that thinks ${THINKING_MS} ms | added, ms | of it ours: judged, claimed, begun | the 402 | the client signs | req/s |
+|---|---|---|---|---|---|---|
+${lines.join('\n')}`
 }

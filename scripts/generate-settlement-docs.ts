@@ -31,6 +31,9 @@ A payment that was collected and whose answer broke off stays in the books as it
 payment is answered again, three times at most, by whichever provider can, and nothing more is charged. So does one that would have
 expired before its answer began, as those of Tempo do after half a minute: it is collected ten seconds before its end, and if the
 provider fails then, the same payment is good for another try.
+
+"The gateway died" is a process that is killed at any moment. A machine that loses its power within the milliseconds between the
+first part of an answer and the sync of what is due for it has given that part away: the payment is not collected, and buys again.
 `
 
 const titles: Readonly<Record<Charging, string>> = { quote: 'Whole or nothing', usage: 'Metered' }

@@ -106,8 +106,12 @@ export type SaleFilter = {
 export type SaleStore = {
   /** Claims a payment for one request. Of many copies, in however many processes, exactly one is told `new` or `credit`. */
   claim(claim: SaleClaim): Promise<SaleClaimed>
-  /** Says what will be collected: from here on a dead process's successor collects it. */
-  owe(id: string, amount: Atomic, now: number): Promise<void>
+  /**
+   * Says what will be collected: from here on a dead process's successor collects it. Said again, it is the same.
+   *
+   * @param isLoose - Whether a crash of the machine may still lose it: then nothing may be collected before it is said again.
+   */
+  owe(id: string, amount: Atomic, now: number, isLoose?: boolean): Promise<void>
   /** Moves a sale; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
   end(id: string, ending: SaleEnding): Promise<void>
   /** Ends the work on the answer, and keeps it when there is one. Larger ones than `MAX_KEPT_BYTES` are not kept. */
@@ -128,10 +132,15 @@ export type SaleChannels = {
   get(id: string): Promise<string | undefined>
   /** Those whose ids begin so, and that have not ended: of these there are more every day. */
   list(prefix: string): Promise<readonly string[]>
-  /** Changes one in a transaction of its own; `undefined` removes it. Nothing else comes between reading and writing. */
+  /**
+   * Changes one in a transaction of its own; `undefined` removes it. Nothing else comes between reading and writing.
+   *
+   * @param isLoose - Whether a crash of the machine may lose it: for what means nothing once this process is gone.
+   */
   update(
     id: string,
     change: (current: string | undefined) => SaleChannel | undefined,
+    isLoose?: boolean,
   ): Promise<{ readonly before: string | undefined; readonly after: string | undefined }>
 }
 

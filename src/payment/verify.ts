@@ -40,6 +40,10 @@ function unsigned({ state, reason }: AttemptRow): Check {
   return { check: 'payment', ok: state === 'released', detail: `nothing was signed for this attempt (${state}${why})` }
 }
 
+function failed({ payer, payee }: AttemptPayment): { readonly payer: string; readonly payee: string } {
+  return { payer: `the network's fee of a transaction of ${payer}, which failed`, payee: `nothing was paid to ${payee}` }
+}
+
 async function checkPayment(row: AttemptRow, payment: AttemptPayment, sources: ProofSources): Promise<readonly Check[]> {
   const evidence = await gatherEvidence(payment, payment.transaction === undefined ? sources : { ...sources, claimed: payment.transaction })
   if (evidence.state === 'open') return [{ check: 'settlement', ok: false, detail: evidence.reason }]
@@ -49,7 +53,7 @@ async function checkPayment(row: AttemptRow, payment: AttemptPayment, sources: P
   }
   // The evidence was looked up by payer, payee and nonce; what is left is whether the books agree.
   const { mayChargeLess, describe } = proofOf(payment)
-  const found = describe(payment)
+  const found = evidence.isFeeAlone === true ? failed(payment) : describe(payment)
   return [
     { check: 'payer', ok: true, detail: found.payer },
     { check: 'payee', ok: true, detail: found.payee },

@@ -17,11 +17,13 @@ export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 const TOTAL_MS = 15_000
 /** So many documents are fetched at a time. */
 const CONCURRENCY = 8
+/** Good documents are handed on together, and wait no longer than this for those that take their time. */
+const TOGETHER_MS = 200
 
 export type PollerOptions = {
   /** Who there is to ask; read anew for every round. */
   readonly definitions: () => readonly ProviderDefinition[]
-  /** Receives the rows of a round's good documents, all at once; normally `catalog.setDocuments`. */
+  /** Receives the rows of a round's good documents, those that come about the same time at once; normally `catalog.setDocuments`. */
   readonly onDocuments: (documents: ReadonlyMap<string, readonly ModelRow[]>) => void
   readonly onDrift?: (drift: PriceDrift) => void
   readonly transport: Transport
@@ -80,7 +82,7 @@ export function createPoller(options: PollerOptions): Poller {
 
   const runRound = async (): Promise<readonly PollStatus[]> => {
     const sources = options.definitions().filter(({ provider }) => provider.modelsUrl !== undefined && provider.status === 'active')
-    const fresh = new Map<string, readonly ModelRow[]>()
+    const batch = createBatch(options.onDocuments)
     const drifts: PriceDrift[] = []
     await inParallel(sources, CONCURRENCY, async (source) => {
       const before = known.get(source.provider.id)
@@ -93,12 +95,12 @@ export function createPoller(options: PollerOptions): Poller {
       if (result === undefined) return
       known.set(source.provider.id, result)
       if (result.status.outcome !== 'updated' || result.rows === undefined) return
-      fresh.set(source.provider.id, result.rows)
+      batch.add(source.provider.id, result.rows)
       drifts.push(...findDrifts(source.provider.id, result.rows, source.models, before?.rows))
     })
     const current = new Set(sources.map(({ provider }) => provider.id))
     for (const id of known.keys()) if (!current.has(id)) known.delete(id)
-    if (fresh.size > 0) options.onDocuments(fresh)
+    batch.handOn()
     for (const drift of drifts) options.onDrift?.(drift)
     return [...known.values()].map(({ status }) => status)
   }
@@ -126,6 +128,25 @@ export function createPoller(options: PollerOptions): Poller {
       stopping.abort(new RouteplaneError('cancelled', 'polling was stopped'))
     },
   }
+}
+
+/** Collects good documents, so that many change the catalog once, without letting one slow host keep back all others. */
+function createBatch(onDocuments: PollerOptions['onDocuments']) {
+  const rows = new Map<string, readonly ModelRow[]>()
+  let cancel: (() => void) | undefined
+  const handOn = (): void => {
+    cancel?.()
+    cancel = undefined
+    if (rows.size === 0) return
+    const ready = new Map(rows)
+    rows.clear()
+    onDocuments(ready)
+  }
+  const add = (provider: string, fresh: readonly ModelRow[]): void => {
+    rows.set(provider, fresh)
+    cancel ??= scheduleQuietly(handOn, TOGETHER_MS)
+  }
+  return { add, handOn }
 }
 
 /** @returns `undefined` when polling was stopped meanwhile: that says nothing about the provider. */

@@ -5,6 +5,7 @@ import type { GatewayContext } from '../gateway/context.ts'
 import { replayAnswer } from '../gateway/kept-answer.ts'
 import type { SaleClaimed, SaleQuote, SaleRow } from '../ledger/sale.ts'
 import { createId } from '../lib/id.ts'
+import { turnsToWrite } from '../lib/next-turn.ts'
 import type { Atomic, Usd } from '../money.ts'
 import type { ChargeTerms } from './charge.ts'
 import { amountOf, worthOf } from './charge.ts'
@@ -65,6 +66,7 @@ export function createCashier(options: CashierOptions): Cashier {
   const { tills, context } = options
   const collector = createCollector({ tills, ledger: context.ledger, clock: context.clock, log: context.log })
   const quoting = createQuoting(options)
+  const claiming = new Set<string>()
   return {
     prices: priceList(options.terms, tills, context.rules.perRequestUsd),
     async quote(call) {
@@ -81,8 +83,15 @@ export function createCashier(options: CashierOptions): Cashier {
       if (tender === undefined) throw await required(order, 'payment is required for this request', options)
       const known = await context.ledger.sales.byKey(tender.payment.key)
       if (known === undefined || known.state === 'claimed' || known.state === 'void') await requireMatch(order, tender, options)
-      const claimed = await claim(order, tender, options)
-      return serve(claimed, { ...order, tender, collector }, options)
+      const { key } = tender.payment
+      // The claim waits for the disk, and judging mostly for the node; of copies that come together, one is judged.
+      const judging = known === undefined && tender.isJudgedFreely === true && !claiming.has(key) ? tender.verify() : undefined
+      judging?.catch(() => {})
+      claiming.add(key)
+      // The sync holds this thread: what is asked of the node has to be on its way by then.
+      if (judging !== undefined) await turnsToWrite()
+      const claimed = await claim(order, tender, options).finally(() => claiming.delete(key))
+      return serve(claimed, { ...order, tender, collector, verify: () => judging ?? tender.verify() }, options)
     },
     collectOpen: collector.sweep,
     async tend({ headers, resource }) {
@@ -109,7 +118,7 @@ export function createCashier(options: CashierOptions): Cashier {
 type Asked = { readonly call: GatewayCall; readonly carried: Carried; readonly digest: string }
 /** `promisedUsd` is the price that was quoted for it before, whatever it would cost now. */
 type Order = Asked & { readonly promisedUsd: Usd | undefined }
-type Serving = Order & { readonly tender: Tender; readonly collector: Collector }
+type Serving = Order & { readonly tender: Tender; readonly collector: Collector } & Pick<Tender, 'verify'>
 
 function quoteOf({ call, carried, digest, promisedUsd }: Order, { terms, context }: CashierOptions): Quote {
   // Asked in any case: what nobody can serve is refused, and not sold.
@@ -257,7 +266,7 @@ async function requireInStep(serving: Serving, options: CashierOptions): Promise
 
 /** Nobody's payment: whoever sends junk leaves no trace in the books. */
 async function requireValid(sale: SaleRow, serving: Serving, options: CashierOptions): Promise<void> {
-  const verdict = await serving.tender.verify()
+  const verdict = await serving.verify()
   if (verdict.valid) return
   const refusal =
     verdict.isGone === true

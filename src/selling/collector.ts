@@ -4,12 +4,20 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { SaleRow } from '../ledger/sale.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { turnsToWrite } from '../lib/next-turn.ts'
 import { fromAtomic, type Atomic } from '../money.ts'
 import type { Settlement, Tender, Till } from './till.ts'
 
 export type Collector = {
   /** Writes down what is due. From then on it is collected, if not by us then by whoever opens the ledger next. */
   owe(sale: SaleRow, amount: Atomic): Promise<void>
+  /**
+   * The same for an answer that must not wait for the disk: it survives this process, and is on the disk before it is collected.
+   * A machine that loses its power in between has given away what was delivered by then; its caller has paid nothing.
+   *
+   * @returns what collects it.
+   */
+  oweAtOnce(sale: SaleRow, tender: Tender, amount: Atomic): Promise<() => Promise<Settlement>>
   /** Collects it; of several that ask at once, one does. */
   collect(sale: SaleRow, tender: Tender, amount: Atomic): Promise<Settlement>
   /** Sees to it that a sale is paid. @throws RouteplaneError `settlement_unknown`, or `payment_required` when it never will be. */
@@ -45,6 +53,7 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
         ...(transaction === undefined ? {} : { transaction }),
         now,
       })
+      tender.booked?.()
     } else {
       log.warn('a sale is not collected', { sale: id, state: settlement.state, reason: settlement.reason })
       await ledger.sales.end(id, { state: settlement.state, reason: settlement.reason, now })
@@ -55,6 +64,15 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
 
   return {
     owe: (sale, amount) => ledger.sales.owe(sale.id, amount, clock.now()),
+    async oweAtOnce(sale, tender, amount) {
+      await ledger.sales.owe(sale.id, amount, clock.now(), true)
+      return async () => {
+        // The sync holds this thread: what is to be delivered has to be on its way by then.
+        await turnsToWrite()
+        await ledger.sales.owe(sale.id, amount, clock.now())
+        return collect(sale, tender, amount)
+      }
+    },
     collect,
     async collected(given, tender) {
       const sale = (await ledger.sales.get(given.id)) ?? given

@@ -82,13 +82,14 @@ async function openBill(completion: Completion, delivering: Delivering): Promise
   const { sale, tender, collector, ledger, clock, paidBefore, collecting } = delivering
   let receipt = paidBefore ?? {}
   let settlement: Settlement | undefined
-  const collect = async (amount: Atomic) => {
-    settlement = await (collecting ?? collector.collect(sale, tender, amount))
+  const settledBy = async (collected: Promise<Settlement>) => {
+    settlement = await collected
     if (settlement.state === 'settled') receipt = settlement.headers
   }
   const isBeside = paidBefore === undefined && tender.charging === 'quote'
-  if (isBeside && collecting === undefined) await collector.owe(sale, sale.amountOffered)
-  const beside = isBeside ? collect(sale.amountOffered) : undefined
+  const collect = isBeside && collecting === undefined ? await collector.oweAtOnce(sale, tender, sale.amountOffered) : undefined
+  const collected = collecting ?? collect?.()
+  const beside = collected === undefined ? undefined : settledBy(collected)
   // Whoever waits for it hears of a failure; until then it is nobody's.
   beside?.catch(() => {})
 
@@ -101,18 +102,18 @@ async function openBill(completion: Completion, delivering: Delivering): Promise
       // Its payer has promised less than it came to: he has not had the end, and does not get it for the same payment.
       let isShort = false
       const verdict = settlementOf({ charging: tender.charging, delivery, closedBy, usage })
-      if (beside !== undefined) await beside
+      if (beside !== undefined) await beside.catch(() => {})
       else if (paidBefore === undefined) {
         const amount = dueOf(verdict, summary, delivering)
         await collector.owe(sale, amount)
-        await collect(amount)
+        await settledBy(collector.collect(sale, tender, amount))
         isShort = settlement?.state === 'settled' && settlement.amount < amount
       }
       await ledger.sales.release(sale.id, verdict.again === 'the same answer' && !isShort ? kept : undefined, clock.now())
     },
     async paid() {
-      if (settlement === undefined || settlement.state === 'settled') return
-      throw settlement.state === 'unknown' ? unknownSettlement(sale.id) : await delivering.refusal(settlement.reason)
+      if (paidBefore !== undefined || settlement?.state === 'settled') return
+      throw settlement?.state === 'refused' ? await delivering.refusal(settlement.reason) : unknownSettlement(sale.id)
     },
     receipt: () => receipt,
   }

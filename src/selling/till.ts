@@ -77,6 +77,8 @@ export type Till = {
 export type Tender = {
   readonly payment: SalePayment
   readonly charging: Charging
+  /** Whether judging it changes nothing, neither here nor on chain: it may begin before the payment is claimed. */
+  readonly isJudgedFreely?: true
   /** Whether a 402 tells its payer what he has to know for a payment that fits. */
   readonly isCorrected?: true
   /** All that is needed to collect it after a crash, as text; secret, for it is money. */
@@ -89,6 +91,8 @@ export type Tender = {
   pace?(pace: Pace): Through
   /** Collects; never throws. The same payment may be collected again and again: it moves once. */
   collect(amount: Atomic): Promise<Settlement>
+  /** Hears that its settlement stands in the books: nobody collects it again. */
+  booked?(): void
   /** Lets go of what `verify` has reserved, when nothing is to be collected. Never throws. */
   cancel(): Promise<void>
 }

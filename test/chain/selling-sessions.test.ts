@@ -45,6 +45,9 @@ describe('an unmodified client whose channel is used up', () => {
       expect([call, answer.status, chatWire.textOf(answer.text)]).toEqual([call, 200, words.join('')])
     }
     expect(await settledOf(world)).toBe(12n * COST)
+    // The last is written down with the channel until that changes again; of the others the books know.
+    const [channel] = await withLedger(world, ({ sales }) => channelsOn(sales.channels).list())
+    expect(Object.keys(channel?.sales ?? {})).toHaveLength(1)
     expect(await engine.routeplane.cashier?.payOut()).toBe(1)
     expect(await balanceOf(current(), world.payTo)).toBe(12n * COST)
   })

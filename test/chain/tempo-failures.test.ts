@@ -100,7 +100,11 @@ async function failOnce(proof: string, open: () => Promise<Seller>): Promise<Fai
 it.each(kinds)('the %s that fails has cost its fee, and the next is paid', async (_, proof, open) => {
   verifies('card.receipt.verified')
   const { world, engine, url, row } = await failOnce(proof, open)
-  expect(await engine.routeplane.receipts.verify(row.id)).toMatchObject({ verified: true })
+  const { verified, checks } = await engine.routeplane.receipts.verify(row.id)
+  expect([verified, checks.map(({ detail }) => detail).join('; ')]).toEqual([
+    true,
+    expect.stringMatching(/which failed; nothing was paid to/),
+  ])
 
   await network.mint(world.payer, 10_000_000n as Atomic)
   const next = await ask(url)

@@ -61,6 +61,18 @@ it.each([true, false])('is opened, paid for what was given, and closed with the 
   expect([differences, chainUsd]).toEqual([[], ledgerUsd])
 })
 
+it('opens no channel that may not hold the call and the fee of the network, and says what both come to', async () => {
+  const seller = await startSessionProvider({ id: 'first', network, prices })
+  onTestFinished(() => seller.stop())
+  const world = await writeWorld(network, { sellers: [seller], perRequestUsd: '0.05', channels: '{ max_deposit_usd: "0.002" }' })
+  const engine = await openEngine(world)
+  const { error } = await ask(await engine.serve(), streamed)
+  expect(error).toMatchObject({ code: 'price_above_cap', money: 'untouched' })
+  expect(error?.message).toMatch(/takes up to \$0\.00\d+ with the fee of Tempo.*; payment\.channels\.max_deposit_usd allows \$0\.002/)
+  expect((await closedBooks(world)).rows.map(({ state }) => state)).toEqual(['released'])
+  await engine.close()
+})
+
 it('needs one opening for ten calls, and is shown no credential twice', async () => {
   const { seller, world, engine, url } = await start()
   for (let call = 0; call < 10; call++) expect(textOf((await ask(url, streamed)).text)).toBe(said)

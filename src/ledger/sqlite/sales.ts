@@ -82,9 +82,10 @@ export function createSaleStore(engine: Engine): SaleStore {
     })
   return {
     claim: (request) => writer.write(() => claim(engine, request)),
-    owe: (id, amount, now) =>
-      writer.write(() => {
-        requireMove(find(saleSql.saleById, id), 'due')
+    owe: (id, amount, now, isLoose = false) =>
+      writer[isLoose ? 'writeLoosely' : 'write'](() => {
+        const row = find(saleSql.saleById, id)
+        if (row?.['state'] !== 'due') requireMove(row, 'due')
         connection.run(saleSql.oweSale, [amount.toString(), now, id])
       }),
     end: (id, ending) => writer.write(() => end(engine, id, ending)),
@@ -127,8 +128,8 @@ function createSaleChannels({ connection, writer, read }: Engine): SaleChannels 
         const beyond = rows.findIndex((row) => !textOf(row, 'id').startsWith(prefix))
         return rows.slice(0, beyond === -1 ? rows.length : beyond).map((row) => textOf(row, 'state'))
       }),
-    update: (id, change) =>
-      writer.write(() => {
+    update: (id, change, isLoose = false) =>
+      writer[isLoose ? 'writeLoosely' : 'write'](() => {
         const before = textIn(id)
         const after = change(before)
         if (after === undefined) connection.run(saleSql.dropChannel, [id])

@@ -8,7 +8,10 @@ import { MAX_VALIDITY_SECONDS } from '../../wallet/policy-rules.ts'
 
 /** `open`: nothing is proven yet; ask again after `retryAfterMs`. */
 export type Evidence =
-  | Ending
+  | (Ending & {
+      /** The transaction has failed: what it cost is the network's fee, and nobody was paid. */
+      readonly isFeeAlone?: true
+    })
   | {
       readonly state: 'open'
       readonly reason: string

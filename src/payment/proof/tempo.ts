@@ -2,6 +2,8 @@
 import type { Chain, TransferEvidence } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
+import { sameHex } from '../../chain/evidence.ts'
+import { tempoFeeManager } from '../../chain/tempo-quote.ts'
 import {
   isHex,
   NEXT_BLOCK_MS,
@@ -89,7 +91,7 @@ async function ownTransfer({ asset, payer, transaction }: EvmPayment, chain: Cha
   return first === undefined ? undefined : { ...first, amount: sumOf(({ amount }) => amount), fee: sumOf(({ fee = 0n }) => fee) }
 }
 
-async function settledBy(transfer: TransferEvidence, { decimals }: EvmPayment, chain: Chain, now: number): Promise<Evidence> {
+async function settledBy(transfer: TransferEvidence, { decimals, payee }: EvmPayment, chain: Chain, now: number): Promise<Evidence> {
   const { transaction, blockNumber, logIndex } = transfer
   const amount = (transfer.amount + (transfer.fee ?? 0n)) as Atomic
   const isSafe = await chain.safeBlock().then(
@@ -97,5 +99,8 @@ async function settledBy(transfer: TransferEvidence, { decimals }: EvmPayment, c
     () => false,
   )
   const finality = isSafe ? 'final' : 'confirmed'
-  return { state: 'settled', amount, amountUsd: fromAtomic(amount, decimals, 'up'), finality, transaction, blockNumber, logIndex, now }
+  const isFeeAlone = sameHex(transfer.payee, tempoFeeManager) && !sameHex(payee, tempoFeeManager)
+  const place = { transaction, blockNumber, logIndex }
+  const settled = { state: 'settled', amount, amountUsd: fromAtomic(amount, decimals, 'up'), finality, ...place, now } as const
+  return isFeeAlone ? { ...settled, isFeeAlone } : settled
 }

@@ -1,10 +1,11 @@
 /** Finds or opens the channel that a session is paid from, and writes down what may be taken out of it before anything is signed. */
 import { createHmac } from 'node:crypto'
+import type { AssetRow } from '../../chain/networks.ts'
 import { reserveIdOf, tempoReserveAddress } from '../../chain/tempo-channel.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { freeIn } from '../../ledger/channel-rules.ts'
 import type { ChannelRow, ChannelTerms } from '../../ledger/channel.ts'
-import { toAtomic, type Atomic } from '../../money.ts'
+import { formatUsd, fromAtomic, toAtomic, type Atomic } from '../../money.ts'
 import { feeUnits, openingCall, openingHashOf } from '../../wallet/tempo-transfer.ts'
 import { deriveVoucherKey } from '../../wallet/voucher-key.ts'
 import { holdDeposit, orGiveBack, type Deposit } from '../channel/deposit.ts'
@@ -130,8 +131,7 @@ async function planOpening(
   const least = max(bound, (fee + 1n) as Atomic)
   const most = (limit - fee) as Atomic
   const value = most < wanted ? most : max(wanted, least)
-  if (value < least || value > most)
-    throw new RouteplaneError('price_above_cap', 'the call costs more than payment.channels.max_deposit_usd lets a channel hold')
+  if (value < least || value > most) throw tooDear((least + fee) as Atomic, limit, asset)
   const validBeforeSeconds = lastSecondAfter(block, world.clock.now())
   const transaction = { ...parts, ...work, network: asset.network, value, validBeforeSeconds, sponsored: false }
   const hash = await openingHashOf(transaction, world.wallet.address)
@@ -162,6 +162,14 @@ async function planOpening(
     model: call.endpoint.upstreamModel,
   }
   return { terms, value, fee, ...work, validBeforeSeconds }
+}
+
+function tooDear(needed: Atomic, limit: Atomic, { decimals, chainName }: Pick<AssetRow, 'decimals' | 'chainName'>): RouteplaneError {
+  const [most, allowed] = [needed, limit].map((amount) => formatUsd(fromAtomic(amount, decimals, 'up')))
+  return new RouteplaneError(
+    'price_above_cap',
+    `a channel for this call takes up to $${most} with the fee of ${chainName}; payment.channels.max_deposit_usd allows $${allowed}`,
+  )
 }
 
 function holdOpening(input: SessionCall, opening: Opening, world: SchemeWorld): Promise<string> {

@@ -5,6 +5,7 @@ import type { FacilitatorEvmSigner } from '@x402/evm'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { chainIdOf, findNetwork } from '../../chain/networks.ts'
 import type { Secret } from '../../lib/log.ts'
+import { createLooks, type Looks } from './looks.ts'
 
 export type LocalFacilitatorOptions = {
   /** CAIP-2 ids with the node of each; a secret, because RPC providers put keys into their URLs. */
@@ -40,9 +41,11 @@ export async function createLocalFacilitator(options: LocalFacilitatorOptions): 
   const key = options.key.reveal()
   const account = accounts.privateKeyToAccount((key.startsWith('0x') ? key : `0x${key}`) as `0x${string}`)
   const facilitator = new x402Facilitator()
+  const looks = new Map<string, Looks>()
   for (const [id, node] of options.nodes) {
     const network = id as Network
-    const signer = await createSigner(account, id, node, options)
+    const { signer, eyes } = await createSigner(account, id, node, options)
+    looks.set(id, eyes)
     facilitator.register(network, new ExactEvmScheme(signer))
     facilitator.register(network, new UptoEvmScheme(signer))
     facilitator.register(network, new BatchSettlementEvmScheme(signer, account))
@@ -52,7 +55,10 @@ export async function createLocalFacilitator(options: LocalFacilitatorOptions): 
   return {
     address: account.address,
     client: {
-      verify: (payload, requirements) => facilitator.verify(payload, requirements),
+      verify(payload, requirements) {
+        looks.get(requirements.network)?.ahead(payload, requirements)
+        return facilitator.verify(payload, requirements)
+      },
       settle: (payload, requirements) => facilitator.settle(payload, requirements),
       // The facilitator types its kinds more loosely than its own client does.
       getSupported: async () => facilitator.getSupported() as Awaited<ReturnType<FacilitatorClient['getSupported']>>,
@@ -66,7 +72,7 @@ async function createSigner(
   network: string,
   node: Secret,
   options: LocalFacilitatorOptions,
-): Promise<FacilitatorEvmSigner> {
+): Promise<{ readonly signer: FacilitatorEvmSigner; readonly eyes: Looks }> {
   const [{ createWalletClient, defineChain, http, publicActions }, { toFacilitatorEvmSigner }] = await Promise.all([
     import('viem'),
     import('@x402/evm'),
@@ -80,18 +86,20 @@ async function createSigner(
   const pollingInterval = options.pollMs ?? POLL_MS
   const wallet = createWalletClient({ account, chain, transport: http(), pollingInterval, cacheTime: 0 }).extend(publicActions)
   const inTurn = createTurns()
-  return toFacilitatorEvmSigner(
+  const eyes = createLooks({ readContract: (call) => wallet.readContract(call), getCode: (of) => wallet.getCode(of) })
+  const signer = toFacilitatorEvmSigner(
     {
       address: account.address,
-      readContract: (call) => wallet.readContract(call),
+      readContract: (call) => eyes.readContract(call),
       verifyTypedData: (call) => wallet.verifyTypedData(call as Parameters<typeof wallet.verifyTypedData>[0]),
       writeContract: (call) => inTurn(() => wallet.writeContract(call)),
       sendTransaction: (call) => inTurn(() => wallet.sendTransaction(call)),
       waitForTransactionReceipt: (call) => wallet.waitForTransactionReceipt(call),
-      getCode: (call) => wallet.getCode(call),
+      getCode: (of) => eyes.getCode(of),
     },
     { confirmationTimeoutMs: options.confirmationTimeoutMs ?? CONFIRMATION_TIMEOUT_MS },
   )
+  return { signer, eyes }
 }
 
 /** Runs tasks one after another; a failed one does not stop the next. */

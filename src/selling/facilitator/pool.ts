@@ -68,7 +68,8 @@ export function createPool(members: readonly PooledFacilitator[], clock: Pick<Cl
   }
 }
 
-function unavailable(cause: unknown): RouteplaneError {
+/** The error of who cannot tell whether a payment is good. */
+export function unavailable(cause: unknown): RouteplaneError {
   return new RouteplaneError('facilitator_unavailable', 'payments cannot be checked at the moment', {
     hint: 'Send the same request again later; a payment that was made stays good.',
     retryAfterMs: RETRY_AFTER_MS,

@@ -133,6 +133,7 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
     payment,
     charging: way.scheme.charging,
     ...(way.scheme.isCorrected === undefined ? {} : { isCorrected: way.scheme.isCorrected }),
+    ...(way.scheme.isJudgedFreely === undefined ? {} : { isJudgedFreely: way.scheme.isJudgedFreely }),
     credential: JSON.stringify({ presented }),
     mismatch: (quote) => mismatch(presented, payment, quote, { way, key, now: Math.floor(options.clock.now() / 1000) }),
     verify: async () => {

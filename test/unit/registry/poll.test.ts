@@ -70,6 +70,30 @@ function setup(
 
 const authorize = () => ({ authorization: 'Bearer key' })
 
+describe('a host that takes its time', () => {
+  it('keeps back nobody else\u2019s models', async () => {
+    const brought: string[] = []
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const three = ['a', 'b', 'c'].map((id) => definition(id, [], { modelsUrl: `https://${id}.dev/v1/models` }))
+    async function* late(): AsyncIterable<Uint8Array> {
+      await released
+      yield* bytesOf(JSON.stringify(document(priced('late')).body))
+    }
+    const { poller } = setup(({ url }) => (url.startsWith('https://b.') ? { bytes: late() } : document(priced('m'))), {
+      definitions: () => three,
+      onDocuments: (documents) => brought.push(...documents.keys()),
+    })
+    const round = poller.refresh()
+    await expect.poll(() => brought, { timeout: 10_000 }).toEqual(['a', 'c'])
+    release()
+    await round
+    expect(brought).toEqual(['a', 'c', 'b'])
+  })
+})
+
 describe('a round', () => {
   it('brings good rows into the catalog and says which were left out', async () => {
     const { poller, models } = setup(() => document(priced('x'), { id: 'y' }))

@@ -56,6 +56,7 @@ async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: Mpp
   return {
     payment,
     charging: 'quote',
+    isJudgedFreely: true,
     credential: JSON.stringify({ header: presented.header }),
     mismatch(quote: Quote) {
       if (authorization.validBefore * 1_000n < BigInt(desk.clock.now()) + LEAST_SECONDS * 1_000n)

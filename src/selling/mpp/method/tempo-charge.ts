@@ -10,6 +10,7 @@ import { challengeFault } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
 import { wantedIn } from '../read.ts'
 import { receiptHeaders } from '../receipt.ts'
+import { refusalOf } from '../refusal.ts'
 import { readTransfer, type SignedTransfer } from '../tempo/transfer.ts'
 
 /** Seconds that a payment must still be good for when it is handed over; the network lets none live for more than thirty. */
@@ -52,6 +53,7 @@ export const tempoCharge: SellingMethod = {
     return {
       payment,
       charging: 'quote',
+      isJudgedFreely: true,
       credential: JSON.stringify({ header: presented.header }),
       mismatch(quote: Quote) {
         if (transfer.validBeforeSeconds * 1_000n < BigInt(desk.clock.now()) + LEAST_SECONDS * 1_000n)
@@ -82,7 +84,7 @@ async function verify({ presented, asset }: Taken, { terms, clientOf }: MppDesk)
     await method.validate?.({ credential, request: credential.challenge.request } as never)
     return { valid: true }
   } catch (cause) {
-    return { valid: false, reason: cause instanceof Error ? cause.message.slice(0, 200) : 'the payment is not valid' }
+    return { valid: false, reason: refusalOf(cause) }
   }
 }
 

@@ -10,6 +10,7 @@ import { member, unfit } from '../../x402/read.ts'
 import { challengeFault, mostOf } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
 import { wantedIn } from '../read.ts'
+import { refusalOf } from '../refusal.ts'
 import { channelsOn, isUsable, type PaidChannel, type PaidChannels } from '../tempo/channels.ts'
 import { endIdle, endWantedBack } from '../tempo/closing.ts'
 import { createMeter, type Meter } from '../tempo/meter.ts'
@@ -57,7 +58,9 @@ export const tempoSession: SellingMethod = {
       return headersOf(receipt)
     } catch (thrown) {
       if (isEnd) await channels.ended(channelId, false)
-      throw thrown instanceof GoneError ? gone(thrown.message) : unfit(toRouteplaneError(thrown).message)
+      if (thrown instanceof GoneError) throw gone(thrown.message)
+      const error = toRouteplaneError(thrown)
+      throw error.code === 'facilitator_unavailable' ? error : unfit(error.message)
     }
   },
   payOut: endIdle,
@@ -102,6 +105,7 @@ async function take(taken: Taken, desk: MppDesk): Promise<Tender> {
       return meter.through
     },
     collect: (amount) => collect({ channelId, key, challenge: challenge.id }, amount, isRevived ? undefined : meter, channels, desk),
+    booked: () => channels.booked(key),
     cancel: () => channels.release(channelId, key).catch(() => {}),
   }
 }
@@ -123,10 +127,12 @@ function readSession({ presented }: Taken) {
 async function verify(taken: Taken, { channelId, key, first }: Sold, desk: MppDesk): ReturnType<Tender['verify']> {
   try {
     await officially(taken, desk)
-    const { missing } = await channelsOn(desk.channels).reserve(channelId, key, first, desk.clock.now())
+    const { missing } = await channelsOn(desk.channels).reserve(channelId, key, first, desk.clock.now(), true)
     return missing === 0n ? { valid: true } : { valid: false, reason: 'the channel does not cover the beginning of the answer' }
   } catch (thrown) {
-    return { valid: false, reason: toRouteplaneError(thrown).message, isGone: thrown instanceof GoneError }
+    const error = toRouteplaneError(thrown)
+    if (error.code === 'facilitator_unavailable') throw error
+    return { valid: false, reason: error.message, isGone: thrown instanceof GoneError }
   }
 }
 
@@ -143,6 +149,7 @@ async function collect(
   try {
     await meter?.cover(amount)
     const { channel, charged } = await channels.charge(channelId, key, amount, clock.now())
+    meter?.charged()
     return { state: 'settled', amount: charged, headers: headersOf(receiptOf(channel, challenge, clock.now())) }
   } catch (thrown) {
     return { state: 'unknown', reason: toRouteplaneError(thrown).code }
@@ -168,10 +175,10 @@ async function officially(taken: Taken, desk: MppDesk): Promise<Receipt> {
   try {
     return await server.broadcast({ credential, request: credential.challenge.request })
   } catch (cause) {
-    const message = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : 'the payment is not valid'
+    const reason = refusalOf(cause)
     throw cause instanceof Errors.ChannelClosedError || cause instanceof Errors.ChannelNotFoundError
-      ? new GoneError(message)
-      : new RouteplaneError('invalid_payment', message.slice(0, 200))
+      ? new GoneError(reason)
+      : new RouteplaneError('invalid_payment', reason)
   }
 }
 

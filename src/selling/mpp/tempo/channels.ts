@@ -2,7 +2,7 @@
 import type { SaleChannels } from '../../../ledger/sale.ts'
 import { isRecord, parseJson } from '../../../lib/json.ts'
 import type { Atomic } from '../../../money.ts'
-import { createBells } from './bells.ts'
+import { createBells, type Bells } from './bells.ts'
 
 /** What the official server writes of a channel, as far as we read it, with what our sales take out of it. Base units. */
 export type PaidChannel = {
@@ -22,13 +22,15 @@ export type PaidChannel = {
   readonly units: number
   /** Unix milliseconds since which one of our processes is ending it: nothing more is sold out of it, or charged. */
   readonly endingSince?: number | undefined
-  /** By the key of their payment; one that was charged stays for as long as somebody might charge it again. */
+  /** Unix milliseconds of the last sale out of it. */
+  readonly usedAt?: number
+  /** By the key of their payment; one that was charged stays until it stands in the books, for somebody might charge it again. */
   readonly sales?: Readonly<Record<string, SaleInChannel>>
 }
 
 type SaleInChannel = { readonly amount: bigint; readonly isCharged: boolean; readonly at: number }
 
-/** Milliseconds after which a sale that was charged cannot come again, and one that was only begun is nobody's any more. */
+/** Milliseconds after which a sale that was charged cannot come again, booked or not, and one that was only begun is nobody's. */
 export const CHARGED_MS = 24 * 60 * 60 * 1_000
 const BEGUN_MS = 60 * 60 * 1_000
 /** Milliseconds after which whoever was ending a channel has died over it: no transaction takes as long. */
@@ -41,11 +43,20 @@ export type PaidChannels = {
   /**
    * Sets aside so much of what the payer has promised for a sale; less or more than before for one that is known.
    *
+   * @param isFirst - Nothing is under way for the sale yet: a crash of the machine may lose it, and so it need not wait for the disk.
    * @returns the channel as it was found, and what its vouchers lack; nothing is set aside then.
    */
-  reserve(id: string, sale: string, amount: Atomic, now: number): Promise<{ readonly channel: PaidChannel; readonly missing: bigint }>
+  reserve(
+    id: string,
+    sale: string,
+    amount: Atomic,
+    now: number,
+    isFirst?: boolean,
+  ): Promise<{ readonly channel: PaidChannel; readonly missing: bigint }>
   /** Charges a sale at most so much, once; what its vouchers do not cover is not charged. @returns what was charged, and the channel. */
   charge(id: string, sale: string, amount: Atomic, now: number): Promise<{ readonly channel: PaidChannel; readonly charged: Atomic }>
+  /** Says that a charge stands in the books: it is not kept any longer than until the channel changes again. */
+  booked(sale: string): void
   /** Gives back what was set aside. */
   release(id: string, sale: string): Promise<void>
   /**
@@ -75,55 +86,70 @@ export function channelsOn(channels: SaleChannels): PaidChannels {
   return known
 }
 
-function openPaidChannels(channels: SaleChannels): PaidChannels {
-  const bells = createBells()
-  const idOf = (id: string) => PREFIX + id.toLowerCase()
-  const read = (text: string | undefined) => (text === undefined ? undefined : (restored(parseJson(text)) as PaidChannel))
-  const update = async (id: string, change: (channel: PaidChannel | undefined) => PaidChannel | undefined) => {
-    const { after } = await channels.update(idOf(id), (text) => {
-      const before = read(text)
-      const next = change(before)
-      const after = next === before ? text : next === undefined ? undefined : written(next)
-      return after === undefined ? undefined : { text: after, hasEnded: next?.finalized === true }
-    })
+/** Changes of one channel, each in a transaction of its own. */
+function createChanges(channels: SaleChannels, bells: Bells, booked: Set<string>) {
+  const update = async (id: string, change: (channel: PaidChannel | undefined) => PaidChannel | undefined, isLoose = false) => {
+    const { after } = await channels.update(
+      idOf(id),
+      (text) => {
+        const before = read(text)
+        const next = change(before)
+        const after = next === before ? text : next === undefined ? undefined : written(next)
+        return after === undefined ? undefined : { text: after, hasEnded: next?.finalized === true }
+      },
+      isLoose,
+    )
     bells.ring(idOf(id))
     return read(after)
   }
-  const amend = async (id: string, now: number, change: (channel: PaidChannel, free: bigint) => PaidChannel) => {
+  const amend = async (id: string, now: number, change: (channel: PaidChannel, free: bigint) => PaidChannel, isLoose = false) => {
     let found: PaidChannel | undefined
-    const after = await update(id, (channel) => {
-      found = channel === undefined ? undefined : withoutOld(channel, now)
-      return found === undefined ? undefined : change(found, freeIn(found))
-    })
+    let dropped: readonly string[] = []
+    const after = await update(
+      id,
+      (channel) => {
+        dropped = Object.keys(channel?.sales ?? {}).filter((sale) => booked.has(sale))
+        found = channel === undefined ? undefined : withoutOld(channel, now, dropped)
+        return found === undefined ? undefined : change(found, freeIn(found))
+      },
+      isLoose,
+    )
+    for (const sale of dropped) booked.delete(sale)
     if (found === undefined || after === undefined) throw new Error(`there is no channel ${id}`)
     return { before: found, after }
   }
+  return { update, amend }
+}
+
+const idOf = (id: string) => PREFIX + id.toLowerCase()
+
+const read = (text: string | undefined) => (text === undefined ? undefined : (restored(parseJson(text)) as PaidChannel))
+
+function openPaidChannels(channels: SaleChannels): PaidChannels {
+  const bells = createBells()
+  const booked = new Set<string>()
+  const { update, amend } = createChanges(channels, bells, booked)
   return {
     get: async (id) => read(await channels.get(idOf(id))),
     list: async () => (await channels.list(PREFIX)).flatMap((text) => read(text) ?? []),
-    async reserve(id, sale, amount, now) {
+    async reserve(id, sale, amount, now, isFirst = false) {
       let missing = 0n
-      const { before } = await amend(id, now, (channel, free) => {
-        const own = channel.sales?.[sale]
-        if (own?.isCharged === true) return channel
-        const promised = isUsable(channel) ? withOwn(free, own) : 0n
-        if (promised < amount) missing = amount - promised
-        return missing > 0n ? channel : withSale(channel, sale, { amount, isCharged: false, at: now })
-      })
+      const set = (channel: PaidChannel, free: bigint) => {
+        const aside = setAside(channel, free, sale, { amount, now })
+        missing = aside.missing
+        return aside.channel
+      }
+      // Loose changes are overtaken by others: once the sale is under way, they have to keep their order.
+      const { before } = await amend(id, now, set, isFirst)
       return { channel: before, missing }
     },
     async charge(id, sale, amount, now) {
-      let charged = 0n
-      const { after } = await amend(id, now, (channel, free) => {
-        const own = channel.sales?.[sale]
-        const most = isOver(channel) ? 0n : withOwn(free, own)
-        charged = own?.isCharged === true ? own.amount : amount < most ? amount : most
-        if (own?.isCharged === true) return channel
-        const spent = { spent: channel.spent + charged, units: channel.units + 1 }
-        return withSale({ ...channel, ...spent }, sale, { amount: charged, isCharged: true, at: now })
-      })
-      return { channel: after, charged: charged as Atomic }
+      const { after } = await amend(id, now, (channel, free) => charge(channel, free, sale, { amount, now }))
+      const own = after.sales?.[sale]
+      if (own === undefined) throw new Error(`nothing was charged to channel ${id}`)
+      return { channel: after, charged: own.amount as Atomic }
     },
+    booked: (sale) => void booked.add(sale),
     async release(id, sale) {
       await update(id, (channel) => {
         if (channel?.sales?.[sale]?.isCharged !== false) return channel
@@ -147,8 +173,28 @@ function openPaidChannels(channels: SaleChannels): PaidChannels {
     },
     observe: async (id, seen) => void (await update(id, (channel) => (channel === undefined ? undefined : { ...channel, ...seen }))),
     changed: (id, signal) => bells.heard(idOf(id), signal),
-    store: storeOn(channels, idOf, update as StoreUpdate, read),
+    store: storeOn(channels, update as StoreUpdate),
   }
+}
+
+type Taking = { readonly amount: Atomic; readonly now: number }
+
+/** What the sale lacks is not set aside in part. */
+function setAside(channel: PaidChannel, free: bigint, sale: string, { amount, now }: Taking) {
+  const own = channel.sales?.[sale]
+  const promised = isUsable(channel) ? withOwn(free, own) : 0n
+  if (own?.isCharged === true) return { channel, missing: 0n }
+  if (promised < amount) return { channel, missing: amount - promised }
+  return { channel: withSale(channel, sale, { amount, isCharged: false, at: now }), missing: 0n }
+}
+
+function charge(channel: PaidChannel, free: bigint, sale: string, { amount, now }: Taking): PaidChannel {
+  const own = channel.sales?.[sale]
+  if (own?.isCharged === true) return channel
+  const most = isOver(channel) ? 0n : withOwn(free, own)
+  const charged = amount < most ? amount : most
+  const spent = { spent: channel.spent + charged, units: channel.units + 1 }
+  return withSale({ ...channel, ...spent }, sale, { amount: charged, isCharged: true, at: now })
 }
 
 /** JSON has no whole numbers of any size, and these are money. */
@@ -187,11 +233,13 @@ function isOver({ finalized, endingSince }: PaidChannel): boolean {
 }
 
 function withSale(channel: PaidChannel, id: string, sale: SaleInChannel): PaidChannel {
-  return { ...channel, sales: { ...channel.sales, [id]: sale } }
+  return { ...channel, usedAt: sale.at, sales: { ...channel.sales, [id]: sale } }
 }
 
-function withoutOld(channel: PaidChannel, now: number): PaidChannel {
-  const kept = Object.entries(channel.sales ?? {}).filter(([, { isCharged, at }]) => now - at < (isCharged ? CHARGED_MS : BEGUN_MS))
+function withoutOld(channel: PaidChannel, now: number, booked: readonly string[]): PaidChannel {
+  const kept = Object.entries(channel.sales ?? {}).filter(
+    ([sale, { isCharged, at }]) => !(isCharged && booked.includes(sale)) && now - at < (isCharged ? CHARGED_MS : BEGUN_MS),
+  )
   return { ...channel, sales: Object.fromEntries(kept) }
 }
 
@@ -199,12 +247,7 @@ type StoreUpdate = (id: string, change: (channel: unknown) => unknown) => Promis
 type Change = { readonly op: 'noop' | 'set' | 'delete'; readonly value?: unknown; readonly result: unknown }
 
 /** @see mppx 0.11.0, `Store.AtomicStore` */
-function storeOn(
-  channels: SaleChannels,
-  idOf: (id: string) => string,
-  update: StoreUpdate,
-  read: (text: string | undefined) => unknown,
-): object {
+function storeOn(channels: SaleChannels, update: StoreUpdate): object {
   return {
     get: async (key: string) => read(await channels.get(idOf(key))) ?? null,
     put: async (key: string, value: unknown) => void (await update(key, () => value)),

@@ -38,8 +38,8 @@ export function endWantedBack(desk: ClosingDesk): Promise<number> {
 }
 
 /** Unix milliseconds. */
-function lastUsed({ sales = {} }: PaidChannel): number {
-  return Math.max(0, ...Object.values(sales).map(({ at }) => at))
+function lastUsed({ usedAt = 0, sales = {} }: PaidChannel): number {
+  return Math.max(usedAt, ...Object.values(sales).map(({ at }) => at))
 }
 
 /** @param take - Stops the sale out of a channel that is to be ended, and says whether it is this caller's to end. */

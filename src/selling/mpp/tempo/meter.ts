@@ -21,6 +21,8 @@ export type MeterOptions = {
 export type Meter = {
   /** Sees to it that so much of the sale is promised. @returns `false` when the payer does not promise it in time. */
   cover(amount: Atomic): Promise<boolean>
+  /** Says that the sale is charged: nothing is set aside for it any more. */
+  charged(): void
   /** Gives a stream of events on, at the pace of the vouchers. @throws RouteplaneError `payment_required` when they do not come. */
   through: Through
 }
@@ -64,6 +66,7 @@ export function createMeter(options: MeterOptions): Meter {
 
   return {
     cover,
+    charged: () => void (covered = most),
     async *through(events, signal) {
       let seen = 0n
       const leave = () => {

@@ -10,6 +10,7 @@ import type { SellingScheme } from './scheme.ts'
 export const exact: SellingScheme = {
   id: 'exact',
   charging: 'quote',
+  isJudgedFreely: true,
   inV1: true,
   async open() {
     const { ExactEvmScheme } = await import('@x402/evm/exact/server')

@@ -10,6 +10,8 @@ import type { Fate } from '../../../chain/confirm.ts'
 export type SellingScheme = {
   readonly id: string
   readonly charging: Charging
+  /** See `Tender`. */
+  readonly isJudgedFreely?: true
   /** Whether x402 v1 has it. */
   readonly inV1: boolean
   /** Whether a payment says where its payer believes his channel to stand: who is wrong about that is told by the next 402. */

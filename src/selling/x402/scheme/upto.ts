@@ -5,6 +5,7 @@ import type { SellingScheme } from './scheme.ts'
 export const upto: SellingScheme = {
   id: 'upto',
   charging: 'usage',
+  isJudgedFreely: true,
   inV1: false,
   needs: 'facilitatorAddress',
   async open() {
