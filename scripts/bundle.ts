@@ -11,9 +11,9 @@ const programs = ['routeplane-mcp', 'routeplane'] as const
 
 /**
  * Packages with a native part: a bundle cannot carry it, so they are loaded from node_modules. And mppx, which asks for packages
- * that nobody here needs, and uses so much of zod that every start would read it.
+ * that nobody here needs, and uses so much of zod that every start would read it. And what is only there where somebody wants it.
  */
-const external = ['libsql', 'mppx']
+const external = ['libsql', 'mppx', '@x402/svm']
 
 /** Its main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. */
 const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }

@@ -14,6 +14,7 @@ import { viewReceipts, type ReceiptView } from './composition/receipts.ts'
 import { openRouting } from './composition/routing.ts'
 import { viewCallerKeys, type KeyView } from './composition/caller-keys.ts'
 import { viewSales, type SalesView } from './composition/sales.ts'
+import { openSolana } from './composition/solana.ts'
 import { openSelling } from './composition/selling.ts'
 import { budgetsOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
@@ -51,7 +52,7 @@ export type { KeyView, KeyWishes, Statement } from './composition/caller-keys.ts
 export type { SalesView, SoldRequest } from './composition/sales.ts'
 export type { EndpointStanding, ProviderStanding, ProviderView } from './composition/provider-view.ts'
 export type { ReceiptView, TokenBooks } from './composition/receipts.ts'
-export type { Status, WalletStatus } from './composition/status.ts'
+export type { SolanaStatus, Status, WalletStatus } from './composition/status.ts'
 export type { Preset } from './routing/preset.ts'
 export type { Verification } from './payment/verify.ts'
 export type { ChannelBooks } from './payment/channel/books.ts'
@@ -103,6 +104,7 @@ export type Deps = { readonly log: Log; readonly clock: Clock; readonly version:
 export async function createRouteplane(config: Config, deps: Partial<Deps> = {}): Promise<Routeplane> {
   const { log = silentLog, clock = systemClock, version = 'unknown' } = deps
   const wallet = await openWallet({ ...config.wallet, clock, password: () => walletPassword(config) })
+  const solana = await openSolana(config, clock)
   const ledger = await openSqliteLedger({ path: config.ledger.path, owner: nameOwner(), clock, log })
 
   const networks = walletNetworks(config.wallet)
@@ -115,12 +117,13 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     await ledger.close()
     throw cause
   })
-  const shared = { ledger, chainOf, clock, log }
+  const shared = { ledger, chainOf, solana: solana.side, clock, log }
   const resolver = createResolver(shared)
   const { schemes, channels, preemptive, leaves } = config.payment
   const { keyring, poller, refreshRegistry } = routing
   const accounts = new Map(Object.entries(config.payment.accounts))
-  const paying = { keyring, authorize, accounts, wallet, networks, schemes, channels, preemptive, leaves, budgets, resolver }
+  const payable = [...networks, ...solana.payable]
+  const paying = { keyring, authorize, accounts, wallet, networks: payable, schemes, channels, preemptive, leaves, budgets, resolver }
   const modes = createPaymentModes({ ...shared, ...paying })
   const { context, now } = routing.live({ modes, protocols, ledger, clock, log })
   const recheck = () => recheckSettled({ ...shared, resolver })
@@ -155,7 +158,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     verifyLedger: () => ledger.verifyEvents(),
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
-    status: () => readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock }),
+    status: () => {
+      const solanaSources = { solana: solana.side, solanaNetworks: solana.networks }
+      return readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock, ...solanaSources })
+    },
     holdings: () => readHoldings({ wallet, asset, networks, configured: namedNetworks(config), chainOf }),
     ready: () => background.ready,
     async close() {

@@ -1,4 +1,4 @@
-/** A local chain, a provider who wants to be paid, a gateway that sells what it buys there, and buyers with play money. */
+/** Two local chains, a provider who wants to be paid, a gateway that sells what it buys there, and buyers with play money. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,9 @@ import { foldParts } from '../../src/completion/fold.ts'
 import { createEnvironment } from '../../src/config/environment.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { startDemoNetwork, type DemoNetwork } from '../../src/demo/network.ts'
+import { startReserveNode } from '../../src/demo/reserve-node.ts'
+import { allowReserve } from '../../src/demo/session-provider.ts'
+import { startTempoNetwork } from '../../src/demo/tempo-network.ts'
 import { serveHttp } from '../../src/http/serve.ts'
 import { Secret, silentLog } from '../../src/lib/log.ts'
 import { createMcpHttp } from '../../src/mcp/http.ts'
@@ -21,6 +24,10 @@ export const configFile = fileURLToPath(new URL('routeplane.yaml', import.meta.u
 const SELLER = '0x5e11e45e11e45e11e45e11e45e11e45e11e45e11'
 const PROVIDER = '0x7421f77421f77421f77421f77421f77421f77421'
 
+/** Five play dollars, in base units. */
+const FUNDS = 5_000_000n as Atomic
+const BLOCK_MS = 1_000
+
 export type Market = {
   /** Of the gateway. */
   readonly url: string
@@ -31,6 +38,8 @@ export type Market = {
   createBuyer(): Promise<PrivateKeyAccount>
   /** Base units of the play dollar, which has six decimals. */
   balanceOf(owner: `0x${string}`): Promise<bigint>
+  /** The same on Tempo, whose node this is. */
+  readonly tempo: Pick<Market, 'createBuyer' | 'balanceOf'> & { readonly rpcUrl: string }
   close(): Promise<void>
 }
 
@@ -38,6 +47,9 @@ export type Market = {
 export async function openMarket(): Promise<Market> {
   const prices = { prompt: '0.00001', completion: '0.00005' }
   const network = await startDemoNetwork({ providers: [{ id: 'thrift', payTo: PROVIDER, prices }] })
+  const tempo = await openTempo()
+  const gasKey = await createGasKey(network)
+  await tempo.mint(privateKeyToAccount(gasKey).address, FUNDS)
   const home = mkdtempSync(join(tmpdir(), 'routeplane-example-'))
   const token = new Secret(generatePrivateKey())
   const [provider] = network.providers
@@ -45,11 +57,12 @@ export async function openMarket(): Promise<Market> {
   const variables = {
     ROUTEPLANE_HOME: home,
     ROUTEPLANE_TOKEN: token.reveal(),
-    GAS_KEY: await createGasKey(network),
+    GAS_KEY: gasKey,
     PROVIDER_URL: provider.baseUrl,
     PROVIDER_MODELS_URL: provider.modelsUrl,
     WALLET_KEY: network.payer.privateKey.reveal(),
     RPC_URL: network.rpcUrl,
+    TEMPO_RPC_URL: tempo.rpcUrl,
   }
   const routeplane = await createRouteplane(await loadConfig({ file: configFile, environment: createEnvironment(variables, home, home) }))
   await routeplane.ready()
@@ -62,21 +75,46 @@ export async function openMarket(): Promise<Market> {
     accounts: { seller: SELLER, wallet: network.payer.address },
     async createBuyer() {
       const account = privateKeyToAccount(generatePrivateKey())
-      await network.mint(account.address, 5_000_000n as Atomic)
+      await network.mint(account.address, FUNDS)
       return account
     },
     balanceOf: (owner) => network.chain.balanceOf(network.asset.address, owner),
+    tempo,
     async close() {
       await server.close()
       await routeplane.close()
-      await network.stop()
+      await Promise.all([network.stop(), tempo.stop()])
       rmSync(home, { recursive: true, force: true })
     },
   }
 }
 
+/** Gas is paid in dollars there, and channels are opened with a stand-in of the network's own reserve. */
+async function openTempo() {
+  const network = await startTempoNetwork()
+  const node = await startReserveNode(network)
+  // Payments there are good for half a minute after the last block, and a chain that nobody uses has none.
+  const blocks = setInterval(() => void network.anvil.rpc('evm_mine').catch(() => {}), BLOCK_MS)
+  return {
+    rpcUrl: node.url,
+    mint: network.mint,
+    async createBuyer() {
+      const account = privateKeyToAccount(generatePrivateKey())
+      await network.mint(account.address, FUNDS)
+      await allowReserve(network, account.address)
+      return account
+    },
+    balanceOf: (owner: `0x${string}`) => network.chain.balanceOf(network.asset.address, owner),
+    async stop() {
+      clearInterval(blocks)
+      node.stop()
+      await network.stop()
+    },
+  }
+}
+
 /** On a local chain gas is minted; elsewhere this key is sent some. */
-async function createGasKey({ anvil }: DemoNetwork): Promise<string> {
+async function createGasKey({ anvil }: DemoNetwork): Promise<`0x${string}`> {
   const key = generatePrivateKey()
   await anvil.rpc('anvil_setBalance', [privateKeyToAccount(key).address, '0xde0b6b3a7640000'])
   return key

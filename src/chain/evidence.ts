@@ -4,14 +4,15 @@ import type { Atomic } from '../money.ts'
 
 /** A transfer that lies on the chain. Several payments may share a transaction: `logIndex` tells them apart. */
 export type TransferEvidence = {
-  readonly transaction: `0x${string}`
+  /** A hash, or on Solana a signature. */
+  readonly transaction: string
   readonly blockNumber: bigint
   /** Of the `Transfer` log. */
   readonly logIndex: number
   readonly amount: Atomic
-  readonly payer: `0x${string}`
-  readonly payee: `0x${string}`
-  /** Of the authorization that moved it, or its memo on Tempo; absent for a plain transfer. */
+  readonly payer: string
+  readonly payee: string
+  /** Of the authorization that moved it, or its memo on Tempo, or the hash of its message on Solana; absent for a plain transfer. */
   readonly nonce?: `0x${string}`
   /** Base units of the same token that the payer gave the network for it, besides the amount. */
   readonly fee?: Atomic
@@ -47,7 +48,7 @@ type MemoLog = PayerLog & { readonly kind: 'memo' }
  *
  * @returns every transfer of the payer, those by authorization with their nonce.
  */
-export function readTransfers(payer: `0x${string}`, logs: readonly PayerLog[]): readonly TransferEvidence[] {
+export function readTransfers(payer: `0x${string}`, logs: readonly PayerLog[]): readonly (TransferEvidence & Place)[] {
   const byTransaction = new Map<string, PayerLog[]>()
   for (const log of logs) {
     const own = byTransaction.get(log.transaction)
@@ -69,7 +70,7 @@ export function sameHex(left: string, right: string): boolean {
   return left.toLowerCase() === right.toLowerCase()
 }
 
-function transfersOf(payer: `0x${string}`, unsorted: readonly PayerLog[]): readonly TransferEvidence[] {
+function transfersOf(payer: `0x${string}`, unsorted: readonly PayerLog[]): readonly (TransferEvidence & Place)[] {
   const logs = [...unsorted].sort(byPlace)
   const memos = logs.filter(isMemo)
   const transfers = logs.filter(isTransfer)
@@ -85,7 +86,11 @@ function transfersOf(payer: `0x${string}`, unsorted: readonly PayerLog[]): reado
 }
 
 /** The token writes a memo right behind its transfer, and the fee last: it belongs to the first memo's transfer, without one to the first. */
-function tempoTransfersOf(payer: `0x${string}`, transfers: readonly TransferLog[], memos: readonly MemoLog[]): readonly TransferEvidence[] {
+function tempoTransfersOf(
+  payer: `0x${string}`,
+  transfers: readonly TransferLog[],
+  memos: readonly MemoLog[],
+): readonly (TransferEvidence & Place)[] {
   const fee = transfers.filter(isTempoFee).reduce((sum, { amount }) => sum + amount, 0n) as Atomic
   const moved = transfers.filter((log) => !isTempoFee(log))
   const memoOf = ({ logIndex, payee, amount }: TransferLog) =>

@@ -3,10 +3,15 @@ import { assets } from '../../contracts-abi/assets.ts'
 import type { AssetRow } from '../../contracts-abi/assets.ts'
 import { networkRows } from '../../contracts-abi/networks.ts'
 import type { NetworkRow } from '../../contracts-abi/networks.ts'
+import { solanaAssets, solanaNetworks, type SolanaAssetRow } from '../../contracts-abi/solana.ts'
 import { RouteplaneError } from '../errors.ts'
 
 export type { AssetRow } from '../../contracts-abi/assets.ts'
 export type { NetworkRow } from '../../contracts-abi/networks.ts'
+export type { SolanaAssetRow } from '../../contracts-abi/solana.ts'
+
+/** A token of any network that is paid on. */
+export type TokenRow = AssetRow | SolanaAssetRow
 
 /** What is used when the config names nothing: play money. */
 export const DEFAULT_NETWORK = 'eip155:84532'
@@ -16,25 +21,47 @@ export const DEFAULT_MAINNET = 'eip155:8453'
 
 export const DEFAULT_SYMBOL = 'USDC'
 
+/** Every network that is paid on: the EVM's, then Solana's. */
+const payableNetworks: readonly NetworkRow[] = [...networkRows, ...solanaNetworks]
+
 /** Finds a network by its CAIP-2 id; `undefined` when it is not in the table. */
 export function findNetwork(network: string): NetworkRow | undefined {
-  return networkRows.find((row) => row.network === network)
+  return payableNetworks.find((row) => row.network === network)
 }
 
 /** Finds a network by the short name that x402 protocol v1 writes (`base-sepolia`). */
 export function findNetworkByV1Name(name: string): NetworkRow | undefined {
-  return networkRows.find((row) => row.v1Name === name)
+  return payableNetworks.find((row) => row.v1Name === name)
 }
 
-const SOLANA_V1_NAMES: readonly string[] = ['solana', 'solana-devnet', 'solana-testnet']
-
-/** Why an offer on Solana is passed over. */
-export const SOLANA_REFUSED =
-  'Solana is not paid on: that takes a key and a signer of its own (@x402/svm), and proofs from its own chain, which Routeplane has not'
-
-/** Whether a CAIP-2 id, or a short name of x402 protocol v1, is of Solana. */
+/** Whether a CAIP-2 id is of Solana, known or not. */
 export function isSolana(network: string): boolean {
-  return network.startsWith('solana:') || SOLANA_V1_NAMES.includes(network)
+  return network.startsWith('solana:')
+}
+
+/** What a Solana wallet pays on: play money unless the config says otherwise. */
+export function defaultSolanaNetwork(side: 'testnet' | 'mainnet'): string {
+  return solanaNetworks.find(({ testnet }) => testnet === (side === 'testnet'))?.network ?? ''
+}
+
+/** Finds a token of Solana by its mint; capitals matter there. */
+export function findSolanaAsset(network: string, mint: string): SolanaAssetRow | undefined {
+  return solanaAssets.find((row) => row.network === network && row.address === mint)
+}
+
+/** Gives Solana's tokens of a network, in the table's order. */
+export function solanaAssetsOf(network: string): readonly SolanaAssetRow[] {
+  return solanaAssets.filter((row) => row.network === network)
+}
+
+/** Finds a token of any network, by its contract or its mint. */
+export function findToken(network: string, address: string): TokenRow | undefined {
+  return isSolana(network) ? findSolanaAsset(network, address) : findAsset(network, address)
+}
+
+/** Gives the tokens of any network, in the table's order. */
+export function tokensOf(network: string): readonly TokenRow[] {
+  return isSolana(network) ? solanaAssetsOf(network) : assetsOf(network)
 }
 
 /** Finds a token by its contract, in any spelling of the address. */

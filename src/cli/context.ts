@@ -77,4 +77,7 @@ export type KeystorePort = {
   create(options: { readonly path: string; readonly password: string }): Promise<string>
   /** `privateKey` is 64 hex digits, with or without `0x`. */
   importKey(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
+  createSolana(options: { readonly path: string; readonly password: string }): Promise<string>
+  /** `privateKey` is 64 bytes in base58, or the array of numbers of `id.json`. */
+  importSolana(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
 }

@@ -52,5 +52,13 @@ function lazyKeystore(): KeystorePort {
       const { importKeystore } = await import('../wallet/keystore.ts')
       return importKeystore(options)
     },
+    async createSolana(options) {
+      const { createSolanaKeystore } = await import('../wallet/solana/keystore.ts')
+      return createSolanaKeystore(options)
+    },
+    async importSolana(options) {
+      const { importSolanaKeystore } = await import('../wallet/solana/keystore.ts')
+      return importSolanaKeystore(options)
+    },
   }
 }

@@ -4,6 +4,9 @@ import { RouteplaneError } from '../errors.ts'
 const SHORTEST_PHRASE = 12
 const KEY = /(?:^|[^0-9a-fA-F])(?:0x)?[0-9a-fA-F]{64}(?:$|[^0-9a-fA-F])/
 
+/** 64 bytes in base58, or their array of numbers. */
+const SOLANA_KEY = /^(?:[1-9A-HJ-NP-Za-km-z]{86,88}|\[\s*(?:\d{1,3}\s*,\s*){63}\d{1,3}\s*\])$/
+
 /** A channel's id has the very form of a key: where one is asked for, one is taken. */
 const CHANNEL_ID = /^0x[0-9a-fA-F]{64}$/
 const takesChannelId = ([group, , ...rest]: readonly string[], arg: string) =>
@@ -11,7 +14,9 @@ const takesChannelId = ([group, , ...rest]: readonly string[], arg: string) =>
 
 /** @throws RouteplaneError `key_on_command_line`, without a word of what was found. */
 export function refuseKeys(args: readonly string[]): void {
-  const isKey = args.some((arg) => (KEY.test(arg) && !takesChannelId(args, arg)) || isPhrase(arg.trim().split(/\s+/)))
+  const isKey = args.some(
+    (arg) => (KEY.test(arg) && !takesChannelId(args, arg)) || SOLANA_KEY.test(arg) || isPhrase(arg.trim().split(/\s+/)),
+  )
   if (isKey || args.filter(isPhraseWord).length >= SHORTEST_PHRASE) throw keyOnCommandLine()
 }
 

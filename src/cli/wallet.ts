@@ -3,7 +3,7 @@ import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { RouteplaneError } from '../errors.ts'
 import type { Config } from '../config/config.ts'
-import { subtractUsd, ZERO_USD, type Usd } from '../money.ts'
+import { ZERO_USD } from '../money.ts'
 import type { Holding, Status, WalletStatus } from '../routeplane.ts'
 import { plainCommand, type Command, type CommandResult, type OptionSpec } from './command.ts'
 import type { CommandContext } from './context.ts'
@@ -12,6 +12,8 @@ import { keyOnCommandLine } from './key-on-command-line.ts'
 import { fields, money, table, usdText } from './output.ts'
 import { firstLine, newPassword } from './password.ts'
 import { loadFor, withEngine } from './session.ts'
+import { spendableOf } from './spendable.ts'
+import { solanaNextSteps, solanaOption, solanaText, solanaValue } from './wallet-solana.ts'
 
 const MAX_KEY_BYTES = 4096
 
@@ -27,13 +29,15 @@ export const walletCreate: Command = {
   name: 'wallet create',
   summary: 'Make a new wallet in an encrypted key file.',
   details: ['A key file that is there already stays as it is.', ...passwordDetails],
-  options: { 'password-file': passwordFile },
+  options: { solana: solanaOption, 'password-file': passwordFile },
   async run(invocation, context) {
     const config = await loadFor(invocation, context)
-    await requireAbsent(config.wallet.keystore)
+    const { path, solana } = placeOf(invocation, config)
+    await requireAbsent(path)
     const password = await newPassword(invocation, config, context)
-    const address = await context.engine.keystore.create({ path: config.wallet.keystore, password })
-    return created('Made a wallet', address, config)
+    const { keystore } = context.engine
+    const address = await (solana ? keystore.createSolana({ path, password }) : keystore.create({ path, password }))
+    return created('Made a wallet', { address, path, solana }, config)
   },
 }
 
@@ -43,21 +47,26 @@ export const walletImport: Command = {
   summary: 'Put a key you have into an encrypted key file.',
   details: [
     'The key (64 hex digits) is asked for, or taken from --key-file or standard input; never from the command line.',
+    'With --solana it is what a Solana wallet exports (base58), or the content of id.json.',
     ...passwordDetails,
   ],
   positionals: ['(key)'],
   options: {
+    solana: solanaOption,
     'key-file': { type: 'string', value: '<file>', summary: 'The key is the first line of this file.' },
     'password-file': passwordFile,
   },
   async run(invocation, context) {
     if (invocation.positionals.length > 0) throw keyOnCommandLine()
     const config = await loadFor(invocation, context)
-    await requireAbsent(config.wallet.keystore)
+    const { path, solana } = placeOf(invocation, config)
+    await requireAbsent(path)
     const privateKey = await keyOf(invocation, context)
     const password = await newPassword(invocation, config, context)
-    const address = await context.engine.keystore.importKey({ path: config.wallet.keystore, password, privateKey })
-    return created('Took in the wallet', address, config)
+    const { keystore } = context.engine
+    const given = { path, password, privateKey }
+    const address = await (solana ? keystore.importSolana(given) : keystore.importKey(given))
+    return created('Took in the wallet', { address, path, solana }, config)
   },
 }
 
@@ -71,14 +80,27 @@ export const walletStatus: Command = {
       holdings: await routeplane.holdings(),
       config: own,
     }))
-    if (status.wallet === undefined) {
+    const { wallet, solana } = status
+    if (wallet === undefined) {
       throw new RouteplaneError('keystore_missing', `there is no wallet at ${config.wallet.keystore}`, {
         hint: 'Make one with "routeplane wallet create".',
       })
     }
-    const text = [statusText(status, status.wallet), ...holdings.map(holdingText)].join('\n')
-    return { text, value: { ...statusValue(status, status.wallet), other_holdings: holdings.map(holdingValue) } }
+    const text = [statusText(status, wallet), ...holdings.map(holdingText), ...(solana === undefined ? [] : [`\n${solanaText(solana)}`])]
+    const value = {
+      ...statusValue(status, wallet),
+      other_holdings: holdings.map(holdingValue),
+      ...(solana === undefined ? {} : { solana: solanaValue(solana) }),
+    }
+    return { text: text.join('\n'), value }
   },
+}
+
+type Place = { readonly path: string; readonly solana: boolean }
+
+function placeOf(invocation: Invocation, { wallet }: Config): Place {
+  const solana = invocation.flag('solana')
+  return { solana, path: solana ? wallet.solana.keystore : wallet.keystore }
 }
 
 /** Asked before the password is, so that nobody types one for nothing. Whoever writes the file checks again. */
@@ -89,7 +111,7 @@ async function requireAbsent(path: string): Promise<void> {
   )
   if (!isTaken) return
   throw new RouteplaneError('keystore_exists', `there is a key file at ${path} already, and it stays as it is`, {
-    hint: 'To have another wallet, set wallet.keystore to another path.',
+    hint: 'To have another wallet, set wallet.keystore, or wallet.solana.keystore, to another path.',
   })
 }
 
@@ -105,17 +127,18 @@ async function keyOf(invocation: Invocation, { terminal, environment }: CommandC
   throw new RouteplaneError('invalid_key', 'no key was given', { hint: 'Give --key-file <file>, or pipe the key in.' })
 }
 
-function created(done: string, address: string, { wallet }: Config): CommandResult {
+function created(done: string, { address, path, solana }: Place & { readonly address: string }, config: Config): CommandResult {
+  const { wallet } = config
   const text = [
     fields([
       [done, address],
-      ['Key file', wallet.keystore],
+      ['Key file', path],
       ['Network', wallet.network],
     ]),
     '',
-    ...(wallet.network === 'testnet' ? onTestnet : onMainnet),
+    ...(solana ? solanaNextSteps(config) : wallet.network === 'testnet' ? onTestnet : onMainnet),
   ]
-  return { text: text.join('\n'), value: { address, keystore: wallet.keystore, network: wallet.network } }
+  return { text: text.join('\n'), value: { address, keystore: path, network: wallet.network } }
 }
 
 // https://faucet.circle.com
@@ -158,12 +181,6 @@ function statusText(status: Status, wallet: WalletStatus): string {
 function permitText({ permit2Usd, asset }: WalletStatus): string {
   if (permit2Usd === undefined) return 'unknown'
   return permit2Usd === ZERO_USD ? 'may take nothing; see "routeplane wallet approve"' : `may take ${money(permit2Usd)} ${asset}`
-}
-
-/** What no payment under way may still take; `undefined` while the balance is unknown. */
-function spendableOf({ balanceUsd, heldUsd }: WalletStatus): Usd | undefined {
-  if (balanceUsd === undefined) return undefined
-  return balanceUsd > heldUsd ? subtractUsd(balanceUsd, heldUsd) : ZERO_USD
 }
 
 function holdingText({ asset, balanceUsd, chainName, network, isPayable }: Holding): string {

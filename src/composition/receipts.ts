@@ -1,6 +1,6 @@
 /** Receipts as surfaces read them: rows of the ledger, and what the chain says of them. */
 import type { Chain } from '../chain/chain.ts'
-import { assetsOf, findAsset, type AssetRow } from '../chain/networks.ts'
+import { findToken, tokensOf, type AssetRow, type TokenRow } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -11,6 +11,7 @@ import { channelBooks, type ChannelBooks } from '../payment/channel/books.ts'
 import { reconcile, type Reconciliation } from '../payment/reconcile.ts'
 import type { RecoveryReport, Resolver } from '../payment/resolver.ts'
 import { recheckSettled } from '../payment/recheck.ts'
+import type { SolanaSide } from '../wallet/solana/open.ts'
 import { verifyReceipt, type Verification } from '../payment/verify.ts'
 
 export type ReceiptView = {
@@ -47,6 +48,7 @@ export type TokenBooks = {
 export type ReceiptSources = {
   readonly ledger: Ledger
   readonly chainOf: (network: string) => Chain
+  readonly solana: SolanaSide
   readonly resolver: Resolver
   readonly clock: Clock
   readonly log: Log
@@ -58,7 +60,8 @@ export type ReceiptSources = {
 
 const DEFAULT_PAGE = 50
 
-export function viewReceipts({ ledger, chainOf, resolver, clock, log, asset, payer, recovered }: ReceiptSources): ReceiptView {
+export function viewReceipts(sources: ReceiptSources): ReceiptView {
+  const { ledger, chainOf, solana, resolver, clock, log, asset, payer, recovered } = sources
   return {
     list: (filter) => ledger.attempts.list({ ...filter, withIntent: true, limit: filter.limit ?? DEFAULT_PAGE }),
     get: (id) => ledger.attempts.get(id),
@@ -66,7 +69,7 @@ export function viewReceipts({ ledger, chainOf, resolver, clock, log, asset, pay
     async verify(id) {
       const row = await ledger.attempts.get(id)
       if (row === undefined) throw new RouteplaneError('receipt_not_found', `there is no receipt ${JSON.stringify(id.slice(0, 60))}`)
-      return verifyReceipt(row, { ledger, chainOf, now: clock.now() })
+      return verifyReceipt(row, { ledger, chainOf, solana, now: clock.now() })
     },
     async reconcile(range) {
       const own = requireWallet()
@@ -77,10 +80,11 @@ export function viewReceipts({ ledger, chainOf, resolver, clock, log, asset, pay
       const resolved = await endOpen()
       const hasRange = range.fromBlock !== undefined || range.toBlock !== undefined
       const only = network ?? (hasRange ? own.asset.network : undefined)
-      const tokens = only === undefined ? await tokensOf(ledger, own) : requireTokens(only)
-      const read = async (token: AssetRow): Promise<TokenBooks> => {
+      const tokens = only === undefined ? await paidTokens(ledger, own, solana.wallet?.address) : requireTokens(only)
+      const read = async (token: TokenRow): Promise<TokenBooks> => {
         const named = { network: token.network, asset: token.symbol }
         try {
+          if (token.transferMethod === 'spl') return { ...named, result: await reconcileSolana(token, { resolved, ...range }) }
           const chain = chainOf(token.network)
           const inChannels = { network: token.network, asset: token.address, payer: own.payer }
           const channels = await channelBooks(inChannels, { ledger, chainOf, resolver, clock, log })
@@ -93,26 +97,36 @@ export function viewReceipts({ ledger, chainOf, resolver, clock, log, asset, pay
     },
   }
 
+  async function reconcileSolana(asset: TokenRow, how: BlockRange & { readonly resolved: number }): Promise<Reconciliation> {
+    if (solana.wallet === undefined) throw new RouteplaneError('keystore_missing', 'there is no Solana wallet to reconcile')
+    return reconcile({ ledger, chain: solana.chainOf(asset.network), asset, payer: solana.wallet.address, ...how })
+  }
+
   function requireWallet() {
     if (payer !== undefined && asset !== undefined) return { payer, asset }
     throw new RouteplaneError('keystore_missing', 'there is no wallet to reconcile')
   }
 
   async function endOpen(): Promise<number> {
-    await recheckSettled({ ledger, chainOf, resolver, clock, log })
+    await recheckSettled({ ledger, chainOf, solana, resolver, clock, log })
     return (await recovered).ended + (await resolver.sweep())
   }
 }
 
+type Own = { readonly payer: string; readonly asset: AssetRow }
+
 /** The wallet's own token, then every other that it has paid in, each once. */
-async function tokensOf(ledger: Ledger, own: { readonly payer: string; readonly asset: AssetRow }): Promise<readonly AssetRow[]> {
+async function paidTokens(ledger: Ledger, own: Own, solanaPayer: string | undefined): Promise<readonly TokenRow[]> {
   const settled = await ledger.attempts.list({ states: ['settled'] })
-  const paid = settled.flatMap(({ payment }) => (payment?.payer === own.payer ? (findAsset(payment.network, payment.asset) ?? []) : []))
+  const isOwn = (payer: string) => payer === own.payer || payer === solanaPayer
+  const paid = settled.flatMap(({ payment }) =>
+    payment !== undefined && isOwn(payment.payer) ? (findToken(payment.network, payment.asset) ?? []) : [],
+  )
   return [...new Set([own.asset, ...paid])]
 }
 
-function requireTokens(network: string): readonly AssetRow[] {
-  const tokens = assetsOf(network)
+function requireTokens(network: string): readonly TokenRow[] {
+  const tokens = tokensOf(network)
   if (tokens.length > 0) return tokens
   throw new RouteplaneError('unknown_network', `no token is known on ${JSON.stringify(network.slice(0, 60))}`)
 }

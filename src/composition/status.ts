@@ -1,6 +1,6 @@
 /** The engine's state in figures: wallet, caps with what is left of them, open payments. */
 import type { Chain } from '../chain/chain.ts'
-import type { AssetRow } from '../chain/networks.ts'
+import { solanaAssetsOf, type AssetRow, type SolanaAssetRow } from '../chain/networks.ts'
 import { permit2Address } from '../chain/permit2.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { GatewayRules } from '../gateway/context.ts'
@@ -9,12 +9,15 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { addUsd, fromAtomic, ZERO_USD, type Atomic, type Usd } from '../money.ts'
 import { everyLimitAt, resetOf, type Budgets } from '../payment/budget.ts'
 import type { Catalog } from '../registry/catalog.ts'
+import type { SolanaSide } from '../wallet/solana/open.ts'
 import type { Wallet } from '../wallet/wallet.ts'
 
 export type Status = {
   readonly version: string
   readonly network: string
   readonly wallet?: WalletStatus
+  /** Absent without a key for it. */
+  readonly solana?: SolanaStatus
   readonly caps: readonly CapStatus[]
   readonly openAttempts: number
   readonly providers: number
@@ -31,6 +34,14 @@ export type WalletStatus = {
   readonly heldUsd: Usd
   /** What Permit2 may take of it; `undefined` when the chain could not be asked, absent where Permit2 cannot move the token. */
   readonly permit2Usd?: Usd | undefined
+}
+
+/** The wallet on Solana: a token on each network that it pays on, or would if it could. */
+export type SolanaStatus = {
+  readonly address: string
+  /** Why nothing is paid there; absent when it can be. */
+  readonly problem?: string
+  readonly tokens: readonly WalletStatus[]
 }
 
 export type CapStatus = {
@@ -82,6 +93,27 @@ async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open:
   }
 }
 
+/** @returns `undefined` without a key. Nobody pays the network's fee but the seller, so no coins are asked for. */
+async function solanaStatus(
+  { wallet, problem, chainOf }: SolanaSide,
+  networks: readonly string[],
+  open: readonly AttemptRow[],
+): Promise<SolanaStatus | undefined> {
+  if (wallet === undefined) return undefined
+  const { address } = wallet
+  const read = async (asset: SolanaAssetRow): Promise<WalletStatus> => {
+    const { network, symbol, decimals } = asset
+    const balance = await chainOf(network)
+      .balanceOf(asset.address, address)
+      .catch(() => undefined)
+    const own = open.filter(({ payment }) => payment?.network === network && payment.asset === asset.address)
+    const balanceUsd = balance === undefined ? undefined : fromAtomic(balance, decimals, 'down')
+    return { address, network, asset: symbol, balanceUsd, heldUsd: addUsd(...own.map(({ heldUsd }) => heldUsd)) }
+  }
+  const tokens = await Promise.all(networks.flatMap(solanaAssetsOf).map(read))
+  return { address, ...(problem === undefined ? {} : { problem }), tokens }
+}
+
 function isHeldOf({ mode, payment }: AttemptRow, { network, address }: AssetRow): boolean {
   return mode !== 'invoice' && (payment === undefined || (payment.network === network && payment.asset === address))
 }
@@ -96,6 +128,9 @@ export type StatusSources = {
   readonly wallet: Wallet | undefined
   readonly asset: AssetRow | undefined
   readonly chainOf: (network: string) => Chain
+  readonly solana: SolanaSide
+  /** Those of Solana that the config means. */
+  readonly solanaNetworks: readonly string[]
   readonly clock: Clock
 }
 
@@ -103,6 +138,7 @@ export async function readStatus(sources: StatusSources): Promise<Status> {
   const { ledger, budgets, rules, wallet, asset, clock } = sources
   const open = await ledger.attempts.list({ states: ['held', 'intent', 'unknown'], limit: 10_000 })
   const snapshot = sources.catalog.snapshot()
+  const solana = await solanaStatus(sources.solana, sources.solanaNetworks, open)
   return {
     version: sources.version,
     network: sources.network,
@@ -113,5 +149,6 @@ export async function readStatus(sources: StatusSources): Promise<Status> {
     ...(wallet === undefined || asset === undefined
       ? {}
       : { wallet: await walletStatus(wallet, asset, sources.chainOf(asset.network), open) }),
+    ...(solana === undefined ? {} : { solana }),
   }
 }

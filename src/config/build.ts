@@ -26,14 +26,14 @@ export function buildConfig(fields: ConfigFields, source: string | undefined, en
     problems.push({ path: ['providers', id], code: 'api_base_required', message: `${id} is not a known provider, so it needs api_base` })
     return []
   })
-  const { key_env: keyEnv } = fields.wallet
-  if (keyEnv !== undefined && environment.get(keyEnv) === undefined) {
-    problems.push({ path: ['wallet', 'key_env'], code: 'env_not_set', message: `the environment variable ${keyEnv} is not set` })
-  }
-  const gasKeyEnv = fields.charge?.facilitator.key_env
-  if (gasKeyEnv !== undefined && environment.get(gasKeyEnv) === undefined) {
-    const path = ['charge', 'facilitator', 'key_env']
-    problems.push({ path, code: 'env_not_set', message: `the environment variable ${gasKeyEnv} is not set` })
+  const keyVariables = [
+    [['wallet', 'key_env'], fields.wallet.key_env],
+    [['wallet', 'solana', 'key_env'], fields.wallet.solana.key_env],
+    [['charge', 'facilitator', 'key_env'], fields.charge?.facilitator.key_env],
+  ] as const
+  for (const [path, name] of keyVariables) {
+    if (name === undefined || environment.get(name) !== undefined) continue
+    problems.push({ path, code: 'env_not_set', message: `the environment variable ${name} is not set` })
   }
   const config: Config = {
     source,
@@ -128,7 +128,9 @@ function mapValues<Value, Result>(
 }
 
 function walletOf(fields: ConfigFields['wallet'], base: string, state: string, environment: Environment): WalletConfig {
-  const key = fields.key_env === undefined ? undefined : environment.get(fields.key_env)
+  const keyIn = (name: string | undefined) => (name === undefined ? undefined : environment.get(name))
+  const [key, solanaKey] = [keyIn(fields.key_env), keyIn(fields.solana.key_env)]
+  const { keystore: solanaKeystore } = fields.solana
   const password = environment.get(fields.password_env)
   return {
     network: fields.network,
@@ -136,6 +138,10 @@ function walletOf(fields: ConfigFields['wallet'], base: string, state: string, e
     keystore: fields.keystore === undefined ? join(state, 'wallet.json') : resolvePath(fields.keystore, base, environment),
     ...(fields.signer === undefined ? {} : { signer: fields.signer }),
     ...(key === undefined ? {} : { key: new Secret(key) }),
+    solana: {
+      keystore: solanaKeystore === undefined ? join(state, 'solana-wallet.json') : resolvePath(solanaKeystore, base, environment),
+      ...(solanaKey === undefined ? {} : { key: new Secret(solanaKey) }),
+    },
     ...(password === undefined ? {} : { password: new Secret(password) }),
     ...(fields.password_file === undefined ? {} : { passwordFile: resolvePath(fields.password_file, base, environment) }),
     rpc: fields.rpc,

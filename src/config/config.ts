@@ -93,6 +93,8 @@ export type WalletConfig = {
   readonly signer?: { readonly url: Secret; readonly address: `0x${string}` }
   /** The raw private key, when `key_env` names a variable that is set. */
   readonly key?: Secret
+  /** The key that pays on Solana; `keystore` is absolute, and need not exist. */
+  readonly solana: { readonly keystore: string; readonly key?: Secret }
   readonly password?: Secret
   /** Absolute. */
   readonly passwordFile?: string

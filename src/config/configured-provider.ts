@@ -1,11 +1,13 @@
 /** Turns a block under `providers:` into the registry's own idea of a provider, with its key beside it. */
 import type { Account, AccountStrategy } from '../access/account-pool.ts'
+import { defaultSolanaNetwork } from '../chain/networks.ts'
 import { defined } from '../lib/defined.ts'
 import type { Feature, Modality, SamplingParameter } from '../completion/features.ts'
 import type { TransportTimeouts } from '../lib/http-call.ts'
 import { Secret } from '../lib/log.ts'
 import type { Provider, ProviderAccess, ProviderPayment, X402Terms } from '../registry/endpoint.ts'
 import type { Quantization } from '../registry/model-row.ts'
+import { defaultNetworks, payeesOf } from '../registry/payees.ts'
 import { mppTermsOf } from '../registry/mpp-terms.ts'
 import type { PriceTier, Pricing } from '../registry/pricing.ts'
 import type { Environment } from './environment.ts'
@@ -119,14 +121,16 @@ function accessOf(id: string, fields: ProviderBlock, apiKey: Secret | undefined,
 function paymentOf(fields: ProviderBlock, walletNetwork: 'testnet' | 'mainnet'): ProviderPayment {
   const { payment } = fields
   if (payment === undefined) return { modes: ['byok'] }
-  const { x402_address: payTo, x402: terms, mpp, invoice } = payment
+  const { x402: terms, mpp, invoice } = payment
+  const payees = payeesOf(payment)
+  const { payTo, solanaPayTo } = payees
   const takesMpp = mpp !== undefined || payment.modes.includes('mpp')
   const x402: X402Terms | undefined =
-    payTo === undefined
+    payTo === undefined && solanaPayTo === undefined
       ? undefined
       : {
-          payTo,
-          networks: terms?.networks ?? [DEFAULT_NETWORK[walletNetwork]],
+          ...payees,
+          networks: terms?.networks ?? defaultNetworks(payees, [DEFAULT_NETWORK[walletNetwork]], [defaultSolanaNetwork(walletNetwork)]),
           assets: terms?.assets ?? ['USDC'],
           schemes: terms?.schemes ?? schemeNames,
           maxPriceSlackPermille: slackOf(terms?.max_price_slack),

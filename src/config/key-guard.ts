@@ -5,6 +5,8 @@ import type { Problem } from './problem.ts'
 const KEY_NAMES = /^(?:private_?key|secret_?key|mnemonic|seed|seed_?phrase|recovery_?phrase|wallet_?key)$/i
 const PRIVATE_KEY = /\b0x[0-9a-fA-F]{64}\b/
 const BARE_KEY = /^\s*[0-9a-fA-F]{64}\s*$/
+/** 64 bytes in base58, as Solana's wallets export a key. */
+const SOLANA_KEY = /^\s*[1-9A-HJ-NP-Za-km-z]{86,88}\s*$/
 /** Some providers' API keys are 64 hex digits too; with `0x` in front they are keys to money wherever they stand. */
 const TOKEN_FIELDS = new Set(['api_key', 'auth_token'])
 const PHRASE = /^\s*(?:[a-z]{3,8}\s+){11}(?:(?:[a-z]{3,8}\s+){3}){0,4}[a-z]{3,8}\s*$/
@@ -16,6 +18,7 @@ const HINT =
 export function findKey(value: unknown, path: Path = []): Problem | undefined {
   if (typeof value === 'string') return holdsKey(value, path) ? problemAt(path) : undefined
   if (typeof value !== 'object' || value === null) return undefined
+  if (Array.isArray(value) && value.length === 64 && value.every((each) => /^\d{1,3}$/.test(String(each)))) return problemAt(path)
   const entries: readonly (readonly [string | number, unknown])[] = Array.isArray(value)
     ? value.map((each, index) => [index, each] as const)
     : Object.entries(value)
@@ -38,7 +41,7 @@ function holdsKey(text: string, path: Path): boolean {
   if (PRIVATE_KEY.test(text)) return true
   const isToken = TOKEN_FIELDS.has(String(path.at(-1))) || path.includes('headers')
   if (!isToken && BARE_KEY.test(text)) return true
-  return path[0] === 'wallet' && PHRASE.test(text)
+  return path[0] === 'wallet' && (PHRASE.test(text) || SOLANA_KEY.test(text))
 }
 
 function problemAt(path: Path): Problem {

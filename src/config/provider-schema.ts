@@ -1,27 +1,33 @@
 /** One block under `providers:`: where a source is, how it speaks, what it serves and how it is paid. */
 import * as z from 'zod'
 import { accountStrategies } from '../access/account-pool.ts'
+import { isSolanaAddress } from '../chain/solana/address.ts'
 import { features, modalities, samplingParameters } from '../completion/features.ts'
 import { amount, baseUrl, block, complain, count, flag, line, modelId, ratio, secret } from './fields.ts'
+import { hasTwoSolanaPayees, payeesOf } from '../registry/payees.ts'
 import { protocolRules } from './protocol-field.ts'
 
 const MAX_MODELS = 2000
 
-/** Networks by CAIP-2 id. Which tokens live there, and under which address, is never the config's to say. */
+/** EVM networks by CAIP-2 id. Which tokens live there, and under which address, is never the config's to say. */
 export const caip2 = z.string().regex(/^eip155:[1-9]\d{0,15}$/, 'is not a CAIP-2 id of an EVM network such as "eip155:84532"')
 
-/** Besides those, one that a provider may name and nothing is paid on. */
-const payeeNetwork = z
+/** Besides those, the networks of Solana. */
+export const payableNetwork = z
   .string()
   .regex(/^(?:eip155:[1-9]\d{0,15}|solana:[1-9A-HJ-NP-Za-km-z]{32})$/, 'is not a CAIP-2 id of a network such as "eip155:84532"')
 
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 
+/** Either kind of address, told by its form. */
 const payee = z
   .string()
-  .regex(ADDRESS, 'is not an address: 0x and 40 hex digits')
+  .refine((text) => ADDRESS.test(text) || isSolanaAddress(text), {
+    message: 'is not an address: 0x and 40 hex digits, or 32 bytes in base58',
+  })
   .refine((text) => !/^0x0{40}$/.test(text), { message: 'is the zero address: money sent there is lost' })
-  .transform((text) => text as `0x${string}`)
+
+const solanaPayee = z.string().refine(isSolanaAddress, { message: 'is not an address of Solana: 32 bytes in base58' })
 
 export const paymentModeNames = ['byok', 'x402', 'mpp', 'invoice'] as const
 export const schemeNames = ['exact', 'upto', 'batch-settlement'] as const
@@ -37,8 +43,9 @@ const accountHeader = z
 export const providerPayment = block({
   modes: z.array(z.enum(paymentModeNames)).min(1).max(paymentModeNames.length),
   x402_address: payee.optional(),
+  x402_solana_address: solanaPayee.optional(),
   x402: block({
-    networks: z.array(payeeNetwork).min(1).max(16).optional(),
+    networks: z.array(payableNetwork).min(1).max(16).optional(),
     assets: z.array(line(16)).min(1).max(16).optional(),
     schemes: z.array(z.enum(schemeNames)).min(1).optional(),
     max_price_slack: ratio(1, 10).optional(),
@@ -58,10 +65,15 @@ export const providerPayment = block({
     account_header: accountHeader.optional(),
   }).optional(),
 }).superRefine((payment, context) => {
-  const paidByAddress = payment.modes.find((mode) => mode === 'x402' || mode === 'mpp')
-  if (paidByAddress !== undefined && payment.x402_address === undefined) {
-    complain(context, 'address_required', `${paidByAddress} needs x402_address: without it no payment would ever be signed`, ['modes'])
+  const { payTo, solanaPayTo } = payeesOf(payment)
+  const unpaid = payment.modes.find(
+    (mode) => (mode === 'x402' && payTo === undefined && solanaPayTo === undefined) || (mode === 'mpp' && payTo === undefined),
+  )
+  if (unpaid !== undefined) {
+    complain(context, 'address_required', `${unpaid} needs x402_address: without it no payment would ever be signed`, ['modes'])
   }
+  if (hasTwoSolanaPayees(payment))
+    complain(context, 'conflict', 'x402_address and x402_solana_address name two payees on Solana: keep one', ['x402_solana_address'])
 })
 
 const priceTier = block({

@@ -21,7 +21,7 @@ import {
 } from './fields.ts'
 import { presetMap } from './preset-schema.ts'
 import { mppSchemes } from '../registry/mpp-terms.ts'
-import { caip2, paymentModeNames, providerBlock, schemeNames, timeouts } from './provider-schema.ts'
+import { caip2, payableNetwork, paymentModeNames, providerBlock, schemeNames, timeouts } from './provider-schema.ts'
 
 export const DEFAULT_PORT = 4356
 
@@ -102,13 +102,14 @@ const accountAddress = z
 
 const wallet = block({
   network: z.enum(['testnet', 'mainnet']).default('testnet'),
-  networks: z.array(caip2).min(1).max(32).optional(),
+  networks: z.array(payableNetwork).min(1).max(32).optional(),
   keystore: line(4096).optional(),
   key_env: variableName.optional(),
   signer: block({ url: baseUrlWithQuery(), address: accountAddress }).optional(),
   password_env: variableName.default('ROUTEPLANE_WALLET_PASSWORD'),
   password_file: line(4096).optional(),
-  rpc: z.record(caip2, baseUrlWithQuery()).default({}),
+  rpc: z.record(payableNetwork, baseUrlWithQuery()).default({}),
+  solana: block({ keystore: line(4096).optional(), key_env: variableName.optional() }).prefault({}),
 }).superRefine((fields, context) => {
   if (fields.key_env !== undefined && fields.signer !== undefined)
     complain(context, 'conflict', 'key_env and signer are both set: keep one', ['signer'])

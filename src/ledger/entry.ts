@@ -42,10 +42,11 @@ export type AttemptPayment = {
   readonly protocol: 'x402-1' | 'x402-2' | 'mpp'
   readonly scheme: string
   readonly network: string
-  readonly asset: `0x${string}`
+  /** Addresses and transactions as the network writes them. */
+  readonly asset: string
   readonly decimals: number
-  readonly payer: `0x${string}`
-  readonly payee: `0x${string}`
+  readonly payer: string
+  readonly payee: string
   readonly amountAuthorized: Atomic
   readonly amountSettled?: Atomic
   readonly settledUsd?: Usd
@@ -57,7 +58,7 @@ export type AttemptPayment = {
   readonly particulars?: Readonly<Record<string, string>>
   readonly resource: string
   readonly bodyDigest: string
-  readonly transaction?: `0x${string}`
+  readonly transaction?: string
   readonly blockNumber?: bigint
   readonly logIndex?: number
   readonly finality?: Finality

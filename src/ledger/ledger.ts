@@ -108,10 +108,10 @@ export type Intent = {
   readonly protocol: 'x402-1' | 'x402-2' | 'mpp'
   readonly scheme: string
   readonly network: string
-  readonly asset: `0x${string}`
+  readonly asset: string
   readonly decimals: number
-  readonly payer: `0x${string}`
-  readonly payee: `0x${string}`
+  readonly payer: string
+  readonly payee: string
   readonly amount: Atomic
   readonly amountUsd: Usd
   readonly nonce: `0x${string}`
@@ -128,7 +128,7 @@ export type Intent = {
 export type IntentRenewal = Pick<Intent, 'amount' | 'amountUsd' | 'now'>
 
 export type Ending =
-  | { readonly state: 'unknown'; readonly reason: string; readonly transaction?: `0x${string}`; readonly now: number }
+  | { readonly state: 'unknown'; readonly reason: string; readonly transaction?: string; readonly now: number }
   | { readonly state: 'released'; readonly reason: string; readonly now: number }
   /** Only from `held`. `reason` says when the amount is a bound and not the cost. */
   | { readonly state: 'owed'; readonly amountUsd: Usd; readonly reason?: string; readonly now: number }
@@ -137,7 +137,7 @@ export type Ending =
       readonly amount: Atomic
       readonly amountUsd: Usd
       readonly finality: Finality
-      readonly transaction?: `0x${string}`
+      readonly transaction?: string
       readonly blockNumber?: bigint
       readonly logIndex?: number
       readonly now: number

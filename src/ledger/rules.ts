@@ -216,7 +216,7 @@ function withEvidence(payment: AttemptPayment, ending: Settlement): AttemptPayme
   return fields.every((field) => next[field] === payment[field]) ? payment : next
 }
 
-function withTransaction(row: AttemptRow, transaction: `0x${string}` | undefined): AttemptRow {
+function withTransaction(row: AttemptRow, transaction: string | undefined): AttemptRow {
   return transaction === undefined ? row : { ...row, payment: { ...paymentOf(row), transaction } }
 }
 

@@ -1,5 +1,5 @@
 /** Pays a provider that asks by a 402: hold, send, read the challenge, judge it, write the intent, sign once, send until it is known. */
-import { isSolana, SOLANA_REFUSED } from '../chain/networks.ts'
+import { isSolana } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import { readBody, type HttpResponse } from '../lib/http-call.ts'
 import { ZERO_USD, type Usd } from '../money.ts'
@@ -66,8 +66,10 @@ function declineReason(
   if (terms === undefined) return 'the manifest names no x402_address'
   if (deps.wallet === undefined) return 'no wallet: run `routeplane wallet create`'
   if (pricing === undefined) return 'the provider lists no price'
-  if (!terms.networks.some((network) => deps.networks.includes(network))) {
-    if (terms.networks.every(isSolana)) return SOLANA_REFUSED
+  const hasPayee = (network: string) => (isSolana(network) ? terms.solanaPayTo : terms.payTo) !== undefined
+  if (!terms.networks.some((network) => deps.networks.includes(network) && hasPayee(network))) {
+    if (!terms.networks.some(hasPayee)) return 'the manifest names no payee on the networks it names'
+    if (deps.solana?.problem !== undefined && terms.networks.every(isSolana)) return deps.solana.problem
     return `the wallet pays on ${deps.networks.join(', ')}; the provider takes ${terms.networks.join(', ')}`
   }
   const ours = schemes.map((scheme) => scheme.id).filter((scheme) => deps.schemes?.includes(scheme) ?? true)

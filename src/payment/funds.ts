@@ -1,14 +1,15 @@
 /** Refuses to sign for money the wallet does not have: balance on chain less what is already signed away. */
 import type { Chain } from '../chain/chain.ts'
-import type { AssetRow } from '../chain/networks.ts'
+import type { AssetRow, TokenRow } from '../chain/networks.ts'
 import type { TransactionQuote } from '../chain/transaction.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { formatUnits, formatUsd, fromAtomic, type Atomic } from '../money.ts'
 import { voucher } from './proof/voucher.ts'
-import type { AgreedTerms } from './terms.ts'
+import type { SolanaSide } from '../wallet/solana/open.ts'
+import type { AnyAgreed } from './terms.ts'
 
-export type FundsDeps = { readonly ledger: Ledger; chainOf(network: string): Chain }
+export type FundsDeps = { readonly ledger: Ledger; chainOf(network: string): Chain; readonly solana?: Pick<SolanaSide, 'chainOf'> }
 
 /**
  * Checks that the balance covers this payment and every open authorization of the same token.
@@ -18,14 +19,11 @@ export type FundsDeps = { readonly ledger: Ledger; chainOf(network: string): Cha
  * @throws RouteplaneError `insufficient_funds`; nothing has been signed.
  */
 export async function assertFunds(
-  wanted: { readonly agreed: Pick<AgreedTerms, 'asset' | 'amount'>; readonly payer: `0x${string}`; readonly attemptId: string },
+  wanted: { readonly agreed: Pick<AnyAgreed, 'asset' | 'amount'>; readonly payer: string; readonly attemptId: string },
   deps: FundsDeps,
 ): Promise<void> {
   const { asset, amount } = wanted.agreed
-  const balance = await deps
-    .chainOf(asset.network)
-    .balanceOf(asset.address, wanted.payer)
-    .catch(() => undefined)
+  const balance = await balanceOf(asset, wanted.payer, deps).catch(() => undefined)
   if (balance === undefined) return
   const open = await deps.ledger.attempts.list({ states: ['intent', 'unknown'], limit: 10_000 })
   const signedAway = open.reduce((sum, { id, payment }) => {
@@ -51,6 +49,12 @@ export async function assertFunds(
       },
     },
   )
+}
+
+/** @param payer - Of the token's own kind of network. */
+async function balanceOf(asset: TokenRow, payer: string, { chainOf, solana }: FundsDeps): Promise<Atomic | undefined> {
+  if (asset.transferMethod === 'spl') return solana?.chainOf(asset.network).balanceOf(asset.address, payer)
+  return chainOf(asset.network).balanceOf(asset.address, payer as `0x${string}`)
 }
 
 /** Of the coin of every EVM network. */

@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { X402Terms } from '../registry/endpoint.ts'
+import type { SolanaSide } from '../wallet/solana/open.ts'
 import type { Wallet } from '../wallet/wallet.ts'
 import type { Budgets } from './budget.ts'
 import type { ChannelPolicy } from './channel/offer.ts'
@@ -15,7 +16,7 @@ import type { Resolver } from './resolver.ts'
 import type { LeavePolicy } from './scheme/permit2-leave.ts'
 import type { SchemeWorld } from './scheme/scheme.ts'
 import type { Preemptive } from './standing-offers.ts'
-import { agree, type AgreedTerms } from './terms.ts'
+import { agree, type AnyAgreed } from './terms.ts'
 import type { Terms } from './challenge/challenge.ts'
 
 export type ChallengedDeps = {
@@ -29,6 +30,8 @@ export type ChallengedDeps = {
   /** When a call is paid with its first send, under an offer that its provider made before. */
   readonly preemptive: Preemptive
   chainOf(network: string): Chain
+  /** What pays on Solana; absent where nobody can. */
+  readonly solana?: SolanaSide
   readonly budgets: Budgets
   readonly channels: ChannelPolicy
   readonly leaves: LeavePolicy
@@ -48,13 +51,15 @@ export type Order = {
 }
 
 /** Picks among offers for an order. @throws RouteplaneError as {@link agree}; nothing has been signed. */
-export function agreeOn(offers: readonly Terms[], { call, protocol, manifest, held }: Order, deps: Funded): Promise<AgreedTerms> {
+export function agreeOn(offers: readonly Terms[], { call, protocol, manifest, held }: Order, deps: Funded): Promise<AnyAgreed> {
   return agree(offers, {
     manifest,
     networks: deps.networks,
     schemes: protocol.schemes,
     ...(deps.schemes === undefined ? {} : { allowed: deps.schemes }),
     payer: deps.wallet.address,
+    ...(deps.solana?.problem === undefined ? {} : { solanaProblem: deps.solana.problem }),
+    ...(deps.solana?.wallet === undefined ? {} : { solanaPayer: deps.solana.wallet.address }),
     heldUsd: held.priceUsd,
     capUsd: call.capUsd,
     now: deps.clock.now(),
@@ -74,7 +79,7 @@ const MAX_VALIDITY_SECONDS = 300
 const QUICK_VALIDITY_SECONDS = 60
 
 /** In Unix seconds. Short, because a signature is money until it expires; longer only when the answer itself will take longer. */
-export function validBefore({ terms }: AgreedTerms, call: PaidCall, nowMs: number): bigint {
+export function validBefore({ terms }: Pick<AnyAgreed, 'terms'>, call: PaidCall, nowMs: number): bigint {
   const wanted = Math.max(QUICK_VALIDITY_SECONDS, Math.ceil(call.answerSeconds) + 30)
   const seconds = Math.min(terms.maxTimeoutSeconds, wanted, MAX_VALIDITY_SECONDS)
   const { expiresAt = Infinity } = terms

@@ -1,16 +1,19 @@
 /** Looks at settled payments again until the network holds their blocks to be safe: some are final then, some are gone. */
 import type { Chain } from '../chain/chain.ts'
+import { isSolana } from '../chain/networks.ts'
 import { toRouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AttemptPayment, AttemptRow } from '../ledger/entry.ts'
 import type { Ledger, Reopening } from '../ledger/ledger.ts'
 import { gatherEvidence, proofOf } from './proof/index.ts'
+import type { SolanaSide } from '../wallet/solana/open.ts'
 import type { Resolver } from './resolver.ts'
 
 export type RecheckDeps = {
   readonly ledger: Ledger
   chainOf(network: string): Chain
+  readonly solana?: Pick<SolanaSide, 'chainOf'>
   readonly resolver: Pick<Resolver, 'follow'>
   readonly clock: Clock
   readonly log: Log
@@ -30,14 +33,11 @@ export async function recheckSettled(deps: RecheckDeps): Promise<RecheckReport> 
   const rows = await ledger.attempts.list({ states: ['settled'], unfinal: true, limit: MAX_ROWS })
   const report = { final: 0, moved: 0, reopened: 0 }
   for (const [network, own] of grouped(rows)) {
-    const safe = await deps
-      .chainOf(network)
-      .safeBlock()
-      .catch(() => undefined)
+    const safe = await safeBlock(network, deps).catch(() => undefined)
     if (safe === undefined) continue
     for (const row of own) {
       const block = row.payment?.blockNumber
-      if (block === undefined || block > safe.number) continue
+      if (block === undefined || block > safe) continue
       const outcome = await recheck(row, deps).catch((error: unknown) => {
         deps.log.warn('payment cannot be looked at again', { attempt: row.id, message: toRouteplaneError(error).message })
         return undefined
@@ -46,6 +46,11 @@ export async function recheckSettled(deps: RecheckDeps): Promise<RecheckReport> 
     }
   }
   return report
+}
+
+/** The newest block that the network never takes back; on Solana a slot. */
+async function safeBlock(network: string, { chainOf, solana }: RecheckDeps): Promise<bigint | undefined> {
+  return isSolana(network) ? (await solana?.chainOf(network).finalized())?.slot : (await chainOf(network).safeBlock()).number
 }
 
 function networkOf({ payment }: AttemptRow): string {

@@ -1,5 +1,5 @@
 /** Proves that the ledger equals the chain over a range of blocks, or lists every difference. */
-import type { Chain, TransferEvidence } from '../chain/chain.ts'
+import type { TransferEvidence } from '../chain/chain.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { proofOf } from './proof/index.ts'
@@ -26,11 +26,23 @@ export type Difference = {
   readonly chainUsd?: Usd
 }
 
+/** What is read of a chain of either kind; blocks of Solana are slots. */
+export type TransferSource = {
+  readonly network: string
+  latestBlock(): Promise<{ readonly number: bigint }>
+  transfersFrom(query: {
+    readonly asset: string
+    readonly payer: string
+    readonly fromBlock: bigint
+    readonly toBlock: bigint
+  }): Promise<readonly TransferEvidence[]>
+}
+
 export type ReconcileInput = {
   readonly ledger: Ledger
-  readonly chain: Chain
-  readonly asset: { readonly address: `0x${string}`; readonly decimals: number }
-  readonly payer: `0x${string}`
+  readonly chain: TransferSource
+  readonly asset: { readonly address: string; readonly decimals: number }
+  readonly payer: string
   /** Inclusive; from the first receipt's block when absent. */
   readonly fromBlock?: bigint
   /** Inclusive; the newest block when absent. */

@@ -2,9 +2,9 @@
 import { RouteplaneError } from '../errors.ts'
 import { headerOf, readBody, type HttpResponse } from '../lib/http-call.ts'
 import type { Challenge, ChallengeFormat, SettlementClaim } from './challenge/challenge.ts'
-import type { SigningPlan } from './scheme/scheme.ts'
+import type { AnyPlan } from './scheme/scheme.ts'
 
-type Signed = { readonly plan: SigningPlan; readonly format: ChallengeFormat }
+type Signed = { readonly plan: AnyPlan; readonly format: ChallengeFormat }
 
 /** What a refusal asks for instead. */
 export type Asks = { readonly status: number; readonly challenge: Challenge | undefined }

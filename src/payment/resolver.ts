@@ -8,6 +8,7 @@ import type { Log } from '../lib/log.ts'
 import type { AttemptRow } from '../ledger/entry.ts'
 import type { Ending, Ledger } from '../ledger/ledger.ts'
 import { gatherEvidence } from './proof/index.ts'
+import type { SolanaSide } from '../wallet/solana/open.ts'
 
 export type Resolver = {
   /** Asks the chain, `tries` times or until it is known; writes the ending. @returns `open` when nothing is proven. */
@@ -30,7 +31,7 @@ export type SettleOptions = {
   readonly untilKnown?: boolean
   readonly signal?: CancelSignal
   /** Where the seller says the transfer is: a hint that saves a search. */
-  readonly transaction?: `0x${string}`
+  readonly transaction?: string
 }
 
 export type RecoveryReport = { readonly found: number; readonly ended: number; readonly following: number }
@@ -38,6 +39,7 @@ export type RecoveryReport = { readonly found: number; readonly ended: number; r
 export type ResolverDeps = {
   readonly ledger: Ledger
   chainOf(network: string): Chain
+  readonly solana?: Pick<SolanaSide, 'chainOf'>
   readonly clock: Clock
   readonly log: Log
 }

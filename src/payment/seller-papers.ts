@@ -2,7 +2,7 @@
 import { recoverSigner } from '../chain/typed-signer.ts'
 import { isRecord } from '../lib/json.ts'
 import { MAX_PAPER, type Paper, type PaperKind } from '../ledger/paper.ts'
-import type { SigningPlan } from './scheme/scheme.ts'
+import type { AnyPlan } from './scheme/scheme.ts'
 
 const KEY = 'offer-receipt'
 
@@ -59,7 +59,7 @@ function infoOf(extensions: unknown): Record<string, unknown> {
 }
 
 /** Reads and judges what a seller has signed about a payment: the offer that was taken, and the receipt. Never rejects. */
-export async function readPapers({ offers, receipt }: UnreadPapers, plan: SigningPlan, payer: string): Promise<readonly Paper[]> {
+export async function readPapers({ offers, receipt }: UnreadPapers, plan: AnyPlan, payer: string): Promise<readonly Paper[]> {
   const { scheme, network, asset, payTo, amount } = plan.agreed.terms
   const taken = { scheme, network, asset, payTo, amount }
   const offer = offers.find((each) => isAbout(each, taken)) ?? offers.find((each) => !hasFields(each))

@@ -9,14 +9,14 @@ import { proofOf } from './proof/index.ts'
 import { readRefusal, type Asks, type Refused, type Reply } from './refusal.ts'
 import type { Resolver } from './resolver.ts'
 import { readPapers } from './seller-papers.ts'
-import { mostOfPlan, type SchemeWorld, type SigningPlan } from './scheme/scheme.ts'
+import { mostOfPlan, type AnyPlan, type SchemeWorld } from './scheme/scheme.ts'
 
 export type SendDeps = SchemeWorld & { readonly resolver: Resolver }
 
 /** All that is needed to send the same signature again, byte for byte. */
 export type SignedCall = {
   readonly mode: PaymentModeName
-  readonly plan: SigningPlan
+  readonly plan: AnyPlan
   readonly format: ChallengeFormat
   /** Writes a payload as the credential headers of this call. */
   attach(payload: unknown): Readonly<Record<string, string>>
@@ -187,7 +187,7 @@ async function conclude(call: PaidCall, why: RouteplaneError, deps: SendDeps): P
 const CLOSE_TRIES = 4
 
 /** The most that may be taken. */
-function usdOf(plan: SigningPlan): Usd {
+function usdOf(plan: AnyPlan): Usd {
   return fromAtomic(mostOfPlan(plan), plan.agreed.asset.decimals, 'up')
 }
 

@@ -1,17 +1,18 @@
 /** Plans a payment, writes the plan down, and only then signs it: by a crash at any point nothing is signed that the ledger does not know. */
+import { isSolana } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
 import { fromAtomic } from '../money.ts'
 import type { Challenge, ChallengeFormat } from './challenge/challenge.ts'
 import type { PaidCall } from './mode.ts'
 import { bodyDigest, validBefore, type Funded, type Order } from './order.ts'
-import type { SigningPlan } from './scheme/scheme.ts'
+import type { AnyPlan } from './scheme/scheme.ts'
 import { offersIn } from './seller-papers.ts'
 import type { SignedCall } from './send-signed.ts'
-import type { AgreedTerms } from './terms.ts'
+import type { AnyAgreed } from './terms.ts'
 
 /** An offer that was found acceptable, and the challenge it came in. */
 export type AgreedOffer = {
-  readonly agreed: AgreedTerms
+  readonly agreed: AnyAgreed
   readonly format: ChallengeFormat
   readonly challenge: Challenge
 }
@@ -36,7 +37,8 @@ export async function signOnce(order: Order, offer: AgreedOffer, deps: Funded, k
   const validBeforeSeconds = validBefore(agreed, call, deps.clock.now())
   const plan = await scheme.plan({ call, agreed, challenge, ...held, validBeforeSeconds }, deps)
   try {
-    if (fromAtomic(plan.amount, agreed.asset.decimals, 'up') > held.heldUsd || plan.validBeforeSeconds > validBeforeSeconds)
+    const outlives = scheme.onSolana !== true && plan.validBeforeSeconds > validBeforeSeconds
+    if (fromAtomic(plan.amount, agreed.asset.decimals, 'up') > held.heldUsd || outlives)
       throw new RouteplaneError('internal', `scheme ${scheme.id} planned more than is held`)
     if (call.signal.aborted) throw asCancelled(call.signal.reason)
     await writeIntent(call, plan, format, { ...deps, keepsHold })
@@ -61,9 +63,16 @@ function asCancelled(reason: unknown): RouteplaneError {
   return reason instanceof RouteplaneError ? reason : new RouteplaneError('cancelled', 'the call was cancelled before it was paid')
 }
 
+/** @throws RouteplaneError `internal` for a network that there is no wallet for. */
+function payerOn(network: string, { wallet, solana }: Funded): string {
+  const payer = isSolana(network) ? solana?.wallet?.address : wallet.address
+  if (payer !== undefined) return payer
+  throw new RouteplaneError('internal', `a payment on ${network} was planned without a wallet for it`)
+}
+
 type Writing = Funded & { readonly keepsHold: boolean }
 
-async function writeIntent(call: PaidCall, plan: SigningPlan, format: ChallengeFormat, deps: Writing): Promise<void> {
+async function writeIntent(call: PaidCall, plan: AnyPlan, format: ChallengeFormat, deps: Writing): Promise<void> {
   const { asset, payTo, terms } = plan.agreed
   await deps.ledger.attempts.intend(call.attemptId, {
     protocol: format.protocol,
@@ -71,7 +80,7 @@ async function writeIntent(call: PaidCall, plan: SigningPlan, format: ChallengeF
     network: asset.network,
     asset: asset.address,
     decimals: asset.decimals,
-    payer: deps.wallet.address,
+    payer: payerOn(asset.network, deps),
     payee: payTo,
     amount: plan.amount,
     amountUsd: fromAtomic(plan.amount, asset.decimals, 'up'),

@@ -1,11 +1,12 @@
 /** Judges a seller's terms against what was agreed before the call: payee, network, asset, amount, method, time. */
 import { checksumAddress, hasChecksum } from '../chain/checksum.ts'
-import { findAsset, findNetwork, isSolana, SOLANA_REFUSED, type AssetRow } from '../chain/networks.ts'
+import { findNetwork, findToken, isSolana, type AssetRow, type TokenRow } from '../chain/networks.ts'
+import { isSolanaAddress } from '../chain/solana/address.ts'
 import { RouteplaneError, type ErrorCode } from '../errors.ts'
 import { formatUsd, fromAtomic, parseAtomic, type Atomic, type Usd } from '../money.ts'
 import type { X402Terms } from '../registry/endpoint.ts'
 import type { Terms } from './challenge/challenge.ts'
-import type { Scheme } from './scheme/scheme.ts'
+import type { AnyScheme, Scheme } from './scheme/scheme.ts'
 
 /** What both sides had agreed on before the 402 came: the manifest, our quote, our wallet. */
 export type Agreement = {
@@ -13,10 +14,14 @@ export type Agreement = {
   /** Networks the wallet may pay on. */
   readonly networks: readonly string[]
   /** The schemes we can sign. */
-  readonly schemes: readonly Scheme[]
+  readonly schemes: readonly AnyScheme[]
   /** The user's own choice of scheme ids, most preferred first; without it every scheme, cheapest first. */
   readonly allowed?: readonly string[]
   readonly payer: `0x${string}`
+  /** Who pays on Solana; absent when there is no key for it. */
+  readonly solanaPayer?: string
+  /** Why nothing is paid on Solana, where it is not. */
+  readonly solanaProblem?: string
   /** Reserved for this attempt: our quote with the manifest's slack. */
   readonly heldUsd: Usd
   /** The cap of the whole request. */
@@ -28,14 +33,17 @@ export type Agreement = {
 }
 
 /** Terms that were found acceptable, in our own types and from our own tables. */
-export type AgreedTerms = {
+export type AgreedTerms<Row extends TokenRow = AssetRow> = {
   readonly terms: Terms
-  readonly scheme: Scheme
-  readonly asset: AssetRow
-  readonly payTo: `0x${string}`
+  readonly scheme: Scheme<Row>
+  readonly asset: Row
+  readonly payTo: Row['address']
   readonly amount: Atomic
   readonly amountUsd: Usd
 }
+
+/** Which kind of row a scheme is given is settled by the network: the schemes of either kind match their own networks alone. */
+export type AnyAgreed = AgreedTerms<TokenRow>
 
 /** A refusal and how far the judge had come: the furthest one says most about what is wrong. */
 export type TermsRefusal = { readonly code: ErrorCode; readonly message: string; readonly depth: number }
@@ -48,10 +56,10 @@ const MAX_UINT256 = 2n ** 256n
  *
  * @throws RouteplaneError with the code of the refusal that got furthest, when none is acceptable. Nothing has been signed.
  */
-export async function agree(offers: readonly Terms[], agreement: Agreement): Promise<AgreedTerms> {
+export async function agree(offers: readonly Terms[], agreement: Agreement): Promise<AnyAgreed> {
   if (offers.length === 0) throw new RouteplaneError('bad_challenge', 'the provider asked for payment without offering a way to pay')
   const refusals: TermsRefusal[] = []
-  const agreed: AgreedTerms[] = []
+  const agreed: AnyAgreed[] = []
   for (const offer of offers) {
     const verdict = await judge(offer, agreement)
     if ('code' in verdict) refusals.push(verdict)
@@ -67,11 +75,11 @@ export async function agree(offers: readonly Terms[], agreement: Agreement): Pro
 }
 
 /** Judges one offer; the order of the checks is the depth of the refusal. */
-export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedTerms | TermsRefusal> {
+export async function judge(terms: Terms, agreement: Agreement): Promise<AnyAgreed | TermsRefusal> {
   const { manifest } = agreement
   const refuse: Refuse = (depth, code, message) => ({ code, message, depth })
 
-  const named = agreement.schemes.filter(({ id }) => id === terms.scheme)
+  const named = agreement.schemes.filter(({ id, onSolana = false }) => id === terms.scheme && onSolana === isSolana(terms.network))
   if (named.length === 0) return refuse(1, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not supported`)
   if (agreement.allowed?.includes(terms.scheme) === false)
     return refuse(2, 'unsupported_scheme', `scheme ${show(terms.scheme)} is not in payment.schemes`)
@@ -81,25 +89,42 @@ export async function judge(terms: Terms, agreement: Agreement): Promise<AgreedT
   if (scheme === undefined) return refuse(2, 'unsupported_scheme', `transfer method ${show(terms.transferMethod)} is not supported`)
   if (terms.paymentFlow !== 'authorization')
     return refuse(2, 'unsupported_scheme', `payment flow ${show(terms.paymentFlow)} is not allowed`)
-  if (isSolana(terms.network)) return refuse(3, 'unknown_network', SOLANA_REFUSED)
   if (findNetwork(terms.network) === undefined) return refuse(3, 'unknown_network', `network ${show(terms.network)} is not in our table`)
-  const asset = findAsset(terms.network, terms.asset)
+  const asset = findToken(terms.network, terms.asset)
   if (asset === undefined) return refuse(3, 'unknown_asset', `asset ${show(terms.asset)} on ${show(terms.network)} is not in our table`)
   if (!manifest.assets.includes(asset.symbol)) return refuse(3, 'unknown_asset', `asset ${asset.symbol} is not in the manifest`)
   if (!manifest.networks.includes(terms.network)) return refuse(4, 'unknown_network', `network ${terms.network} is not in the manifest`)
-  if (!agreement.networks.includes(terms.network)) return refuse(5, 'unknown_network', `the wallet does not pay on ${terms.network}`)
-  const flaw = flawOf(terms, asset, scheme)
+  if (!agreement.networks.includes(terms.network)) {
+    const why = isSolana(terms.network) ? agreement.solanaProblem : undefined
+    return refuse(5, 'unknown_network', why ?? `the wallet does not pay on ${terms.network}`)
+  }
+  const flaw = flawOf(terms, asset, scheme, agreement)
   if (flaw !== undefined) return refuse(6, 'bad_challenge', flaw)
 
-  const payTo = await readAddress(terms.payTo)
-  if (payTo === undefined) return refuse(7, 'bad_payee', `payee ${show(terms.payTo)} is not a valid address`)
-  if (sameAddress(payTo, ZERO_ADDRESS)) return refuse(7, 'bad_payee', 'the payee is the zero address')
-  if (sameAddress(payTo, agreement.payer)) return refuse(7, 'bad_payee', 'the payee is our own wallet')
-  if (!sameAddress(payTo, manifest.payTo)) return refuse(8, 'payee_mismatch', `payee ${payTo} is not the manifest's ${manifest.payTo}`)
+  const payTo = isSolana(terms.network) ? judgeSolanaPayee(terms, agreement, refuse) : await judgePayee(terms, agreement, refuse)
+  if (typeof payTo !== 'string') return payTo
   const refusal = judgeBounds(terms, agreement, refuse)
   if (refusal !== undefined) return refusal
   const sum = judgeAmount(terms, asset, agreement, refuse)
   return 'code' in sum ? sum : { terms, scheme, asset, payTo, ...sum }
+}
+
+async function judgePayee(terms: Terms, { manifest, payer }: Agreement, refuse: Refuse): Promise<`0x${string}` | TermsRefusal> {
+  const payTo = await readAddress(terms.payTo)
+  if (payTo === undefined) return refuse(7, 'bad_payee', `payee ${show(terms.payTo)} is not a valid address`)
+  if (sameAddress(payTo, ZERO_ADDRESS)) return refuse(7, 'bad_payee', 'the payee is the zero address')
+  if (sameAddress(payTo, payer)) return refuse(7, 'bad_payee', 'the payee is our own wallet')
+  if (manifest.payTo === undefined) return refuse(8, 'payee_mismatch', 'the manifest names a payee on Solana only')
+  if (!sameAddress(payTo, manifest.payTo)) return refuse(8, 'payee_mismatch', `payee ${payTo} is not the manifest's ${manifest.payTo}`)
+  return payTo
+}
+
+function judgeSolanaPayee({ payTo }: Terms, { manifest, solanaPayer }: Agreement, refuse: Refuse): string | TermsRefusal {
+  if (!isSolanaAddress(payTo)) return refuse(7, 'bad_payee', `payee ${show(payTo)} is not a valid address of Solana`)
+  if (payTo === solanaPayer) return refuse(7, 'bad_payee', 'the payee is our own wallet')
+  if (manifest.solanaPayTo === undefined) return refuse(8, 'payee_mismatch', 'the manifest names no payee on Solana')
+  if (payTo !== manifest.solanaPayTo) return refuse(8, 'payee_mismatch', `payee ${payTo} is not the manifest's ${manifest.solanaPayTo}`)
+  return payTo
 }
 
 type Refuse = (depth: number, code: ErrorCode, message: string) => TermsRefusal
@@ -116,7 +141,7 @@ function judgeBounds(terms: Terms, agreement: Agreement, refuse: Refuse): TermsR
 
 function judgeAmount(
   terms: Terms,
-  asset: AssetRow,
+  asset: TokenRow,
   agreement: Agreement,
   refuse: Refuse,
 ): Pick<AgreedTerms, 'amount' | 'amountUsd'> | TermsRefusal {
@@ -162,8 +187,8 @@ function readAmount(text: string): Atomic | undefined {
   }
 }
 
-function flawOf(terms: Terms, asset: AssetRow, scheme: Scheme): string | undefined {
-  return domainProblem(terms, asset) ?? scheme.flaw?.(terms)
+function flawOf(terms: Terms, asset: TokenRow, scheme: AnyScheme, { solanaPayer }: Agreement): string | undefined {
+  return (asset.transferMethod === 'spl' ? undefined : domainProblem(terms, asset)) ?? scheme.flaw?.(terms, solanaPayer)
 }
 
 /** A seller that names another domain than the token's own makes worthless signatures, or lures one for another token. */
@@ -176,7 +201,7 @@ function domainProblem(terms: Terms, asset: AssetRow): string | undefined {
 }
 
 /** Sorting is stable: offers that are equal here stay in the seller's order. */
-function compareOffers(a: AgreedTerms, b: AgreedTerms, { allowed, manifest }: Agreement): number {
+function compareOffers(a: AnyAgreed, b: AnyAgreed, { allowed, manifest }: Agreement): number {
   const bySetting = allowed === undefined ? 0 : allowed.indexOf(a.scheme.id) - allowed.indexOf(b.scheme.id)
   const byCost = a.scheme.transactionsPerThousandCalls - b.scheme.transactionsPerThousandCalls
   const byExposure = a.amountUsd === b.amountUsd ? 0 : a.amountUsd < b.amountUsd ? -1 : 1

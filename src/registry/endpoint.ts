@@ -51,7 +51,9 @@ export function asksToBePaid({ modes }: ProviderPayment): boolean {
 /** What a provider's manifest says of being paid: the only payee, networks and assets we will ever sign for it. */
 export type X402Terms = {
   /** EIP-55 checked when the manifest's spelling was mixed case; stored as written by the checksum. */
-  readonly payTo: `0x${string}`
+  readonly payTo?: `0x${string}`
+  /** The payee on Solana, in base58. At least one of the two is there. */
+  readonly solanaPayTo?: string
   readonly networks: readonly string[]
   readonly assets: readonly string[]
   readonly schemes: readonly string[]

@@ -6,6 +6,7 @@ import type { YamlText } from '../lib/yaml.ts'
 import type { Provider, ProviderAccess, RateLimit } from './endpoint.ts'
 import { manifestSchema, rateLimitOf, type AuthFields, type InlineModelFields, type ManifestFields } from './manifest-schema.ts'
 import type { ModelRow, ProviderDefinition } from './model-row.ts'
+import { payeesOf, type Payees } from './payees.ts'
 import { paymentOf } from './payment-block.ts'
 import { createProblem, manifestInvalid, problemsOfIssues, type Locate, type Problem } from './problem.ts'
 import { closestFirst, DEFAULT_PROTOCOLS } from './protocol-name.ts'
@@ -84,7 +85,7 @@ async function createDefinition(fields: ManifestFields, options: ManifestOptions
     kind: fields.kind,
     source: 'registry',
     access: accessOf(id, fields, report),
-    payment: paymentOf(fields.payment, await readPayee(fields, report)),
+    payment: paymentOf(fields.payment, await readPayees(fields, report)),
     protocols: closestFirst(fields.protocol ?? fields.api_protocol ?? [{ glob: '*', protocols: DEFAULT_PROTOCOLS }]),
     rateLimits: rateLimitsOf(fields),
     weight: fields.weight ?? 1,
@@ -126,14 +127,15 @@ function readModelsUrl(fields: ManifestFields, baseUrl: string | undefined, rule
 }
 
 /** @see https://eips.ethereum.org/EIPS/eip-55 */
-async function readPayee(fields: ManifestFields, report: Report): Promise<`0x${string}` | undefined> {
-  const address = fields.payment?.x402_address
-  if (address === undefined) return undefined
+async function readPayees(fields: ManifestFields, report: Report): Promise<Payees> {
+  const payees = payeesOf(fields.payment ?? {})
+  const { payTo: address } = payees
+  if (address === undefined) return payees
   const spelled = await checksumAddress(address)
   if (hasChecksum(address) && spelled !== address) {
     report('bad_checksum', 'the capitals of the address do not match its digits (EIP-55): at least one character is wrong', ADDRESS_PATH)
   }
-  return spelled
+  return { ...payees, payTo: spelled }
 }
 
 /** Headers the gateway writes itself, and those that speak for the user or for money. */

@@ -1,7 +1,10 @@
 /** The `payment` block of a provider: which ways to be paid it takes, and the only payee, networks and assets for them. */
 import * as z from 'zod'
+import { defaultSolanaNetwork } from '../chain/networks.ts'
+import { isSolanaAddress } from '../chain/solana/address.ts'
 import { defined } from '../lib/defined.ts'
 import type { PaymentModeName, ProviderPayment, X402Terms } from './endpoint.ts'
+import { defaultNetworks, hasTwoSolanaPayees, payeesOf, type Payees } from './payees.ts'
 import { mppTermsOf } from './mpp-terms.ts'
 import { complain } from './problem.ts'
 import { block, count, email, line, listOrOne, oneOf, permille, quoted } from './scalar.ts'
@@ -12,28 +15,31 @@ const schemeNames = ['exact', 'upto', 'batch-settlement'] as const
 
 /** Base, and its test network, which only a wallet on test networks will use. */
 const DEFAULT_NETWORKS = ['eip155:8453', 'eip155:84532'] as const
+const DEFAULT_SOLANA_NETWORKS = [defaultSolanaNetwork('mainnet'), defaultSolanaNetwork('testnet')]
 const DEFAULT_ASSETS = ['USDC'] as const
 
 /** A challenge may exceed our own quote by so much when the manifest does not say; room for a seller's rounding. */
 const DEFAULT_SLACK_PERMILLE = 1050n
 
 /** A payee: shape only. Its checksum is compared after the schema, because that needs a package loaded on demand. */
-const address = z.string().transform((text, context): `0x${string}` => {
+const address = z.string().transform((text, context): string => {
   if (/^0x0{40}$/i.test(text)) complain(context, 'zero_address', 'is the zero address: money sent there is lost')
-  else if (/^0x[0-9a-fA-F]{40}$/.test(text)) return text as `0x${string}`
+  else if (/^0x[0-9a-fA-F]{40}$/.test(text) || isSolanaAddress(text)) return text
   else if (/^[\d.]+e\+?\d+$/i.test(text)) {
     complain(
       context,
       'address_not_string',
       `${quoted(text)} is a number: an address without quotes was read as one and its digits are lost`,
     )
-  } else if (/^[1-9A-HJ-NP-Za-km-z]{32,44}$/.test(text)) {
-    complain(context, 'solana_address', `${quoted(text)} is an address on Solana, where nothing is paid yet: name one of an EVM network`)
-  } else complain(context, 'invalid_address', `${quoted(text)} is not an address: 0x and 40 hexadecimal digits`)
+  } else complain(context, 'invalid_address', `${quoted(text)} is not an address: 0x and 40 hexadecimal digits, or 32 bytes in base58`)
   return z.NEVER
 })
 
-/** Known, so that a provider who takes it too can say so; nothing is paid there. */
+const solanaAddress = z.string().refine(isSolanaAddress, {
+  message: 'is not an address of Solana: 32 bytes in base58',
+  params: { code: 'invalid_address' },
+})
+
 const SOLANA = /^solana:[1-9A-HJ-NP-Za-km-z]{32}$/
 
 /** @see https://chainagnostic.org/CAIPs/caip-2 */
@@ -60,6 +66,7 @@ const accountHeader = z
 export const paymentSchema = block({
   modes: listOrOne(oneOf(paymentModeNames, 'unknown_mode'), paymentModeNames.length),
   x402_address: address.optional(),
+  x402_solana_address: solanaAddress.optional(),
   x402: block({
     networks: listOrOne(network, 16).optional(),
     assets: listOrOne(asset, 16).optional(),
@@ -81,10 +88,12 @@ export const paymentSchema = block({
     account_header: accountHeader.optional(),
   }).optional(),
 }).superRefine((payment, context) => {
-  const paidByAddress = payment.modes.find((mode) => mode === 'x402' || mode === 'mpp')
-  if (paidByAddress !== undefined && payment.x402_address === undefined) {
-    complain(context, 'address_required', `${paidByAddress} needs x402_address: without it nothing would ever be signed`, ['x402_address'])
-  }
+  const { payTo, solanaPayTo } = payeesOf(payment)
+  const unpaid = payment.modes.find((mode) => payTo === undefined && (mode === 'mpp' || (mode === 'x402' && solanaPayTo === undefined)))
+  if (unpaid !== undefined)
+    complain(context, 'address_required', `${unpaid} needs x402_address: without it nothing would ever be signed`, ['x402_address'])
+  if (hasTwoSolanaPayees(payment))
+    complain(context, 'conflicting_address', 'x402_address is on Solana too, and another one: keep one of the two', ['x402_solana_address'])
   if (new Set(payment.modes).size !== payment.modes.length) complain(context, 'duplicate_mode', 'a mode is listed twice', ['modes'])
 })
 
@@ -92,15 +101,20 @@ export type PaymentFields = z.output<typeof paymentSchema>
 
 const DEFAULT_INVOICE_DAYS = 30
 
-/** Gives the terms a payment block states; a provider without one takes API keys only. */
-export function paymentOf(fields: PaymentFields | undefined, payTo: `0x${string}` | undefined): ProviderPayment {
+/**
+ * Gives the terms a payment block states; a provider without one takes API keys only.
+ *
+ * @param payees - Those of the fields, the EVM one as its checksum spells it.
+ */
+export function paymentOf(fields: PaymentFields | undefined, payees: Payees): ProviderPayment {
   if (fields === undefined) return { modes: ['byok'] }
   const { modes, mpp, invoice } = fields
+  const { payTo, solanaPayTo } = payees
   const takesMpp = mpp !== undefined || modes.includes('mpp')
   return {
     modes,
     ...defined({
-      x402: payTo === undefined ? undefined : x402TermsOf(fields.x402, payTo),
+      x402: payTo === undefined && solanaPayTo === undefined ? undefined : x402TermsOf(fields.x402, payees),
       mpp: takesMpp && payTo !== undefined ? mppTermsOf(mpp ?? {}, payTo, mpp?.max_price_slack ?? DEFAULT_SLACK_PERMILLE) : undefined,
       invoice: modes.includes('invoice')
         ? {
@@ -112,10 +126,10 @@ export function paymentOf(fields: PaymentFields | undefined, payTo: `0x${string}
   }
 }
 
-function x402TermsOf(fields: PaymentFields['x402'], payTo: `0x${string}`): X402Terms {
+function x402TermsOf(fields: PaymentFields['x402'], payees: Payees): X402Terms {
   return {
-    payTo,
-    networks: fields?.networks ?? DEFAULT_NETWORKS,
+    ...payees,
+    networks: fields?.networks ?? defaultNetworks(payees, DEFAULT_NETWORKS, DEFAULT_SOLANA_NETWORKS),
     assets: fields?.assets ?? DEFAULT_ASSETS,
     // What its 402 offers is judged anyway: a manifest that names no scheme excludes none.
     schemes: fields?.schemes ?? schemeNames,

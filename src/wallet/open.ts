@@ -9,6 +9,7 @@ import {
   DEFAULT_SYMBOL,
   findAssetBySymbol,
   findNetwork,
+  isSolana,
   type AssetRow,
 } from '../chain/networks.ts'
 import { RouteplaneError } from '../errors.ts'
@@ -65,14 +66,16 @@ async function unlock({ keystore, password }: WalletSources) {
   })
 }
 
-/** The networks a wallet pays on, its own first: play money unless the config says otherwise. */
+/** The EVM networks a wallet pays on, its own first: play money unless the config says otherwise. */
 export function walletNetworks({ network, networks }: NetworkChoice): readonly string[] {
-  return networks ?? (network === 'mainnet' ? [DEFAULT_MAINNET, tempo.mainnet] : [DEFAULT_NETWORK, tempo.testnet])
+  return (
+    networks?.filter((id) => !isSolana(id)) ?? (network === 'mainnet' ? [DEFAULT_MAINNET, tempo.mainnet] : [DEFAULT_NETWORK, tempo.testnet])
+  )
 }
 
 /** The token a wallet is funded with: USDC where its first network has it, else the first of our table there. */
 export function walletAsset(networks: readonly string[]): AssetRow | undefined {
-  const [own = ''] = networks
+  const [own = DEFAULT_NETWORK] = networks
   return findAssetBySymbol(own, DEFAULT_SYMBOL) ?? assetsOf(own)[0]
 }
 

@@ -25,6 +25,8 @@ export const policyRules = [
   'valid_too_long',
   'not_yet_valid',
   'facilitator_malformed',
+  'message_malformed',
+  'message_differs',
 ] as const
 export type PolicyRule = (typeof policyRules)[number]
 

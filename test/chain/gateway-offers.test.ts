@@ -49,7 +49,12 @@ const wrong: readonly (readonly [what: string, code: string, status: number, cha
   ['the token of another chain', 'unknown_asset', 502, () => ({ asset: MAINNET_USDC })],
   ['no address for a token', 'unknown_asset', 502, () => ({ asset: '0xother' })],
   ['real money', 'unknown_network', 502, () => ({ network: 'eip155:8453', asset: MAINNET_USDC })],
-  ['money on Solana', 'unknown_network', 502, () => ({ network: 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1' })],
+  [
+    'money on Solana',
+    'unknown_network',
+    502,
+    () => ({ network: 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1', asset: '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU' }),
+  ],
   ['a chain nobody knows', 'unknown_network', 502, () => ({ network: 'eip155:31337' })],
   ['the name of another token', 'bad_challenge', 502, ({ extra }) => ({ extra: { ...extra, name: 'Dai Stablecoin' } })],
   ['another version of the token', 'bad_challenge', 502, ({ extra }) => ({ extra: { ...extra, version: '1' } })],

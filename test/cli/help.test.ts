@@ -150,9 +150,11 @@ describe('help', () => {
       Usage: routeplane wallet import [options]
 
       The key (64 hex digits) is asked for, or taken from --key-file or standard input; never from the command line.
+      With --solana it is what a Solana wallet exports (base58), or the content of id.json.
       The password is asked for, or taken from --password-file or ROUTEPLANE_WALLET_PASSWORD.
 
       Options
+        --solana                    The key that pays on Solana, in a file of its own.
         --key-file <file>           The key is the first line of this file.
         --password-file <file>      The password is the first line of this file.
         -c, --config <file>         Read this config instead of looking for one.

@@ -10,6 +10,7 @@ import { createWorld, emptyStatus, type WorldOptions } from './fake-context.ts'
 import { verifies } from '../support/verifies.ts'
 
 const ADDRESS = '0x2c7536E3605D9C16a7a3D7b1898e529396a65c23'
+const SOLANA_ADDRESS = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU'
 const KEY = '0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318'
 
 function createWalletWorld(options: WorldOptions = {}) {
@@ -17,6 +18,8 @@ function createWalletWorld(options: WorldOptions = {}) {
   const keystore: KeystorePort = {
     create: async (given) => (calls.push(given), ADDRESS),
     importKey: async (given) => (calls.push(given), ADDRESS),
+    createSolana: async (given) => (calls.push(given), SOLANA_ADDRESS),
+    importSolana: async (given) => (calls.push(given), SOLANA_ADDRESS),
   }
   const world = createWorld({ engine: { keystore }, ...options })
   return { world, calls, keystorePath: join(world.directory, 'home', '.routeplane', 'wallet.json') }
@@ -31,6 +34,24 @@ describe('wallet create', () => {
     expect(out).toContain('Base Sepolia (eip155:84532)')
     expect(out).not.toContain('correct horse')
   })
+
+  it('makes a key of Solana in a file of its own', async () => {
+    const { world, calls } = createWalletWorld({ variables: { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' } })
+    const { code, out } = await world.run('wallet', 'create', '--solana')
+    const path = join(world.directory, 'home', '.routeplane', 'solana-wallet.json')
+    expect([code, calls]).toEqual([0, [{ path, password: 'correct horse' }]])
+    for (const said of [SOLANA_ADDRESS, 'Solana Devnet', 'no SOL', '@x402/svm']) expect(out).toContain(said)
+  })
+
+  it.each([['5'.repeat(88)], [JSON.stringify(Array.from({ length: 64 }, () => 7))]])(
+    'takes no key of Solana on the command line',
+    async (key) => {
+      const { world, calls } = createWalletWorld()
+      const { code, error } = await world.run('wallet', 'import', '--solana', key)
+      expect([code, calls]).toEqual([2, []])
+      expect(error).not.toContain(key)
+    },
+  )
 
   it('takes the first line of a file, before the environment', async () => {
     const { world, calls } = createWalletWorld({ variables: { ROUTEPLANE_WALLET_PASSWORD: 'from the environment' } })
@@ -70,7 +91,7 @@ describe('wallet create', () => {
     }
     const { world } = createWalletWorld({
       variables: { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' },
-      engine: { keystore: { create, importKey: create } },
+      engine: { keystore: { create, importKey: create, createSolana: create, importSolana: create } },
     })
     expect((await world.run('wallet', 'create')).code).toBe(exitCode)
   })

@@ -34,6 +34,14 @@ export function changeOffers(wire: OfferWire, answer: Passed, change: OfferChang
   return { ...answer, headers: { ...answer.headers, 'payment-required': header } }
 }
 
+/** Rewrites what x402 offers of version 2 say besides. */
+export function rewriteExtra(answer: Passed, change: (extra: Offer) => Offer): Passed {
+  if (answer.status !== 402) return answer
+  const challenge = decodePaymentRequiredHeader(String(answer.headers['payment-required']))
+  const accepts = challenge.accepts.map((offer) => ({ ...offer, extra: change(offer.extra) }))
+  return { ...answer, headers: { ...answer.headers, 'payment-required': encodePaymentRequiredHeader({ ...challenge, accepts } as never) } }
+}
+
 /** Rewrites the request inside each challenge of the Machine Payments Protocol. */
 export function rewriteRequests(answer: Passed, change: (request: Offer) => Offer, isOver = false): Passed {
   const header = String(answer.headers['www-authenticate']).replaceAll(/request="([^"]+)"/g, (_, encoded: string) => {

@@ -124,7 +124,7 @@ const hexOf = (row: Row, column: string) => textOf(row, column) as `0x${string}`
 function readPayment(row: Row): AttemptPayment {
   const settled = { amountSettled: optional(row, 'amount_settled', amountOf), settledUsd: optional(row, 'settled_usd', amountOf) }
   const evidence = {
-    transaction: optional(row, 'transaction_hash', hexOf),
+    transaction: optional(row, 'transaction_hash', textOf),
     blockNumber: optional(row, 'block_number', amountOf),
     logIndex: optional(row, 'log_index', numberOf),
     finality: optional(row, 'finality', (own, column) => oneOf(own, column, finalities)),
@@ -133,10 +133,10 @@ function readPayment(row: Row): AttemptPayment {
     protocol: oneOf(row, 'protocol', protocols),
     scheme: textOf(row, 'scheme'),
     network: textOf(row, 'network'),
-    asset: hexOf(row, 'asset'),
+    asset: textOf(row, 'asset'),
     decimals: numberOf(row, 'decimals'),
-    payer: hexOf(row, 'payer'),
-    payee: hexOf(row, 'payee'),
+    payer: textOf(row, 'payer'),
+    payee: textOf(row, 'payee'),
     amountAuthorized: amountOf(row, 'amount_authorized'),
     nonce: hexOf(row, 'nonce'),
     validBeforeSeconds: amountOf(row, 'valid_before'),

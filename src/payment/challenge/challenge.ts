@@ -7,7 +7,7 @@ export type Terms = {
   readonly scheme: string
   /** CAIP-2. */
   readonly network: string
-  /** A token contract's address. */
+  /** A token's contract, or its mint. */
   readonly asset: string
   /** Base units, as text: the judge reads it. */
   readonly amount: string
@@ -15,7 +15,7 @@ export type Terms = {
   readonly maxTimeoutSeconds: number
   /** EIP-712 domain the seller claims for the asset; ours is used, theirs must not differ. */
   readonly domain: { readonly name?: string; readonly version?: string }
-  /** `eip3009` when absent. */
+  /** When absent `eip3009`, and on Solana `spl`. */
   readonly transferMethod: string
   /** `authorization` when absent: verify, serve, settle. */
   readonly paymentFlow: string
@@ -41,7 +41,8 @@ export type Challenge = {
 /** The seller's word on settlement: a hint where to look, never proof. */
 export type SettlementClaim = {
   readonly success: boolean
-  readonly transaction?: `0x${string}`
+  /** A hash, or a signature in base58. */
+  readonly transaction?: string
   readonly errorReason?: string
   /** What it says it took, in base units, where the word has a number. */
   readonly amount?: bigint

@@ -77,5 +77,5 @@ function textOf(value: unknown): string {
 function toClaim({ status, reference }: Readonly<Record<string, unknown>>): SettlementClaim | 'invalid' {
   if (status !== 'success') return 'invalid'
   const isTransaction = typeof reference === 'string' && /^0x[0-9a-fA-F]{64}$/.test(reference)
-  return { success: true, ...(isTransaction ? { transaction: reference as `0x${string}` } : {}) }
+  return { success: true, ...(isTransaction ? { transaction: reference } : {}) }
 }

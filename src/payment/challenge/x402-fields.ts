@@ -1,4 +1,5 @@
 /** What both versions of x402 share on the wire: bounds, base64 headers of JSON, and the seller's word on settlement. */
+import { isSolana } from '../../chain/networks.ts'
 import { RouteplaneError } from '../../errors.ts'
 import { isRecord, parseJson, tryParseJson } from '../../lib/json.ts'
 import { receiptIn } from '../seller-papers.ts'
@@ -34,14 +35,17 @@ export function errorOf(error: string | null | undefined): { readonly error?: st
   return typeof error === 'string' ? { error: error.slice(0, MAX_ERROR) } : {}
 }
 
-/** What an offer's `extra` says of the token and the flow. */
-export function readExtra(extra: Readonly<Record<string, unknown>>): Pick<Terms, 'domain' | 'transferMethod' | 'paymentFlow'> {
+/** What an offer's `extra` says of the token and the flow; `network` is the offer's, by its CAIP-2 id. */
+export function readExtra(
+  extra: Readonly<Record<string, unknown>>,
+  network: string,
+): Pick<Terms, 'domain' | 'transferMethod' | 'paymentFlow'> {
   const text = (name: string) => (typeof extra[name] === 'string' ? extra[name] : undefined)
   const name = text('name')
   const version = text('version')
   return {
     domain: { ...(name === undefined ? {} : { name }), ...(version === undefined ? {} : { version }) },
-    transferMethod: text('assetTransferMethod') ?? 'eip3009',
+    transferMethod: text('assetTransferMethod') ?? (isSolana(network) ? 'spl' : 'eip3009'),
     paymentFlow: text('paymentFlow') ?? 'authorization',
   }
 }
@@ -54,13 +58,16 @@ export function readClaimHeader(header: string | undefined): SettlementClaim | '
   return isRecord(value) ? toClaim(value) : 'invalid'
 }
 
+/** A hash of an EVM network, or a signature of Solana. */
+const TRANSACTION = /^(?:0x[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{64,88})$/
+
 function toClaim(value: Record<string, unknown>): SettlementClaim | 'invalid' {
   if (typeof value.success !== 'boolean') return 'invalid'
   const { transaction, amount } = value
   const receipt = receiptIn(value['extensions'])
   return {
     success: value.success,
-    ...(typeof transaction === 'string' && /^0x[0-9a-fA-F]{64}$/.test(transaction) ? { transaction: transaction as `0x${string}` } : {}),
+    ...(typeof transaction === 'string' && TRANSACTION.test(transaction) ? { transaction } : {}),
     ...(typeof value.errorReason === 'string' ? { errorReason: value.errorReason.slice(0, 120) } : {}),
     ...(typeof amount === 'string' && /^\d{1,78}$/.test(amount) ? { amount: BigInt(amount) } : {}),
     ...(receipt === undefined ? {} : { receipt }),

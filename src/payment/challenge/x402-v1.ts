@@ -46,15 +46,16 @@ export const x402V1: ChallengeFormat = {
 /** A short name that is not in our table stays as it is, and the judge refuses it as an unknown network. */
 function toTerms(requirement: WireRequirement): Terms {
   const { scheme, network, asset, maxAmountRequired, payTo, maxTimeoutSeconds, extra } = requirement
+  const id = findNetworkByV1Name(network)?.network ?? network
   return {
     format: 'x402-v1',
     scheme,
-    network: findNetworkByV1Name(network)?.network ?? network,
+    network: id,
     asset,
     amount: maxAmountRequired,
     payTo,
     maxTimeoutSeconds,
-    ...readExtra(extra ?? {}),
+    ...readExtra(extra ?? {}, id),
     raw: requirement,
   }
 }

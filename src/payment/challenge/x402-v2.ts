@@ -59,5 +59,5 @@ export const x402V2: ChallengeFormat = {
 /** @param raw - The offer before the schema took out what it does not know: sellers compare the echo member by member. */
 function toTerms(requirement: WireRequirement, raw: unknown): Terms {
   const { scheme, network, asset, amount, payTo, maxTimeoutSeconds, extra } = requirement
-  return { format: 'x402-v2', scheme, network, asset, amount, payTo, maxTimeoutSeconds, ...readExtra(extra ?? {}), raw }
+  return { format: 'x402-v2', scheme, network, asset, amount, payTo, maxTimeoutSeconds, ...readExtra(extra ?? {}, network), raw }
 }

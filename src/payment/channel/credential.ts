@@ -3,6 +3,7 @@ import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow, VoucherRow } from '../../ledger/channel.ts'
 import type { SchemeWorld } from '../scheme/scheme.ts'
 import { configOf, depositSaltOf, voucherKeyOf } from './identity.ts'
+import { onEvm } from '../proof/proof.ts'
 
 /**
  * Makes the payload of an attempt from the ledger alone, so that it can be made again unchanged: a voucher, with the deposit it
@@ -39,7 +40,7 @@ export async function voucherSignature(channel: ChannelRow, maxClaimable: bigint
 async function signDeposit(attempt: string, { ledger, wallet }: SchemeWorld) {
   const payment = (await ledger.attempts.get(attempt))?.payment
   if (payment === undefined) throw new RouteplaneError('internal', `deposit ${attempt} was never written down`)
-  const { network, asset, amountAuthorized: value, validBeforeSeconds, nonce } = payment
+  const { network, asset, amountAuthorized: value, validBeforeSeconds, nonce } = onEvm(payment)
   const signature = await wallet.signDeposit({ network, asset, value, validBeforeSeconds, nonce }, { attemptId: attempt, maxValue: value })
   return {
     amount: value.toString(),

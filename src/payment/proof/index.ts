@@ -5,9 +5,10 @@ import { eip3009 } from './eip3009.ts'
 import { permit2, permit2Ceiling } from './permit2.ts'
 import { voucher } from './voucher.ts'
 import type { Evidence, Proof, ProofSources } from './proof.ts'
+import { solana } from './solana.ts'
 import { tempo, tempoCall, tempoOpening } from './tempo.ts'
 
-const proofs: readonly Proof[] = [eip3009, permit2, permit2Ceiling, voucher, tempo, tempoOpening, tempoCall]
+const proofs: readonly Proof[] = [eip3009, permit2, permit2Ceiling, voucher, tempo, tempoOpening, tempoCall, solana]
 
 /** @throws RouteplaneError `internal` for a kind that this version does not know: its money stays held. */
 export function proofOf({ proof }: Pick<AttemptPayment, 'proof'>): Proof {

@@ -1,7 +1,9 @@
 /** The contract of a proof: how the outcome of one kind of signature is established, and which transfer on chain it made. */
 import type { Chain, Span } from '../../chain/chain.ts'
+import { RouteplaneError } from '../../errors.ts'
 import type { AttemptPayment } from '../../ledger/entry.ts'
 import type { Ending, Ledger } from '../../ledger/ledger.ts'
+import type { SolanaSide } from '../../wallet/solana/open.ts'
 import { MAX_VALIDITY_SECONDS } from '../../wallet/policy-rules.ts'
 
 /** `open`: nothing is proven yet; ask again after `retryAfterMs`. */
@@ -22,10 +24,11 @@ export type Evidence =
 export type ProofSources = {
   readonly ledger: Ledger
   chainOf(network: string): Chain
+  readonly solana?: Pick<SolanaSide, 'chainOf'>
   /** Milliseconds since the epoch, for the ending's row. */
   readonly now: number
   /** Where the seller says the transfer is: looked at first, believed never. */
-  readonly claimed?: `0x${string}`
+  readonly claimed?: string
 }
 
 /** Nothing becomes `settled`, and nothing leaves `unknown`, but by a proof. */
@@ -65,6 +68,27 @@ const ROOM_SECONDS = 3_600n
 /** When a signature can have been used, by the chain's clock: a process that comes back after weeks finds it nowhere else. */
 export function spanOf({ validBeforeSeconds }: Pick<AttemptPayment, 'validBeforeSeconds'>): Span {
   return { sinceSeconds: validBeforeSeconds - MAX_VALIDITY_SECONDS - ROOM_SECONDS, untilSeconds: validBeforeSeconds + 1n }
+}
+
+type Hex = `0x${string}`
+/** A payment on an EVM network, whose addresses and transactions are hexadecimal. */
+export type EvmPayment = Omit<AttemptPayment, 'asset' | 'payer' | 'payee' | 'transaction'> & {
+  readonly asset: Hex
+  readonly payer: Hex
+  readonly payee: Hex
+  readonly transaction?: Hex
+}
+
+/** @throws RouteplaneError `internal` for a payment on another kind of network: its proof is not one of these. */
+export function onEvm(payment: AttemptPayment): EvmPayment {
+  const { asset, payer, payee, transaction = '0x' } = payment
+  if ([asset, payer, payee, transaction].every(isHex)) return payment as EvmPayment
+  throw new RouteplaneError('internal', `a payment on ${payment.network} cannot be proven by ${JSON.stringify(payment.proof)}`)
+}
+
+/** Whether a seller's claim can be a transaction of an EVM network. */
+export function isHex(text: string | undefined): text is Hex {
+  return text?.startsWith('0x') === true
 }
 
 /** About a block of the chains we pay on. */

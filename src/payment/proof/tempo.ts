@@ -1,11 +1,21 @@
 /** Proves payments on Tempo, transfers, openings of channels and calls on them, by what the network logs of them, and their end by a chain past their validity. */
 import type { Chain, TransferEvidence } from '../../chain/chain.ts'
 import { RouteplaneError } from '../../errors.ts'
-import type { AttemptPayment } from '../../ledger/entry.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
 import { sameHex } from '../../chain/evidence.ts'
 import { tempoFeeManager } from '../../chain/tempo-quote.ts'
-import { NEXT_BLOCK_MS, NODE_DOWN_MS, placeKeys, spanOf, type Evidence, type Proof, type ProofSources } from './proof.ts'
+import {
+  isHex,
+  NEXT_BLOCK_MS,
+  NODE_DOWN_MS,
+  onEvm,
+  placeKeys,
+  spanOf,
+  type EvmPayment,
+  type Evidence,
+  type Proof,
+  type ProofSources,
+} from './proof.ts'
 
 /** A transfer by the memo that the token logs with it: the memo is the attempt's nonce. */
 export const tempo: Proof = {
@@ -13,8 +23,8 @@ export const tempo: Proof = {
   mayChargeLess: true,
   ownsTransaction: true,
   gather: (payment, sources) =>
-    tempoEvidence(payment, sources, 'not settled yet', (chain, { asset, payer, payee, nonce: memo }, toBlock) => {
-      const claimed = sources.claimed === undefined ? {} : { transaction: sources.claimed }
+    tempoEvidence(onEvm(payment), sources, 'not settled yet', (chain, { asset, payer, payee, nonce: memo }, toBlock) => {
+      const claimed = isHex(sources.claimed) ? { transaction: sources.claimed } : {}
       return chain.findMemoTransfer({ asset, payer, payee, memo, toBlock, within: spanOf(payment), ...claimed })
     }),
   // One that failed has logged its fee alone, without the memo.
@@ -28,7 +38,7 @@ export const tempoOpening: Proof = {
   mayChargeLess: true,
   ownsTransaction: true,
   gather: (payment, sources) =>
-    tempoEvidence(payment, sources, 'not opened yet', (chain, { asset, payer, nonce: channel }, toBlock) =>
+    tempoEvidence(onEvm(payment), sources, 'not opened yet', (chain, { asset, payer, nonce: channel }, toBlock) =>
       chain.findOpening({ asset, payer, channel, toBlock, within: spanOf(payment) }),
     ),
   transferKeys: placeKeys,
@@ -40,12 +50,12 @@ export const tempoCall: Proof = {
   id: 'tempo-call',
   mayChargeLess: true,
   ownsTransaction: true,
-  gather: (payment, sources) => tempoEvidence(payment, sources, 'not in a block yet', async () => undefined),
+  gather: (payment, sources) => tempoEvidence(onEvm(payment), sources, 'not in a block yet', async () => undefined),
   transferKeys: placeKeys,
   describe: ({ payer, transaction }) => ({ payer: `transaction ${transaction ?? 'unknown'} of ${payer}`, payee: 'Transfers of it' }),
 }
 
-type Find = (chain: Chain, payment: AttemptPayment, toBlock: bigint) => Promise<TransferEvidence | undefined>
+type Find = (chain: Chain, payment: EvmPayment, toBlock: bigint) => Promise<TransferEvidence | undefined>
 
 /**
  * What the network took for the transaction left the wallet too, and counts; it is known when the transaction is in its block, so
@@ -53,7 +63,7 @@ type Find = (chain: Chain, payment: AttemptPayment, toBlock: bigint) => Promise<
  *
  * The logs are asked up to the very block whose time is compared: nodes behind one address may lag each other.
  */
-async function tempoEvidence(payment: AttemptPayment, { chainOf, now }: ProofSources, unseen: string, find: Find): Promise<Evidence> {
+async function tempoEvidence(payment: EvmPayment, { chainOf, now }: ProofSources, unseen: string, find: Find): Promise<Evidence> {
   try {
     const chain = chainOf(payment.network)
     const block = await chain.latestBlock()
@@ -72,7 +82,7 @@ async function tempoEvidence(payment: AttemptPayment, { chainOf, now }: ProofSou
  * What left the wallet by the very transaction that was signed, whatever it came to: where it failed, that is its fee alone. Its
  * hash is in the row where nobody else signs it.
  */
-async function ownTransfer({ asset, payer, transaction }: AttemptPayment, chain: Chain): Promise<TransferEvidence | undefined> {
+async function ownTransfer({ asset, payer, transaction }: EvmPayment, chain: Chain): Promise<TransferEvidence | undefined> {
   if (transaction === undefined) return undefined
   const transfers = (await chain.transfersIn({ asset, payer, transaction })) ?? []
   const [first] = transfers
@@ -81,7 +91,7 @@ async function ownTransfer({ asset, payer, transaction }: AttemptPayment, chain:
   return first === undefined ? undefined : { ...first, amount: sumOf(({ amount }) => amount), fee: sumOf(({ fee = 0n }) => fee) }
 }
 
-async function settledBy(transfer: TransferEvidence, { decimals, payee }: AttemptPayment, chain: Chain, now: number): Promise<Evidence> {
+async function settledBy(transfer: TransferEvidence, { decimals, payee }: EvmPayment, chain: Chain, now: number): Promise<Evidence> {
   const { transaction, blockNumber, logIndex } = transfer
   const amount = (transfer.amount + (transfer.fee ?? 0n)) as Atomic
   const isSafe = await chain.safeBlock().then(

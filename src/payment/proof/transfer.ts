@@ -4,7 +4,7 @@ import type { Fate, FateQuery } from '../../chain/confirm.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { AttemptPayment } from '../../ledger/entry.ts'
 import { fromAtomic } from '../../money.ts'
-import { NEXT_BLOCK_MS, NODE_DOWN_MS, spanOf, type Evidence, type ProofSources } from './proof.ts'
+import { isHex, NEXT_BLOCK_MS, NODE_DOWN_MS, onEvm, spanOf, type Evidence, type ProofSources } from './proof.ts'
 
 /** Asks for the fate, by the claimed transaction first; a chain that cannot be asked proves nothing. */
 export async function transferEvidence(
@@ -12,11 +12,11 @@ export async function transferEvidence(
   { chainOf, now, claimed }: ProofSources,
   fateOf: (chain: Chain, query: FateQuery) => Promise<Fate>,
 ): Promise<Evidence> {
-  const { asset, payer, payee, nonce, validBeforeSeconds } = payment
+  const { asset, payer, payee, nonce, validBeforeSeconds } = onEvm(payment)
   const query = { asset, payer, payee, nonce, validBeforeSeconds, within: spanOf(payment) }
   try {
     const chain = chainOf(payment.network)
-    const hinted = claimed === undefined ? undefined : await fateOf(chain, { ...query, transaction: claimed })
+    const hinted = !isHex(claimed) ? undefined : await fateOf(chain, { ...query, transaction: claimed })
     // A claim that leads nowhere says nothing: look for the nonce itself.
     const fate = hinted === undefined || hinted.fate === 'diverted' ? await fateOf(chain, query) : hinted
     return toEvidence(fate, payment, now)

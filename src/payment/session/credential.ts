@@ -10,6 +10,7 @@ import type { TempoOpening } from '../../wallet/wallet.ts'
 import type { MppCredential } from '../challenge/mpp.ts'
 import { sourceOf } from '../scheme/evm-charge.ts'
 import type { SchemeWorld } from '../scheme/scheme.ts'
+import { onEvm } from '../proof/proof.ts'
 
 /** The channel as the reserve and its seller name it. */
 export function descriptorOf(channel: ChannelTerms): ReserveDescriptor {
@@ -64,7 +65,7 @@ export async function signTopUp(
   const { payment } = deposit
   if (payment === undefined) throw new RouteplaneError('internal', `top-up ${deposit.id} was never written down`)
   const { value = '0', gas = '0', max_fee_per_gas: maxFeePerGas = '0' } = payment.particulars ?? {}
-  const { network, asset, nonce, validBeforeSeconds, amountAuthorized } = payment
+  const { network, asset, nonce, validBeforeSeconds, amountAuthorized } = onEvm(payment)
   const descriptor = descriptorOf(channel)
   const work = { gas: BigInt(gas), maxFeePerGas: BigInt(maxFeePerGas), validBeforeSeconds, sponsored: false }
   const transaction = await wallet.signTempoReserve(

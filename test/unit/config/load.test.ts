@@ -110,6 +110,9 @@ describe('defaults', () => {
           "keystore": "/homes/ada/.routeplane/wallet.json",
           "network": "testnet",
           "rpc": {},
+          "solana": {
+            "keystore": "/homes/ada/.routeplane/solana-wallet.json",
+          },
         },
       }
     `)

@@ -71,9 +71,9 @@ describe('agree', () => {
       'unknown_network',
     ],
     [
-      'Solana',
+      'Solana by a signature of the EVM',
       { network: 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1', asset: '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU' },
-      'unknown_network',
+      'unsupported_scheme',
     ],
     ['another token name for the same contract', { domain: { name: 'Dai', version: '2' } }, 'bad_challenge'],
     ['another domain version', { domain: { name: 'USDC', version: '1' } }, 'bad_challenge'],

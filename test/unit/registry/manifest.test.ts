@@ -199,7 +199,13 @@ describe('a file that must be refused', () => {
     ['an address with a wrong capital', payment('"0x209693bC6afc0C5328bA36FaF03C514EF312287C"'), 'bad_checksum'],
     ['the zero address', payment('"0x0000000000000000000000000000000000000000"'), 'zero_address'],
     ['an address that is too short', payment('"0x209693Bc"'), 'invalid_address'],
-    ['an address on Solana', payment('"7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU"'), 'solana_address'],
+    [
+      'an address on Solana with a letter that base58 has not',
+      payment('"0xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU"'),
+      'invalid_address',
+    ],
+    ['an address on Solana of 31 bytes', payment('"7DUeBUtEcb7nujVZRJmeBju3X1mo6PpnWNtJ9EBhdY"'), 'invalid_address'],
+    ['the program of zeros', payment('"11111111111111111111111111111111"'), 'invalid_address'],
     ['x402 without an address', MARKETPLACE.replace(/ {2}x402_address.*\n/, ''), 'address_required'],
     ['a mode nobody knows', MARKETPLACE.replace('[byok, x402]', '[free]'), 'unknown_mode'],
     [

@@ -85,8 +85,8 @@ describe('the wallet policy', () => {
     expect(ruleOf(change, granted)).toBe(rule)
   })
 
-  it('has a refusal above for every rule, and below for those of permits and fees', () => {
-    const elsewhere = ['nonce_reused', 'facilitator_malformed', 'fee_above_grant']
+  it('has a refusal above for every rule, and below or beside it for those of permits, fees and messages', () => {
+    const elsewhere = ['nonce_reused', 'facilitator_malformed', 'fee_above_grant', 'message_malformed', 'message_differs']
     expect(new Set([...refusals.map(([rule]) => rule), ...elsewhere])).toEqual(new Set(policyRules))
   })
 
