@@ -1,8 +1,5 @@
 /** Every scheme against everything that a provider does wrong: what the caller hears, what became of the payment, and the books beside the chain. */
 
-// That a signature is worth nothing the second time: wallet.test.ts for exact, mpp.test.ts for evm/charge, tempo.test.ts for
-// tempo/charge, tempo-session.test.ts for sessions.
-
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { parseUsd, type Atomic } from '../../src/money.ts'
@@ -86,6 +83,7 @@ const untilSaid = 'stream_incomplete unknown, settled'
 const cells: readonly Cell[] = [
   { fault: 'none', outcome: 'ok, settled' },
   { fault: 'none, streamed', isStream: true, outcome: 'ok, settled' },
+  { fault: 'the payment is presented twice', relay: () => ({ isReplaying: true }), outcome: 'ok, settled' },
   { fault: 'wrong payee', relay: offers({ payTo: `0x${'ab'.repeat(20)}` }), outcome: 'payee_mismatch untouched, released' },
   { fault: 'wrong asset', relay: offers({ asset: `0x${'cd'.repeat(20)}` }), outcome: 'unknown_asset untouched, released' },
   { fault: 'wrong chain', relay: offers({ network: 'eip155:8453' }), outcome: 'unknown_asset untouched, released' },
@@ -209,8 +207,9 @@ async function startCell(cell: Cell, rail: Rail, ground: Ground, over: () => boo
   const seller = await ground.startSeller(idOf(cell), cell.seller)
   onTestFinished(() => seller.stop())
   if (rail.metered === true && cell.isStream === true) return seller
-  const { instead, tamper } = cell.relay?.(rail.wire) ?? {}
+  const { instead, tamper, isReplaying = false } = cell.relay?.(rail.wire) ?? {}
   return startRelay(seller, {
+    isReplaying,
     instead: (request, paid) => (over() ? undefined : instead?.(request, paid)),
     tamper: (answer, request, paid) => (over() ? answer : (tamper?.(answer, request, paid) ?? answer)),
   })

@@ -26,17 +26,26 @@ export type RelayOptions = {
   readonly instead?: (request: SeenRequest, paid: number) => Answer | undefined | Promise<Answer | undefined>
   /** Changes what the seller has answered. */
   readonly tamper?: Tamper
+  /** Sends each request that carried a payment to the seller once more, and keeps what he answers to that for itself. */
+  readonly isReplaying?: boolean
 }
 
 /** Starts a relay, which ends when the test has finished. Models documents pass as they are. */
-export async function startRelay(seller: SellerEntry, { instead, tamper = (answer) => answer }: RelayOptions = {}): Promise<Relay> {
+export async function startRelay(
+  seller: SellerEntry,
+  { instead, tamper = (answer) => answer, isReplaying = false }: RelayOptions = {},
+): Promise<Relay> {
   const credentials: string[] = []
   const upstream = await startUpstream(async (request) => {
     const credential = credentialIn(request)
     if (typeof credential === 'string') credentials.push(credential)
     const paid = typeof credential === 'string' ? credentials.length : 0
     if (request.method === 'GET') return pass(seller, request)
-    return (await instead?.(request, paid)) ?? tamper(await pass(seller, request), request, paid)
+    const given = await instead?.(request, paid)
+    if (given !== undefined) return given
+    const answer = await pass(seller, request)
+    if (isReplaying && paid > 0) await pass(seller, request)
+    return tamper(answer, request, paid)
   })
   onTestFinished(() => upstream.close())
   return {
