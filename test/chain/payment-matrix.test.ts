@@ -1,4 +1,8 @@
 /** Every scheme against everything that a provider does wrong: what the caller hears, what became of the payment, and the books beside the chain. */
+
+// That a signature is worth nothing the second time: wallet.test.ts for exact, mpp.test.ts for evm/charge, tempo.test.ts for
+// tempo/charge, tempo-session.test.ts for sessions.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { parseUsd, type Atomic } from '../../src/money.ts'
@@ -283,4 +287,20 @@ it.each(rails)('$scheme', { timeout: 60_000 }, async (rail) => {
   expect(Object.fromEntries(ends)).toEqual(Object.fromEntries(own.map((cell) => [cell.fault, outcomeOf(cell, rail.scheme)])))
   expectBalanced(books)
   expect(await ground.network.chain.balanceOf(ground.network.asset.address, world.payer)).toBe(funded - paidOf(books) + returned)
+  await expectNothingFromThePoor(rail, ground, sellers)
 })
+
+/** A wallet without the money signs nothing, whatever its caps allow. */
+async function expectNothingFromThePoor(rail: Rail, ground: Ground, sellers: readonly SellerEntry[]): Promise<void> {
+  const world = await writeWorld(ground.network, { sellers: sellers.slice(0, 1), perRequestUsd: '0.05', funds: 3n as Atomic })
+  // What a session's payer does beforehand costs a fee, which is more than that.
+  if (rail.metered !== true) await ground.prepare(world.payer)
+  const before = await ground.network.chain.balanceOf(ground.network.asset.address, world.payer)
+  const engine = await openEngine(world)
+  const { error } = await ask(await engine.serve(), { ...question, model: 'demo/echo' })
+  await engine.close()
+  expect(error).toMatchObject({ code: 'insufficient_funds', money: 'untouched' })
+  const { rows } = await readBooks(world)
+  expect(rows.map(({ state, payment }) => [state, payment])).toEqual([['released', undefined]])
+  expect(await ground.network.chain.balanceOf(ground.network.asset.address, world.payer)).toBe(before)
+}
