@@ -22,6 +22,7 @@ export type ServeOptions = AppOptions & {
 }
 
 const DRAIN_MS = 10_000
+const SWEEP_MS = 50
 
 export type HttpServer = {
   /** Without a trailing slash; with the port that was really bound. */
@@ -45,7 +46,7 @@ export async function serveHttp(routeplane: Routeplane, options: ServeOptions): 
   }
   const allowHosts = [...(options.allowHosts ?? []), inUrl(options.host)]
   const app = createApp(routeplane, { ...options, allowHosts })
-  const { server, answered } = createBoundedServer(createListener(app, { ...options, allowHosts }), app.encodeError)
+  const { server, answered, silent } = createBoundedServer(createListener(app, { ...options, allowHosts }), app.encodeError)
   await listen(server, options)
   const { port } = server.address() as AddressInfo
   const sockets = mountResponsesSocket({
@@ -57,7 +58,7 @@ export async function serveHttp(routeplane: Routeplane, options: ServeOptions): 
   })
   const close = async () => {
     sockets.close(options.drainMs ?? DRAIN_MS)
-    await Promise.all([drain(server, options.drainMs ?? DRAIN_MS), app.close()])
+    await Promise.all([drain(server, silent, options.drainMs ?? DRAIN_MS), app.close()])
   }
   return { url: `http://${inUrl(options.host)}:${port}`, port, close }
 }
@@ -84,6 +85,8 @@ type BoundedServer = {
   readonly server: Server
   /** Resolves when no answer is under way on a connection. */
   answered(socket: Duplex): Promise<unknown>
+  /** Connections opened ahead of a first request: to Node they are busy with it, and not idle. */
+  silent(): readonly Socket[]
 }
 
 /** Node's defaults wait minutes for headers and keep any number of them. @see Node HTTP guide, "server.headersTimeout" and after */
@@ -116,7 +119,13 @@ function createBoundedServer(listener: RequestListener, encodeError: App['encode
     socket.end(rawRefusal(error.code, (refusal, id) => broken && encodeError(broken.req, refusal, id)?.body))
   })
   const answered = (socket: Duplex) => Promise.all([...(answering.get(socket) ?? [])].map((outgoing) => once(outgoing, 'close')))
-  return { server, answered }
+  const connections = new Set<Socket>()
+  server.on('connection', (socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  const silent = () => [...connections].filter(({ bytesRead }) => bytesRead === 0)
+  return { server, answered, silent }
 }
 
 /** A lone request whose body broke off has had no answer, and gets the parser's; whatever came whole is owed its own. */
@@ -164,11 +173,14 @@ function bindError(cause: NodeJS.ErrnoException, host: string, port: number): Ro
   return new RouteplaneError('config_invalid', `cannot listen on ${host} port ${port}: ${cause.code ?? cause.message}`, { cause })
 }
 
-function drain(server: Server, drainMs: number): Promise<void> {
+function drain(server: Server, silent: () => readonly Socket[], drainMs: number): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.closeAllConnections(), drainMs)
     // A connection that was busy becomes idle later, and would keep the server open until its caller lets go.
-    const sweep = setInterval(() => server.closeIdleConnections(), 50)
+    const sweep = setInterval(() => {
+      server.closeIdleConnections()
+      for (const socket of silent()) socket.destroy()
+    }, SWEEP_MS)
     server.close(() => {
       clearTimeout(cut)
       clearInterval(sweep)

@@ -92,6 +92,21 @@ it('lets a running answer finish on close, and takes nothing new', async () => {
   await closed
 })
 
+it('waits on close for no connection that was opened and never used', async () => {
+  const server = await serve(gateway)
+  const unused = connect(server.port, '127.0.0.1')
+  let heard = ''
+  unused.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+  await once(unused, 'connect')
+  // Connections are taken in their order: the unused one is the server's by now.
+  await sendRaw(server.port, rawRequest('GET /health', { host: 'localhost', connection: 'close' }))
+  const gone = once(unused, 'close')
+  await server.close()
+  await gone
+  // What waits for a request until it gives up says 408.
+  expect(heard).toBe('')
+})
+
 it('cuts what does not finish within the bound', async () => {
   const asked = deferred()
   const aborted = deferred()
