@@ -18,6 +18,7 @@ import { openSolana } from './composition/solana.ts'
 import { openSelling } from './composition/selling.ts'
 import { budgetsOf } from './composition/rules.ts'
 import { readStatus, type Status } from './composition/status.ts'
+import { watchCalls } from './composition/under-way.ts'
 import type { WireId } from './completion/request.ts'
 import type { Config } from './config/config.ts'
 import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
@@ -93,6 +94,9 @@ export type Routeplane = {
   close(): Promise<void>
 }
 
+/** How long a closing gateway waits for calls: their answers are delivered or cut by then, and only books are left to write. */
+const CLOSING_MS = 5_000
+
 export type Deps = { readonly log: Log; readonly clock: Clock; readonly version: string }
 
 /**
@@ -135,10 +139,12 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     const current = now()
     return onlyOnce(call, current, () => complete(call, current))
   }
-  const selling = openSelling({ config, context, wallet, chainOf, complete: completeOnce })
+  const underWay = watchCalls(clock)
+  const completeWatched = (call: GatewayCall) => underWay.watch(completeOnce(call))
+  const selling = openSelling({ config, context, wallet, chainOf, complete: completeWatched })
 
   return {
-    complete: completeOnce,
+    complete: completeWatched,
     sales: viewSales(ledger),
     keys: viewCallerKeys({ ledger, clock, caps: keyCaps }),
     ...(selling === undefined ? {} : { cashier: selling.cashier }),
@@ -165,6 +171,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     holdings: () => readHoldings({ wallet, asset, networks, configured: namedNetworks(config), chainOf }),
     ready: () => background.ready,
     async close() {
+      await underWay.over(CLOSING_MS)
       await Promise.all([background.stop(), selling?.close()])
       await resolver.close()
       await routing.close()

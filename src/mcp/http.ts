@@ -11,11 +11,11 @@ import {
 import { RouteplaneError } from '../errors.ts'
 import type { Caller } from '../gateway/call.ts'
 import { systemClock } from '../lib/clock.ts'
+import { within } from '../lib/within.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createApprovals } from './approval.ts'
 import { type McpOptions, createMcpServer } from './server.ts'
 import { type Asked, createSessions } from './sessions.ts'
-import { within } from './within.ts'
 
 export type McpHttpOptions = Omit<McpOptions, 'onCall' | 'isForOneRequest' | 'caller'> & {
   readonly maxSessions?: number

@@ -3,9 +3,9 @@ import type { Readable, Writable } from 'node:stream'
 import { type StdioServerHandle, StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { within } from '../lib/within.ts'
 import type { Routeplane } from '../routeplane.ts'
 import { createMcpServer } from './server.ts'
-import { within } from './within.ts'
 
 export type StdioOptions = {
   /** What `captureStdout` has returned: the only stream that writes to the real stdout. */

@@ -1,5 +1,5 @@
 /** Waits for work, but not for ever. */
-import type { Clock } from '../lib/clock.ts'
+import type { Clock } from './clock.ts'
 
 /** Resolves when the work has settled or the time is up, and says whether it was in time. Never rejects. */
 export async function within(ms: number, work: Promise<unknown>, clock: Clock): Promise<boolean> {
