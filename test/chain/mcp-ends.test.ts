@@ -2,7 +2,7 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { expect, it, onTestFinished } from 'vitest'
 import { deferred } from '../http/support.ts'
-import { call, eras, initialize, startProcess } from '../mcp/client.ts'
+import { call, eras, initialize, startProcess, type Process } from '../mcp/client.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { closedBooks, expectBalanced, openEngine, writeWorld } from '../support/engine.ts'
 import { programOf } from '../support/program.ts'
@@ -32,7 +32,28 @@ async function expectOnePayment({ world }: Awaited<ReturnType<typeof startWorld>
   expectBalanced(books)
 }
 
-it('the process is told to end between signature and answer', async () => {
+const endings: readonly (readonly [how: string, code: number, end: (server: Process) => unknown])[] = [
+  ['is told to end', 0, ({ child }) => child.kill('SIGTERM')],
+  ['has its input closed', 0, ({ child }) => child.stdin.end()],
+  [
+    'has its output closed',
+    0,
+    (server) => {
+      server.child.stdout.destroy()
+      server.send(call(2, 'list_models', {}))
+    },
+  ],
+  [
+    'is told twice to end',
+    130,
+    ({ child }) => {
+      // Both are there when it goes on, however slow the machine is.
+      for (const signal of ['SIGSTOP', 'SIGINT', 'SIGTERM', 'SIGCONT'] as const) child.kill(signal)
+    },
+  ],
+]
+
+it.each(endings)('the process %s between signature and answer', async (_, code, end) => {
   const slow = await startWorld()
   const server = startProcess([programOf('src/bin/routeplane-mcp.ts'), '-c', slow.world.file], {
     PATH: process.env['PATH'],
@@ -42,8 +63,8 @@ it('the process is told to end between signature and answer', async () => {
   await initialize(server)
   server.send(call(1, 'complete', input))
   await slow.signed
-  server.child.kill('SIGTERM')
-  expect(await server.ended, server.stderr()).toBe(0)
+  end(server)
+  expect(await server.ended, server.stderr()).toBe(code)
   for (const line of server.stdout) expect(JSON.parse(line)).toMatchObject({ jsonrpc: '2.0' })
   slow.release()
   await settled(slow.seller.counters)
