@@ -9,7 +9,7 @@ import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { randomHex, useDemoNetwork } from './chain.ts'
-import { expectBalanced, writeWorld, type Books, type World, type WorldOptions } from './engine.ts'
+import { expectBalanced, openEngine, writeWorld, type Books, type World, type WorldOptions } from './engine.ts'
 
 export type ChannelMarket = {
   readonly network: DemoNetwork
@@ -49,6 +49,14 @@ export function useChannelMarket(options: DemoNetworkOptions = {}): () => Channe
 /** Writes a world whose sellers are paid over channels. */
 export async function worldOf({ network }: ChannelMarket, sellers: readonly ChannelProvider[], options: Partial<WorldOptions> = {}) {
   return writeWorld(network, { sellers: sellers.map((seller) => ({ ...seller, schemes: ['batch-settlement'] })), ...options })
+}
+
+/** A seller, a world that may pay it over channels, and the engine of that world at its address. */
+export async function openTrade(market: ChannelMarket, options: Partial<WorldOptions> = {}) {
+  const seller = await market.startSeller()
+  const world = await worldOf(market, [seller], options)
+  const engine = await openEngine(world)
+  return { seller, world, engine, url: await engine.serve() }
 }
 
 /** Reads a world's channels as another process would. */
