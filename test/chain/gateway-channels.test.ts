@@ -3,14 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { batchSettlementAddress } from '../../contracts-abi/batch-settlement.ts'
 import { transact } from '../../src/demo/install-contract.ts'
-import { formatOwner } from '../../src/ledger/owner.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import type { ChannelRow } from '../../src/ledger/channel.ts'
 import { addUsd, parseUsd } from '../../src/money.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { channelsOf, openTrade, useChannelMarket } from '../support/channel-market.ts'
 import { ask, closedBooks, expectBalanced, expectUntouched, passTime, question, readBooks, type World } from '../support/engine.ts'
+import { readLedger } from '../support/read-ledger.ts'
 import { verifies } from '../support/verifies.ts'
 
 const market = useChannelMarket()
@@ -45,16 +43,12 @@ it('pays ten calls with one deposit, each at what was delivered, and the budget 
 })
 
 /** What the day's budget of everybody has spent. */
-async function spentOf(world: World): Promise<bigint> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
+function spentOf(world: World): Promise<bigint> {
+  return readLedger(world, async ({ attempts }) => {
     const day = new Date(systemClock.now()).toISOString().slice(0, 10)
-    const [standing] = await ledger.attempts.budgets([{ scope: 'all', window: `day:${day}`, cap: parseUsd('1') }])
+    const [standing] = await attempts.budgets([{ scope: 'all', window: `day:${day}`, cap: parseUsd('1') }])
     return standing?.spent ?? 0n
-  } finally {
-    await ledger.close()
-  }
+  })
 }
 
 it('learns by sending the same voucher again that a lost answer was charged, and does not pay for it twice', async () => {
