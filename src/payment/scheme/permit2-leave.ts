@@ -64,14 +64,24 @@ export async function signLeave(plan: SigningPlan, { wallet }: SchemeWorld): Pro
 }
 
 /**
- * Two calls may have found nothing open at the same moment. Both are written down by now, so that at least one of them sees the
- * other: the later one gives way.
+ * Two calls may have found nothing open at the same moment, and planned the same leave. Both are written down before they come here:
+ * the later one gives way to one before it, and an earlier one waits for those after it, which may have been here before it was
+ * written down. Whoever has waited may find his leave used.
  *
  * @throws RouteplaneError `overloaded`; nothing has been signed.
  */
 export async function assertOnlyLeave(plan: SigningPlan, world: SchemeWorld): Promise<void> {
   if (!hasLeave(plan)) return
-  if ((await openPayments(plan.agreed, world)).some(({ id }) => id < plan.attemptId)) throw busy()
+  const { attemptId, agreed, particulars = {} } = plan
+  const deadline = world.clock.now() + PATIENCE_MS
+  for (;;) {
+    const others = (await openPayments(agreed, world)).filter(({ id }) => id !== attemptId)
+    if (others.length === 0) break
+    if (others.some(({ id }) => id < attemptId) || world.clock.now() >= deadline) throw busy()
+    await world.clock.sleep(LOOK_MS)
+  }
+  const nonce = await world.chainOf(agreed.asset.network).leaveNonce(agreed.asset, world.wallet.address)
+  if (nonce?.toString() !== particulars[LEAVE_NONCE]) throw busy()
 }
 
 /** Payments of the token over Permit2 whose end is not known. */
