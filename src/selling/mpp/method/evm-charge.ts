@@ -12,6 +12,7 @@ import { keyOf, member, unfit } from '../../x402/read.ts'
 import { exact } from '../../x402/scheme/exact.ts'
 import { challengeFault } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
+import { paymentBy } from '../payment.ts'
 import { wantedIn } from '../read.ts'
 import { receiptHeaders } from '../receipt.ts'
 
@@ -35,19 +36,16 @@ async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: Mpp
   const { challenge, payload } = presented
   if (payload['type'] !== 'authorization') throw unfit('the payment is by a method that is not offered here')
   const authorization = readAuthorization(payload)
+  const signed = {
+    payer: authorization.from,
+    nonce: authorization.nonce,
+    amount: authorization.value,
+    validBeforeSeconds: authorization.validBefore,
+  }
   const payment: SalePayment = {
     // The token knows one authorization, in whichever words it was handed over.
-    key: keyOf(asset.network, asset.address, authorization.from, authorization.nonce),
-    protocol: 'mpp',
-    scheme: evmCharge.id,
-    network: asset.network,
-    asset: asset.address,
-    decimals: asset.decimals,
-    payer: authorization.from,
-    payee: desk.terms.payTo,
-    amountOffered: authorization.value,
-    nonce: authorization.nonce,
-    validBeforeSeconds: authorization.validBefore,
+    key: keyOf(asset.network, asset.address, signed.payer, signed.nonce),
+    ...paymentBy(evmCharge.id, signed, asset, desk),
   }
   const key = await desk.bindingKey()
   const nonce = await keccakOf(`${challenge.id}${challenge.realm}`)

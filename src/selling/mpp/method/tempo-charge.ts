@@ -8,6 +8,7 @@ import { balanceOf, spanOf } from '../../x402/collect.ts'
 import { keyOf, member, unfit } from '../../x402/read.ts'
 import { challengeFault } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
+import { paymentBy } from '../payment.ts'
 import { wantedIn } from '../read.ts'
 import { receiptHeaders } from '../receipt.ts'
 import { refusalOf } from '../refusal.ts'
@@ -38,16 +39,7 @@ export const tempoCharge: SellingMethod = {
     const payment: SalePayment = {
       // One memo is one payment: the challenge is in it, and whoever signs it twice has paid for one answer.
       key: keyOf(asset.network, asset.address, transfer.payer, transfer.memo),
-      protocol: 'mpp',
-      scheme: tempoCharge.id,
-      network: asset.network,
-      asset: asset.address,
-      decimals: asset.decimals,
-      payer: transfer.payer,
-      payee: desk.terms.payTo,
-      amountOffered: transfer.amount,
-      nonce: transfer.memo,
-      validBeforeSeconds: transfer.validBeforeSeconds,
+      ...paymentBy(tempoCharge.id, { ...transfer, nonce: transfer.memo }, asset, desk),
     }
     const key = await desk.bindingKey()
     return {

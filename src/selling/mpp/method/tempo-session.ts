@@ -10,6 +10,7 @@ import { balanceOf } from '../../x402/collect.ts'
 import { member, unfit } from '../../x402/read.ts'
 import { challengeFault, mostOf } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
+import { paymentBy } from '../payment.ts'
 import { wantedIn } from '../read.ts'
 import { refusalOf } from '../refusal.ts'
 import { channelsOn, isUsable, type PaidChannel, type PaidChannels } from '../tempo/channels.ts'
@@ -78,19 +79,8 @@ async function take(taken: Taken, desk: MppDesk): Promise<Tender> {
   const first = least(BigInt(wantedIn(challenge)?.amount ?? '0') as Atomic, most)
   // The voucher and the challenge that it answers: the same voucher may be shown for a second request, which is charged by itself.
   const key = ['mpp', asset.network, channelId, cumulative, challenge.id].join(' ').toLowerCase()
-  const payment: SalePayment = {
-    key,
-    protocol: 'mpp',
-    scheme: tempoSession.id,
-    network: asset.network,
-    asset: asset.address,
-    decimals: asset.decimals,
-    payer,
-    payee: desk.terms.payTo,
-    amountOffered: most,
-    nonce: `${channelId}:${cumulative}`,
-    validBeforeSeconds: NEVER,
-  }
+  const signed = { payer, nonce: `${channelId}:${cumulative}`, amount: most, validBeforeSeconds: NEVER }
+  const payment: SalePayment = { key, ...paymentBy(tempoSession.id, signed, asset, desk) }
   const binding = await desk.bindingKey()
   const channels = channelsOn(desk.channels)
   let meter: Meter | undefined
