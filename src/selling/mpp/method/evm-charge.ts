@@ -7,7 +7,7 @@ import type { Atomic } from '../../../money.ts'
 import { amountOf } from '../../charge.ts'
 import type { FacilitatorClient } from '../../facilitator/pool.ts'
 import type { Quote, Settlement, Tender } from '../../till.ts'
-import { collect, collectAgain, type Collected } from '../../x402/collect.ts'
+import { balanceOf, collect, collectAgain, type Collected } from '../../x402/collect.ts'
 import { keyOf, member, unfit } from '../../x402/read.ts'
 import { exact } from '../../x402/scheme/exact.ts'
 import { challengeFault } from '../challenge.ts'
@@ -55,6 +55,7 @@ async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: Mpp
     payment,
     charging: 'quote',
     isJudgedFreely: true,
+    proof: challenge.id,
     credential: JSON.stringify({ header: presented.header }),
     mismatch(quote: Quote) {
       if (authorization.validBefore * 1_000n < BigInt(desk.clock.now()) + LEAST_SECONDS * 1_000n)
@@ -67,6 +68,7 @@ async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: Mpp
       const { isValid, invalidReason } = await settling.verify()
       return isValid ? { valid: true } : { valid: false, reason: invalidReason ?? 'the payment is not valid' }
     },
+    balance: () => balanceOf(payment, desk.chainOf),
     async collect(amount) {
       const collecting = { scheme: exact, payment, amount, claimedAt, chainOf: desk.chainOf, settle: settling.settle }
       const collected = isFirst ? await collect(collecting) : await collectAgain(collecting)

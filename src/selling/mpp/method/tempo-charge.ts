@@ -4,7 +4,7 @@ import { toRouteplaneError } from '../../../errors.ts'
 import type { SalePayment } from '../../../ledger/sale.ts'
 import { amountOf } from '../../charge.ts'
 import type { Quote, Settlement, Tender } from '../../till.ts'
-import { spanOf } from '../../x402/collect.ts'
+import { balanceOf, spanOf } from '../../x402/collect.ts'
 import { keyOf, member, unfit } from '../../x402/read.ts'
 import { challengeFault } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
@@ -46,6 +46,7 @@ export const tempoCharge: SellingMethod = {
       payment,
       charging: 'quote',
       isJudgedFreely: true,
+      proof: challenge.id,
       credential: JSON.stringify({ header: presented.header }),
       mismatch(quote: Quote) {
         if (transfer.validBeforeSeconds * 1_000n < BigInt(desk.clock.now()) + LEAST_SECONDS * 1_000n)
@@ -54,6 +55,7 @@ export const tempoCharge: SellingMethod = {
         return challengeFault(key, challenge, quote.digest, desk.clock.now())
       },
       verify: () => verify(taken, desk),
+      balance: () => balanceOf(payment, desk.chainOf),
       collect: () => collect({ payment, claimedAt, transfer }, desk),
       cancel: () => Promise.resolve(),
     }

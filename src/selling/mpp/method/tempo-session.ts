@@ -6,6 +6,7 @@ import type { SalePayment } from '../../../ledger/sale.ts'
 import type { Atomic } from '../../../money.ts'
 import { amountOf } from '../../charge.ts'
 import type { Pace, Quote, Settlement, Tender } from '../../till.ts'
+import { balanceOf } from '../../x402/collect.ts'
 import { member, unfit } from '../../x402/read.ts'
 import { challengeFault, mostOf } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
@@ -86,6 +87,7 @@ async function take(taken: Taken, desk: MppDesk): Promise<Tender> {
   return {
     payment,
     charging: 'usage',
+    proof: challenge.id,
     credential: JSON.stringify({ header }),
     mismatch: (quote: Quote) => challengeFault(binding, challenge, quote.digest, desk.clock.now()),
     verify: () => verify(taken, { channelId, key, first }, desk),
@@ -94,6 +96,7 @@ async function take(taken: Taken, desk: MppDesk): Promise<Tender> {
       meter = createMeter({ channels, channel: channelId, sale: key, first, perEvent, most, clock: desk.clock })
       return meter.through
     },
+    balance: () => balanceOf(payment, desk.chainOf),
     collect: (amount) => collect({ channelId, key, challenge: challenge.id }, amount, isRevived ? undefined : meter, channels, desk),
     booked: () => channels.booked(key),
     cancel: () => channels.release(channelId, key).catch(() => {}),
