@@ -25,7 +25,11 @@ the latest after half of the time that he has to wait.
 
 "Again" is what the same request with the same payment gets: it is never charged twice. While the first is being answered, every
 copy gets 409 with \`retry-after\`. An answer is kept for a day, up to 1 MiB, and outlives the process. A payment whose settlement is
-not known yet is answered with 503 and no new challenge.
+not known yet is answered with 503 and no new challenge. "The same payment" is the credential with the offer or challenge that it
+answers: what the chain shows of it fetches nobody's answer, but for payments of x402 v1, which name no offer.
+
+What a payer has signed and not paid yet is counted together: a payment that his balance does not cover beside those before it gets
+a 402, and may be sent again once they are collected.
 
 A payment that was collected and whose answer broke off stays in the books as its payer's credit: the same request with the same
 payment is answered again, three times at most, by whichever provider can, and nothing more is charged. So does one that would have

@@ -38,7 +38,8 @@ export type AttemptRow = {
   readonly updatedAt: number
 }
 
-export type AttemptPayment = {
+/** What is known of a payment before it is signed, besides its amount, which may be renewed. */
+export type AgreedPayment = {
   readonly protocol: 'x402-1' | 'x402-2' | 'mpp'
   readonly scheme: string
   readonly network: string
@@ -47,9 +48,6 @@ export type AttemptPayment = {
   readonly decimals: number
   readonly payer: string
   readonly payee: string
-  readonly amountAuthorized: Atomic
-  readonly amountSettled?: Atomic
-  readonly settledUsd?: Usd
   readonly nonce: `0x${string}`
   readonly validBeforeSeconds: bigint
   /** Which proof ends it: a kind of `payment/proof`. */
@@ -58,6 +56,12 @@ export type AttemptPayment = {
   readonly particulars?: Readonly<Record<string, string>>
   readonly resource: string
   readonly bodyDigest: string
+}
+
+export type AttemptPayment = AgreedPayment & {
+  readonly amountAuthorized: Atomic
+  readonly amountSettled?: Atomic
+  readonly settledUsd?: Usd
   readonly transaction?: string
   readonly blockNumber?: bigint
   readonly logIndex?: number

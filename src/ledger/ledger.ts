@@ -1,7 +1,7 @@
 /** The ledger port: holds against budgets, the states of each payment attempt, and what is known of requests. */
 import type { Atomic, Usd } from '../money.ts'
 import type { ChannelStore } from './channel.ts'
-import type { AttemptRow, RequestRow } from './entry.ts'
+import type { AgreedPayment, AttemptRow, RequestRow } from './entry.ts'
 import type { CallerKeyStore } from './caller-key.ts'
 import type { PaperStore } from './paper.ts'
 import type { SaleStore } from './sale.ts'
@@ -104,24 +104,11 @@ export type HoldOutcome =
     }
 
 /** All that a signature will say, written down before it exists. */
-export type Intent = {
-  readonly protocol: 'x402-1' | 'x402-2' | 'mpp'
-  readonly scheme: string
-  readonly network: string
-  readonly asset: string
-  readonly decimals: number
-  readonly payer: string
-  readonly payee: string
+export type Intent = AgreedPayment & {
   readonly amount: Atomic
   readonly amountUsd: Usd
-  readonly nonce: `0x${string}`
-  readonly validBeforeSeconds: bigint
-  readonly proof: string
-  readonly particulars?: Readonly<Record<string, string>>
   /** The whole hold stays reserved: what is signed may yet be renewed for more. */
   readonly keepsHold?: boolean
-  readonly resource: string
-  readonly bodyDigest: string
   readonly now: number
 }
 

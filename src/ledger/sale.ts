@@ -121,6 +121,8 @@ export type SaleStore = {
   get(id: string): Promise<SaleRow | undefined>
   byKey(key: string): Promise<SaleRow | undefined>
   list(filter: SaleFilter): Promise<readonly SaleRow[]>
+  /** The sales of a payment's payer in its token that may still be collected, of those claimed before the sale `id` where there is one. */
+  openBefore(payment: SalePayment, id: string | undefined, now: number): Promise<readonly SaleRow[]>
   /** Sales that are due or unknown and nobody is at work on, oldest first. */
   uncollected(now: number): Promise<readonly SaleRow[]>
   readonly channels: SaleChannels

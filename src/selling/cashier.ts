@@ -10,9 +10,9 @@ import { amountOf, worthOf } from './charge.ts'
 import { createCollector } from './collector.ts'
 import { quoteOf, required, type Asked, type Carried, type Order, type SellingOptions } from './order.ts'
 import { priceList, type PriceList } from './price-list.ts'
-import { digestOf } from './quote.ts'
+import { boundDigest, digestOf } from './quote.ts'
 import { createQuoting } from './quoting.ts'
-import { serveNew } from './serving.ts'
+import { openOf, serveNew } from './serving.ts'
 import type { Tender, WayToPay } from './till.ts'
 
 export type Cashier = {
@@ -68,13 +68,15 @@ export function createCashier(options: SellingOptions): Cashier {
       if (known === undefined || known.state === 'claimed' || known.state === 'void') await requireMatch(order, tender, options)
       const { key } = tender.payment
       // The claim waits for the disk, and judging mostly for the node; of copies that come together, one is judged.
-      const judging = known === undefined && tender.isJudgedFreely === true && !claiming.has(key) ? tender.verify() : undefined
+      const isFresh = known === undefined && tender.isJudgedFreely === true
+      const isAlone = !isFresh || (await openOf(tender.payment, context)).length === 0
+      const judging = isFresh && !claiming.has(key) ? tender.verify() : undefined
       judging?.catch(() => {})
       claiming.add(key)
       // The sync holds this thread: what is asked of the node has to be on its way by then.
       if (judging !== undefined) await turnsToWrite()
       const claimed = await claim(order, tender, options).finally(() => claiming.delete(key))
-      const serving = { ...order, tender, collector, verify: () => judging ?? tender.verify() }
+      const serving = { ...order, tender, collector, isAlone, verify: () => judging ?? tender.verify() }
       return claimed.kind === 'new' ? serveNew(claimed.sale, serving, options) : serveAgain(claimed, serving, options)
     },
     collectOpen: collector.sweep,
@@ -123,6 +125,7 @@ function claim({ call, digest }: Order, tender: Tender, { context }: SellingOpti
   const now = context.clock.now()
   const { payment, credential } = tender
   const priceUsd = worthOf(payment.amountOffered, payment.decimals)
-  const about = { id: createId('sale', now), requestId: call.id, digest, model: call.read.model, priceUsd, credential, now }
+  const bound = boundDigest(digest, tender.proof)
+  const about = { id: createId('sale', now), requestId: call.id, digest: bound, model: call.read.model, priceUsd, credential, now }
   return context.ledger.sales.claim({ ...payment, ...about })
 }

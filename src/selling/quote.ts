@@ -18,6 +18,13 @@ export function digestOf({ wire, read, decode }: GatewayCall): string {
   return hash.update(`${wire.protocol} POST ${wire.request.path}\n`).update(wire.request.body).digest('hex')
 }
 
+/** Digest of a request with what only its payer can show: another's payment, read off the chain, fetches nobody's answer. */
+export function boundDigest(digest: string, proof: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([digest, proof]))
+    .digest('hex')
+}
+
 /**
  * Gives what a caller is asked for: the model's own price, or the bound of the endpoint that would be tried first, with the
  * margin. The ceiling, because `exact` payments cannot be corrected downwards later.

@@ -1,16 +1,23 @@
 /** Serves an answer that is being paid for: judges the payment, has the request completed, and hands over what it came to. */
 import { amend, RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Completion } from '../gateway/call.ts'
-import type { SaleRow } from '../ledger/sale.ts'
+import type { SalePayment, SaleRow } from '../ledger/sale.ts'
 import type { Collector } from './collector.ts'
 import { deliver, type Delivering } from './deliver.ts'
 import { collectInTime, endInTime, type Early } from './in-time.ts'
 import { quoteOf, required, type Order, type SellingOptions } from './order.ts'
 import { budgetOf, purchase } from './quote.ts'
-import type { Tender, Through } from './till.ts'
+import { channelSchemes, type Tender, type Through } from './till.ts'
 
-/** An order with its payment; `verify` may have begun before the payment was claimed. */
-export type Serving = Order & { readonly tender: Tender; readonly collector: Collector } & Pick<Tender, 'verify'>
+/** An order with its payment. */
+export type Serving = Order & {
+  readonly tender: Tender
+  readonly collector: Collector
+  /** May have begun before the payment was claimed. */
+  readonly verify: Tender['verify']
+  /** Whether nothing else of its payer was to be collected when that began. */
+  readonly isAlone: boolean
+}
 
 /**
  * Everything that fails before the first part leaves the payment as it was: it may be sent again, or expire. One that had to be
@@ -55,14 +62,40 @@ export async function serveNew(sale: SaleRow, serving: Serving, options: Selling
 
 /** Nobody's payment: whoever sends junk leaves no trace in the books. */
 async function requireValid(sale: SaleRow, serving: Serving, options: SellingOptions): Promise<void> {
-  const verdict = await serving.verify()
-  if (verdict.valid) return
+  const [verdict, isCovered] = await Promise.all([serving.verify(), isCoveredBeside(sale, serving, options.context)])
+  if (verdict.valid && isCovered) return
+  if (verdict.valid) await serving.tender.cancel()
+  const reason = verdict.valid ? 'insufficient_funds: other payments of this payer are yet to be collected' : verdict.reason
   const refusal =
-    verdict.isGone === true
-      ? new RouteplaneError('channel_closed', verdict.reason, { hint: 'Open another: the 402 of the request without a payment says how.' })
-      : await required(serving, verdict.reason, options, serving.tender)
+    !verdict.valid && verdict.isGone === true
+      ? new RouteplaneError('channel_closed', reason, { hint: 'Open another: the 402 of the request without a payment says how.' })
+      : await required(serving, reason, options, serving.tender)
   await options.context.ledger.sales.forget(sale.id)
   throw refusal
+}
+
+/** What a payer has signed that is to be taken out of the same balance; `id` is the sale that came after it. */
+export async function openOf(payment: SalePayment, { ledger, clock }: SellingOptions['context'], id?: string): Promise<readonly SaleRow[]> {
+  const open = await ledger.sales.openBefore(payment, id, clock.now())
+  return open.filter(({ scheme }) => !channelSchemes.includes(scheme))
+}
+
+/** Looks at what a payer has, and milliseconds between two: junk in his name is gone by then, and what is settled is booked. */
+const LOOKS = 4
+const LOOK_MS = 250
+
+/** Each of a payer's payments alone may be covered by the same money: those that came first are counted. */
+async function isCoveredBeside(sale: SaleRow, { tender, isAlone }: Serving, context: SellingOptions['context']): Promise<boolean> {
+  if (channelSchemes.includes(sale.scheme)) return true
+  for (let looks = 1; ; looks++) {
+    const open = await openOf(sale, context, sale.id)
+    // What was open before may have been collected since the payment was judged.
+    if (open.length === 0 && isAlone && looks === 1) return true
+    const promised = open.reduce((sum: bigint, { amountDue, amountOffered }) => sum + (amountDue ?? amountOffered), sale.amountOffered)
+    if ((await tender.balance()) >= promised) return true
+    if (looks === LOOKS) return false
+    await context.clock.sleep(LOOK_MS)
+  }
 }
 
 /** Serves what is paid for already and was not delivered. */

@@ -73,6 +73,9 @@ export type Till = {
   tend?(headers: RequestHeaders, resource: string): Promise<Readonly<Record<string, string>> | undefined>
 }
 
+/** Schemes whose payments are taken out of a channel that is filled already; all others are taken out of the payer's balance. */
+export const channelSchemes: readonly string[] = ['batch-settlement', 'tempo/session']
+
 /** One payment as it was handed over. */
 export type Tender = {
   readonly payment: SalePayment
@@ -81,6 +84,11 @@ export type Tender = {
   readonly isJudgedFreely?: true
   /** Whether a 402 tells its payer what he has to know for a payment that fits. */
   readonly isCorrected?: true
+  /**
+   * What only its payer can show with it: once it is settled, anybody reads the rest of it off the chain. Spellings make no
+   * difference.
+   */
+  readonly proof: string
   /** All that is needed to collect it after a crash, as text; secret, for it is money. */
   readonly credential: string
   /** Why the payment does not fit the quote; `undefined` when it does. Asked only of payments that are not in the ledger. */
@@ -89,6 +97,8 @@ export type Tender = {
   verify(): Promise<{ readonly valid: true } | Invalid>
   /** Of a payment that is promised piece by piece: gives a stream of events on, with events for the payer between them. */
   pace?(pace: Pace): Through
+  /** What its payer has of the token at the moment, in base units. */
+  balance(): Promise<Atomic>
   /** Collects; never throws. The same payment may be collected again and again: it moves once. */
   collect(amount: Atomic): Promise<Settlement>
   /** Hears that its settlement stands in the books: nobody collects it again. */

@@ -10,7 +10,7 @@ import { createId } from '../../src/lib/id.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { fromAtomic, type Atomic } from '../../src/money.ts'
 import { startRelay } from '../gateway/relay.ts'
-import { channelsOf, chargedOf, expectChannelsBalanced, useChannelMarket, worldOf } from '../support/channel-market.ts'
+import { channelsOf, chargedOf, expectChannelsBalanced, openTrade, useChannelMarket, worldOf } from '../support/channel-market.ts'
 import {
   ask,
   closedBooks,
@@ -41,12 +41,9 @@ async function spendFromWallet({ payer }: World, amount: bigint): Promise<void> 
 
 it('tops a channel up when what is left does not cover the next call', async () => {
   verifies('card.pay.once')
-  const seller = await market().startSeller()
+  const { seller, world, engine, url } = await openTrade(market())
   // A seller that wishes for nothing is given what each call needs, and no more.
   seller.faults.mutateChallenge = (offers) => offers.map((offer) => ({ ...offer, extra: { ...offer.extra, minDeposit: '1' } }))
-  const world = await worldOf(market(), [seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
   for (let call = 0; call < 3; call++) expect(await buy(url)).toMatchObject({ status: 200 })
   const books = await closedBooks(world)
   await engine.close()
@@ -57,10 +54,7 @@ it('tops a channel up when what is left does not cover the next call', async () 
 
 it('asks again with the same voucher while the seller is still busy with a call that it has hung up on', async () => {
   verifies('card.pay.once', 'card.pay.unknown_outcome')
-  const seller = await market().startSeller()
-  const world = await worldOf(market(), [seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   seller.faults.hangUp = true
   let met = 0
   seller.faults.beforeAnswer = async () => {
@@ -81,10 +75,7 @@ it('asks again with the same voucher while the seller is still busy with a call 
 })
 
 it('learns from a seller that was busy, hung up and charged, that the call is paid', async () => {
-  const seller = await market().startSeller()
-  const world = await worldOf(market(), [seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   seller.faults.hangUp = true
   seller.faults.beforeAnswer = async () => {
     seller.faults.hangUp = false
@@ -102,10 +93,7 @@ it('learns from a seller that was busy, hung up and charged, that the call is pa
 
 it('signs nothing for a wallet that cannot fill the channel, and pays once it can', async () => {
   verifies('card.cap.before_signing')
-  const seller = await market().startSeller()
-  const world = await worldOf(market(), [seller], { funds: 10n as Atomic })
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { world, engine, url } = await openTrade(market(), { funds: 10n as Atomic })
   expect((await buy(url)).error).toMatchObject({ code: 'insufficient_funds', money: 'untouched' })
   expectUntouched(await readBooks(world))
   await market().network.mint(world.payer, 100_000n as Atomic)
@@ -174,10 +162,7 @@ it('puts in what one call needs when wallet or budget do not allow for ten, and 
 
 it('finds on chain a deposit whose answer was lost, and pays on from it', async () => {
   verifies('card.pay.unknown_outcome')
-  const seller = await market().startSeller()
-  const world = await worldOf(market(), [seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   seller.faults.afterSettle = 'drop-connection'
   expect((await buy(url)).error).toMatchObject({ code: 'answer_lost', money: 'settled' })
   delete seller.faults.afterSettle
@@ -221,10 +206,7 @@ const predecessors = [
 
 it.each(predecessors)('takes a lost charge for that of the call that was sent, not of one before it that $which', async ({ leave }) => {
   verifies('card.pay.once', 'card.pay.unknown_outcome')
-  const seller = await market().startSeller()
-  const world = await worldOf(market(), [seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   expect(await buy(url)).toMatchObject({ status: 200 })
   const [voucher] = (await closedBooks(world)).rows.filter(({ payment }) => payment?.proof === 'voucher')
   await leave(world, voucher?.payment?.amountAuthorized ?? (0n as Atomic), seller, url)

@@ -2,44 +2,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { batchSettlementAddress } from '../../contracts-abi/batch-settlement.ts'
-import type { ChannelProvider } from '../../src/demo/channel-provider.ts'
 import { transact } from '../../src/demo/install-contract.ts'
-import { formatOwner } from '../../src/ledger/owner.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import type { ChannelRow } from '../../src/ledger/channel.ts'
 import { addUsd, parseUsd } from '../../src/money.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
-import { channelsOf, useChannelMarket, worldOf as worldIn } from '../support/channel-market.ts'
-import {
-  ask,
-  closedBooks,
-  expectBalanced,
-  expectUntouched,
-  openEngine,
-  passTime,
-  question,
-  readBooks,
-  type World,
-  type WorldOptions,
-} from '../support/engine.ts'
+import { channelsOf, openTrade, useChannelMarket } from '../support/channel-market.ts'
+import { ask, closedBooks, expectBalanced, expectUntouched, passTime, question, readBooks, type World } from '../support/engine.ts'
+import { readLedger } from '../support/read-ledger.ts'
 import { verifies } from '../support/verifies.ts'
 
 const market = useChannelMarket()
 
 const channelQuestion = { ...question, max_tokens: 20 }
 
-const worldOf = (sellers: readonly ChannelProvider[], options: Partial<WorldOptions> = {}) => worldIn(market(), sellers, options)
-
 const vouchersIn = (rows: Awaited<ReturnType<typeof readBooks>>['rows']) => rows.filter(({ payment }) => payment?.proof === 'voucher')
 const depositsIn = (rows: Awaited<ReturnType<typeof readBooks>>['rows']) => rows.filter(({ payment }) => payment?.proof === 'eip3009')
 
 it('pays ten calls with one deposit, each at what was delivered, and the budget counts the deposit', async () => {
   verifies('card.pay.once')
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   for (let call = 0; call < 10; call++) expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
   await engine.close()
 
@@ -62,24 +43,17 @@ it('pays ten calls with one deposit, each at what was delivered, and the budget 
 })
 
 /** What the day's budget of everybody has spent. */
-async function spentOf(world: World): Promise<bigint> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
+function spentOf(world: World): Promise<bigint> {
+  return readLedger(world, async ({ attempts }) => {
     const day = new Date(systemClock.now()).toISOString().slice(0, 10)
-    const [standing] = await ledger.attempts.budgets([{ scope: 'all', window: `day:${day}`, cap: parseUsd('1') }])
+    const [standing] = await attempts.budgets([{ scope: 'all', window: `day:${day}`, cap: parseUsd('1') }])
     return standing?.spent ?? 0n
-  } finally {
-    await ledger.close()
-  }
+  })
 }
 
 it('learns by sending the same voucher again that a lost answer was charged, and does not pay for it twice', async () => {
   verifies('card.pay.unknown_outcome')
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   await ask(url, channelQuestion)
   seller.faults.afterSettle = 'drop-connection'
   const lost = await ask(url, channelQuestion)
@@ -98,10 +72,7 @@ it('learns by sending the same voucher again that a lost answer was charged, and
 })
 
 it('pays on when the seller has forgotten the channel', async () => {
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   await ask(url, channelQuestion)
   seller.forget()
   await sleep(10)
@@ -111,10 +82,7 @@ it('pays on when the seller has forgotten the channel', async () => {
 })
 
 it('counts a charge above the promise in full and signs nothing more for that channel', async () => {
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   seller.faults.mutateReceipt = (receipt) => ({ ...receipt, extra: { ...receipt.extra, chargedAmount: '999999999' } })
   expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
   delete seller.faults.mutateReceipt
@@ -124,10 +92,7 @@ it('counts a charge above the promise in full and signs nothing more for that ch
 })
 
 it('lets callers who come together pay over channels of their own, as many as the config allows', async () => {
-  const seller = await market().startSeller()
-  const world = await worldOf([seller], { lines: [] })
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { world, engine, url } = await openTrade(market(), { lines: [] })
   const replies = await Promise.all(Array.from({ length: 6 }, () => ask(url, channelQuestion)))
   expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200])
   const books = await closedBooks(world)
@@ -139,10 +104,7 @@ it('lets callers who come together pay over channels of their own, as many as th
 })
 
 it('gives back by refund what was not charged, to the chain, the channel and the budget', async () => {
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   for (let call = 0; call < 3; call++) await ask(url, channelQuestion)
   // Of the last answer we never learn what it cost: closing brings it to light.
   seller.faults.mutateReceipt = (receipt) => ({ ...receipt, extra: {} })
@@ -168,10 +130,7 @@ it('gives back by refund what was not charged, to the chain, the channel and the
 })
 
 it('refuses channels that nobody should fill, before anything is signed', async () => {
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   const bad: readonly (readonly [Record<string, unknown>, string])[] = [
     [{ receiverAuthorizer: undefined }, 'bad_challenge'],
     [{ receiverAuthorizer: `0x${'0'.repeat(40)}` }, 'bad_challenge'],
@@ -193,10 +152,7 @@ it.each<[string, (charged: bigint, promised: bigint) => readonly [charged: bigin
   ['above all that we ever promised', () => [1_000n, 1_100n]],
   ['within our voucher, without our signature', (charged, promised) => [charged + 1n, charged + promised]],
 ])('believes no charge %s', async (_, sayOf) => {
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   await ask(url, channelQuestion)
   const [before] = await channelsOf(world)
   const [first] = vouchersIn((await readBooks(world)).rows)
@@ -218,10 +174,7 @@ it.each<[string, (charged: bigint, promised: bigint) => readonly [charged: bigin
 
 it('reports the seller that claims more than it has said', async () => {
   verifies('card.receipt.verified')
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, engine, url } = await openTrade(market())
   seller.faults.mutateReceipt = (receipt) => ({ ...receipt, extra: { chargedAmount: '1' } })
   expect(await ask(url, channelQuestion)).toMatchObject({ status: 200 })
   await seller.claims.claim()
@@ -234,10 +187,7 @@ it('reports the seller that claims more than it has said', async () => {
 
 // Last, because it lets the chain's clock run ahead of ours.
 it('says how to take the money back alone, and sees it come', async () => {
-  const seller = await market().startSeller()
-  const world = await worldOf([seller])
-  const engine = await openEngine(world)
-  const url = await engine.serve()
+  const { seller, world, engine, url } = await openTrade(market())
   await ask(url, channelQuestion)
   const [channel] = await engine.routeplane.channels.list()
   const id = channel?.id ?? ''

@@ -4,10 +4,7 @@ import { evmCharge, tempoCharge, type MppMethod } from '../../src/demo/mpp-metho
 import { startMppProvider, type MppProvider } from '../../src/demo/mpp-provider.ts'
 import { startDemoNetwork } from '../../src/demo/network.ts'
 import { startTempoNetwork } from '../../src/demo/tempo-network.ts'
-import { formatOwner } from '../../src/ledger/owner.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import type { Atomic } from '../../src/money.ts'
 import { reconcile, type Reconciliation } from '../../src/payment/reconcile.ts'
 import { startRelay, type Passed, type RelayOptions } from '../gateway/relay.ts'
@@ -29,6 +26,7 @@ import {
   type WorldOptions,
 } from '../support/engine.ts'
 import { rewriteRequests } from '../support/offers.ts'
+import { readLedger } from '../support/read-ledger.ts'
 import { textOf } from '../support/x402-buyer.ts'
 
 /** A network with the way in which sellers on it are paid. */
@@ -95,14 +93,9 @@ async function start(rail: Rail, { faults = {}, world = {}, ...relayOptions }: S
 }
 
 /** The books beside the chain, as the product compares them. */
-async function reconciled({ ledgerPath, network, payer }: World): Promise<Reconciliation> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
-    return await reconcile({ ledger, chain: network.chain, asset: network.asset, payer, fromBlock: 0n, resolved: 0 })
-  } finally {
-    await ledger.close()
-  }
+function reconciled(world: World): Promise<Reconciliation> {
+  const { chain, asset } = world.network
+  return readLedger(world, (ledger) => reconcile({ ledger, chain, asset, payer: world.payer, fromBlock: 0n, resolved: 0 }))
 }
 
 describe.each(kinds)('$name', (kind) => {

@@ -7,14 +7,12 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { TEMPO_CLOSE_GRACE_SECONDS } from '../../contracts-abi/tempo-channels.ts'
 import { transact } from '../../src/demo/install-contract.ts'
 import type { TempoNetwork } from '../../src/demo/tempo-network.ts'
-import type { Ledger } from '../../src/ledger/ledger.ts'
-import { formatOwner } from '../../src/ledger/owner.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { channelsOn } from '../../src/selling/mpp/tempo/channels.ts'
 import { endWantedBack } from '../../src/selling/mpp/tempo/closing.ts'
 import { startNodeProxy } from '../support/node-proxy.ts'
+import { readLedger } from '../support/read-ledger.ts'
 import { chatWire, openShop, order, salesOf, type ShopWorld } from '../support/shop.ts'
 import {
   COST,
@@ -46,7 +44,7 @@ describe('an unmodified client whose channel is used up', () => {
     }
     expect(await settledOf(world)).toBe(12n * COST)
     // The last is written down with the channel until that changes again; of the others the books know.
-    const [channel] = await withLedger(world, ({ sales }) => channelsOn(sales.channels).list())
+    const [channel] = await readLedger(world, ({ sales }) => channelsOn(sales.channels).list())
     expect(Object.keys(channel?.sales ?? {})).toHaveLength(1)
     expect(await engine.routeplane.cashier?.payOut()).toBe(1)
     expect(await balanceOf(current(), world.payTo)).toBe(12n * COST)
@@ -96,20 +94,10 @@ async function sendAsPayer(step: 'requestClose' | 'withdraw', descriptor: Reserv
 
 /** The one channel that a world has sold out of, as its ledger has it. */
 function descriptorOf(world: ShopWorld): Promise<ReserveDescriptor> {
-  return withLedger(world, async ({ sales }) => {
+  return readLedger(world, async ({ sales }) => {
     const [channel] = await channelsOn(sales.channels).list()
     return channel?.descriptor as unknown as ReserveDescriptor
   })
-}
-
-async function withLedger<T>({ ledgerPath }: ShopWorld, use: (ledger: Ledger) => Promise<T>): Promise<T> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
-    return await use(ledger)
-  } finally {
-    await ledger.close()
-  }
 }
 
 /** For the chain, which goes back to where it was when the test has finished: its clients go by their own clocks. */
@@ -187,7 +175,7 @@ describe('a payer who takes his channel back on the chain', () => {
     const { descriptor } = await buyOne((await openShop(world)).url, await createTempoBuyer(current()))
     const { network, anvil } = current()
     const warned: unknown[] = []
-    await withLedger(world, async (ledger) => {
+    await readLedger(world, async (ledger) => {
       const forgetful = await startNodeProxy(anvil.rpc, (method, [, block]) =>
         method === 'eth_call' && block !== 'latest'
           ? { error: { code: -32_000, message: 'the state of that block is pruned' } }

@@ -2,12 +2,9 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { allowReserve, startSessionProvider, type SessionFaults } from '../../src/demo/session-provider.ts'
 import { startTempoNetwork, type TempoNetwork } from '../../src/demo/tempo-network.ts'
-import { formatOwner } from '../../src/ledger/owner.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { reconcile, type Reconciliation } from '../../src/payment/reconcile.ts'
 import { ask, closedBooks, openEngine, passTime, question, readBooks, writeWorld, type Books, type World } from '../support/engine.ts'
+import { readLedger } from '../support/read-ledger.ts'
 import { verifies } from '../support/verifies.ts'
 import { startChild } from './children/start.ts'
 import { textOf } from '../support/x402-buyer.ts'
@@ -263,13 +260,8 @@ it('knows of the top-up of a process that was killed while its seller had it', a
 })
 
 /** The books beside the chain, as the product compares them, from the opening's block on. */
-async function reconciled({ ledgerPath, payer }: World, { rows }: Books): Promise<Reconciliation> {
+function reconciled(world: World, { rows }: Books): Promise<Reconciliation> {
   const fromBlock = rows.find(({ payment }) => payment?.proof === 'tempo-opening')?.payment?.blockNumber ?? 0n
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
-    return await reconcile({ ledger, chain: network.chain, asset: network.asset, payer, fromBlock, resolved: 0 })
-  } finally {
-    await ledger.close()
-  }
+  const { chain, asset } = network
+  return readLedger(world, (ledger) => reconcile({ ledger, chain, asset, payer: world.payer, fromBlock, resolved: 0 }))
 }

@@ -7,9 +7,6 @@ import { addUsd, fromAtomic, subtractUsd, ZERO_USD } from '../../src/money.ts'
 import { everyLimitAt } from '../../src/payment/budget.ts'
 import { planWithdrawal } from '../../src/payment/channel/withdraw.ts'
 import { syncChannel } from '../../src/payment/channel/sync.ts'
-import { readPrivateKey } from '../../src/wallet/key.ts'
-import { createPlace } from '../ledger/open.ts'
-import { randomHex } from '../support/chain.ts'
 import { verifies } from '../support/verifies.ts'
 import {
   buyFrom,
@@ -24,7 +21,7 @@ import {
   type ChannelModel,
   type Meeting,
 } from './channel-world.ts'
-import { drive, passLongTime, settleDown, stepOf, turn } from './model-steps.ts'
+import { assertHistories, dieDuring, drive, passLongTime, settleDown, stepOf } from './model-steps.ts'
 
 const isVoucher = (row: { readonly payment?: { readonly proof?: string } | undefined }) => row.payment?.proof === 'voucher'
 
@@ -103,22 +100,11 @@ const buy = (meetings: readonly Meeting[]) => step(`buy(${JSON.stringify(meeting
 
 /** Two requests at once, which want channels of their own. */
 const buyTogether = (one: readonly Meeting[], other: readonly Meeting[]) =>
-  step(`buy together(${JSON.stringify([one, other])})`, (world) =>
-    drive(
-      world,
-      Promise.all([buyFrom(world, one), buyFrom(world, other)]).then(() => {}),
-    ),
-  )
+  step(`buy together(${JSON.stringify([one, other])})`, (world) => drive(world, Promise.all([buyFrom(world, one), buyFrom(world, other)])))
 
 /** The process dies after so many turns; its successor heals what it finds. */
 const crash = (meetings: readonly Meeting[], turns: number) =>
-  step(`crash(${JSON.stringify(meetings)}, ${turns})`, async (world) => {
-    void buyFrom(world, meetings).catch(() => {})
-    for (let at = 0; at < turns; at++) await turn()
-    world.process.end()
-    await settleDown()
-    world.process = await startLife(world)
-  })
+  step(`crash(${JSON.stringify(meetings)}, ${turns})`, (world) => dieDuring(world, buyFrom(world, meetings), { turns, next: startLife }))
 
 const claims = step('claim', async (world) => claim(world, true))
 
@@ -168,14 +154,5 @@ const history = fc.commands(
 
 it('keeps every promise about channels through any history', { timeout: 120_000 }, async () => {
   verifies('card.pay.once', 'card.cap.request', 'card.cap.rolling', 'card.pay.unknown_outcome')
-  const key = await readPrivateKey(randomHex(32))
-  await fc.assert(
-    fc.asyncProperty(history, async (commands) => {
-      await using place = createPlace()
-      const world = await createChannelModel(place, key)
-      await fc.asyncModelRun(async () => ({ model: {}, real: world }), commands)
-      await end(world)
-    }),
-    { numRuns: 12 },
-  )
+  await assertHistories({ history, create: createChannelModel, end, numRuns: 12 })
 })

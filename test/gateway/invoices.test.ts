@@ -9,6 +9,7 @@ import { addUsd, formatUsd, parseUsd, ZERO_USD } from '../../src/money.ts'
 import { chatCompletions } from '../../src/protocol/chat-completions/index.ts'
 import { chunk, commandLine, ending, open, said, source } from '../promises/world.ts'
 import { ask } from '../support/engine.ts'
+import { readLedger } from '../support/read-ledger.ts'
 import type { Script } from '../support/upstream.ts'
 import { verifies } from '../support/verifies.ts'
 
@@ -41,15 +42,11 @@ async function openBilled(script: Script, config: Readonly<Record<string, unknow
 
 type World = Awaited<ReturnType<typeof openBilled>>
 
-async function rowsOf(world: Pick<World, 'directory'>) {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: join(world.directory, 'ledger.db'), owner, clock: systemClock, log: silentLog })
-  try {
-    expect(await ledger.verifyEvents()).toEqual({ ok: true })
-    return await ledger.attempts.list({})
-  } finally {
-    await ledger.close()
-  }
+function rowsOf({ directory }: Pick<World, 'directory'>) {
+  return readLedger({ ledgerPath: join(directory, 'ledger.db') }, async ({ attempts, verifyEvents }) => {
+    expect(await verifyEvents()).toEqual({ ok: true })
+    return attempts.list({})
+  })
 }
 
 /** The books once nothing is open any more. */

@@ -5,11 +5,8 @@ import { everyLimitAt } from '../../src/payment/budget.ts'
 import { recheckSettled } from '../../src/payment/recheck.ts'
 import { countedUsd, openStates } from '../../src/ledger/rules.ts'
 import { addUsd } from '../../src/money.ts'
-import { readPrivateKey } from '../../src/wallet/key.ts'
-import { createPlace } from '../ledger/open.ts'
-import { randomHex } from '../support/chain.ts'
 import { verifies } from '../support/verifies.ts'
-import { drive, passLongTime, settleDown, stepOf, turn } from './model-steps.ts'
+import { assertHistories, dieDuring, drive, passLongTime, settleDown, stepOf } from './model-steps.ts'
 import {
   createPaymentWorld,
   DAY_CAP,
@@ -82,21 +79,12 @@ const buy = (order: Purchase) => step(`buy(${JSON.stringify(order)})`, (world) =
 /** Two requests at once, whose steps interleave as they like. */
 const buyTogether = (one: Purchase, other: Purchase) =>
   step(`buy together(${JSON.stringify([one, other])})`, (world) =>
-    drive(
-      world,
-      Promise.all([purchase(world, one), purchase(world, other)]).then(() => {}),
-    ),
+    drive(world, Promise.all([purchase(world, one), purchase(world, other)])),
   )
 
 /** The process dies after so many turns of the purchase; its successor heals what it finds. */
 const crash = (order: Purchase, turns: number) =>
-  step(`crash(${JSON.stringify(order)}, ${turns})`, async (world) => {
-    void purchase(world, order).catch(() => {})
-    for (let at = 0; at < turns; at++) await turn()
-    world.process.end()
-    await settleDown()
-    world.process = await startProcess(world)
-  })
+  step(`crash(${JSON.stringify(order)}, ${turns})`, (world) => dieDuring(world, purchase(world, order), { turns, next: startProcess }))
 
 const cashLater = (pick: number) =>
   step(`cash later(${pick})`, async (world) => {
@@ -152,14 +140,5 @@ const history = fc.commands(
 
 it('keeps every promise about money through any history', { timeout: 120_000 }, async () => {
   verifies('card.pay.once', 'card.cap.request', 'card.cap.rolling', 'card.cap.before_signing', 'card.pay.unknown_outcome')
-  const key = await readPrivateKey(randomHex(32))
-  await fc.assert(
-    fc.asyncProperty(history, async (commands) => {
-      await using place = createPlace()
-      const world = await createPaymentWorld(place, key)
-      await fc.asyncModelRun(async () => ({ model: {}, real: world }), commands)
-      await close(world)
-    }),
-    { numRuns: 60 },
-  )
+  await assertHistories({ history, create: createPaymentWorld, end: close, numRuns: 60 })
 })

@@ -38,6 +38,27 @@ describe('what is due', () => {
     expect(await next.sales.get(claim.id)).toMatchObject({ state: 'due', amountDue: 7n, updatedAt: 4 })
   })
 
+  it('is all that a payer has signed before, in however he spells his name, until it is settled, void or expired', async () => {
+    await using place = createPlace()
+    const { sales } = await place.open(1)
+    const claimed = async (name: string, other: Partial<SaleClaim> = {}) =>
+      (await sales.claim({ ...claim, ...other, id: `sale_${name}`, key: name })).sale
+    const ended = await claimed('a')
+    const void_ = await claimed('b')
+    await claimed('c', { payer: '0xB' })
+    await claimed('d', { payer: '0xe' })
+    await claimed('e', { asset: '0xf' })
+    await claimed('f', { validBeforeSeconds: 2n })
+    const mine = await claimed('g')
+    await claimed('h')
+    await sales.owe(ended.id, 7n as Atomic, 2)
+    await sales.end(ended.id, { state: 'settled', amount: 7n as Atomic, amountUsd: 1n as Usd, now: 3 })
+    await sales.end(void_.id, { state: 'void', reason: 'no', now: 3 })
+    const before = async (now: number) => (await sales.openBefore(mine, mine.id, now)).map(({ id }) => id)
+    expect([await before(3), await before(2_000), await before(9_000)]).toEqual([['sale_c', 'sale_f'], ['sale_c'], []])
+    expect((await sales.openBefore(mine, undefined, 3)).map(({ id }) => id)).toEqual(['sale_c', 'sale_f', mine.id, 'sale_h'])
+  })
+
   it('is not said of a sale that has ended', async () => {
     await using place = createPlace()
     const { sales } = await place.open(1)

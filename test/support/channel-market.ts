@@ -4,12 +4,9 @@ import { installChannelContracts } from '../../src/demo/channel-contracts.ts'
 import { startChannelProvider, type ChannelProvider, type ChannelProviderOptions } from '../../src/demo/channel-provider.ts'
 import type { DemoNetwork, DemoNetworkOptions } from '../../src/demo/network.ts'
 import type { ChannelRow } from '../../src/ledger/channel.ts'
-import { formatOwner } from '../../src/ledger/owner.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { randomHex, useDemoNetwork } from './chain.ts'
-import { expectBalanced, writeWorld, type Books, type World, type WorldOptions } from './engine.ts'
+import { expectBalanced, openEngine, writeWorld, type Books, type World, type WorldOptions } from './engine.ts'
+import { readLedger } from './read-ledger.ts'
 
 export type ChannelMarket = {
   readonly network: DemoNetwork
@@ -51,15 +48,17 @@ export async function worldOf({ network }: ChannelMarket, sellers: readonly Chan
   return writeWorld(network, { sellers: sellers.map((seller) => ({ ...seller, schemes: ['batch-settlement'] })), ...options })
 }
 
+/** A seller, a world that may pay it over channels, and the engine of that world at its address. */
+export async function openTrade(market: ChannelMarket, options: Partial<WorldOptions> = {}) {
+  const seller = await market.startSeller()
+  const world = await worldOf(market, [seller], options)
+  const engine = await openEngine(world)
+  return { seller, world, engine, url: await engine.serve() }
+}
+
 /** Reads a world's channels as another process would. */
-export async function channelsOf(world: World): Promise<readonly ChannelRow[]> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
-    return await ledger.channels.list({})
-  } finally {
-    await ledger.close()
-  }
+export function channelsOf(world: World): Promise<readonly ChannelRow[]> {
+  return readLedger(world, ({ channels }) => channels.list({}))
 }
 
 /** What each voucher of the books came to. */

@@ -13,16 +13,15 @@ import type { DemoNetwork } from '../../src/demo/network.ts'
 import { serveHttp } from '../../src/http/serve.ts'
 import type { AttemptRow } from '../../src/ledger/entry.ts'
 import type { EventVerdict } from '../../src/ledger/ledger.ts'
-import { formatOwner } from '../../src/ledger/owner.ts'
 import { openStates } from '../../src/ledger/rules.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock, type Clock } from '../../src/lib/clock.ts'
-import { createLog, Secret, silentLog } from '../../src/lib/log.ts'
+import { createLog, Secret } from '../../src/lib/log.ts'
 import { createMcpHttp } from '../../src/mcp/http.ts'
 import type { Atomic } from '../../src/money.ts'
 import { protocols } from '../../src/protocol/index.ts'
 import { createRouteplane, type Routeplane } from '../../src/routeplane.ts'
 import { randomHex } from './chain.ts'
+import { readLedger } from './read-ledger.ts'
 
 /** What a manifest says of a seller; a {@link import('../../src/demo/paid-provider.ts').PaidProvider} is one. */
 export type SellerEntry = {
@@ -211,18 +210,14 @@ export type Books = {
 }
 
 /** Reads the ledger as another process would, and the chain from its first block. */
-export async function readBooks(world: Pick<World, 'network' | 'ledgerPath' | 'payer'>): Promise<Books> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: world.ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
-    const rows = await ledger.attempts.list({})
+export function readBooks(world: Pick<World, 'network' | 'ledgerPath' | 'payer'>): Promise<Books> {
+  return readLedger(world, async ({ attempts, verifyEvents }) => {
+    const rows = await attempts.list({})
     const { chain, asset } = world.network
     const { number: toBlock } = await chain.latestBlock()
     const transfers = await chain.transfersFrom({ asset: asset.address, payer: world.payer, fromBlock: 0n, toBlock })
-    return { rows, open: rows.filter(({ state }) => openStates.includes(state)), transfers, journal: await ledger.verifyEvents() }
-  } finally {
-    await ledger.close()
-  }
+    return { rows, open: rows.filter(({ state }) => openStates.includes(state)), transfers, journal: await verifyEvents() }
+  })
 }
 
 /** Waits until no attempt is open any more. @throws Error after `seconds`. */

@@ -13,10 +13,8 @@ import { listen } from '../../src/demo/listen.ts'
 import type { DemoNetwork } from '../../src/demo/network.ts'
 import { serveHttp } from '../../src/http/serve.ts'
 import type { SaleRow } from '../../src/ledger/sale.ts'
-import { formatOwner } from '../../src/ledger/owner.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { createLog, Secret, silentLog } from '../../src/lib/log.ts'
+import { createLog, Secret } from '../../src/lib/log.ts'
 import { createMcpHttp } from '../../src/mcp/http.ts'
 import type { Atomic } from '../../src/money.ts'
 import { protocols } from '../../src/protocol/index.ts'
@@ -24,6 +22,7 @@ import { onTestFinished } from 'vitest'
 import { randomHex } from './chain.ts'
 import { startUpstream, type Script, type Upstream } from './upstream.ts'
 import { openEngine, writeWorld, type TestEngine, type World, type WorldNetwork, type WorldOptions } from './engine.ts'
+import { readLedger } from './read-ledger.ts'
 
 export const OPERATOR_TOKEN = 'operator-token-of-at-least-32-characters'
 const FACILITATOR_KEY = 'TEST_FACILITATOR_KEY'
@@ -230,14 +229,8 @@ export async function signFor(
 }
 
 /** The sales in the ledger, newest first, read as another process would. */
-export async function salesOf({ ledgerPath }: ShopWorld): Promise<readonly SaleRow[]> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
-    return await ledger.sales.list({})
-  } finally {
-    await ledger.close()
-  }
+export function salesOf(world: ShopWorld): Promise<readonly SaleRow[]> {
+  return readLedger(world, ({ sales }) => sales.list({}))
 }
 
 /** Asks again while the request is being answered. */

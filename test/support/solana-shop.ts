@@ -11,16 +11,13 @@ import { toFacilitatorSvmSigner } from '@x402/svm'
 import { ExactSvmScheme as ExactSvmFacilitator } from '@x402/svm/exact/facilitator'
 import { ExactSvmScheme as ExactSvmServer } from '@x402/svm/exact/server'
 import { onTestFinished } from 'vitest'
-import { formatOwner } from '../../src/ledger/owner.ts'
 import type { AttemptRow } from '../../src/ledger/entry.ts'
 import { openStates } from '../../src/ledger/rules.ts'
-import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { encodeBase58 } from '../../src/lib/base58.ts'
 import { addressBytes } from '../../src/chain/solana/address.ts'
 import { SolanaKey } from '../../src/wallet/solana/key.ts'
 import { randomHex } from './chain.ts'
+import { readLedger } from './read-ledger.ts'
 import { DEVNET, newSolanaKey, startSolanaNode, type SolanaNode } from './solana-node.ts'
 import { sse, startUpstream, type Answer, type SeenRequest } from './upstream.ts'
 
@@ -196,14 +193,8 @@ function manifestOf({ id, baseUrl, modelsUrl, payTo }: Omit<SolanaSeller, 'feePa
 }
 
 /** The attempts of a world's ledger, read as another process would. */
-export async function attemptsOf({ ledgerPath }: Pick<SolanaWorld, 'ledgerPath'>): Promise<readonly AttemptRow[]> {
-  const owner = formatOwner({ host: 'reader', pid: process.pid, startMs: systemClock.now() })
-  const ledger = await openSqliteLedger({ path: ledgerPath, owner, clock: systemClock, log: silentLog })
-  try {
-    return await ledger.attempts.list({})
-  } finally {
-    await ledger.close()
-  }
+export function attemptsOf(world: Pick<SolanaWorld, 'ledgerPath'>): Promise<readonly AttemptRow[]> {
+  return readLedger(world, ({ attempts }) => attempts.list({}))
 }
 
 /** Waits until no attempt is open any more. @throws Error after ten seconds. */

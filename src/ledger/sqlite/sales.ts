@@ -62,6 +62,10 @@ export const saleSql = {
     "credential = CASE WHEN ? IN ('settled', 'refused') THEN NULL ELSE credential END, updated_at = ? WHERE id = ?",
   releaseSale: 'UPDATE sales SET busy = 0, status = ?, headers = ?, body = ?, updated_at = ? WHERE id = ?',
   openSales: "SELECT * FROM sales WHERE state IN ('due', 'unknown') ORDER BY +id",
+  // Whoever pays chooses the letters of his address.
+  openBefore:
+    "SELECT * FROM sales WHERE state IN ('claimed', 'due', 'unknown') AND payer = ? COLLATE NOCASE AND network = ? AND asset = ? " +
+    'AND rowid < coalesce((SELECT rowid FROM sales WHERE id = ?), 9223372036854775807)',
   channelsFrom: 'SELECT id, state FROM sale_channels INDEXED BY sale_channels_open WHERE has_ended = 0 AND id >= ? ORDER BY id',
   channelById: 'SELECT state FROM sale_channels WHERE id = ?',
   putChannel: 'INSERT OR REPLACE INTO sale_channels (id, state, has_ended) VALUES (?, ?, ?)',
@@ -105,6 +109,14 @@ export function createSaleStore(engine: Engine): SaleStore {
     list: (filter) => read(() => connection.all(...saleQuery(filter)).map(readSale)),
     channels: createSaleChannels(engine),
     quotes: createSaleQuotes(engine),
+    openBefore: ({ payer, network, asset }, id, now) =>
+      read(() =>
+        connection
+          .all(saleSql.openBefore, [payer, network, asset, id ?? ''])
+          .map(readSale)
+          .filter(({ validBeforeSeconds }) => validBeforeSeconds * 1_000n > BigInt(now))
+          .filter(({ state, isBusy, owner }) => state !== 'claimed' || (isBusy && !processes.isDead(owner, now))),
+      ),
     uncollected: (now) =>
       read(() =>
         connection

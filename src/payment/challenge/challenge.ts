@@ -1,4 +1,5 @@
 /** The contract of a challenge format: how a 402 is read, and how its answer and its receipt look on the wire. */
+import { RouteplaneError } from '../../errors.ts'
 import type { HttpResponse } from '../../lib/http-call.ts'
 
 /** One offer of a 402 in neutral terms, still unjudged: every field is the seller's claim. */
@@ -73,4 +74,9 @@ export type ChallengeFormat = {
   attach(payload: unknown, terms: Terms, challenge: Challenge, besides?: Besides): Readonly<Record<string, string>>
   /** @returns `undefined` when the response says nothing, `'invalid'` when it cannot be read. */
   readClaim(response: Pick<HttpResponse, 'headers'>): SettlementClaim | 'invalid' | undefined
+}
+
+/** The provider's 402 cannot be understood; nothing has been signed. */
+export function badChallenge(what: string, cause?: unknown): RouteplaneError {
+  return new RouteplaneError('bad_challenge', `the provider asked for payment, but ${what}`, cause === undefined ? {} : { cause })
 }

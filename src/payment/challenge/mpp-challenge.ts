@@ -1,8 +1,8 @@
 /** One challenge of the Machine Payments Protocol: its parameters, read strictly and bounded, nothing of it judged yet. */
-import { RouteplaneError } from '../../errors.ts'
 import { parseAuthenticate, type AuthChallenge } from '../../lib/authenticate.ts'
 import type { HttpHeaders } from '../../lib/http-call.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
+import { badChallenge } from './challenge.ts'
 
 export type MppChallenge = {
   /** Of the protection space; together with the id it is what a payment is bound to. */
@@ -100,8 +100,4 @@ function readHeader(text: string | undefined): MppChallenge['credentialHeader'] 
   const header = credentialHeaders.find((name) => name.toLowerCase() === text.toLowerCase())
   if (header === undefined) throw badChallenge(`it wants the payment in the header ${JSON.stringify(text.slice(0, 40))}`)
   return header
-}
-
-function badChallenge(what: string): RouteplaneError {
-  return new RouteplaneError('bad_challenge', `the provider asked for payment, but ${what}`)
 }

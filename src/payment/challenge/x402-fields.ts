@@ -1,9 +1,9 @@
 /** What both versions of x402 share on the wire: bounds, base64 headers of JSON, and the seller's word on settlement. */
 import { isSolana } from '../../chain/networks.ts'
-import { RouteplaneError } from '../../errors.ts'
+import type { RouteplaneError } from '../../errors.ts'
 import { isRecord, parseJson, tryParseJson } from '../../lib/json.ts'
 import { receiptIn } from '../seller-papers.ts'
-import type { SettlementClaim, Terms } from './challenge.ts'
+import { badChallenge, type SettlementClaim, type Terms } from './challenge.ts'
 
 /** An honest 402 has one to three offers in half a kilobyte; beyond these bounds somebody is probing. */
 export const MAX_HEADER_CHARACTERS = 8 * 1024
@@ -35,11 +35,24 @@ export function errorOf(error: string | null | undefined): { readonly error?: st
   return typeof error === 'string' ? { error: error.slice(0, MAX_ERROR) } : {}
 }
 
+/** An offer as both versions write it; each has a name of its own for the amount. */
+export type WireOffer = {
+  readonly scheme: string
+  readonly network: string
+  readonly asset: string
+  readonly payTo: string
+  readonly maxTimeoutSeconds: number
+  readonly extra?: Readonly<Record<string, unknown>> | null | undefined
+}
+
+/** @param own - What each version says in its own way; the network is a CAIP-2 id. */
+export function termsOf(offer: WireOffer, { format, network, amount, raw }: Pick<Terms, 'format' | 'network' | 'amount' | 'raw'>): Terms {
+  const { scheme, asset, payTo, maxTimeoutSeconds, extra } = offer
+  return { format, scheme, network, asset, amount, payTo, maxTimeoutSeconds, ...readExtra(extra ?? {}, network), raw }
+}
+
 /** What an offer's `extra` says of the token and the flow; `network` is the offer's, by its CAIP-2 id. */
-export function readExtra(
-  extra: Readonly<Record<string, unknown>>,
-  network: string,
-): Pick<Terms, 'domain' | 'transferMethod' | 'paymentFlow'> {
+function readExtra(extra: Readonly<Record<string, unknown>>, network: string): Pick<Terms, 'domain' | 'transferMethod' | 'paymentFlow'> {
   const text = (name: string) => (typeof extra[name] === 'string' ? extra[name] : undefined)
   const name = text('name')
   const version = text('version')
@@ -87,7 +100,9 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** The provider's 402 cannot be understood; nothing has been signed. */
-export function badChallenge(what: string, cause?: unknown): RouteplaneError {
-  return new RouteplaneError('bad_challenge', `the provider asked for payment, but ${what}`, cause === undefined ? {} : { cause })
+/** The provider's 402 is not what its schema says, and what is wrong first is named. */
+export function unlike(what: string, { issues: [issue] }: { readonly issues: readonly Issue[] }): RouteplaneError {
+  return badChallenge(`${what} (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`)
 }
+
+type Issue = { readonly path: readonly PropertyKey[]; readonly message: string }

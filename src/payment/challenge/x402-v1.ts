@@ -4,17 +4,9 @@ import { findNetworkByV1Name } from '../../chain/networks.ts'
 import { headerOf } from '../../lib/http-call.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import type { ChallengeFormat, Terms } from './challenge.ts'
-import { badChallenge, checkCount, errorOf, MAX_DEPTH, readClaimHeader, readExtra } from './x402-fields.ts'
+import { checkCount, errorOf, MAX_DEPTH, readClaimHeader, termsOf, unlike, type WireOffer } from './x402-fields.ts'
 
-type WireRequirement = {
-  readonly scheme: string
-  readonly network: string
-  readonly maxAmountRequired: string
-  readonly asset: string
-  readonly payTo: string
-  readonly maxTimeoutSeconds: number
-  readonly extra?: Readonly<Record<string, unknown>> | null | undefined
-}
+type WireRequirement = WireOffer & { readonly maxAmountRequired: string }
 
 /** @see https://github.com/coinbase/x402/blob/main/specs/x402-specification-v1.md */
 export const x402V1: ChallengeFormat = {
@@ -25,10 +17,7 @@ export const x402V1: ChallengeFormat = {
     const json = tryParseJson(body, MAX_DEPTH)
     if (!isRecord(json) || json['x402Version'] !== 1) return undefined
     const parsed = PaymentRequiredV1Schema.safeParse(json)
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0]
-      throw badChallenge(`its body is not a version 1 challenge (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`)
-    }
+    if (!parsed.success) throw unlike('its body is not a version 1 challenge', parsed.error)
     const { accepts, error } = parsed.data
     checkCount(accepts)
     return { terms: accepts.map((requirement) => toTerms(requirement as WireRequirement)), resource: undefined, ...errorOf(error) }
@@ -45,17 +34,6 @@ export const x402V1: ChallengeFormat = {
 
 /** A short name that is not in our table stays as it is, and the judge refuses it as an unknown network. */
 function toTerms(requirement: WireRequirement): Terms {
-  const { scheme, network, asset, maxAmountRequired, payTo, maxTimeoutSeconds, extra } = requirement
-  const id = findNetworkByV1Name(network)?.network ?? network
-  return {
-    format: 'x402-v1',
-    scheme,
-    network: id,
-    asset,
-    amount: maxAmountRequired,
-    payTo,
-    maxTimeoutSeconds,
-    ...readExtra(extra ?? {}, id),
-    raw: requirement,
-  }
+  const network = findNetworkByV1Name(requirement.network)?.network ?? requirement.network
+  return termsOf(requirement, { format: 'x402-v1', network, amount: requirement.maxAmountRequired, raw: requirement })
 }

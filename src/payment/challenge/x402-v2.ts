@@ -5,17 +5,9 @@ import { PaymentRequiredV2Schema } from '@x402/core/schemas'
 import { headerOf } from '../../lib/http-call.ts'
 import type { ChallengeFormat, Terms } from './challenge.ts'
 import { identifyPayment } from './payment-identifier.ts'
-import { badChallenge, checkCount, decodeHeader, errorOf, readClaimHeader, readExtra } from './x402-fields.ts'
+import { checkCount, decodeHeader, errorOf, readClaimHeader, termsOf, unlike, type WireOffer } from './x402-fields.ts'
 
-type WireRequirement = {
-  readonly scheme: string
-  readonly network: string
-  readonly amount: string
-  readonly asset: string
-  readonly payTo: string
-  readonly maxTimeoutSeconds: number
-  readonly extra?: Readonly<Record<string, unknown>> | null | undefined
-}
+type WireRequirement = WireOffer & { readonly amount: string }
 
 /** @see https://github.com/coinbase/x402/blob/main/specs/transports-v2/http.md */
 export const x402V2: ChallengeFormat = {
@@ -27,12 +19,7 @@ export const x402V2: ChallengeFormat = {
     if (header === undefined) return undefined
     const json = decodeHeader('PAYMENT-REQUIRED', header)
     const parsed = PaymentRequiredV2Schema.safeParse(json)
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0]
-      throw badChallenge(
-        `its PAYMENT-REQUIRED header is not a version 2 challenge (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`,
-      )
-    }
+    if (!parsed.success) throw unlike('its PAYMENT-REQUIRED header is not a version 2 challenge', parsed.error)
     const { accepts, error } = parsed.data
     checkCount(accepts)
     const asWritten = json as { readonly accepts: readonly unknown[]; readonly resource: unknown; readonly extensions?: unknown }
@@ -58,6 +45,6 @@ export const x402V2: ChallengeFormat = {
 
 /** @param raw - The offer before the schema took out what it does not know: sellers compare the echo member by member. */
 function toTerms(requirement: WireRequirement, raw: unknown): Terms {
-  const { scheme, network, asset, amount, payTo, maxTimeoutSeconds, extra } = requirement
-  return { format: 'x402-v2', scheme, network, asset, amount, payTo, maxTimeoutSeconds, ...readExtra(extra ?? {}, network), raw }
+  const { network, amount } = requirement
+  return termsOf(requirement, { format: 'x402-v2', network, amount, raw })
 }

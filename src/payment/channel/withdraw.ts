@@ -2,7 +2,7 @@
 import { withdrawalCall, type WithdrawalStep } from '../../chain/channel-id.ts'
 import { requireAsset } from '../../chain/networks.ts'
 import { reserveCall, type ReserveStep } from '../../chain/tempo-channel.ts'
-import type { ContractCall } from '../../chain/transaction.ts'
+import type { ContractCall, TransactionQuote } from '../../chain/transaction.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
 import type { Atomic } from '../../money.ts'
@@ -71,22 +71,17 @@ export async function planWithdrawal(before: ChannelRow, world: WithdrawalWorld)
 }
 
 /** @throws RouteplaneError `insufficient_funds` without the coins for it, `upstream_error` when the contract would refuse the step. */
-export async function quoteWithdrawal(
-  { channel, amount }: Withdrawal,
-  step: WithdrawalStep,
-  world: WithdrawalWorld,
-): Promise<WithdrawalCost> {
+export async function quoteWithdrawal(withdrawal: Withdrawal, step: WithdrawalStep, world: WithdrawalWorld): Promise<WithdrawalCost> {
+  const { channel } = withdrawal
   const wallet = ownWallet(channel, world)
-  const asset = requireAsset(channel.network, channel.asset)
-  const chain = world.chainOf(channel.network)
   if (channel.opening === undefined) {
-    const quote = await chain.quoteTransaction(wallet.address, await withdrawalCall(configOf(channel), step, amount))
-    assertCoins(quote, wallet.address, asset)
+    const quote = await quoteInCoins(withdrawal, step, { ...world, wallet })
     return { most: quote.gas * quote.maxFeePerGas, has: quote.coins, decimals: COIN_DECIMALS }
   }
+  const asset = requireAsset(channel.network, channel.asset)
   const [{ fee }, has] = await Promise.all([
     quoteReserve({ channel, step: reserveSteps[step], value: 0n }, world),
-    chain.balanceOf(asset.address, wallet.address),
+    world.chainOf(channel.network).balanceOf(asset.address, wallet.address),
   ])
   return { most: fee, has, decimals: asset.decimals, symbol: asset.symbol }
 }
@@ -99,10 +94,11 @@ export async function quoteWithdrawal(
  * @throws RouteplaneError `insufficient_funds` without what it costs, `overloaded` while another transaction is under way.
  */
 export async function sendWithdrawal(
-  { channel, amount }: Withdrawal,
+  withdrawal: Withdrawal,
   { step, most }: { readonly step: WithdrawalStep; readonly most: bigint },
   world: WithdrawalWorld,
 ): Promise<`0x${string}`> {
+  const { channel, amount } = withdrawal
   const wallet = ownWallet(channel, world)
   const markBegun = () =>
     channel.state === 'withdrawing'
@@ -110,16 +106,23 @@ export async function sendWithdrawal(
       : world.ledger.channels.mark(channel.id, { state: 'withdrawing', reason: 'asked for' }, world.clock.now())
   if (channel.opening !== undefined)
     return sendReserve({ channel, step: reserveSteps[step], value: 0n }, { most: most as Atomic, before: markBegun }, { ...world, wallet })
-  const config = configOf(channel)
-  const asset = requireAsset(channel.network, channel.asset)
-  const chain = world.chainOf(channel.network)
-  const quote = await chain.quoteTransaction(wallet.address, await withdrawalCall(config, step, amount))
-  assertCoins(quote, wallet.address, asset)
-  const { nonce, gas, maxFeePerGas, maxPriorityFeePerGas } = quote
+  const { nonce, gas, maxFeePerGas, maxPriorityFeePerGas } = await quoteInCoins(withdrawal, step, { ...world, wallet })
   const fees = { network: channel.network, nonce, gas, maxFeePerGas, maxPriorityFeePerGas }
-  const signed = await wallet.signWithdrawal({ ...fees, channel: config, step, amount }, { maxFee: most })
+  const signed = await wallet.signWithdrawal({ ...fees, channel: configOf(channel), step, amount }, { maxFee: most })
   await markBegun()
-  return chain.sendTransaction(signed)
+  return world.chainOf(channel.network).sendTransaction(signed)
+}
+
+/** What a step costs where the network's own coin pays for it. @throws RouteplaneError `insufficient_funds`, `upstream_error`. */
+async function quoteInCoins(
+  { channel, amount }: Withdrawal,
+  step: WithdrawalStep,
+  { wallet, chainOf }: Pick<ChannelWorld, 'chainOf'> & { readonly wallet: Wallet },
+): Promise<TransactionQuote> {
+  const call = await withdrawalCall(configOf(channel), step, amount)
+  const quote = await chainOf(channel.network).quoteTransaction(wallet.address, call)
+  assertCoins(quote, wallet.address, requireAsset(channel.network, channel.asset))
+  return quote
 }
 
 const reserveSteps = { begin: 'requestClose', finish: 'withdraw' } as const satisfies Record<WithdrawalStep, ReserveStep>

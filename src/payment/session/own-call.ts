@@ -6,10 +6,12 @@ import { reserveCall, tempoReserveAddress, type ReserveStep } from '../../chain/
 import { tempoFeeManager } from '../../chain/tempo-quote.ts'
 import { RouteplaneError } from '../../errors.ts'
 import type { ChannelRow } from '../../ledger/channel.ts'
+import type { Intent } from '../../ledger/ledger.ts'
 import { createId } from '../../lib/id.ts'
 import { fromAtomic, type Atomic } from '../../money.ts'
 import { feeUnits } from '../../wallet/tempo-transfer.ts'
 import type { Wallet } from '../../wallet/wallet.ts'
+import { orGiveBack } from '../channel/deposit.ts'
 import type { ChannelWorld } from '../channel/sync.ts'
 import { assertFunds } from '../funds.ts'
 import { deriveNonce } from '../nonce.ts'
@@ -101,13 +103,14 @@ type Written = {
   readonly validBeforeSeconds: bigint
 }
 
-async function writeDown({ id, call, fee, nonce, validBeforeSeconds }: Written, { ledger, clock, wallet }: OwnWorld): Promise<void> {
+async function writeDown({ id, call, fee, nonce, validBeforeSeconds }: Written, world: OwnWorld): Promise<void> {
+  const { ledger, clock, wallet } = world
   const { id: channel, network, asset, decimals, provider, model, resource } = call.channel
   const now = clock.now()
   const amountUsd = fromAtomic(fee, decimals, 'up')
   const requestId = `${id}-${call.step}`
   await ledger.attempts.hold({ id, requestId, provider, model, mode: 'mpp', amount: amountUsd, requestCap: amountUsd, budgets: [], now })
-  await ledger.attempts.intend(id, {
+  const intent: Intent = {
     protocol: 'mpp',
     scheme: 'tempo/session',
     proof: tempoCall.id,
@@ -124,5 +127,6 @@ async function writeDown({ id, call, fee, nonce, validBeforeSeconds }: Written, 
     resource,
     bodyDigest: createHash('sha256').digest('hex'),
     now: clock.now(),
-  })
+  }
+  await orGiveBack(id, world, () => ledger.attempts.intend(id, intent))
 }

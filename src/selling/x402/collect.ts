@@ -44,6 +44,11 @@ export async function collect(collecting: Collecting): Promise<Collected> {
   return { state: reason === 'settlement_pending' ? 'unknown' : 'refused', reason }
 }
 
+/** What a payer has at the moment, in base units. @throws RouteplaneError when the node does not answer. */
+export function balanceOf({ network, asset, payer }: SalePayment, chainOf: Collecting['chainOf']): Promise<Atomic> {
+  return chainOf(network).balanceOf(asset as `0x${string}`, payer as `0x${string}`)
+}
+
 /** Room for a clock of ours that is wrong, in seconds. */
 const ROOM_SECONDS = 600n
 

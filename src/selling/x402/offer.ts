@@ -18,13 +18,18 @@ const BINDING = /^(\d{1,12})\.([A-Za-z0-9_-]{43})$/
 
 /** Says why an offer that came back is not one of ours for this request; `undefined` when it is. */
 export function offerFault(key: Uint8Array, offer: PaymentRequirements, digest: string, nowSeconds: number): string | undefined {
-  const binding = extraOf(offer)[QUOTE]
-  const match = typeof binding === 'string' ? BINDING.exec(binding) : null
+  const match = BINDING.exec(bindingOf(offer))
   const [, until = '', code = ''] = match ?? []
   const expected = codeOf(key, offer, digest, Number(until))
   if (match === null || !timingSafeEqual(Buffer.from(code), Buffer.from(expected)))
     return 'the payment does not match an offer for this request'
   return Number(until) < nowSeconds ? 'the offer has expired' : undefined
+}
+
+/** The code that an offer carries, whether or not it is one of ours; empty without one. */
+export function bindingOf(offer: PaymentRequirements): string {
+  const binding = extraOf(offer)[QUOTE]
+  return typeof binding === 'string' ? binding : ''
 }
 
 /** What came back from a client may have none, whatever the type says: the protocol does not ask for it. */

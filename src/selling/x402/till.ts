@@ -8,9 +8,9 @@ import { parseJson } from '../../lib/json.ts'
 import type { Atomic } from '../../money.ts'
 import { amountOf, type ChargeTerms } from '../charge.ts'
 import type { Quote, RequestHeaders, Settlement, Tender, Till, WayToPay } from '../till.ts'
-import { collect, collectAgain, type Collected } from './collect.ts'
+import { balanceOf, collect, collectAgain, type Collected } from './collect.ts'
 import { createDesk, termsOf, waysNamed, type Desk, type DeskOptions, type Way } from './desk.ts'
-import { bindOffer, offerFault } from './offer.ts'
+import { bindingOf, bindOffer, offerFault } from './offer.ts'
 import { invalid, keyOf, placeOf, readPresented, unfit, type Presented } from './read.ts'
 import { sellingSchemes } from './scheme/index.ts'
 
@@ -134,12 +134,14 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
     charging: way.scheme.charging,
     ...(way.scheme.isCorrected === undefined ? {} : { isCorrected: way.scheme.isCorrected }),
     ...(way.scheme.isJudgedFreely === undefined ? {} : { isJudgedFreely: way.scheme.isJudgedFreely }),
+    proof: proofOf(presented),
     credential: JSON.stringify({ presented }),
     mismatch: (quote) => mismatch(presented, payment, quote, { way, key, now: Math.floor(options.clock.now() / 1000) }),
     verify: async () => {
       const { isValid, invalidReason } = await settling.verify()
       return isValid ? { valid: true } : { valid: false, reason: invalidReason ?? 'the payment is not valid' }
     },
+    balance: () => balanceOf(payment, options.chainOf),
     collect: async (amount) => {
       const { chainOf } = options
       const collecting = { scheme: way.scheme, payment, amount, claimedAt, chainOf, settle: () => settling.settle(amount) }
@@ -151,6 +153,11 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
   }
   if (presented.version === 2) payloads.set(tender, presented.payload)
   return tender
+}
+
+/** The offer that was taken is between us and the payer; of version 1 there is nothing that the chain does not show. */
+function proofOf(presented: Presented): string {
+  return presented.version === 1 ? '' : bindingOf(presented.payload.accepted)
 }
 
 function wayOf(desk: Desk, presented: Presented): Way {

@@ -7,11 +7,12 @@ import type { Atomic } from '../../../money.ts'
 import { amountOf } from '../../charge.ts'
 import type { FacilitatorClient } from '../../facilitator/pool.ts'
 import type { Quote, Settlement, Tender } from '../../till.ts'
-import { collect, collectAgain, type Collected } from '../../x402/collect.ts'
+import { balanceOf, collect, collectAgain, type Collected } from '../../x402/collect.ts'
 import { keyOf, member, unfit } from '../../x402/read.ts'
 import { exact } from '../../x402/scheme/exact.ts'
 import { challengeFault } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
+import { paymentBy } from '../payment.ts'
 import { wantedIn } from '../read.ts'
 import { receiptHeaders } from '../receipt.ts'
 
@@ -35,19 +36,16 @@ async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: Mpp
   const { challenge, payload } = presented
   if (payload['type'] !== 'authorization') throw unfit('the payment is by a method that is not offered here')
   const authorization = readAuthorization(payload)
+  const signed = {
+    payer: authorization.from,
+    nonce: authorization.nonce,
+    amount: authorization.value,
+    validBeforeSeconds: authorization.validBefore,
+  }
   const payment: SalePayment = {
     // The token knows one authorization, in whichever words it was handed over.
-    key: keyOf(asset.network, asset.address, authorization.from, authorization.nonce),
-    protocol: 'mpp',
-    scheme: evmCharge.id,
-    network: asset.network,
-    asset: asset.address,
-    decimals: asset.decimals,
-    payer: authorization.from,
-    payee: desk.terms.payTo,
-    amountOffered: authorization.value,
-    nonce: authorization.nonce,
-    validBeforeSeconds: authorization.validBefore,
+    key: keyOf(asset.network, asset.address, signed.payer, signed.nonce),
+    ...paymentBy(evmCharge.id, signed, asset, desk),
   }
   const key = await desk.bindingKey()
   const nonce = await keccakOf(`${challenge.id}${challenge.realm}`)
@@ -57,6 +55,7 @@ async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: Mpp
     payment,
     charging: 'quote',
     isJudgedFreely: true,
+    proof: challenge.id,
     credential: JSON.stringify({ header: presented.header }),
     mismatch(quote: Quote) {
       if (authorization.validBefore * 1_000n < BigInt(desk.clock.now()) + LEAST_SECONDS * 1_000n)
@@ -69,6 +68,7 @@ async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: Mpp
       const { isValid, invalidReason } = await settling.verify()
       return isValid ? { valid: true } : { valid: false, reason: invalidReason ?? 'the payment is not valid' }
     },
+    balance: () => balanceOf(payment, desk.chainOf),
     async collect(amount) {
       const collecting = { scheme: exact, payment, amount, claimedAt, chainOf: desk.chainOf, settle: settling.settle }
       const collected = isFirst ? await collect(collecting) : await collectAgain(collecting)

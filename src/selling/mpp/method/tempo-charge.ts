@@ -4,10 +4,11 @@ import { toRouteplaneError } from '../../../errors.ts'
 import type { SalePayment } from '../../../ledger/sale.ts'
 import { amountOf } from '../../charge.ts'
 import type { Quote, Settlement, Tender } from '../../till.ts'
-import { spanOf } from '../../x402/collect.ts'
+import { balanceOf, spanOf } from '../../x402/collect.ts'
 import { keyOf, member, unfit } from '../../x402/read.ts'
 import { challengeFault } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
+import { paymentBy } from '../payment.ts'
 import { wantedIn } from '../read.ts'
 import { receiptHeaders } from '../receipt.ts'
 import { refusalOf } from '../refusal.ts'
@@ -38,22 +39,14 @@ export const tempoCharge: SellingMethod = {
     const payment: SalePayment = {
       // One memo is one payment: the challenge is in it, and whoever signs it twice has paid for one answer.
       key: keyOf(asset.network, asset.address, transfer.payer, transfer.memo),
-      protocol: 'mpp',
-      scheme: tempoCharge.id,
-      network: asset.network,
-      asset: asset.address,
-      decimals: asset.decimals,
-      payer: transfer.payer,
-      payee: desk.terms.payTo,
-      amountOffered: transfer.amount,
-      nonce: transfer.memo,
-      validBeforeSeconds: transfer.validBeforeSeconds,
+      ...paymentBy(tempoCharge.id, { ...transfer, nonce: transfer.memo }, asset, desk),
     }
     const key = await desk.bindingKey()
     return {
       payment,
       charging: 'quote',
       isJudgedFreely: true,
+      proof: challenge.id,
       credential: JSON.stringify({ header: presented.header }),
       mismatch(quote: Quote) {
         if (transfer.validBeforeSeconds * 1_000n < BigInt(desk.clock.now()) + LEAST_SECONDS * 1_000n)
@@ -62,6 +55,7 @@ export const tempoCharge: SellingMethod = {
         return challengeFault(key, challenge, quote.digest, desk.clock.now())
       },
       verify: () => verify(taken, desk),
+      balance: () => balanceOf(payment, desk.chainOf),
       collect: () => collect({ payment, claimedAt, transfer }, desk),
       cancel: () => Promise.resolve(),
     }

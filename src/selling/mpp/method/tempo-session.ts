@@ -6,9 +6,11 @@ import type { SalePayment } from '../../../ledger/sale.ts'
 import type { Atomic } from '../../../money.ts'
 import { amountOf } from '../../charge.ts'
 import type { Pace, Quote, Settlement, Tender } from '../../till.ts'
+import { balanceOf } from '../../x402/collect.ts'
 import { member, unfit } from '../../x402/read.ts'
 import { challengeFault, mostOf } from '../challenge.ts'
 import type { MppDesk, SellingMethod, Taken } from '../method.ts'
+import { paymentBy } from '../payment.ts'
 import { wantedIn } from '../read.ts'
 import { refusalOf } from '../refusal.ts'
 import { channelsOn, isUsable, type PaidChannel, type PaidChannels } from '../tempo/channels.ts'
@@ -77,25 +79,15 @@ async function take(taken: Taken, desk: MppDesk): Promise<Tender> {
   const first = least(BigInt(wantedIn(challenge)?.amount ?? '0') as Atomic, most)
   // The voucher and the challenge that it answers: the same voucher may be shown for a second request, which is charged by itself.
   const key = ['mpp', asset.network, channelId, cumulative, challenge.id].join(' ').toLowerCase()
-  const payment: SalePayment = {
-    key,
-    protocol: 'mpp',
-    scheme: tempoSession.id,
-    network: asset.network,
-    asset: asset.address,
-    decimals: asset.decimals,
-    payer,
-    payee: desk.terms.payTo,
-    amountOffered: most,
-    nonce: `${channelId}:${cumulative}`,
-    validBeforeSeconds: NEVER,
-  }
+  const signed = { payer, nonce: `${channelId}:${cumulative}`, amount: most, validBeforeSeconds: NEVER }
+  const payment: SalePayment = { key, ...paymentBy(tempoSession.id, signed, asset, desk) }
   const binding = await desk.bindingKey()
   const channels = channelsOn(desk.channels)
   let meter: Meter | undefined
   return {
     payment,
     charging: 'usage',
+    proof: challenge.id,
     credential: JSON.stringify({ header }),
     mismatch: (quote: Quote) => challengeFault(binding, challenge, quote.digest, desk.clock.now()),
     verify: () => verify(taken, { channelId, key, first }, desk),
@@ -104,6 +96,7 @@ async function take(taken: Taken, desk: MppDesk): Promise<Tender> {
       meter = createMeter({ channels, channel: channelId, sale: key, first, perEvent, most, clock: desk.clock })
       return meter.through
     },
+    balance: () => balanceOf(payment, desk.chainOf),
     collect: (amount) => collect({ channelId, key, challenge: challenge.id }, amount, isRevived ? undefined : meter, channels, desk),
     booked: () => channels.booked(key),
     cancel: () => channels.release(channelId, key).catch(() => {}),

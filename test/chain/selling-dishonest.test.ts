@@ -1,0 +1,197 @@
+/** What a dishonest buyer tries: others' payments read off the chain, copies by the dozen, money that is gone before it is collected. */
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { encodePaymentSignatureHeader } from '@x402/core/http'
+import type { PaymentPayload, PaymentRequired } from '@x402/core/types'
+import { evm, Mppx } from 'mppx/client'
+import { assets } from 'mppx/evm'
+import { McpClient } from 'mppx/mcp/client'
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Atomic } from '../../src/money.ts'
+import { eras, type Era } from '../mcp/client.ts'
+import { useDemoNetwork } from '../support/chain.ts'
+import {
+  chatWire,
+  createBuyer,
+  openShop,
+  order,
+  salesOf,
+  signFor,
+  startFacilitator,
+  wires,
+  writeKeyedShop,
+  x402ClientOf,
+} from '../support/shop.ts'
+
+const current = useDemoNetwork()
+const whole = {
+  json: {
+    ...{ id: 'c', object: 'chat.completion', created: 1, model: 'echo' },
+    choices: [{ index: 0, message: { role: 'assistant', content: 'well' }, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 },
+  },
+}
+
+const NETWORK = ['networks: ["eip155:84532"]']
+
+type Credential = { readonly challenge: object; readonly payload: object }
+const payloadOf = (headers: Readonly<Record<string, string>>) =>
+  JSON.parse(Buffer.from(headers['PAYMENT-SIGNATURE'] ?? '', 'base64').toString()) as PaymentPayload
+const credentialOf = ({ authorization = '' }: Readonly<Record<string, string>>) =>
+  JSON.parse(Buffer.from(authorization.slice('Payment '.length), 'base64url').toString()) as Credential
+
+async function signChallenge(account: PrivateKeyAccount, url: string): Promise<Record<string, string>> {
+  const client = Mppx.create({ polyfill: false, methods: [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })] })
+  const request = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(chatWire.body(false, 'how are you?')),
+  }
+  const payment = await client.preparePayment(await client.rawFetch(url + chatWire.path(false), request), { request })
+  const signed = new Headers(payment.setCredential(request, await payment.createCredential()).headers)
+  return { authorization: signed.get('authorization') ?? '' }
+}
+
+/** Each puts what the chain shows of the victim's payment into words that the thief was given himself. */
+const carriages: readonly (readonly [
+  name: string,
+  sign: (account: PrivateKeyAccount, url: string) => Promise<Record<string, string>>,
+  steal: (victim: Record<string, string>, thief: Record<string, string>) => Record<string, string>,
+])[] = [
+  [
+    'x402',
+    async (account, url) => (await signFor(account, url, chatWire)).headers,
+    (victim, thief) => ({
+      'payment-signature': encodePaymentSignatureHeader({ ...payloadOf(thief), payload: payloadOf(victim).payload }),
+    }),
+  ],
+  [
+    'evm/charge',
+    signChallenge,
+    (victim, thief) => {
+      const stolen = { ...credentialOf(thief), payload: credentialOf(victim).payload }
+      return { authorization: `Payment ${Buffer.from(JSON.stringify(stolen)).toString('base64url')}` }
+    },
+  ],
+]
+
+describe.each(carriages)('a payment by %s', (_name, sign, steal) => {
+  it('that was read off the chain fetches nobody an answer, and its payer his own', async () => {
+    const { upstream, world } = await writeKeyedShop(current(), whole)
+    const { url } = await openShop(world)
+    const headers = await sign(await createBuyer(current()), url)
+    const paid = await order(fetch, url, chatWire, { headers })
+    expect(paid.status).toBe(200)
+    const thief = await createBuyer(current())
+    let stolen = steal(headers, await sign(thief, url))
+    // Offers of one second are alike.
+    while (Object.values(stolen)[0] === Object.values(headers)[0]) stolen = steal(headers, await sign(thief, url))
+    const taken = await order(fetch, url, chatWire, { headers: stolen })
+    expect([taken.status, taken.text.includes('well'), taken.text.includes('payment_already_used')]).toEqual([422, false, true])
+    const again = await order(fetch, url, chatWire, { headers })
+    expect([again.status, again.text, upstream.requests.length]).toEqual([200, paid.text, 1])
+    expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled'])
+  })
+
+  it('buys once, though it be sent fifty times at once, over two wires', async () => {
+    const { upstream, world } = await writeKeyedShop(current(), { ...whole, delayMs: 50 })
+    const { url } = await openShop(world)
+    const headers = await sign(await createBuyer(current()), url)
+    const copies = await Promise.all(Array.from({ length: 50 }, (_, at) => order(fetch, url, wires[at % 2] ?? chatWire, { headers })))
+    const answers = copies.filter(({ status }) => status === 200)
+    expect([new Set(answers.map(({ text }) => text)).size]).toEqual([1])
+    expect(copies.filter(({ status }) => ![200, 402, 409, 422].includes(status))).toEqual([])
+    expect(upstream.requests).toHaveLength(1)
+    const [sale, ...others] = await salesOf(world)
+    expect([others, sale]).toMatchObject([[], { state: 'settled' }])
+    expect(await current().chain.balanceOf(current().asset.address, world.payTo)).toBe(sale?.amountSettled)
+  })
+})
+
+describe('a payer whose money is enough for one payment', () => {
+  const chunk = (content: string) =>
+    `data: ${JSON.stringify({ ...whole.json, object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`
+  const last = `data: ${JSON.stringify({ ...whole.json, object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}\n\ndata: [DONE]\n\n`
+
+  it('reads one answer, though he signs eight at once', async () => {
+    const { upstream, world } = await writeKeyedShop(current(), { stream: [chunk('well'), last] })
+    const { url } = await openShop(world)
+    const { required } = await signFor(await createBuyer(current()), url, chatWire, { stream: true })
+    const buyer = await createBuyer(current(), BigInt(required.accepts[0]?.amount ?? '0'))
+    const payments = await Promise.all(Array.from({ length: 8 }, () => signFor(buyer, url, chatWire, { stream: true })))
+    const answers = await Promise.all(payments.map(({ headers }) => order(fetch, url, chatWire, { stream: true, headers })))
+    const [served, refused] = [true, false].map((isServed) => answers.filter(({ status }) => (status === 200) === isServed))
+    expect([served?.length, served?.[0]?.receipt?.success, upstream.requests.length]).toEqual([1, true, 1])
+    expect(refused?.map(({ status, headers }) => [status, headers.has('payment-required')])).toEqual(refused?.map(() => [402, true]))
+    const [sale, ...others] = await salesOf(world)
+    expect([others, sale]).toMatchObject([[], { state: 'settled' }])
+    expect(await current().chain.balanceOf(current().asset.address, world.payTo)).toBe(sale?.amountSettled)
+  })
+
+  it('pays again as soon as he has more', async () => {
+    const { world } = await writeKeyedShop(current(), whole)
+    const { url } = await openShop(world)
+    const { required } = await signFor(await createBuyer(current()), url, chatWire)
+    const price = BigInt(required.accepts[0]?.amount ?? '0') as Atomic
+    const buyer = await createBuyer(current(), price)
+    const payments = await Promise.all([1, 2].map(() => signFor(buyer, url, chatWire)))
+    const statuses = async () =>
+      (await Promise.all(payments.map(({ headers }) => order(fetch, url, chatWire, { headers })))).map(({ status }) => status)
+    expect((await statuses()).toSorted()).toEqual([200, 402])
+    await current().mint(buyer.address, price)
+    expect(await statuses()).toEqual([200, 200])
+    expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled', 'settled'])
+  })
+})
+
+/** What a client of MCP is told in the end that has paid by each: the way to pay, in the words of its payment. */
+const demand = { httpStatus: 402, challenges: [{ method: 'evm', intent: 'charge' }] }
+const refusals = [
+  ['x402', () => ({ isError: true, structuredContent: { x402Version: 2, error: 'insufficient_funds' } })],
+  [
+    'evm/charge',
+    (era: Era) =>
+      era === '2026-07-28'
+        ? { isError: true, _meta: { 'org.paymentauth/payment-required': demand } }
+        : { code: -32042, data: { ...demand, problem: { status: 402, title: 'Verification Failed' } } },
+  ],
+] as const
+
+describe.each(eras)('over MCP on %s', (era) => {
+  it.each(refusals)('a payment by %s that cannot be settled brings the way to pay, and no answer', async (by, refusalOf) => {
+    const facilitator = await startFacilitator(current(), (client) => ({
+      ...client,
+      settle: (_payload, { network }) => Promise.resolve({ success: false, errorReason: 'insufficient_funds', transaction: '', network }),
+    }))
+    const { upstream, world } = await writeKeyedShop(current(), whole, { facilitator, charge: NETWORK })
+    const client = new Client(
+      { name: 'agent', version: '1' },
+      { versionNegotiation: { mode: era === '2026-07-28' ? { pin: era } : 'legacy' } },
+    )
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${(await openShop(world)).url}/mcp`)))
+    onTestFinished(() => client.close())
+    const told: unknown[] = []
+    const { callTool } = client
+    client.callTool = async (...call) => {
+      const result = callTool.apply(client, call)
+      told.push(await result.catch((error: unknown) => error))
+      return result
+    }
+    const account = await createBuyer(current())
+    const call = { name: 'complete', arguments: { model: 'demo/echo', prompt: 'how are you?', max_output_tokens: 20 } }
+    if (by === 'x402') {
+      const required = (await client.callTool(call)).structuredContent as unknown as PaymentRequired
+      await client.callTool({ ...call, _meta: { 'x402/payment': await x402ClientOf(account).createPaymentPayload(required) } })
+    } else {
+      const methods = [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })]
+      const payer = McpClient.wrap(client as unknown as Parameters<typeof McpClient.wrap>[0], { methods })
+      await payer.callTool(call).catch(() => {})
+    }
+    expect(told.at(-1)).toMatchObject(refusalOf(era))
+    expect(JSON.stringify(told)).not.toContain('well')
+    // The payer of MPP signs anew each time that he is asked.
+    const sales = await salesOf(world)
+    expect([sales.length > 0, upstream.requests.length]).toEqual([true, sales.length])
+    expect(sales.map(({ state, reason }) => [state, reason])).toEqual(sales.map(() => ['refused', 'insufficient_funds']))
+  })
+})
