@@ -1,7 +1,8 @@
 /** Reads the events of the wires whose streams are chunks of one shape, and that have the same dialects. */
 import { endOfString, isRecord, tryParseJson } from '../lib/json.ts'
+import type { CompletionPart } from '../completion/part.ts'
 import type { SseItem } from '../lib/sse.ts'
-import { isError } from './answer-decoder.ts'
+import { badEvent, isError, type AnswerDecoder } from './answer-decoder.ts'
 
 /** The closing word of one of them, which servers of the other say too. */
 const DONE = '[DONE]'
@@ -20,6 +21,29 @@ export function readChunks(item: SseItem): ChunkEvent {
   // Cut in the middle: the missing end is what will be told.
   if (item.truncated === true) return { kind: 'nothing' }
   return item.event === 'error' ? { kind: 'chunks', chunks: [{ error: data }] } : { kind: 'bad' }
+}
+
+/** Decodes an answer that comes in chunks. */
+export type ChunkDecoder = AnswerDecoder & {
+  /** Takes one parsed chunk. */
+  push(chunk: Readonly<Record<string, unknown>>): readonly CompletionPart[]
+  /** Takes the closing word. */
+  done(): readonly CompletionPart[]
+}
+
+/** Gives a decoder one event. */
+export function readChunkItem(decoder: ChunkDecoder, item: SseItem): readonly CompletionPart[] {
+  const event = readChunks(item)
+  switch (event.kind) {
+    case 'nothing':
+      return []
+    case 'done':
+      return decoder.done()
+    case 'bad':
+      return decoder.fail(badEvent())
+    case 'chunks':
+      return event.chunks.flatMap((chunk) => (isRecord(chunk) ? decoder.push(chunk) : decoder.fail(badEvent())))
+  }
 }
 
 function asError(chunk: unknown): unknown {

@@ -2,36 +2,14 @@
 import type { CompletionPart } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord } from '../../lib/json.ts'
-import type { SseItem } from '../../lib/sse.ts'
-import {
-  badEvent,
-  createStep,
-  endedInError,
-  incomplete,
-  isError,
-  raise,
-  readAnswer,
-  type AnswerDecoder,
-  type AnswerState,
-} from '../answer-decoder.ts'
+import { createStep, endedInError, incomplete, isError, raise, readAnswer, type AnswerState } from '../answer-decoder.ts'
 import { candidateAt, finishesOf, noteUsage } from '../candidates.ts'
-import { readChunks } from '../chunk-events.ts'
+import { readChunkItem, type ChunkDecoder } from '../chunk-events.ts'
 import { addDelta, addExtra, createCandidate, endCandidate, type CandidateDecoder } from './candidate.ts'
 import { decodeErrorObject } from './error.ts'
 import { decodeUsage } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
-
-/**
- *     before ──chunk──► answering ──[DONE], or end with every candidate finished──► over (finish)
- *        └────────────────┴──error, broken event, end without a finish──► over (error)
- */
-export type ChunkDecoder = AnswerDecoder & {
-  /** Takes one parsed chunk. */
-  push(chunk: Json): readonly CompletionPart[]
-  /** Takes the end that the upstream has said. */
-  done(): readonly CompletionPart[]
-}
 
 type State = AnswerState & {
   id: string
@@ -44,7 +22,12 @@ type State = AnswerState & {
   readonly spoken: Set<CandidateDecoder['index']>
 }
 
-/** Creates the decoder of one answer. */
+/**
+ * Creates the decoder of one answer.
+ *
+ *     before ──chunk──► answering ──[DONE], or end with every candidate finished──► over (finish)
+ *        └────────────────┴──error, broken event, end without a finish──► over (error)
+ */
 export function createChunkDecoder(): ChunkDecoder {
   const state: State = {
     id: '',
@@ -140,19 +123,5 @@ function endAnswer(state: State): void {
  * once every candidate has a finish reason.
  */
 export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
-  return readAnswer(bytes, createChunkDecoder(), readItem)
-}
-
-function readItem(decoder: ChunkDecoder, item: SseItem): readonly CompletionPart[] {
-  const event = readChunks(item)
-  switch (event.kind) {
-    case 'nothing':
-      return []
-    case 'done':
-      return decoder.done()
-    case 'bad':
-      return decoder.fail(badEvent())
-    case 'chunks':
-      return event.chunks.flatMap((chunk) => (isRecord(chunk) ? decoder.push(chunk) : decoder.fail(badEvent())))
-  }
+  return readAnswer(bytes, createChunkDecoder(), readChunkItem)
 }

@@ -2,34 +2,14 @@
 import type { CompletionPart, Finish } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord } from '../../lib/json.ts'
-import type { SseItem } from '../../lib/sse.ts'
-import {
-  badEvent,
-  createStep,
-  endedInError,
-  incomplete,
-  isError,
-  raise,
-  readAnswer,
-  type AnswerDecoder,
-  type AnswerState,
-} from '../answer-decoder.ts'
+import { createStep, endedInError, incomplete, isError, raise, readAnswer, type AnswerState } from '../answer-decoder.ts'
 import { candidateAt, finishesOf, noteUsage } from '../candidates.ts'
-import { readChunks } from '../chunk-events.ts'
+import { readChunkItem, type ChunkDecoder } from '../chunk-events.ts'
 import { addCandidate, createCandidate, endCandidate, type CandidateDecoder } from './candidate.ts'
 import { decodeErrorObject } from './error.ts'
 import { decodeUsage } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
-
-/**
- *     before ──chunk──► answering ──connection's end, with every candidate finished or the prompt blocked──► over (finish)
- *        └────────────────┴──error, broken event, end without a finish──► over (error)
- */
-export type ChunkDecoder = AnswerDecoder & {
-  /** Takes one parsed chunk. */
-  push(chunk: Json): readonly CompletionPart[]
-}
 
 type State = AnswerState & {
   readonly isWhole: boolean
@@ -42,7 +22,14 @@ type State = AnswerState & {
   readonly candidates: Map<number, CandidateDecoder>
 }
 
-/** Creates the decoder of one answer. @param options - `isWhole` when its one chunk says everything. */
+/**
+ * Creates the decoder of one answer.
+ *
+ *     before ──chunk──► answering ──connection's end, with every candidate finished or the prompt blocked──► over (finish)
+ *        └────────────────┴──error, broken event, end without a finish──► over (error)
+ *
+ * @param options - `isWhole` when its one chunk says everything.
+ */
 export function createChunkDecoder(options: { readonly isWhole: boolean } = { isWhole: false }): ChunkDecoder {
   const state: State = {
     isWhole: options.isWhole,
@@ -58,6 +45,8 @@ export function createChunkDecoder(options: { readonly isWhole: boolean } = { is
   const step = createStep(state)
   return {
     push: (chunk) => step(() => addChunk(state, chunk)),
+    // Servers that are only compatible close with another wire's word.
+    done: () => step(() => endAnswer(state)),
     end: () => step(() => endAnswer(state)),
     fail: (error) => step(() => raise(error)),
     isOver: () => state.isOver,
@@ -123,19 +112,5 @@ function endAnswer(state: State): void {
  * connection, and is whole when every candidate has a finish reason; servers that are only compatible close with another's.
  */
 export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
-  return readAnswer(bytes, createChunkDecoder(), readItem)
-}
-
-function readItem(decoder: ChunkDecoder, item: SseItem): readonly CompletionPart[] {
-  const event = readChunks(item)
-  switch (event.kind) {
-    case 'nothing':
-      return []
-    case 'done':
-      return decoder.end()
-    case 'bad':
-      return decoder.fail(badEvent())
-    case 'chunks':
-      return event.chunks.flatMap((chunk) => (isRecord(chunk) ? decoder.push(chunk) : decoder.fail(badEvent())))
-  }
+  return readAnswer(bytes, createChunkDecoder(), readChunkItem)
 }
