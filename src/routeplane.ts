@@ -25,7 +25,7 @@ import type { Completion, Decision, GatewayCall } from './gateway/call.ts'
 import { complete } from './gateway/complete.ts'
 import { readKeptDecision, type DecisionCard } from './gateway/decision-card.ts'
 import { explain } from './gateway/explain.ts'
-import { onlyOnce } from './gateway/idempotency.ts'
+import { createOnlyOnce } from './gateway/idempotency.ts'
 import { processStartMs, systemClock, type Clock } from './lib/clock.ts'
 import { randomBytesOf } from './lib/id.ts'
 import { silentLog, type Log } from './lib/log.ts'
@@ -143,11 +143,12 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const recheck = () => recheckSettled({ ...shared, resolver })
   const background = startBackground({ poller, resolver, recheck, refreshRegistry, clock, log })
 
+  const onlyOnce = createOnlyOnce(shared)
   const completeOnce = async (call: GatewayCall) => {
     await background.ready
     // A reload in the middle changes nothing for a request that has begun.
     const current = now()
-    return onlyOnce(call, current, () => complete(call, current))
+    return onlyOnce(call, (heard) => complete(heard, current))
   }
   const underWay = watchCalls(clock)
   const completeWatched = (call: GatewayCall) => underWay.watch(completeOnce(call))

@@ -34,6 +34,8 @@ export type GatewayCall = {
   /** Decoded on demand: the native lane never needs it. */
   decode(): CompletionRequest
   readonly signal: CancelSignal
+  /** How often its client says that it has sent the same request before, by itself; absent where it does not say. */
+  readonly retry?: number
   readonly onProgress?: (progress: Progress) => void
   /** Asks a person before a call above the operator's threshold; a surface that cannot ask leaves it out. */
   readonly approve?: (ask: ApprovalQuestion) => Promise<ApprovalAnswer>

@@ -1,29 +1,42 @@
-/** One idempotency key, one request: its answer is kept and given again, and nobody pays twice for asking twice. */
+/** One request, one answer: it is kept for its idempotency key or its client's next try, and nobody pays twice for asking twice. */
 import { createHash } from 'node:crypto'
-import { isCommitted, RouteplaneError, toRouteplaneError, type ErrorCode, type MoneyState } from '../errors.ts'
+import { isCommitted, RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { isRecord, parseJson } from '../lib/json.ts'
 import type { IdempotencyClaim, KeptAnswer, Ledger } from '../ledger/ledger.ts'
-import type { Completion, CompletionHead, GatewayCall } from './call.ts'
-import { recordAnswer, replayAnswer } from './kept-answer.ts'
+import { asOneCall, createRecentTries } from './asked-again.ts'
+import type { Completion, GatewayCall } from './call.ts'
+import { keptError, lostError, recordAnswer, replay } from './kept-answer.ts'
+import { outliving, unlessLeft } from './outliving.ts'
 
 export type IdempotencyDeps = { readonly ledger: Ledger; readonly clock: Clock; readonly log: Log }
+
+type Work = (call: GatewayCall) => Promise<Completion>
 
 /** How often a caller looks whether the first request with his key has ended. */
 const LOOK_EVERY_MS = 200
 
 /**
- * Runs `work` once for the call's key, or gives the answer that is kept; a second caller waits for the first.
- *
- * A request that failed without touching money gives its key back. One whose money may have moved keeps its error: the
- * key then always answers with it, because another try would pay again.
+ * Runs `work` once for what is one request: by its idempotency key, or because its client says that it only tries again.
  *
  * @throws RouteplaneError `idempotency_conflict` (422, which SDKs do not retry) when the key belongs to another request.
  */
-export async function onlyOnce(call: GatewayCall, deps: IdempotencyDeps, work: () => Promise<Completion>): Promise<Completion> {
-  const key = call.read.extensions.idempotencyKey
-  if (key === undefined) return work()
+export function createOnlyOnce(deps: IdempotencyDeps): (call: GatewayCall, work: Work) => Promise<Completion> {
+  const tries = createRecentTries(deps.clock)
+  return (call, work) => {
+    const key = call.read.extensions.idempotencyKey
+    if (key !== undefined) return underKey(call, key, deps, work)
+    return call.retry === undefined ? work(call) : asOneCall(call, () => `${call.caller}\n${fingerprintOf(call)}`, tries, work)
+  }
+}
+
+/**
+ * Runs `work` once for a key, or gives the answer that is kept; a second caller waits for the first.
+ *
+ * A request that failed without touching money gives its key back. One whose money may have moved keeps its error: the
+ * key then always answers with it, because another try would pay again.
+ */
+async function underKey(call: GatewayCall, key: string, deps: IdempotencyDeps, work: Work): Promise<Completion> {
   const claim = await claimOrWait(call, key, deps)
   if (claim.kind === 'kept') return replay(claim.answer)
   // An answer that cannot be kept is still an answer; its key then stays taken, which is the safe side.
@@ -34,15 +47,19 @@ export async function onlyOnce(call: GatewayCall, deps: IdempotencyDeps, work: (
         deps.log.warn('an answer could not be kept', { request: call.id, message: toRouteplaneError(error).message }),
       )
   }
-  try {
+  const begin = async () => {
     if (claim.abandoned !== undefined) await refuseIfPaid(claim.abandoned, deps.ledger)
-    const completion = await work()
-    return recordAnswer(completion, (kept) => keep(kept ?? keptError(lostError(completion.head))))
-  } catch (thrown) {
+    return work(outliving(call))
+  }
+  const completion = await begin().catch(async (thrown: unknown) => {
     const error = toRouteplaneError(thrown)
     await keep(isCommitted(error.money) ? keptError(error) : undefined)
     throw error
-  }
+  })
+  return unlessLeft(
+    call,
+    recordAnswer(completion, (kept) => keep(kept ?? keptError(lostError(completion.head)))),
+  )
 }
 
 async function claimOrWait(
@@ -82,45 +99,5 @@ async function refuseIfPaid(requestId: string, ledger: Ledger): Promise<void> {
     money: paid.state === 'settled' ? 'settled' : 'unknown',
     hint: `See receipt ${paid.id}; use a new key to ask and pay again.`,
     details: { attemptId: paid.id },
-  })
-}
-
-/** Of an answer that nobody can be given again: it broke off, was left, or was too large. */
-function lostError(head: CompletionHead): RouteplaneError {
-  const paid = head.receiptId !== undefined
-  return new RouteplaneError('answer_lost', 'the answer to this key broke off or was too large to be kept', {
-    money: paid ? 'signed' : 'untouched',
-    hint: paid ? `See receipt ${head.receiptId}; use a new key to ask and pay again.` : 'Use a new key to ask again.',
-  })
-}
-
-const ERROR = 'error'
-
-function keptError(error: RouteplaneError): KeptAnswer {
-  const { code, message, money, hint, details } = error
-  const body = Buffer.from(JSON.stringify({ code, message, money, hint, details }))
-  return { status: 424, headers: { lane: ERROR }, body }
-}
-
-/** Gives a kept answer, or throws the kept error, as if it came now. */
-function replay(kept: KeptAnswer): Completion {
-  if (kept.headers['lane'] === ERROR) throw readError(kept.body)
-  return replayAnswer(kept)
-}
-
-function readError(body: Uint8Array): RouteplaneError {
-  const value = parseJson(Buffer.from(body).toString('utf8'))
-  if (!isRecord(value)) return new RouteplaneError('internal', 'a kept error cannot be read')
-  const { code, message, money, hint, details } = value as {
-    code: ErrorCode
-    message: string
-    money: MoneyState
-    hint?: string
-    details?: Record<string, unknown>
-  }
-  return new RouteplaneError(code, message, {
-    money,
-    ...(hint === undefined ? {} : { hint }),
-    ...(details === undefined ? {} : { details }),
   })
 }

@@ -1,6 +1,6 @@
 /** Keeps a copy of an answer as it passes, and gives it again as if it came now. */
 import type { CompletionPart } from '../completion/part.ts'
-import { RouteplaneError } from '../errors.ts'
+import { RouteplaneError, type ErrorCode, type MoneyState } from '../errors.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
 import { MAX_KEPT_BYTES, type KeptAnswer } from '../ledger/ledger.ts'
 import { formatUsd, parseUsd } from '../money.ts'
@@ -129,4 +129,47 @@ function readHead(text: string): CompletionHead {
   if (!isRecord(value)) throw new RouteplaneError('internal', 'a kept answer has no head')
   const { costUsd, ...head } = value
   return { ...head, ...(typeof costUsd === 'string' ? { costUsd: parseUsd(costUsd) } : {}), replayed: true } as CompletionHead
+}
+
+/** Of an answer that nobody can be given again: it broke off, was left, or was too large. */
+export function lostError(head: CompletionHead): RouteplaneError {
+  const paid = head.receiptId !== undefined
+  return new RouteplaneError('answer_lost', 'the first answer to this request broke off or was too large to be kept', {
+    money: paid ? 'signed' : 'untouched',
+    hint: paid
+      ? `See receipt ${head.receiptId}; a new request, under a new key if it has one, is asked and paid again.`
+      : 'Use a new key to ask again.',
+  })
+}
+
+const ERROR = 'error'
+
+/** A failure in the form of an answer, so that it is kept like one. */
+export function keptError(error: RouteplaneError): KeptAnswer {
+  const { code, message, money, hint, details } = error
+  const body = Buffer.from(JSON.stringify({ code, message, money, hint, details }))
+  return { status: 424, headers: { lane: ERROR }, body }
+}
+
+/** Gives a kept answer, or throws the kept error, as if it came now. */
+export function replay(kept: KeptAnswer): Completion {
+  if (kept.headers['lane'] === ERROR) throw readError(kept.body)
+  return replayAnswer(kept)
+}
+
+function readError(body: Uint8Array): RouteplaneError {
+  const value = parseJson(Buffer.from(body).toString('utf8'))
+  if (!isRecord(value)) return new RouteplaneError('internal', 'a kept error cannot be read')
+  const { code, message, money, hint, details } = value as {
+    code: ErrorCode
+    message: string
+    money: MoneyState
+    hint?: string
+    details?: Record<string, unknown>
+  }
+  return new RouteplaneError(code, message, {
+    money,
+    ...(hint === undefined ? {} : { hint }),
+    ...(details === undefined ? {} : { details }),
+  })
 }

@@ -171,7 +171,15 @@ function toCall({ id, protocol }: Exchange, caller: Caller, { wire, read, signal
     wire: { protocol: protocol.id, request: wire },
     decode: () => (decoded ??= protocol.caller.decodeRequest(wire)),
     signal,
+    // Strangers share one name: one of them must not be taken for another who tries again.
+    ...(caller.pays ? {} : retryOf(wire)),
   }
+}
+
+/** What the official SDKs of OpenAI and Anthropic (those that Stainless generates) say with each request. */
+function retryOf({ headers }: WireRequest): { readonly retry?: number } {
+  const count = headers['x-stainless-retry-count']
+  return count !== undefined && /^\d{1,3}$/.test(count) ? { retry: Number(count) } : {}
 }
 
 function openWriter({ id, outgoing, deps }: Exchange, wire: WireRequest, read: CallerRequest): EventWriter {

@@ -57,6 +57,20 @@ describe('an idempotency key', () => {
     expectBalanced(await closedBooks(world))
   })
 
+  it('finds the answer of a caller who went away while it was being paid for', async () => {
+    const caller = new AbortController()
+    const { seller, world, url } = await open({ beforeSettle: () => caller.abort() })
+    const init = { method: 'POST', headers: { 'content-type': 'application/json', ...keyed('k') }, body: JSON.stringify(question) }
+    await expect(fetch(`${url}/v1/chat/completions`, { ...init, signal: caller.signal })).rejects.toThrow(/abort/)
+    const again = await ask(url, question, keyed('k'))
+    expect([again.status, textOf(again.text), again.headers.get('x-routeplane-replayed')]).toEqual([
+      200,
+      'thrift heard: how are you today?',
+      '1',
+    ])
+    expect([(await closedBooks(world)).transfers.length, seller.counters.handlerRuns]).toEqual([1, 1])
+  })
+
   it('keeps the error of a payment whose outcome is open, so that nobody pays again by repeating it', async () => {
     const { seller, world, url } = await open({ challengeAgain: true })
     const first = await ask(url, question, keyed('k'))
