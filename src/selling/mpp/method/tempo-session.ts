@@ -60,6 +60,7 @@ export const tempoSession: SellingMethod = {
       const receipt = await officially(taken, desk)
       // Who adds to a channel wants it to go on: the network has forgotten that he had asked for it.
       if (action === 'topUp') await channels.observe(channelId, { closeRequestedAt: 0n })
+      if (isEnd) await channels.ended(channelId, true)
       return headersOf(receipt)
     } catch (thrown) {
       if (isEnd) await channels.ended(channelId, false)
@@ -194,7 +195,7 @@ async function isPromised({ presented: { payload } }: Taken, channel: PaidChanne
   const { Session } = await import('mppx/tempo')
   const { channelId, chainId, escrowContract, authorizedSigner } = channel
   const given = member.record(payload, 'descriptor')
-  const isSame = Object.entries(channel.descriptor).every(([name, own]) => String(given[name]).toLowerCase() === own.toLowerCase())
+  const isSame = Object.entries(channel.descriptor).every(([name, own]) => member.hex(given, name).toLowerCase() === own.toLowerCase())
   const signature = member.hex(payload, 'signature') as `0x${string}`
   const voucher = { channelId, cumulativeAmount: member.integer(payload, 'cumulativeAmount'), signature }
   return isSame && Session.Precompile.Voucher.verifyVoucher(escrowContract, chainId, voucher as never, authorizedSigner)
