@@ -198,7 +198,7 @@ async function isPromised({ presented: { payload } }: Taken, channel: PaidChanne
   const isSame = Object.entries(channel.descriptor).every(([name, own]) => member.hex(given, name).toLowerCase() === own.toLowerCase())
   const signature = member.hex(payload, 'signature') as `0x${string}`
   const voucher = { channelId, cumulativeAmount: member.integer(payload, 'cumulativeAmount'), signature }
-  return isSame && Session.Precompile.Voucher.verifyVoucher(escrowContract, chainId, voucher as never, authorizedSigner)
+  return isSame && Session.Precompile.Voucher.verifyVoucher(escrowContract, chainId, voucher, authorizedSigner)
 }
 
 function serverOf(asset: AssetRow, desk: MppDesk): Promise<Official> {
