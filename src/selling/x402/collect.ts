@@ -4,7 +4,7 @@ import type { Chain, Span } from '../../chain/chain.ts'
 import { toRouteplaneError } from '../../errors.ts'
 import type { SalePayment } from '../../ledger/sale.ts'
 import type { Atomic } from '../../money.ts'
-import type { Standing, Tender } from '../till.ts'
+import type { Standing } from '../till.ts'
 import type { SellingScheme } from './scheme/scheme.ts'
 
 export type Collecting = {
@@ -50,7 +50,7 @@ export function balanceOf({ network, asset, payer }: SalePayment, chainOf: Colle
   return chainOf(network).balanceOf(asset as `0x${string}`, payer as `0x${string}`)
 }
 
-/** See {@link Tender.stands}. @throws RouteplaneError when the node does not answer. */
+/** See `Tender.stands`. @throws RouteplaneError when the node does not answer. */
 export async function standingOf({ scheme, payment, claimedAt, chainOf }: Omit<Collecting, 'amount' | 'settle'>): Promise<Standing> {
   const fate = await scheme.fateOf(chainOf(payment.network), payment, spanOf(payment, claimedAt))
   if (fate?.fate === 'transferred') return fate.final ? 'safe' : 'unsafe'
