@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { openChains } from '../src/wallet/open.ts'
+import { createBudgets } from '../src/composition/budgets.ts'
 import { openRouting } from '../src/composition/routing.ts'
-import { budgetsOf } from '../src/composition/rules.ts'
 import { createEnvironment } from '../src/config/environment.ts'
 import { configFrom } from '../src/config/load.ts'
 import type { GatewayContext } from '../src/gateway/context.ts'
@@ -74,7 +74,8 @@ async function openContext(
   const config = configFrom({ registry: { path: folder } }, environment)
   const [clock, log, chainOf] = [systemClock, silentLog, openChains({})]
   const ledger = await openSqliteLedger({ path: config.ledger.path, owner: 'bench', clock, log })
-  const routing = await openRouting(config, { ledger, clock, log })
+  const budgets = createBudgets(config)
+  const routing = await openRouting(config, { ledger, budgets, clock, log })
   const shared = { ledger, chainOf, clock, log }
   const { keyring } = routing
   const modes = createPaymentModes({
@@ -88,7 +89,7 @@ async function openContext(
     channels: config.payment.channels,
     preemptive: config.payment.preemptive,
     leaves: config.payment.leaves,
-    budgets: budgetsOf(config),
+    budgets: budgets.now,
     resolver: createResolver(shared),
   })
   const close = async () => {

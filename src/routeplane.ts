@@ -16,7 +16,7 @@ import { viewCallerKeys, type KeyView } from './composition/caller-keys.ts'
 import { viewSales, type SalesView } from './composition/sales.ts'
 import { openSolana } from './composition/solana.ts'
 import { openSelling } from './composition/selling.ts'
-import { budgetsOf } from './composition/rules.ts'
+import { createBudgets } from './composition/budgets.ts'
 import { readStatus, type Status } from './composition/status.ts'
 import { watchCalls } from './composition/under-way.ts'
 import type { WireId } from './completion/request.ts'
@@ -114,10 +114,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const networks = walletNetworks(config.wallet)
   const chainOf = openChains(config.wallet.rpc)
   const asset = walletAsset(networks)
-  const { keys: configuredKeys = [], ...otherBudgets } = budgetsOf(config)
-  const keyCaps = new Map(configuredKeys)
-  const budgets = { ...otherBudgets, keys: keyCaps }
-  const routing = await openRouting(config, { ledger, clock, log }).catch(async (cause: unknown) => {
+  const budgets = createBudgets(config)
+  const routing = await openRouting(config, { ledger, budgets, clock, log }).catch(async (cause: unknown) => {
     await ledger.close()
     throw cause
   })
@@ -127,8 +125,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const { keyring, poller, refreshRegistry } = routing
   const accounts = new Map(Object.entries(config.payment.accounts))
   const payable = [...networks, ...solana.payable]
-  const paying = { keyring, authorize, accounts, wallet, networks: payable, schemes, channels, preemptive, leaves, budgets, resolver }
-  const modes = createPaymentModes({ ...shared, ...paying })
+  const paying = { keyring, authorize, accounts, wallet, networks: payable, schemes, channels, preemptive, leaves, resolver }
+  const modes = createPaymentModes({ ...shared, ...paying, budgets: budgets.now })
   const { context, now } = routing.live({ modes, protocols, ledger, clock, log })
   const recheck = () => recheckSettled({ ...shared, resolver })
   const background = startBackground({ poller, resolver, recheck, refreshRegistry, clock, log })
@@ -146,7 +144,7 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   return {
     complete: completeWatched,
     sales: viewSales(ledger),
-    keys: viewCallerKeys({ ledger, clock, caps: keyCaps }),
+    keys: viewCallerKeys({ ledger, clock, budgets }),
     ...(selling === undefined ? {} : { cashier: selling.cashier }),
     async explain(call) {
       await background.ready
@@ -166,7 +164,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     reload: routing.reload,
     status: () => {
       const solanaSources = { solana: solana.side, solanaNetworks: solana.networks }
-      return readStatus({ version, network: config.wallet.network, budgets, ...context, wallet, asset, chainOf, clock, ...solanaSources })
+      const sources = { version, network: config.wallet.network, budgets: budgets.now(), wallet, asset, chainOf, clock }
+      return readStatus({ ...context, ...sources, ...solanaSources })
     },
     holdings: () => readHoldings({ wallet, asset, networks, configured: namedNetworks(config), chainOf }),
     ready: () => background.ready,

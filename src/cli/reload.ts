@@ -13,7 +13,7 @@ export const reload: Command = {
   name: 'reload',
   summary: 'Have the running gateway take the config anew.',
   details: [
-    'The file is checked here first. What only a restart can change (address, wallet, budgets, ledger) is refused, and then nothing is taken.',
+    'The file is checked here first. What only a restart can change (address, wallet, ledger) is refused, and then nothing is taken.',
     'SIGHUP does the same.',
   ],
   options: { url: { type: 'string', value: '<url>', summary: 'Where it listens, when not where the config says.' } },

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 import { createId, randomBytesOf } from '../lib/id.ts'
 import { Secret } from '../lib/log.ts'
 import { addUsd, ZERO_USD, type Usd } from '../money.ts'
-import type { BudgetCaps } from '../payment/budget.ts'
+import { capsOf, type StandingBudgets } from './budgets.ts'
 
 export type KeyWishes = Omit<CallerKey, 'id' | 'hash' | 'createdAt' | 'revokedAt'>
 
@@ -38,16 +38,14 @@ export type StatementLine = { readonly model: string; readonly requests: number;
 export type KeySources = {
   readonly ledger: Ledger
   readonly clock: Clock
-  /** Caps by key id, as holds read them; those of the config stay as they are. */
-  readonly caps: Map<string, BudgetCaps>
+  readonly budgets: Pick<StandingBudgets, 'ofKey'>
 }
 
 /** Tells our keys from any other token by sight. */
 export const KEY_PREFIX = 'rp_'
 const KEY_BYTES = 32
 
-export function viewCallerKeys({ ledger, clock, caps }: KeySources): KeyView {
-  const configured = new Set(caps.keys())
+export function viewCallerKeys({ ledger, clock, budgets }: KeySources): KeyView {
   return {
     async create(wishes) {
       const key = `${KEY_PREFIX}${Buffer.from(randomBytesOf(KEY_BYTES)).toString('base64url')}`
@@ -64,7 +62,7 @@ export function viewCallerKeys({ ledger, clock, caps }: KeySources): KeyView {
       const row = await ledger.callerKeys.byHash(hashOf(presented))
       if (row === undefined || row.revokedAt !== undefined || (row.expiresAt !== undefined && row.expiresAt <= clock.now()))
         return undefined
-      if (!configured.has(row.id)) caps.set(row.id, capsOf(row))
+      budgets.ofKey(row.id, capsOf(row))
       return row
     },
     async statement(id, month) {
@@ -92,15 +90,6 @@ export function viewCallerKeys({ ledger, clock, caps }: KeySources): KeyView {
 
 function hashOf(key: string): string {
   return createHash('sha256').update(key).digest('hex')
-}
-
-function capsOf({ perHourUsd, perDayUsd, perMonthUsd, totalUsd }: CallerKey): BudgetCaps {
-  return {
-    ...(perHourUsd === undefined ? {} : { perHour: perHourUsd }),
-    ...(perDayUsd === undefined ? {} : { perDay: perDayUsd }),
-    ...(perMonthUsd === undefined ? {} : { perMonth: perMonthUsd }),
-    ...(totalUsd === undefined ? {} : { total: totalUsd }),
-  }
 }
 
 const MONTH = /^(\d{4})-(0[1-9]|1[0-2])$/

@@ -17,7 +17,8 @@ import { createGuardedTransport } from './guarded-transport.ts'
 import { startHealthSync } from './health-sync.ts'
 import { loadPresets, viewPresets, type PresetView } from './preset-file.ts'
 import { createDriftLog, viewProviders, type ProviderView } from './provider-view.ts'
-import { budgetsOf, rulesOf } from './rules.ts'
+import { rulesOf } from './rules.ts'
+import type { StandingBudgets } from './budgets.ts'
 
 /** The parts of a gateway's context that a config writes. */
 type Ruled = Pick<GatewayContext, 'virtualModels' | 'openProviders' | 'rules'>
@@ -48,10 +49,10 @@ export type Routing = {
   close(): Promise<void>
 }
 
-export type RoutingDeps = { readonly ledger: Ledger; readonly clock: Clock; readonly log: Log }
+export type RoutingDeps = { readonly ledger: Ledger; readonly budgets: StandingBudgets; readonly clock: Clock; readonly log: Log }
 
 /** @throws RouteplaneError `config_invalid` when a payee's checksum is wrong. */
-export async function openRouting(first: Config, { ledger, clock, log }: RoutingDeps): Promise<Routing> {
+export async function openRouting(first: Config, { ledger, budgets, clock, log }: RoutingDeps): Promise<Routing> {
   const registry = await openCatalog(first, log)
   const { catalog } = registry
   const transport = createGuardedTransport(first)
@@ -99,6 +100,7 @@ export async function openRouting(first: Config, { ledger, clock, log }: Routing
       take()
       presets.reload([...next.presets, ...stored])
       transport.allow(next)
+      budgets.take(next)
       config = next
       keyring = keyringOf(next, clock)
       ruled = ruledBy(next)
@@ -153,7 +155,7 @@ function keyringOf(config: Config, clock: Clock): Keyring {
   })
 }
 
-/** What is opened once: sockets, files, the wallet and its ways to pay; the caps over time that guard it are compared beside these. */
+/** What is opened once: sockets, files, the wallet and its ways to pay. */
 const untilRestart: readonly { readonly name: string; of(config: Config): unknown }[] = [
   { name: 'listen', of: ({ listen }) => listen },
   { name: 'skip_auth', of: ({ skipAuth }) => skipAuth },
@@ -163,7 +165,6 @@ const untilRestart: readonly { readonly name: string; of(config: Config): unknow
   { name: 'ledger', of: ({ ledger }) => ledger },
   { name: 'upstream', of: ({ upstream }) => upstream },
   { name: 'charge', of: ({ charge }) => charge },
-  { name: 'budget', of: budgetsOf },
   { name: 'payment.schemes', of: ({ payment }) => payment.schemes },
   { name: 'payment.accounts', of: ({ payment }) => payment.accounts },
   { name: 'payment.channels', of: ({ payment }) => payment.channels },

@@ -1,7 +1,6 @@
-/** The operator's decisions out of a config: rolling caps, order of payment, attempts, timeouts. */
-import type { Config, RollingCaps } from '../config/config.ts'
+/** The operator's decisions out of a config: what one request may cost, order of payment, attempts, timeouts. */
+import type { Config } from '../config/config.ts'
 import type { GatewayRules } from '../gateway/context.ts'
-import type { BudgetCaps, Budgets } from '../payment/budget.ts'
 import { balancedWeights } from '../selection/index.ts'
 
 /** Answers are text or base64 media; longer ones are a provider out of hand. */
@@ -28,28 +27,5 @@ export function rulesOf(config: Config): GatewayRules {
     managedAccounts: config.managed.accounts,
     timeoutsOf: (provider) => timeouts.get(provider.id) ?? config.upstream.timeouts,
     maxAnswerBytes: MAX_ANSWER_BYTES,
-  }
-}
-
-/** The caps of presets are the config's alone: whoever redefines a preset over MCP does not get out of its budget. */
-export function budgetsOf({ budget, presets }: Config): Budgets {
-  return {
-    ...capsOf(budget),
-    providers: capsById(Object.entries(budget.providers)),
-    keys: capsById(Object.entries(budget.keys)),
-    presets: capsById(presets.flatMap((preset) => (preset.budget === undefined ? [] : [[preset.name, preset.budget]]))),
-  }
-}
-
-function capsById(entries: readonly (readonly [id: string, caps: RollingCaps])[]): ReadonlyMap<string, BudgetCaps> {
-  return new Map(entries.map(([id, caps]) => [id, capsOf(caps)]))
-}
-
-function capsOf(caps: RollingCaps): BudgetCaps {
-  return {
-    ...(caps.perHourUsd === undefined ? {} : { perHour: caps.perHourUsd }),
-    ...(caps.perDayUsd === undefined ? {} : { perDay: caps.perDayUsd }),
-    ...(caps.perMonthUsd === undefined ? {} : { perMonth: caps.perMonthUsd }),
-    ...(caps.totalUsd === undefined ? {} : { total: caps.totalUsd }),
   }
 }

@@ -11,6 +11,7 @@ import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
+import { nextTurn } from '../lib/next-turn.ts'
 import { isEventStream } from '../protocol/event-stream.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
@@ -72,7 +73,10 @@ export async function serveCompletion(
   try {
     const caller = await deps.callerOf(incoming)
     if (caller.pays && (await tended(exchange, incoming))) return
-    const given = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
+    const body = await readBody(incoming, deps.maxBodyBytes)
+    // Requests that have come at once go on in step.
+    await nextTurn()
+    const given = toWire(incoming, body)
     // Strangers share one name, so nothing is kept in it that another of them could ask for.
     const store = caller.pays ? undefined : deps.responses
     const { wire, watch } =

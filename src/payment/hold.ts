@@ -7,7 +7,12 @@ import type { PaymentModeName } from '../registry/endpoint.ts'
 import { budgetExceeded, limitsAt, type Budgets } from './budget.ts'
 import type { PaidCall } from './mode.ts'
 
-export type HoldDeps = { readonly ledger: Ledger; readonly budgets: Budgets; readonly clock: Clock }
+export type HoldDeps = {
+  readonly ledger: Ledger
+  /** The caps as they stand: they may change while the process runs. */
+  budgets(): Budgets
+  readonly clock: Clock
+}
 
 /** What one way of paying adds to the bound of a call. */
 export type Allowance = {
@@ -47,7 +52,7 @@ export async function holdFor(call: PaidCall, { mode, slackPermille, overheadUsd
     mode,
     amount,
     requestCap: call.capUsd,
-    budgets: limitsAt(deps.budgets, now, spender),
+    budgets: limitsAt(deps.budgets(), now, spender),
     now,
   })
   if (!outcome.granted) throw budgetExceeded(amount, outcome)

@@ -32,7 +32,8 @@ export type ChallengedDeps = {
   chainOf(network: string): Chain
   /** What pays on Solana; absent where nobody can. */
   readonly solana?: SolanaSide
-  readonly budgets: Budgets
+  /** The caps over time as they stand now. */
+  budgets(): Budgets
   readonly channels: ChannelPolicy
   readonly leaves: LeavePolicy
   readonly resolver: Resolver

@@ -1,5 +1,7 @@
 /** Caps of one provider, one key and one preset, over real payments: each binds its own calls and nobody else's. */
 import { expect, it } from 'vitest'
+import { createEnvironment } from '../../src/config/environment.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { parseUsd } from '../../src/money.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { ask, closedBooks, expectBalanced, openEngine, question, rewriteConfig, writeWorld } from '../support/engine.ts'
@@ -70,4 +72,40 @@ it('caps of a key and of a preset count what was spent before they were written'
   expect((await refusalOf(await ask(latestUrl, body))).message).toContain('$0 is left of the preset:cheap month:')
   expect((await ask(latestUrl)).status).toBe(200)
   expectBalanced(await closedBooks(world))
+})
+
+it('caps are raised and lowered while a call is under way: it ends as it began, and nothing new is granted until there is room', async () => {
+  const seller = await current().startProvider({ id: 'thrift', prices, tokenDelayMs: 20 })
+  const world = await writeWorld(current(), { sellers: [seller], perDayUsd: '1' })
+  const engine = await openEngine(world)
+  const url = await engine.serve()
+  const take = async (line: string) => {
+    await rewriteConfig(world, [line])
+    const environment = createEnvironment(world.variables, world.directory, world.directory)
+    await engine.routeplane.reload(await loadConfig({ file: world.file, environment }))
+  }
+  const dayCap = async () => (await engine.routeplane.status()).caps.find(({ window }) => window.startsWith('day:'))
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...question, stream: true }),
+  })
+  const reader = response.body?.getReader()
+  expect((await reader?.read())?.done).toBe(false)
+
+  await take('budget: { per_request_usd: "0.02", per_day_usd: "0.0000001" }')
+  expect(await dayCap()).toMatchObject({ capUsd: parseUsd('0.0000001'), availableUsd: 0n })
+  expect((await refusalOf(await ask(url))).message).toContain('$0 is left of the day')
+  let rest = ''
+  for (let step = await reader?.read(); step?.done === false; step = await reader?.read()) rest += Buffer.from(step.value).toString()
+  expect(rest).toContain('data: [DONE]')
+  expect((await refusalOf(await ask(url))).code).toBe('budget_exceeded')
+
+  await take('budget: { per_request_usd: "0.02", per_day_usd: "2", providers: { thrift: { per_day_usd: "0.0000001" } } }')
+  expect((await refusalOf(await ask(url))).message).toContain('provider:thrift day')
+  await take('budget: { per_request_usd: "0.02", per_day_usd: "2" }')
+  expect((await ask(url)).status).toBe(200)
+  const books = await closedBooks(world)
+  expect(books.rows.filter(({ state }) => state === 'settled')).toHaveLength(2)
+  expectBalanced(books)
 })

@@ -91,7 +91,7 @@ export async function startLife(world: ChannelModel): Promise<Life> {
   const mode = createChallenged(x402, {
     ...shared,
     resolver,
-    budgets: { perDay: DAY_CAP },
+    budgets: () => ({ perDay: DAY_CAP }),
     networks: [NETWORK],
     schemes: undefined,
     preemptive: 'never',

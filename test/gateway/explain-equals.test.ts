@@ -166,8 +166,7 @@ describe('a reload', () => {
       details: { changed: ['listen'] },
     })
     const untilRestart: readonly (readonly [string, object])[] = [
-      ['budget', { budget: { per_day_usd: '9' } }],
-      ['budget', { budget: { keys: { key_1: { per_day_usd: '1' } } } }],
+      ['wallet', { wallet: { network: 'mainnet' } }],
       ['payment.schemes', { payment: { schemes: ['exact'] } }],
       ['payment.accounts', { payment: { accounts: { it: 'acct-1' } } }],
       ['payment.channels', { payment: { channels: { per_provider: 2 } } }],

@@ -109,11 +109,10 @@ export async function startProcess(world: PaymentWorld): Promise<Process> {
   const { clock, end } = world.clock.ofProcess()
   const shared = { ledger, chainOf: () => world.chain, clock, log: silentLog }
   const resolver = createResolver(shared)
-  const budgets = { perDay: DAY_CAP, total: DAY_CAP }
   const mode = createChallenged(x402, {
     ...shared,
     resolver,
-    budgets,
+    budgets: () => ({ perDay: DAY_CAP, total: DAY_CAP }),
     networks: [NETWORK],
     schemes: undefined,
     preemptive: 'when_alone',

@@ -41,7 +41,7 @@ export async function holdDeposit(
     mode,
     amount: amountUsd,
     requestCap: world.channels.maxDepositUsd,
-    budgets: limitsAt(world.budgets, now, { provider }),
+    budgets: limitsAt(world.budgets(), now, { provider }),
     now,
   })
   if (!outcome.granted) throw budgetExceeded(amountUsd, outcome)

@@ -25,7 +25,8 @@ export type SchemeWorld = {
   readonly solana?: SolanaSide
   /** Ends attempts that a scheme makes beside the call's own. */
   readonly resolver: Pick<Resolver, 'settle' | 'follow' | 'giveBack'>
-  readonly budgets: Budgets
+  /** The caps over time as they stand now. */
+  budgets(): Budgets
   readonly channels: ChannelPolicy
   /** Whether Permit2 is given leave for a payment where the offer takes it. */
   readonly leaves: LeavePolicy

@@ -33,7 +33,7 @@ function start(sent: (count: number) => HttpResponse, fate: Fate = 'open', chang
     throw new Error('only the resolver asks the chain')
   }
   const channels = { maxDepositUsd: ZERO_USD, perSeller: 1, maxWithdrawDelay: 900 }
-  const policies = { budgets: {}, channels, leaves: 'never' } as const
+  const policies = { budgets: () => ({}), channels, leaves: 'never' } as const
   const result = sendSigned(call, signedOf(), { ledger, resolver, clock, chainOf, wallet, ...policies, log: silentLog })
   result.catch(() => {})
   return { result, call, ledger, slept, asked, followed, givenBack }
