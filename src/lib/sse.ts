@@ -1,6 +1,7 @@
 /** Turns bytes into server-sent events and back, keeping comments (keep-alives) visible. */
 import { createParser } from 'eventsource-parser'
 import { RouteplaneError } from '../errors.ts'
+import { defined } from './defined.ts'
 
 /** One event as the WHATWG grammar reads it. `truncated` marks a last event whose closing blank line never came. */
 export type SseEvent = { readonly event?: string; readonly data: string; readonly id?: string; readonly truncated?: true }
@@ -30,12 +31,9 @@ export function createSseDecoder(maxCharacters: number = MAX_SSE_EVENT_CHARACTER
   const parser = createParser({
     maxBufferSize: maxCharacters,
     onEvent: ({ event, data, id }) => {
-      items.push({
-        ...(event === undefined ? {} : { event }),
-        data,
-        ...(id === undefined ? {} : { id }),
-        ...(isAtEnd ? { truncated: true } : {}),
-      })
+      // Nearly every event is of these two shapes: written out, for spreading is what takes longest here.
+      if (id === undefined && !isAtEnd) items.push(event === undefined ? { data } : { event, data })
+      else items.push({ ...defined({ event, data, id }), ...(isAtEnd ? { truncated: true } : {}) })
     },
     onComment: (comment) => items.push({ comment }),
     onError: (error) => {

@@ -69,8 +69,9 @@ function addChunk(state: State, chunk: Json): void {
 /** The usual place, and two others: beside a vendor's own id, and inside the last choice. */
 function usageIn(chunk: Json, choices: readonly Json[]): Usage | undefined {
   const vendor = isRecord(chunk['x_groq']) ? chunk['x_groq']['usage'] : undefined
-  const places = [chunk['usage'], vendor, ...choices.map((choice) => choice['usage'])]
-  return places.map(decodeUsage).find((usage) => usage !== undefined)
+  let usage = decodeUsage(chunk['usage']) ?? decodeUsage(vendor)
+  for (const choice of choices) usage ??= decodeUsage(choice['usage'])
+  return usage
 }
 
 function start(state: State, chunk: Json): void {
