@@ -77,6 +77,12 @@ export function encodeSseEvent(event: { readonly event?: string; readonly data: 
   return `${name}${lines.join('')}\n`
 }
 
+/** Writes one whole event that says a value as JSON, in which no line break stands as it is. @param name - A word of the wire. */
+export function encodeJsonEvent(value: unknown, name?: string): string {
+  const data = `data: ${JSON.stringify(value)}\n\n`
+  return name === undefined ? data : `event: ${name}\n${data}`
+}
+
 /** Writes a comment as an event of its own, so that no parser glues it to the data that follows. */
 export function encodeSseComment(text: string): string {
   return `: ${text.replace(/[\r\n\0]/g, ' ')}\n\n`

@@ -1,5 +1,5 @@
 /** Decodes chunks of Chat Completions into parts; tolerant of every dialect, strict about how an answer ends. */
-import type { CompletionPart } from '../../completion/part.ts'
+import type { PartStream } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord } from '../../lib/json.ts'
 import { createStep, endedInError, incomplete, isError, raise, readAnswer, type AnswerState } from '../answer-decoder.ts'
@@ -122,6 +122,6 @@ function endAnswer(state: State): void {
  * Reads a byte stream of events into parts, as {@link readAnswer} does. `[DONE]` ends an answer, and so does the connection's end
  * once every candidate has a finish reason.
  */
-export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
+export function decodeStream(bytes: AsyncIterable<Uint8Array>): PartStream {
   return readAnswer(bytes, createChunkDecoder(), readChunkItem)
 }
