@@ -29,12 +29,17 @@ not known yet is answered with 503 and no new challenge. "The same payment" is t
 answers: what the chain shows of it fetches nobody's answer, but for payments of x402 v1, which name no offer.
 
 What a payer has signed and not paid yet is counted together: a payment that his balance does not cover beside those before it gets
-a 402, and may be sent again once they are collected.
+a 402, and may be sent again once they are collected. A payer whose payment could not be collected after all, as when he has moved
+his money meanwhile, has had one answer without its end; for an hour his payments are collected before any provider is asked, and
+one that is metered gets a 402.
 
 A payment that was collected and whose answer broke off stays in the books as its payer's credit: the same request with the same
 payment is answered again, three times at most, by whichever provider can, and nothing more is charged. So does one that would have
 expired before its answer began, as those of Tempo do after half a minute: it is collected ten seconds before its end, and if the
 provider fails then, the same payment is good for another try.
+
+What was collected is looked at again until the network holds its block to be safe. If a reorganisation takes it back, it is
+collected again while the payment is good; later it is lost, the books say so, and its payer is answered no more for it.
 
 "The gateway died" is a process that is killed at any moment. A machine that loses its power within the milliseconds between the
 first part of an answer and the sync of what is due for it has given that part away: the payment is not collected, and buys again.

@@ -125,20 +125,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
   const { keyring, poller, refreshRegistry } = routing
   const accounts = new Map(Object.entries(config.payment.accounts))
   const payable = [...networks, ...solana.payable]
-  const paying = {
-    keyring,
-    authorize,
-    accounts,
-    wallet,
-    networks: payable,
-    schemes,
-    channels,
-    preemptive,
-    leaves,
-    budgets: budgets.now,
-    resolver,
-  }
-  const modes = createPaymentModes({ ...shared, ...paying })
+  const paying = { keyring, authorize, accounts, wallet, networks: payable, schemes, channels, preemptive, leaves, resolver }
+  const modes = createPaymentModes({ ...shared, ...paying, budgets: budgets.now })
   const { context, now } = routing.live({ modes, protocols, ledger, clock, log })
   const recheck = () => recheckSettled({ ...shared, resolver })
   const background = startBackground({ poller, resolver, recheck, refreshRegistry, clock, log })
@@ -177,17 +165,8 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     reload: routing.reload,
     status: () => {
       const solanaSources = { solana: solana.side, solanaNetworks: solana.networks }
-      return readStatus({
-        version,
-        network: config.wallet.network,
-        budgets: budgets.now(),
-        ...context,
-        wallet,
-        asset,
-        chainOf,
-        clock,
-        ...solanaSources,
-      })
+      const sources = { version, network: config.wallet.network, budgets: budgets.now(), wallet, asset, chainOf, clock }
+      return readStatus({ ...context, ...sources, ...solanaSources })
     },
     holdings: () => readHoldings({ wallet, asset, networks, configured: namedNetworks(config), chainOf }),
     ready: () => background.ready,

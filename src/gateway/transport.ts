@@ -4,6 +4,7 @@ import { RouteplaneError } from '../errors.ts'
 import type { HttpCall, HttpHeaders, HttpResponse, Transport, TransportTimeouts } from '../lib/http-call.ts'
 import { headerOf } from '../lib/http-call.ts'
 import { memoize } from '../lib/memo.ts'
+import { nextTurn } from '../lib/next-turn.ts'
 import { createByteQueue, type ByteQueue } from '../lib/byte-queue.ts'
 import type { CancelSignal } from '../lib/cancel.ts'
 import { guardedLookup, guardedUrl, type AddressRules } from './address-guard.ts'
@@ -65,12 +66,15 @@ export function createTransport(config: TransportConfig): ClosableTransport {
   const send: Transport = async (call, options) => {
     const target = targetOf(call.url)
     if (options.signal.aborted) throw cancelled(options.signal, false)
-    return dispatch(agent, target, call, {
+    const response = await dispatch(agent, target, call, {
       timeouts: timeoutsOf(options.timeouts),
       maxBytes: options.maxBytes ?? config.maxBytes ?? DEFAULT_MAX_BYTES,
       minBytesPerSecond: config.minBytesPerSecond ?? DEFAULT_MIN_BYTES_PER_SECOND,
       signal: options.signal,
     })
+    // Answers that have come at once go on in step.
+    await nextTurn()
+    return response
   }
   return Object.assign(send, { close: () => agent.destroy() })
 }

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type PaymentChallenge, RouteplaneError, isCommitted, toRouteplaneError } from '../errors.ts'
 import type { CompletionResult } from '../completion/result.ts'
-import type { CompletionPart } from '../completion/part.ts'
+import type { PartStream } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import { type CancelSignal, createCanceller } from '../lib/cancel.ts'
 import type { Caller, Completion, GatewayCall, NativeAnswer, PartsAnswer } from '../gateway/call.ts'
@@ -11,6 +11,7 @@ import { headerOf } from '../lib/http-call.ts'
 import { createId } from '../lib/id.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
+import { nextTurn } from '../lib/next-turn.ts'
 import { isEventStream } from '../protocol/event-stream.ts'
 import type { CallerRequest, EncodeContext, Protocol, WireRequest } from '../protocol/protocol.ts'
 import type { Routeplane } from '../routeplane.ts'
@@ -35,7 +36,7 @@ export type CompletionDeps = {
   readonly stallMs: number
   readonly responses: ResponseStore | undefined
   /** Folds parts into a whole answer; throws what an error part carries. */
-  foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
+  foldParts(parts: PartStream): Promise<CompletionResult>
 }
 
 /** All that belongs to one request while it is answered. */
@@ -72,7 +73,10 @@ export async function serveCompletion(
   try {
     const caller = await deps.callerOf(incoming)
     if (caller.pays && (await tended(exchange, incoming))) return
-    const given = toWire(incoming, await readBody(incoming, deps.maxBodyBytes))
+    const body = await readBody(incoming, deps.maxBodyBytes)
+    // Requests that have come at once go on in step.
+    await nextTurn()
+    const given = toWire(incoming, body)
     // Strangers share one name, so nothing is kept in it that another of them could ask for.
     const store = caller.pays ? undefined : deps.responses
     const { wire, watch } =

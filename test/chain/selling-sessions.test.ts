@@ -1,4 +1,5 @@
 /** A channel of Tempo that we have sold out of, from its payer's side: filled up, taken back, and used through two processes at once. */
+import { Challenge, Credential } from 'mppx'
 import { concat, keccak256, pad, toHex } from 'viem'
 import { createChain } from '../../src/chain/chain.ts'
 import { reserveCall, reserveIdOf, tempoReserveAddress, type ReserveDescriptor } from '../../src/chain/tempo-channel.ts'
@@ -13,7 +14,7 @@ import { channelsOn } from '../../src/selling/mpp/tempo/channels.ts'
 import { endWantedBack } from '../../src/selling/mpp/tempo/closing.ts'
 import { startNodeProxy } from '../support/node-proxy.ts'
 import { readLedger } from '../support/read-ledger.ts'
-import { chatWire, openShop, order, salesOf, type ShopWorld } from '../support/shop.ts'
+import { chatWire, openShop, order, salesOf, type ShopWorld, type Wire } from '../support/shop.ts'
 import {
   COST,
   createTempoBuyer,
@@ -70,7 +71,7 @@ describe('an unmodified client whose channel is used up', () => {
   })
 })
 
-type Credential = { readonly challenge: Record<string, string>; readonly payload: { readonly descriptor: ReserveDescriptor } }
+const paidBy = (authorization: string) => Credential.deserialize<{ readonly descriptor: ReserveDescriptor }>(authorization).payload
 
 /** Buys one answer out of a new channel. */
 async function buyOne(url: string, account: PrivateKeyAccount) {
@@ -79,9 +80,8 @@ async function buyOne(url: string, account: PrivateKeyAccount) {
   const payment = await client.preparePayment(await client.rawFetch(url + chatWire.path(false), request), { request })
   const headers = new Headers(payment.setCredential(request, await payment.createCredential()).headers)
   const authorization = headers.get('authorization') ?? ''
-  const { payload } = JSON.parse(Buffer.from(authorization.slice('Payment '.length), 'base64url').toString()) as Credential
   const again = (at = url) => order(fetch, at, chatWire, { text: 'one', headers: { authorization } })
-  return { answer: await again(), again, descriptor: payload.descriptor }
+  return { answer: await again(), again, authorization, descriptor: paidBy(authorization).descriptor }
 }
 
 /** The payer himself asks the reserve for his money. */
@@ -220,6 +220,38 @@ describe('a payer who takes his channel back on the chain', () => {
     expect((await ask('two', other.url)).status).toBe(410)
     expect(await session.topUp(1_000n)).toMatchObject({ status: 'success' })
     expect((await ask('three')).status).toBe(200)
+  })
+})
+
+describe('a stranger who has read on the chain which channels there are', () => {
+  const writtenOn = (challenge: Challenge.Challenge, authorization: string, changes: object) =>
+    Credential.serialize({ challenge, payload: { ...paidBy(authorization), ...changes } })
+  /** Cheap enough for what is left of another's voucher. */
+  const small: Wire = { ...chatWire, body: (stream, text) => ({ ...chatWire.body(stream, text), max_tokens: 5 }) }
+  const asked = async (url: string) =>
+    Challenge.fromResponseList(
+      await fetch(url + chatWire.path(false), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(small.body(false, 'mine')),
+      }),
+    ).find(({ intent }) => intent === 'session') as Challenge.Challenge
+
+  it('buys nothing out of one, and ends none', async () => {
+    const { world, upstream } = await writeTempoShop(current(), script)
+    const { url } = await openShop(world)
+    const { answer, authorization } = await buyOne(url, await createTempoBuyer(current()))
+    expect(answer.status).toBe(200)
+    const signature = `0x${'11'.repeat(65)}`
+    // What the victim has promised and not spent would pay for it.
+    for (const action of ['open', 'voucher']) {
+      const headers = { authorization: writtenOn(await asked(url), authorization, { action, cumulativeAmount: '1', signature }) }
+      const stolen = await order(fetch, url, small, { text: 'mine', headers })
+      expect([action, stolen.status, stolen.headers.has('www-authenticate'), upstream.requests.length]).toEqual([action, 402, true, 1])
+    }
+    const ended = writtenOn(await asked(url), authorization, { action: 'close', signature })
+    const { status } = await fetch(url + chatWire.path(false), { method: 'POST', headers: { authorization: ended } })
+    expect([status, await settledOf(world), (await salesOf(world)).length]).toEqual([402, COST, 1])
   })
 })
 

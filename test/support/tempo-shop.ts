@@ -94,6 +94,6 @@ export function sessionClient(network: TempoNetwork, account: PrivateKeyAccount,
 }
 
 /** The official client's channel with one seller, opened at the first request and ended by `close`. */
-export function managedSession(network: TempoNetwork, account: PrivateKeyAccount, maxDeposit = '1') {
-  return sessionManager({ account, getClient: clientOf(network, account), maxDeposit })
+export function managedSession(network: TempoNetwork, account: PrivateKeyAccount, maxDeposit = '1', send: typeof fetch = fetch) {
+  return sessionManager({ account, getClient: clientOf(network, account), maxDeposit, fetch: send })
 }

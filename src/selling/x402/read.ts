@@ -81,6 +81,8 @@ const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 const BYTES32 = /^0x[0-9a-fA-F]{64}$/
 const HEX = /^0x(?:[0-9a-fA-F]{2}){1,2048}$/
 const INTEGER = /^(?:0|[1-9]\d{0,77})$/
+/** No contract takes more than 256 bits. */
+const MOST = 1n << 256n
 
 /** Whether a value is an amount of base units as both protocols write it: digits, and no more than 78 of them. */
 export function isInteger(value: unknown): value is string {
@@ -92,7 +94,11 @@ export const member = {
   address: (from: Record<string, unknown>, name: string) => matching(from, name, ADDRESS),
   bytes32: (from: Record<string, unknown>, name: string) => matching(from, name, BYTES32),
   hex: (from: Record<string, unknown>, name: string) => matching(from, name, HEX),
-  integer: (from: Record<string, unknown>, name: string) => BigInt(matching(from, name, INTEGER)),
+  integer: (from: Record<string, unknown>, name: string) => {
+    const value = BigInt(matching(from, name, INTEGER))
+    if (value >= MOST) throw invalid(`${name} of the payment is malformed`)
+    return value
+  },
   record: (from: Record<string, unknown>, name: string): Record<string, unknown> => {
     const value = from[name]
     if (!isRecord(value)) throw invalid(`${name} is missing in the payment`)

@@ -50,6 +50,9 @@ export const tempoSession: SellingMethod = {
     const { action, channelId } = readSession(taken)
     const channels = channelsOn(desk.channels)
     const isEnd = action === 'close'
+    // Everybody can read on chain which channels there are: only its payer stops the sale out of one.
+    const channel = isEnd ? await channels.get(channelId) : undefined
+    if (channel !== undefined && !(await isPromised(taken, channel))) throw unfit('the voucher is not signed by the payer of the channel')
     if (isEnd && !(await channels.end(channelId, desk.clock.now()).catch(() => true))) {
       throw new RouteplaneError('payment_in_progress', 'a request is being answered out of this channel', { retryAfterMs: 1_000 })
     }
@@ -57,6 +60,7 @@ export const tempoSession: SellingMethod = {
       const receipt = await officially(taken, desk)
       // Who adds to a channel wants it to go on: the network has forgotten that he had asked for it.
       if (action === 'topUp') await channels.observe(channelId, { closeRequestedAt: 0n })
+      if (isEnd) await channels.ended(channelId, true)
       return headersOf(receipt)
     } catch (thrown) {
       if (isEnd) await channels.ended(channelId, false)
@@ -175,13 +179,26 @@ async function officially(taken: Taken, desk: MppDesk): Promise<Receipt> {
   }
 }
 
-/** An opening that was sent before is not sent again: its channel is here. */
+/** An opening that was sent before is not sent again: its channel is here. Its voucher is judged again, for anybody may name a channel. */
 async function knownOpening(taken: Taken, desk: MppDesk): Promise<Receipt | undefined> {
   const { action, channelId, cumulative = 0n } = readSession(taken)
   const channel = action === 'open' ? await channelsOn(desk.channels).get(channelId) : undefined
   if (channel === undefined || channel.highestVoucherAmount < cumulative) return undefined
+  if (!(await isPromised(taken, channel)))
+    throw new RouteplaneError('invalid_payment', 'the voucher is not signed by the payer of the channel')
   if (!isUsable(channel)) throw new GoneError('the channel is closed')
   return receiptOf(channel, taken.presented.challenge.id, desk.clock.now())
+}
+
+/** Whether a credential names a channel of ours rightly, with a voucher that is signed as the channel wants it. */
+async function isPromised({ presented: { payload } }: Taken, channel: PaidChannel): Promise<boolean> {
+  const { Session } = await import('mppx/tempo')
+  const { channelId, chainId, escrowContract, authorizedSigner } = channel
+  const given = member.record(payload, 'descriptor')
+  const isSame = Object.entries(channel.descriptor).every(([name, own]) => member.hex(given, name).toLowerCase() === own.toLowerCase())
+  const signature = member.hex(payload, 'signature') as `0x${string}`
+  const voucher = { channelId, cumulativeAmount: member.integer(payload, 'cumulativeAmount'), signature }
+  return isSame && Session.Precompile.Voucher.verifyVoucher(escrowContract, chainId, voucher, authorizedSigner)
 }
 
 function serverOf(asset: AssetRow, desk: MppDesk): Promise<Official> {

@@ -10,6 +10,8 @@ export type PaidChannel = {
   readonly chainId: number
   readonly descriptor: { readonly payer: `0x${string}`; readonly token: `0x${string}` } & Readonly<Record<string, `0x${string}`>>
   readonly escrowContract: `0x${string}`
+  /** Whose signature a voucher bears. */
+  readonly authorizedSigner: `0x${string}`
   readonly deposit: bigint
   /** What answers came to, in all. */
   readonly spent: bigint

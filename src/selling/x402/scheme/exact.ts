@@ -16,7 +16,7 @@ export const exact: SellingScheme = {
     const { ExactEvmScheme } = await import('@x402/evm/exact/server')
     return new ExactEvmScheme()
   },
-  read: (payload) => (isPermit(payload) ? readPermit(payload) : readAuthorization(payload)),
+  read: (payload) => (isPermit(payload) ? readPermit(payload, ['to']) : readAuthorization(payload)),
   fateOf: async (chain, payment, within) => (await permitFate(chain, payment, within)) ?? authorizationFate(chain, payment, within),
 }
 
@@ -30,6 +30,7 @@ function authorizationFate(chain: Chain, payment: SalePayment, within: Span): Pr
 function readAuthorization(payload: Record<string, unknown>): Signed {
   const authorization = member.record(payload, 'authorization')
   member.hex(payload, 'signature')
+  member.address(authorization, 'to')
   member.integer(authorization, 'validAfter')
   return {
     payer: member.address(authorization, 'from'),

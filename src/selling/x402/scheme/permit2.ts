@@ -4,7 +4,7 @@ import { permitFateOf, type Fate } from '../../../chain/confirm.ts'
 import type { SalePayment } from '../../../ledger/sale.ts'
 import { isRecord } from '../../../lib/json.ts'
 import type { Atomic } from '../../../money.ts'
-import { invalid, member, type Signed } from '../read.ts'
+import { member, type Signed } from '../read.ts'
 
 /** Nonces of Permit2 are numbers of their own kind. */
 const PERMIT2 = 'permit2:'
@@ -13,16 +13,25 @@ export function isPermit(payload: Record<string, unknown>): boolean {
   return isRecord(payload['permit2Authorization'])
 }
 
-/** Reads a grant with a witness. @throws RouteplaneError `invalid_payment`. */
-export function readPermit(payload: Record<string, unknown>): Signed {
+/**
+ * Reads a grant with a witness: all of it, for a spelling that one library takes and another does not would be judged good and
+ * never be collected.
+ *
+ * @param parties - The addresses that the witness names.
+ * @throws RouteplaneError `invalid_payment`.
+ */
+export function readPermit(payload: Record<string, unknown>, parties: readonly string[]): Signed {
   const grant = member.record(payload, 'permit2Authorization')
   const permitted = member.record(grant, 'permitted')
+  const witness = member.record(grant, 'witness')
   member.hex(payload, 'signature')
-  const nonce = member.integer(grant, 'nonce')
-  if (nonce >= 1n << 256n) throw invalid('nonce of the payment is malformed')
+  member.address(permitted, 'token')
+  member.address(grant, 'spender')
+  member.integer(witness, 'validAfter')
+  for (const party of parties) member.address(witness, party)
   return {
     payer: member.address(grant, 'from'),
-    nonce: `${PERMIT2}${nonce}`,
+    nonce: `${PERMIT2}${member.integer(grant, 'nonce')}`,
     amount: member.integer(permitted, 'amount') as Atomic,
     validBeforeSeconds: member.integer(grant, 'deadline'),
   }

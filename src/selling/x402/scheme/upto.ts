@@ -12,6 +12,6 @@ export const upto: SellingScheme = {
     const { UptoEvmScheme } = await import('@x402/evm/upto/server')
     return new UptoEvmScheme()
   },
-  read: readPermit,
+  read: (payload) => readPermit(payload, ['to', 'facilitator']),
   fateOf: permitFate,
 }
