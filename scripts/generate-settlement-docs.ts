@@ -36,6 +36,9 @@ payment is answered again, three times at most, by whichever provider can, and n
 expired before its answer began, as those of Tempo do after half a minute: it is collected ten seconds before its end, and if the
 provider fails then, the same payment is good for another try.
 
+What was collected is looked at again until the network holds its block to be safe. If a reorganisation takes it back, it is
+collected again while the payment is good; later it is lost, the books say so, and its payer is answered no more for it.
+
 "The gateway died" is a process that is killed at any moment. A machine that loses its power within the milliseconds between the
 first part of an answer and the sync of what is due for it has given that part away: the payment is not collected, and buys again.
 `

@@ -25,6 +25,7 @@ export function saleCard({ sale }: Pick<SoldRequest, 'sale'>): Readonly<Record<s
       settled_usd: sale.settledUsd === undefined ? undefined : formatUsd(sale.settledUsd),
       nonce: sale.nonce,
       transaction: sale.transaction,
+      finality: sale.state !== 'settled' ? undefined : sale.isUnsafe ? 'confirmed' : 'final',
     },
     created_at: new Date(sale.createdAt).toISOString(),
     updated_at: new Date(sale.updatedAt).toISOString(),

@@ -5,13 +5,13 @@ import type { KeptAnswer } from './ledger.ts'
 /**
  * The life of a sale:
  *
- *     claimed ──► due ──► settled
+ *     claimed ──► due ──► settled ──► unknown, once more
  *        │         ├────► unknown ──► settled | refused
  *        │         └────► refused
  *        └──► void
  *
  * `claimed` owes nothing yet; `due` has begun to be answered; `void` has cost its payer nothing, and the same payment begins a
- * new sale; `refused` can never be collected any more.
+ * new sale; `refused` can never be collected any more. A settlement whose block is not safe may be taken back, see `reopen`.
  */
 export type SaleState = 'claimed' | 'due' | 'unknown' | 'settled' | 'refused' | 'void'
 
@@ -64,7 +64,9 @@ export type SaleRow = SalePayment & {
   readonly settledUsd?: Usd
   readonly transaction?: string
   readonly reason?: string
-  /** What a settlement needs, as the till wrote it; gone once nothing can be collected. */
+  /** Whether a reorganisation may still take its settlement back. */
+  readonly isUnsafe: boolean
+  /** What a settlement needs, as the till wrote it; gone once nothing can be collected any more, or has to be again. */
   readonly credential?: string
   readonly createdAt: number
   readonly updatedAt: number
@@ -91,7 +93,15 @@ export type SaleClaimed =
   | { readonly kind: 'kept'; readonly sale: SaleRow; readonly answer: KeptAnswer }
 
 export type SaleEnding =
-  | { readonly state: 'settled'; readonly amount: Atomic; readonly amountUsd: Usd; readonly transaction?: string; readonly now: number }
+  | {
+      readonly state: 'settled'
+      readonly amount: Atomic
+      readonly amountUsd: Usd
+      readonly transaction?: string
+      /** Its block may still be taken back: what collects it again is kept until `secure` or `reopen`. */
+      readonly isUnsafe?: boolean
+      readonly now: number
+    }
   | { readonly state: 'unknown' | 'refused' | 'void'; readonly reason: string; readonly now: number }
 
 export type SaleFilter = {
@@ -114,6 +124,12 @@ export type SaleStore = {
   owe(id: string, amount: Atomic, now: number, isLoose?: boolean): Promise<void>
   /** Moves a sale; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
   end(id: string, ending: SaleEnding): Promise<void>
+  /** The sales whose settlement may still be taken back, oldest first. */
+  unsafe(limit: number): Promise<readonly SaleRow[]>
+  /** Says that nothing takes the settlements of these sales back any more. */
+  secure(ids: readonly string[]): Promise<void>
+  /** Says that its settlement was taken back: it is `unknown` and owed as before. A sale of which that cannot be is left as it is. */
+  reopen(id: string, reason: string, now: number): Promise<void>
   /** Ends the work on the answer, and keeps it when there is one. Larger ones than `MAX_KEPT_BYTES` are not kept. */
   release(id: string, answer: KeptAnswer | undefined, now: number): Promise<void>
   /** Forgets a claim whose payment turned out to be none. @throws RouteplaneError `internal` for a sale that owes something. */

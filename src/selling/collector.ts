@@ -6,7 +6,8 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { turnsToWrite } from '../lib/next-turn.ts'
 import { fromAtomic, type Atomic } from '../money.ts'
-import type { Settlement, Tender, Till } from './till.ts'
+import { recheckSales } from './recheck.ts'
+import { revive, type Settlement, type Tender, type Till } from './till.ts'
 
 export type Collector = {
   /** Writes down what is due. From then on it is collected, if not by us then by whoever opens the ledger next. */
@@ -22,6 +23,7 @@ export type Collector = {
   collect(sale: SaleRow, tender: Tender, amount: Atomic): Promise<Settlement>
   /** Sees to it that a sale is paid. @throws RouteplaneError `settlement_unknown`, or `payment_required` when it never will be. */
   collected(sale: SaleRow, tender: Tender): Promise<{ readonly receipt: Readonly<Record<string, string>> }>
+  /** Collects what is open, and what a reorganisation has taken back. @returns how many are settled now. */
   sweep(): Promise<number>
   close(): Promise<void>
 }
@@ -32,6 +34,7 @@ const RETRY_MS = 2_000
 
 export function createCollector({ tills, ledger, clock, log }: CollectorOptions): Collector {
   const running = new Map<string, Promise<Settlement>>()
+  let sweeping: Promise<number> | undefined
 
   const collect = (sale: Pick<SaleRow, 'id' | 'decimals'>, tender: Tender, amount: Atomic): Promise<Settlement> => {
     const current = running.get(sale.id)
@@ -51,6 +54,7 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
         amount: settled,
         amountUsd,
         ...(transaction === undefined ? {} : { transaction }),
+        isUnsafe: tender.stands !== undefined,
         now,
       })
       tender.booked?.()
@@ -61,6 +65,21 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
     return settlement
   }
   const receiptOf = (sale: SaleRow) => tills.map((till) => till.receipt(sale)).find((headers) => headers !== undefined) ?? {}
+
+  const sweep = async () => {
+    await recheckSales({ tills, ledger, clock, log })
+    let settled = 0
+    for (const sale of await ledger.sales.uncollected(clock.now())) {
+      const tender = await revive(tills, sale).catch((error: unknown) => {
+        log.warn('a sale cannot be collected now', { sale: sale.id, code: toRouteplaneError(error).code })
+        return undefined
+      })
+      if (tender === undefined || sale.amountDue === undefined) continue
+      const settlement = await collect(sale, tender, sale.amountDue)
+      if (settlement.state === 'settled') settled++
+    }
+    return settled
+  }
 
   return {
     owe: (sale, amount) => ledger.sales.owe(sale.id, amount, clock.now()),
@@ -83,31 +102,11 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
       if (settlement.state === 'settled') return { receipt: settlement.headers }
       throw settlement.state === 'refused' ? refused(settlement.reason) : unknownSettlement(sale.id)
     },
-    async sweep() {
-      let settled = 0
-      for (const sale of await ledger.sales.uncollected(clock.now())) {
-        const tender = await revive(tills, sale).catch((error: unknown) => {
-          log.warn('a sale cannot be collected now', { sale: sale.id, code: toRouteplaneError(error).code })
-          return undefined
-        })
-        if (tender === undefined || sale.amountDue === undefined) continue
-        const settlement = await collect(sale, tender, sale.amountDue)
-        if (settlement.state === 'settled') settled++
-      }
-      return settled
-    },
+    sweep: () => (sweeping ??= sweep().finally(() => (sweeping = undefined))),
     async close() {
       await Promise.allSettled(running.values())
     },
   }
-}
-
-async function revive(tills: readonly Till[], sale: SaleRow): Promise<Tender | undefined> {
-  for (const till of tills) {
-    const tender = await till.revive(sale)
-    if (tender !== undefined) return tender
-  }
-  return undefined
 }
 
 function refused(reason: string): RouteplaneError {

@@ -101,11 +101,21 @@ export type Tender = {
   balance(): Promise<Atomic>
   /** Collects; never throws. The same payment may be collected again and again: it moves once. */
   collect(amount: Atomic): Promise<Settlement>
+  /**
+   * Says whether its settlement still lies on the chain, where a single one does. A node that lags may not see it: what it is
+   * collected again for then, the chain has taken already.
+   *
+   * @throws RouteplaneError when the node does not answer.
+   */
+  stands?(): Promise<Standing>
   /** Hears that its settlement stands in the books: nobody collects it again. */
   booked?(): void
   /** Lets go of what `verify` has reserved, when nothing is to be collected. Never throws. */
   cancel(): Promise<void>
 }
+
+/** `safe`: nothing takes it back any more; `gone`: there is no such settlement, and it may have to be made again. */
+export type Standing = 'safe' | 'unsafe' | 'gone'
 
 /** `isGone`: what it was to be taken out of is over, and the payer has to begin anew. */
 type Invalid = { readonly valid: false; readonly reason: string; readonly isGone?: boolean }
@@ -127,3 +137,12 @@ export type Settlement =
     }
   | { readonly state: 'refused'; readonly reason: string }
   | { readonly state: 'unknown'; readonly reason: string; readonly error?: RouteplaneError }
+
+/** Takes up a payment that the ledger holds, by whichever till it is of. */
+export async function revive(tills: readonly Till[], sale: SaleRow): Promise<Tender | undefined> {
+  for (const till of tills) {
+    const tender = await till.revive(sale)
+    if (tender !== undefined) return tender
+  }
+  return undefined
+}

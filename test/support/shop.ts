@@ -112,8 +112,8 @@ export function x402ClientOf(account: PrivateKeyAccount, schemes: readonly ('exa
 }
 
 /** `fetch` that pays, unmodified from its package. */
-export function payingFetch(account: PrivateKeyAccount, schemes?: readonly ('exact' | 'upto')[]): typeof fetch {
-  return wrapFetchWithPayment(fetch, x402ClientOf(account, schemes)) as typeof fetch
+export function payingFetch(account: PrivateKeyAccount, schemes?: readonly ('exact' | 'upto')[], send: typeof fetch = fetch): typeof fetch {
+  return wrapFetchWithPayment(send, x402ClientOf(account, schemes)) as typeof fetch
 }
 
 export type Wire = {

@@ -65,3 +65,9 @@ CREATE TABLE sale_quotes (
 CREATE INDEX sale_quotes_by_model ON sale_quotes (model, expires_at);
 CREATE INDEX sale_quotes_by_expiry ON sale_quotes (expires_at);
 `
+
+/** Settlements whose block is not safe yet: few at any time. Those of before are believed. */
+export const unsafeSales = `
+ALTER TABLE sales ADD COLUMN unsafe INTEGER NOT NULL DEFAULT 0 CHECK (unsafe IN (0, 1));
+CREATE INDEX sales_unsafe ON sales (unsafe, id) WHERE unsafe = 1;
+`

@@ -58,8 +58,13 @@ export const saleSql = {
   resumeSale: 'UPDATE sales SET request_id = ?, busy = 1, owner = ?, tries = tries + 1, updated_at = ? WHERE id = ?',
   oweSale: "UPDATE sales SET state = 'due', amount_due = ?, updated_at = ? WHERE id = ?",
   endSale:
-    'UPDATE sales SET state = ?, reason = ?, amount_settled = ?, settled_usd = ?, transaction_hash = ?, ' +
-    "credential = CASE WHEN ? IN ('settled', 'refused') THEN NULL ELSE credential END, updated_at = ? WHERE id = ?",
+    'UPDATE sales SET state = ?1, reason = ?, amount_settled = ?, settled_usd = ?, transaction_hash = ?, unsafe = ?6, ' +
+    "credential = CASE WHEN ?6 = 0 AND ?1 IN ('settled', 'refused') THEN NULL ELSE credential END, updated_at = ? WHERE id = ?",
+  unsafeSales: 'SELECT * FROM sales INDEXED BY sales_unsafe WHERE unsafe = 1 ORDER BY id LIMIT ?',
+  secureSale: "UPDATE sales SET unsafe = 0, credential = NULL WHERE id = ? AND state = 'settled'",
+  reopenSale:
+    "UPDATE sales SET state = 'unknown', unsafe = 0, reason = ?, amount_settled = NULL, settled_usd = NULL, transaction_hash = NULL, " +
+    "updated_at = ? WHERE id = ? AND state = 'settled' AND unsafe = 1",
   releaseSale: 'UPDATE sales SET busy = 0, status = ?, headers = ?, body = ?, updated_at = ? WHERE id = ?',
   openSales: "SELECT * FROM sales WHERE state IN ('due', 'unknown') ORDER BY +id",
   // Whoever pays chooses the letters of his address.
@@ -93,6 +98,12 @@ export function createSaleStore(engine: Engine): SaleStore {
         connection.run(saleSql.oweSale, [amount.toString(), now, id])
       }),
     end: (id, ending) => writer.write(() => end(engine, id, ending)),
+    unsafe: (limit) => read(() => connection.all(saleSql.unsafeSales, [limit]).map(readSale)),
+    secure: (ids) =>
+      writer.write(() => {
+        for (const id of ids) connection.run(saleSql.secureSale, [id])
+      }),
+    reopen: (id, reason, now) => writer.write(() => void connection.run(saleSql.reopenSale, [plainText(reason), now, id])),
     release: (id, answer, now) =>
       writer.write(() => {
         const kept = answer === undefined || answer.body.byteLength > MAX_KEPT_BYTES ? undefined : answer
@@ -184,7 +195,7 @@ function end({ connection }: Engine, id: string, ending: SaleEnding): void {
   const settled = ending.state === 'settled' ? ending : undefined
   const reason = ending.state === 'settled' ? undefined : plainText(ending.reason).slice(0, 200)
   const money = [settled?.amount.toString(), settled?.amountUsd.toString(), settled?.transaction]
-  connection.run(saleSql.endSale, [ending.state, reason, ...money, ending.state, ending.now, id])
+  connection.run(saleSql.endSale, [ending.state, reason, ...money, Number(settled?.isUnsafe === true), ending.now, id])
 }
 
 function requireMove(row: Row | undefined, to: SaleState): void {
@@ -267,6 +278,7 @@ function readSale(row: Row): SaleRow {
       reason: optional(row, 'reason', textOf),
       credential: optional(row, 'credential', textOf),
     }) as Partial<SaleRow>),
+    isUnsafe: numberOf(row, 'unsafe') === 1,
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),
   }

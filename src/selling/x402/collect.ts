@@ -4,6 +4,7 @@ import type { Chain, Span } from '../../chain/chain.ts'
 import { toRouteplaneError } from '../../errors.ts'
 import type { SalePayment } from '../../ledger/sale.ts'
 import type { Atomic } from '../../money.ts'
+import type { Standing } from '../till.ts'
 import type { SellingScheme } from './scheme/scheme.ts'
 
 export type Collecting = {
@@ -47,6 +48,14 @@ export async function collect(collecting: Collecting): Promise<Collected> {
 /** What a payer has at the moment, in base units. @throws RouteplaneError when the node does not answer. */
 export function balanceOf({ network, asset, payer }: SalePayment, chainOf: Collecting['chainOf']): Promise<Atomic> {
   return chainOf(network).balanceOf(asset as `0x${string}`, payer as `0x${string}`)
+}
+
+/** See `Tender.stands`. @throws RouteplaneError when the node does not answer. */
+export async function standingOf({ scheme, payment, claimedAt, chainOf }: Omit<Collecting, 'amount' | 'settle'>): Promise<Standing> {
+  const fate = await scheme.fateOf(chainOf(payment.network), payment, spanOf(payment, claimedAt))
+  if (fate?.fate === 'transferred') return fate.final ? 'safe' : 'unsafe'
+  // Its nonce is used, and the node does not show by what.
+  return fate === undefined || fate.fate === 'diverted' ? 'unsafe' : 'gone'
 }
 
 /** Room for a clock of ours that is wrong, in seconds. */

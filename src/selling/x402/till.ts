@@ -7,8 +7,8 @@ import type { Clock } from '../../lib/clock.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Atomic } from '../../money.ts'
 import { amountOf, type ChargeTerms } from '../charge.ts'
-import type { Quote, RequestHeaders, Settlement, Tender, Till, WayToPay } from '../till.ts'
-import { balanceOf, collect, collectAgain, type Collected } from './collect.ts'
+import { channelSchemes, type Quote, type RequestHeaders, type Settlement, type Tender, type Till, type WayToPay } from '../till.ts'
+import { balanceOf, collect, collectAgain, standingOf, type Collected } from './collect.ts'
 import { createDesk, termsOf, waysNamed, type Desk, type DeskOptions, type Way } from './desk.ts'
 import { bindingOf, bindOffer, offerFault } from './offer.ts'
 import { invalid, keyOf, placeOf, readPresented, unfit, type Presented } from './read.ts'
@@ -149,6 +149,9 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
       isFirst = false
       return toSettlement(collected, presented.version)
     },
+    ...(channelSchemes.includes(payment.scheme)
+      ? {}
+      : { stands: () => standingOf({ scheme: way.scheme, payment, claimedAt, chainOf: options.chainOf }) }),
     cancel: () => settling.cancel(),
   }
   if (presented.version === 2) payloads.set(tender, presented.payload)

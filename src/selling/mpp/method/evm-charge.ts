@@ -7,7 +7,7 @@ import type { Atomic } from '../../../money.ts'
 import { amountOf } from '../../charge.ts'
 import type { FacilitatorClient } from '../../facilitator/pool.ts'
 import type { Quote, Settlement, Tender } from '../../till.ts'
-import { balanceOf, collect, collectAgain, type Collected } from '../../x402/collect.ts'
+import { balanceOf, collect, collectAgain, standingOf, type Collected } from '../../x402/collect.ts'
 import { keyOf, member, unfit } from '../../x402/read.ts'
 import { exact } from '../../x402/scheme/exact.ts'
 import { challengeFault } from '../challenge.ts'
@@ -75,6 +75,7 @@ async function take({ presented, asset, claimedAt, isRevived }: Taken, desk: Mpp
       isFirst = false
       return toSettlement(collected, amount, desk.clock.now())
     },
+    stands: () => standingOf({ scheme: exact, payment, claimedAt, chainOf: desk.chainOf }),
     cancel: () => Promise.resolve(),
   }
 }

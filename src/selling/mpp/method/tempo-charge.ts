@@ -1,9 +1,10 @@
 /** `tempo/charge`: a transaction that the payer has signed and we send, with a memo that names the challenge. */
+import type { TransferEvidence } from '../../../chain/chain.ts'
 import { chainIdOf } from '../../../chain/networks.ts'
 import { toRouteplaneError } from '../../../errors.ts'
 import type { SalePayment } from '../../../ledger/sale.ts'
 import { amountOf } from '../../charge.ts'
-import type { Quote, Settlement, Tender } from '../../till.ts'
+import type { Quote, Settlement, Standing, Tender } from '../../till.ts'
 import { balanceOf, spanOf } from '../../x402/collect.ts'
 import { keyOf, member, unfit } from '../../x402/read.ts'
 import { challengeFault } from '../challenge.ts'
@@ -57,6 +58,7 @@ export const tempoCharge: SellingMethod = {
       verify: () => verify(taken, desk),
       balance: () => balanceOf(payment, desk.chainOf),
       collect: () => collect({ payment, claimedAt, transfer }, desk),
+      stands: () => standingOf({ payment, claimedAt }, desk),
       cancel: () => Promise.resolve(),
     }
   },
@@ -109,22 +111,29 @@ async function collect({ transfer, ...claimed }: Claimed & { readonly transfer: 
   }
 }
 
-/** `undefined` while it can still go either way. */
-async function readFate({ payment, claimedAt }: Claimed, { chainOf, clock }: MppDesk): Promise<Settlement | undefined> {
-  const { asset, payer, payee, nonce, amountOffered, validBeforeSeconds, network } = payment
-  const chain = chainOf(network)
-  const block = await chain.latestBlock()
+function findTransfer({ payment, claimedAt }: Claimed, toBlock: bigint, { chainOf }: MppDesk): Promise<TransferEvidence | undefined> {
+  const { asset, payer, payee, nonce, network } = payment
   const parties = { asset: asset as `0x${string}`, payer: payer as `0x${string}`, payee: payee as `0x${string}` }
-  const found = await chain.findMemoTransfer({
-    ...parties,
-    memo: nonce as `0x${string}`,
-    toBlock: block.number,
-    within: spanOf(payment, claimedAt),
-  })
+  return chainOf(network).findMemoTransfer({ ...parties, memo: nonce as `0x${string}`, toBlock, within: spanOf(payment, claimedAt) })
+}
+
+async function standingOf(claimed: Claimed, desk: MppDesk): Promise<Standing> {
+  const chain = desk.chainOf(claimed.payment.network)
+  const [latest, safe] = await Promise.all([chain.latestBlock(), chain.safeBlock()])
+  const found = await findTransfer(claimed, latest.number, desk)
+  if (found === undefined) return 'gone'
+  return found.blockNumber <= safe.number ? 'safe' : 'unsafe'
+}
+
+/** `undefined` while it can still go either way. */
+async function readFate(claimed: Claimed, desk: MppDesk): Promise<Settlement | undefined> {
+  const { amountOffered, validBeforeSeconds, network } = claimed.payment
+  const block = await desk.chainOf(network).latestBlock()
+  const found = await findTransfer(claimed, block.number, desk)
   if (found !== undefined) {
     if (found.amount < amountOffered) return { state: 'refused', reason: 'amount_mismatch' }
     const { transaction } = found
-    const headers = receiptHeaders({ method: 'tempo', reference: transaction, timestamp: clock.now() })
+    const headers = receiptHeaders({ method: 'tempo', reference: transaction, timestamp: desk.clock.now() })
     return { state: 'settled', amount: amountOffered, transaction, headers }
   }
   return block.timestampSeconds >= validBeforeSeconds ? { state: 'refused', reason: 'payment_expired' } : undefined

@@ -1,0 +1,74 @@
+/** A reorganisation takes back what was collected for an answer: it is noticed and collected again, and nobody is answered twice. */
+import { Mppx, evm } from 'mppx/client'
+import { assets } from 'mppx/evm'
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { approvePermits, installPermitContracts } from '../../src/demo/permit-contracts.ts'
+import { useDemoNetwork } from '../support/chain.ts'
+import { passTime } from '../support/engine.ts'
+import { chatWire, createBuyer, openShop, order, payingFetch, salesOf, writeKeyedShop } from '../support/shop.ts'
+import { script, words } from '../support/tempo-shop.ts'
+
+const current = useDemoNetwork()
+beforeAll(() => installPermitContracts(current().anvil.rpc))
+
+const ways: readonly (readonly [name: string, pay: (account: PrivateKeyAccount, send: typeof fetch) => typeof fetch])[] = [
+  ['x402 exact', (account, send) => payingFetch(account, ['exact'], send)],
+  ['x402 upto', (account, send) => payingFetch(account, ['upto'], send)],
+  [
+    'evm/charge',
+    (account, send) =>
+      Mppx.create({
+        polyfill: false,
+        fetch: send,
+        methods: [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })],
+      }).fetch as typeof fetch,
+  ],
+]
+
+/** Sells one answer, and takes the block back that its payment was settled in. */
+async function takenBack(pay: (typeof ways)[number][1]) {
+  const { upstream, world } = await writeKeyedShop(current(), script, { charge: ['networks: ["eip155:84532"]'] })
+  const { url, engine } = await openShop(world)
+  const account = await createBuyer(current())
+  await approvePermits(current().anvil.rpc, current().asset.address, account.address, 1_000_000n)
+  let headers = new Headers()
+  const send: typeof fetch = (input, init) => {
+    headers = new Headers(input instanceof Request ? input.headers : init?.headers)
+    return fetch(input, init)
+  }
+  const answer = await order(pay(account, send), url, chatWire)
+  const earned = () => current().chain.balanceOf(current().asset.address, world.payTo)
+  const look = async () => {
+    await engine.routeplane.cashier?.collectOpen()
+    const [{ state, isUnsafe, reason, amountSettled, credential } = {}, ...others] = await salesOf(world)
+    return { state, isUnsafe, reason, amountSettled, isKept: credential !== undefined, others: others.length }
+  }
+  const before = await look()
+  expect([answer.status, before]).toMatchObject([200, { state: 'settled', isUnsafe: true, isKept: true, amountSettled: await earned() }])
+  await current().anvil.rpc('anvil_reorg', [1, []])
+  expect(await earned()).toBe(0n)
+  const again = () => order(fetch, url, chatWire, { headers: Object.fromEntries(headers) })
+  return { before, look, earned, again, upstream, engine }
+}
+
+describe.each(ways)('what was collected by %s and is taken back', (_name, pay) => {
+  it('is collected again, and is final once its block is safe', async () => {
+    const { before, look, earned, again, upstream } = await takenBack(pay)
+    expect(await look()).toEqual(before)
+    expect(await earned()).toBe(before.amountSettled)
+    expect([(await again()).status, upstream.requests.length, await earned()]).toEqual([200, 1, before.amountSettled])
+    await current().anvil.rpc('anvil_mine', ['0x40'])
+    expect(await look()).toEqual({ ...before, isUnsafe: false, isKept: false })
+    expect([(await again()).status, upstream.requests.length]).toEqual([200, 1])
+  })
+})
+
+it('what was taken back and has expired is said to be lost, and buys no other answer', async () => {
+  const { look, earned, again, upstream, engine } = await takenBack((account, send) => payingFetch(account, ['exact'], send))
+  await passTime(current(), 400)
+  expect(await look()).toMatchObject({ state: 'refused', reason: 'authorization_expired', isUnsafe: false, isKept: false, others: 0 })
+  const late = await again()
+  expect([late.status, late.text.includes(words[0] ?? ''), upstream.requests.length, await earned()]).toEqual([402, false, 1, 0n])
+  expect(engine.logged.filter((line) => line.includes('taken back by a reorganisation'))).toHaveLength(1)
+})
