@@ -1,4 +1,5 @@
 /** A bounded queue of bytes between a socket that pushes and a reader that pulls. */
+import { nextTurn } from './next-turn.ts'
 
 export type ByteQueue = {
   push(chunk: Uint8Array): void
@@ -34,8 +35,8 @@ type State = {
 }
 
 /**
- * Creates the queue. One item of `bytes` is all that was pushed in one synchronous run (one read of a socket, whatever
- * its framing), because waking the reader waits for the microtask after it; leaving its loop calls `onLeave` once.
+ * Creates the queue. One item of `bytes` is all that was pushed in one turn of the event loop, whatever its framing, because
+ * readers are woken together at its end; leaving a reader's loop calls `onLeave` once.
  */
 export function createByteQueue(events: ByteQueueEvents): ByteQueue {
   const state: State = { events, chunks: [], size: 0, isFull: false, ending: undefined, waiter: undefined, isWaking: false }
@@ -91,7 +92,7 @@ function forget(state: State): void {
 function wakeSoon(state: State): void {
   if (state.isWaking || state.waiter === undefined) return
   state.isWaking = true
-  queueMicrotask(() => {
+  void nextTurn().then(() => {
     state.isWaking = false
     const { waiter } = state
     state.waiter = undefined

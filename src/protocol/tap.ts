@@ -24,6 +24,9 @@ export type TapFacts = {
   repeated: number
 }
 
+/** A read of a fast stream may bring hundreds of events: the head is read by so much at a time, until content has come. */
+const PIECE_BYTES = 2 * 1024
+
 /**
  * Creates a tap, which never throws. Characters of what lies between head and tail are estimated from the share of text in what
  * was read.
@@ -56,11 +59,14 @@ export function createWatch(tail: Tail, note: (facts: TapFacts, event: SseEvent)
   }
   return {
     push: (chunk) => {
-      if (facts.hasContent) tail.push(chunk)
-      else {
-        headBytes += chunk.length
-        read(head, chunk, false)
+      let at = 0
+      while (!facts.hasContent && at < chunk.length) {
+        const piece = chunk.subarray(at, at + PIECE_BYTES)
+        read(head, piece, false)
+        headBytes += piece.length
+        at += piece.length
       }
+      if (at < chunk.length) tail.push(chunk.subarray(at))
       return facts.hasContent
     },
     end: () => {
