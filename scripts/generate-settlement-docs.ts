@@ -29,7 +29,9 @@ not known yet is answered with 503 and no new challenge. "The same payment" is t
 answers: what the chain shows of it fetches nobody's answer, but for payments of x402 v1, which name no offer.
 
 What a payer has signed and not paid yet is counted together: a payment that his balance does not cover beside those before it gets
-a 402, and may be sent again once they are collected.
+a 402, and may be sent again once they are collected. A payer whose payment could not be collected after all, as when he has moved
+his money meanwhile, has had one answer without its end; for an hour his payments are collected before any provider is asked, and
+one that is metered gets a 402.
 
 A payment that was collected and whose answer broke off stays in the books as its payer's credit: the same request with the same
 payment is answered again, three times at most, by whichever provider can, and nothing more is charged. So does one that would have

@@ -1,6 +1,6 @@
 /** Folds the parts of an answer into a whole one, and unfolds a whole one into parts. */
 import { RouteplaneError } from '../errors.ts'
-import type { CompletionPart, Extra, Finish, SignatureCarrier } from './part.ts'
+import type { CompletionPart, Extra, Finish, PartStream, SignatureCarrier } from './part.ts'
 import type { Content, ReasoningContent, ToolCallContent } from './request.ts'
 import type { Candidate, CompletionResult } from './result.ts'
 import { readToolArguments } from './tool-arguments.ts'
@@ -34,11 +34,13 @@ type Fold = {
  *
  * @throws {@link RouteplaneError} the error of an error part; `stream_incomplete` when the parts end without `finish`.
  */
-export async function foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult> {
+export async function foldParts(stream: PartStream): Promise<CompletionResult> {
   const fold = createFold()
-  for await (const part of parts) {
-    const result = step(fold, part)
-    if (result !== undefined) return result
+  for await (const parts of stream) {
+    for (const part of parts) {
+      const result = step(fold, part)
+      if (result !== undefined) return result
+    }
   }
   throw unfinished()
 }

@@ -1,6 +1,6 @@
 /** Checks that the parts of an answer come in the order their contract promises. */
 import { RouteplaneError } from '../errors.ts'
-import type { CompletionPart } from './part.ts'
+import type { CompletionPart, PartStream } from './part.ts'
 
 /** @returns what is wrong with the next part, `undefined` when it may come now. */
 export type OrderCheck = (part: CompletionPart) => string | undefined
@@ -54,14 +54,16 @@ function kindOf(type: `${Kind}-${'start' | 'delta' | 'end'}`): Kind {
 }
 
 /** Passes parts on, and throws `internal` at the first one out of order or when the end is missing. */
-export async function* assertOrder(parts: AsyncIterable<CompletionPart>): AsyncGenerator<CompletionPart, void, undefined> {
+export async function* assertOrder(stream: PartStream): AsyncGenerator<readonly CompletionPart[], void, undefined> {
   const check = createOrderCheck()
   let last: CompletionPart | undefined
-  for await (const part of parts) {
-    const wrong = check(part)
-    if (wrong !== undefined) throw new RouteplaneError('internal', `the parts of an answer are out of order: ${wrong}`)
-    last = part
-    yield part
+  for await (const parts of stream) {
+    for (const part of parts) {
+      const wrong = check(part)
+      if (wrong !== undefined) throw new RouteplaneError('internal', `the parts of an answer are out of order: ${wrong}`)
+      last = part
+    }
+    yield parts
   }
   if (last?.type !== 'finish' && last?.type !== 'error') {
     throw new RouteplaneError('internal', 'the parts of an answer end without finish or error')

@@ -58,6 +58,12 @@ export type Extra =
   | { readonly kind: 'logprobs'; readonly raw: unknown }
   | { readonly kind: 'foreign'; readonly wire: WireId; readonly raw: unknown }
 
+/**
+ * The parts of an answer while they come, in order. Those that one read of its source has brought are one item, so that a stage
+ * costs a turn of the event loop's queue for each read and not for each part. No item is empty.
+ */
+export type PartStream = AsyncIterable<readonly CompletionPart[]>
+
 /** How one candidate ended. `raw` is the wire's own word, kept because the map is lossy. */
 export type Finish = {
   readonly candidate: number

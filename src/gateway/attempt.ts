@@ -1,5 +1,5 @@
 /** One attempt: encode for the endpoint, send under a payment mode, and resolve at the first content of the answer. */
-import type { CompletionPart } from '../completion/part.ts'
+import type { CompletionPart, PartStream } from '../completion/part.ts'
 import { isContent } from '../completion/part.ts'
 import { unfoldResult } from '../completion/fold.ts'
 import type { CompletionResult } from '../completion/result.ts'
@@ -199,8 +199,9 @@ function textLength({ candidates }: CompletionResult): number {
   return length
 }
 
-async function* asStream(parts: Iterable<CompletionPart>): AsyncGenerator<CompletionPart> {
-  yield* parts
+/** All of an answer at once. */
+async function* asStream(parts: Iterable<CompletionPart>): AsyncGenerator<readonly CompletionPart[]> {
+  yield [...parts]
 }
 
 async function beginNativeStream({ lane, createFilter }: Sending, response: HttpResponse, timing: Timing): Begun {
@@ -214,20 +215,24 @@ async function beginNativeStream({ lane, createFilter }: Sending, response: Http
 }
 
 /** What the translation did to the request is undone before anybody looks: what counts is what the caller sees. */
-async function beginParts(source: AsyncIterable<CompletionPart>, restore: Restore, timing: Timing): Begun {
+async function beginParts(source: PartStream, restore: Restore, timing: Timing): Begun {
   let isViolated = false
-  const parts = restoreParts(source, restore, {
+  const restored = restoreParts(source, restore, {
     onSchema: ({ outcome }) => {
       isViolated ||= outcome === 'violated'
     },
   })
-  const { seen, stream } = await readAhead(parts, (part) => isContent(part) || part.type === 'error')
-  const last = seen.at(-1)
-  if (last?.type === 'error') throw last.error
-  if (last === undefined || !isContent(last))
-    throw new RouteplaneError('stream_incomplete', 'the provider ended its answer before saying anything')
+  const { seen, stream } = await readAhead(restored, (parts) => parts.some(isAnswer))
+  const first = seen.at(-1)?.find(isAnswer)
+  if (first === undefined) throw new RouteplaneError('stream_incomplete', 'the provider ended its answer before saying anything')
+  if (first.type === 'error') throw first.error
   const firstAt = timing.now()
   const metered = meterParts(stream, firstAt - timing.startedAt)
   const verdict = restore.schema === undefined ? {} : { violatesSchema: () => isViolated }
   return { answer: { lane: 'translate', parts: metered.parts, ...verdict }, meter: metered.meter }
+}
+
+/** Whether somebody has answered, be it that he could not. */
+function isAnswer(part: CompletionPart): boolean {
+  return isContent(part) || part.type === 'error'
 }

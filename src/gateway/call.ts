@@ -1,5 +1,5 @@
 /** What a surface hands to the gateway, and what it gets back. */
-import type { CompletionPart } from '../completion/part.ts'
+import type { PartStream } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import type { Usage } from '../completion/usage.ts'
 import type { CancelSignal } from '../lib/cancel.ts'
@@ -104,7 +104,7 @@ export type NativeAnswer = {
 
 export type PartsAnswer = {
   readonly lane: 'translate'
-  readonly parts: AsyncIterable<CompletionPart>
+  readonly parts: PartStream
   /**
    * Whether the answer has been found to break the caller's own schema, however much of it could be sent. Known
    * once `finish` has passed; an answer that could not be judged is not found to break anything.

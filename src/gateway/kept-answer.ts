@@ -30,9 +30,9 @@ export function recordAnswer(completion: Completion, keep: Keep): Completion {
     )
     return { ...completion, answer: { ...answer, body } }
   }
-  const line = (part: CompletionPart) => copy.add(Buffer.from(`${JSON.stringify(part)}\n`))
+  const lines = (seen: readonly CompletionPart[]) => copy.add(Buffer.from(seen.map((part) => `${JSON.stringify(part)}\n`).join('')))
   const whole = () => copy.whole((body) => keptAnswer(head, 'translate', 200, body, 'application/x-ndjson'))
-  const parts = passing(answer.parts, line, (isWhole, failure) => keep(isWhole ? whole() : undefined, failure))
+  const parts = passing(answer.parts, lines, (isWhole, failure) => keep(isWhole ? whole() : undefined, failure))
   return { ...completion, answer: { ...answer, parts } }
 }
 
@@ -120,8 +120,12 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }
 
-async function* readParts(body: Uint8Array): AsyncGenerator<CompletionPart> {
-  for (const line of Buffer.from(body).toString('utf8').split('\n')) if (line !== '') yield parseJson(line) as CompletionPart
+async function* readParts(body: Uint8Array): AsyncGenerator<readonly CompletionPart[]> {
+  const lines = Buffer.from(body)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+  if (lines.length > 0) yield lines.map((line) => parseJson(line) as CompletionPart)
 }
 
 function readHead(text: string): CompletionHead {

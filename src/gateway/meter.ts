@@ -1,6 +1,7 @@
 /** Watches an answer go by and reads usage, finish and failure off it, without touching it. */
-import type { CompletionPart } from '../completion/part.ts'
+import type { CompletionPart, PartStream } from '../completion/part.ts'
 import type { Usage } from '../completion/usage.ts'
+import { mapStream } from '../lib/stream.ts'
 import type { ByteFilter, StreamTap, TapReport } from '../protocol/protocol.ts'
 
 /** Read once the answer has ended or was left. */
@@ -49,7 +50,7 @@ function reportOf(reading: Reading): TapReport {
 }
 
 /** Reads usage, finish and error off passing parts. */
-export function meterParts(parts: AsyncIterable<CompletionPart>, ttftMs: number): { parts: AsyncIterable<CompletionPart>; meter: Meter } {
+export function meterParts(stream: PartStream, ttftMs: number): { parts: PartStream; meter: Meter } {
   let usage: Usage | undefined
   let model: string | undefined
   let finishReason: string | undefined
@@ -71,7 +72,10 @@ export function meterParts(parts: AsyncIterable<CompletionPart>, ttftMs: number)
     } else if (part.type === 'error') error = part.error
   }
   return {
-    parts: watch(parts, look),
+    parts: mapStream(stream, (parts) => {
+      for (const part of parts) look(part)
+      return parts
+    }),
     meter: {
       ttftMs: () => ttftMs,
       read: () => ({
@@ -81,26 +85,6 @@ export function meterParts(parts: AsyncIterable<CompletionPart>, ttftMs: number)
         ...(finishReason === undefined ? {} : { finishReason }),
         ...(error === undefined ? {} : { error }),
       }),
-    },
-  }
-}
-
-/** Not a generator: that would cost each part of a stream one more turn of the event loop's queue. */
-function watch(parts: AsyncIterable<CompletionPart>, look: (part: CompletionPart) => void): AsyncIterable<CompletionPart> {
-  return {
-    [Symbol.asyncIterator]() {
-      const inner = parts[Symbol.asyncIterator]()
-      return {
-        async next() {
-          const step = await inner.next()
-          if (step.done !== true) look(step.value)
-          return step
-        },
-        async return(value?: unknown) {
-          await inner.return?.()
-          return { done: true as const, value }
-        },
-      }
     },
   }
 }

@@ -54,12 +54,12 @@ async function readWhole(started: Started): Promise<Whole> {
   const seen: CompletionPart[] = []
   let failure: RouteplaneError | undefined
   try {
-    for await (const part of answer.parts) seen.push(part)
+    for await (const parts of answer.parts) seen.push(...parts)
   } catch (thrown) {
     failure = toRouteplaneError(thrown)
   }
-  async function* parts(): AsyncGenerator<CompletionPart> {
-    yield* seen
+  async function* parts(): AsyncGenerator<readonly CompletionPart[]> {
+    if (seen.length > 0) yield seen
     if (failure !== undefined) throw failure
   }
   const error = seen.find((part) => part.type === 'error')?.error

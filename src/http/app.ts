@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
-import type { CompletionPart } from '../completion/part.ts'
+import type { PartStream } from '../completion/part.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import { type ResponseStore, createMemoryResponseStore } from './response-store.ts'
@@ -29,7 +29,7 @@ import { mountRoute } from './route-route.ts'
 
 export type AppOptions = {
   readonly protocols: readonly Protocol[]
-  foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
+  foldParts(parts: PartStream): Promise<CompletionResult>
   readonly log: Log
   /** What callers must show; required unless `skipAuth`. */
   readonly token?: Secret

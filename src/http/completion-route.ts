@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type PaymentChallenge, RouteplaneError, isCommitted, toRouteplaneError } from '../errors.ts'
 import type { CompletionResult } from '../completion/result.ts'
-import type { CompletionPart } from '../completion/part.ts'
+import type { PartStream } from '../completion/part.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import { type CancelSignal, createCanceller } from '../lib/cancel.ts'
 import type { Caller, Completion, GatewayCall, NativeAnswer, PartsAnswer } from '../gateway/call.ts'
@@ -36,7 +36,7 @@ export type CompletionDeps = {
   readonly stallMs: number
   readonly responses: ResponseStore | undefined
   /** Folds parts into a whole answer; throws what an error part carries. */
-  foldParts(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult>
+  foldParts(parts: PartStream): Promise<CompletionResult>
 }
 
 /** All that belongs to one request while it is answered. */

@@ -139,6 +139,8 @@ export type SaleStore = {
   list(filter: SaleFilter): Promise<readonly SaleRow[]>
   /** The sales of a payment's payer in its token that may still be collected, of those claimed before the sale `id` where there is one. */
   openBefore(payment: SalePayment, id: string | undefined, now: number): Promise<readonly SaleRow[]>
+  /** Whether a payment of the same payer in the same token could not be collected, at that time or later. */
+  hasLost(payment: SalePayment, since: number): Promise<boolean>
   /** Sales that are due or unknown and nobody is at work on, oldest first. */
   uncollected(now: number): Promise<readonly SaleRow[]>
   readonly channels: SaleChannels

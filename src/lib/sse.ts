@@ -1,6 +1,7 @@
 /** Turns bytes into server-sent events and back, keeping comments (keep-alives) visible. */
 import { createParser } from 'eventsource-parser'
 import { RouteplaneError } from '../errors.ts'
+import { defined } from './defined.ts'
 
 /** One event as the WHATWG grammar reads it. `truncated` marks a last event whose closing blank line never came. */
 export type SseEvent = { readonly event?: string; readonly data: string; readonly id?: string; readonly truncated?: true }
@@ -30,12 +31,9 @@ export function createSseDecoder(maxCharacters: number = MAX_SSE_EVENT_CHARACTER
   const parser = createParser({
     maxBufferSize: maxCharacters,
     onEvent: ({ event, data, id }) => {
-      items.push({
-        ...(event === undefined ? {} : { event }),
-        data,
-        ...(id === undefined ? {} : { id }),
-        ...(isAtEnd ? { truncated: true } : {}),
-      })
+      // Nearly every event is of these two shapes: written out, for spreading is what takes longest here.
+      if (id === undefined && !isAtEnd) items.push(event === undefined ? { data } : { event, data })
+      else items.push({ ...defined({ event, data, id }), ...(isAtEnd ? { truncated: true } : {}) })
     },
     onComment: (comment) => items.push({ comment }),
     onError: (error) => {
@@ -75,6 +73,12 @@ export function encodeSseEvent(event: { readonly event?: string; readonly data: 
   if (!/[\r\n]/.test(event.data)) return `${name}data: ${event.data}\n\n`
   const lines = event.data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`)
   return `${name}${lines.join('')}\n`
+}
+
+/** Writes one whole event that says a value as JSON, in which no line break stands as it is. @param name - A word of the wire. */
+export function encodeJsonEvent(value: unknown, name?: string): string {
+  const data = `data: ${JSON.stringify(value)}\n\n`
+  return name === undefined ? data : `event: ${name}\n${data}`
 }
 
 /** Writes a comment as an event of its own, so that no parser glues it to the data that follows. */

@@ -1,6 +1,6 @@
 /** The tool `complete`: has a model answer, pays for it within the caps, and says what was paid. */
 import * as z from 'zod'
-import type { CompletionPart } from '../completion/part.ts'
+import type { CompletionPart, PartStream } from '../completion/part.ts'
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Caller, Completion, CompletionSummary, Decision, GatewayCall } from '../gateway/call.ts'
 import { type Usd, formatUsd } from '../money.ts'
@@ -127,19 +127,24 @@ async function answerSold(call: GatewayCall, completion: Completion, context: To
 }
 
 /** Gathers the first candidate's text; `said` keeps what has come when the rest does not. */
-async function read(parts: AsyncIterable<CompletionPart>, said: Answer, { report }: ToolContext): Promise<void> {
+async function read(stream: PartStream, said: Answer, { report }: ToolContext): Promise<void> {
   const progress = report === undefined ? undefined : watchText(report)
   try {
-    for await (const part of parts) {
-      if (part.type === 'error') throw part.error
-      if (part.type === 'text-delta') said.text += part.text
-      else if (part.type === 'refusal-delta') said.refusal += part.text
-      if (part.type === 'text-delta') progress?.grow('text', part.text.length)
-      else if (part.type === 'reasoning-delta') progress?.grow('reasoning', part.text.length)
+    for await (const parts of stream) {
+      for (const part of parts) note(part, said, progress)
     }
   } finally {
     progress?.stop()
   }
+}
+
+/** @throws RouteplaneError the error of an error part. */
+function note(part: CompletionPart, said: Answer, progress: ReturnType<typeof watchText> | undefined): void {
+  if (part.type === 'error') throw part.error
+  if (part.type === 'text-delta') said.text += part.text
+  else if (part.type === 'refusal-delta') said.refusal += part.text
+  if (part.type === 'text-delta') progress?.grow('text', part.text.length)
+  else if (part.type === 'reasoning-delta') progress?.grow('reasoning', part.text.length)
 }
 
 function showAnswer(

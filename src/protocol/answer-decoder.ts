@@ -49,17 +49,24 @@ export async function* readAnswer<Decoder extends AnswerDecoder>(
   bytes: AsyncIterable<Uint8Array>,
   decoder: Decoder,
   readItem: (decoder: Decoder, item: SseItem) => readonly CompletionPart[],
-): AsyncGenerator<CompletionPart, void, undefined> {
+): AsyncGenerator<readonly CompletionPart[], void, undefined> {
   const events = createSseDecoder()
+  const readItems = (items: readonly SseItem[]): CompletionPart[] => {
+    const parts: CompletionPart[] = []
+    for (const item of items) for (const part of readItem(decoder, item)) parts.push(part)
+    return parts
+  }
   try {
     for await (const read of bytes) {
-      for (const item of events.push(read)) yield* readItem(decoder, item)
+      const parts = readItems(events.push(read))
+      if (parts.length > 0) yield parts
       if (decoder.isOver()) return
     }
-    for (const item of events.end()) yield* readItem(decoder, item)
-    yield* decoder.end()
+    const last = [...readItems(events.end()), ...decoder.end()]
+    if (last.length > 0) yield last
   } catch (error) {
-    yield* decoder.isFinished() ? decoder.end() : decoder.fail(toRouteplaneError(error))
+    const last = decoder.isFinished() ? decoder.end() : decoder.fail(toRouteplaneError(error))
+    if (last.length > 0) yield last
   }
 }
 

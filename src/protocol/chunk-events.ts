@@ -41,8 +41,10 @@ export function readChunkItem(decoder: ChunkDecoder, item: SseItem): readonly Co
       return decoder.done()
     case 'bad':
       return decoder.fail(badEvent())
-    case 'chunks':
-      return event.chunks.flatMap((chunk) => (isRecord(chunk) ? decoder.push(chunk) : decoder.fail(badEvent())))
+    case 'chunks': {
+      const read = (chunk: unknown) => (isRecord(chunk) ? decoder.push(chunk) : decoder.fail(badEvent()))
+      return event.chunks.length === 1 ? read(event.chunks[0]) : event.chunks.flatMap(read)
+    }
   }
 }
 

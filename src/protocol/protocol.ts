@@ -1,5 +1,5 @@
 /** The contract of a wire format: one side speaks to callers, the other to upstreams. */
-import type { CompletionPart } from '../completion/part.ts'
+import type { PartStream } from '../completion/part.ts'
 import type { CompletionRequest, WireId } from '../completion/request.ts'
 import type { CompletionResult } from '../completion/result.ts'
 import type { Needs } from '../completion/features.ts'
@@ -48,8 +48,8 @@ export type CallerSide = {
   /** Gives the top-level members that a preset adds to a request; the request's own always win. */
   presetMembers(json: WireRequest['json'], preset: PresetFields): ReadonlyMap<string, unknown>
   encodeResult(result: CompletionResult, context: EncodeContext): unknown
-  /** Each string is one whole event, ready to be written at once. */
-  encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncIterable<string>
+  /** Each string is whole events, those that one read came to, ready to be written at once. */
+  encodeStream(stream: PartStream, context: EncodeContext): AsyncIterable<string>
   encodeError(error: RouteplaneError, requestId: string): WireError
   /** Finds the line with which a stream of events ends; absent where only the connection's end tells. */
   readonly endLine?: RegExp
@@ -91,7 +91,7 @@ export type UpstreamSide = {
   /** @throws RouteplaneError for an error in a 200 body, an error finish reason, or a body that is not the wire's. */
   decodeResult(body: unknown): CompletionResult
   /** Reads a byte stream of events into parts. An event that breaks the grammar, or an end without a terminal one, yields `error`. */
-  decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncIterable<CompletionPart>
+  decodeStream(bytes: AsyncIterable<Uint8Array>): PartStream
   decodeError(status: number, body: string): RouteplaneError
   /** Watches a forwarded stream without touching it. */
   createTap(): StreamTap

@@ -1,5 +1,5 @@
 /** Judges an answer's text by the caller's own schema when a weaker one had to be sent. */
-import type { CompletionPart, Finish } from '../completion/part.ts'
+import type { CompletionPart, Finish, PartStream } from '../completion/part.ts'
 import type { JsonSchema } from '../completion/request.ts'
 
 /**
@@ -20,20 +20,23 @@ type Collected = { pieces: string[]; length: number }
 
 /** Passes parts on, and calls `onSchema` for each candidate that has text before its `finish` is delivered. */
 export async function* watchSchema(
-  parts: AsyncIterable<CompletionPart>,
+  stream: PartStream,
   schema: JsonSchema,
   onSchema: (verdict: SchemaVerdict) => void,
-): AsyncGenerator<CompletionPart> {
+): AsyncGenerator<readonly CompletionPart[]> {
   const candidateOf = new Map<number, number>()
   const texts = new Map<number, Collected>()
-  for await (const part of parts) {
-    if (part.type === 'text-start') candidateOf.set(part.block, part.candidate)
-    if (part.type === 'text-delta') collect(texts, candidateOf.get(part.block), part.text)
-    for (const finish of part.type === 'finish' ? part.finishes : []) {
+  for await (const parts of stream) {
+    for (const part of parts) {
+      if (part.type === 'text-start') candidateOf.set(part.block, part.candidate)
+      if (part.type === 'text-delta') collect(texts, candidateOf.get(part.block), part.text)
+    }
+    const end = parts.find((part) => part.type === 'finish')
+    for (const finish of end?.finishes ?? []) {
       const verdict = await verdictOf(schema, finish, texts.get(finish.candidate))
       if (verdict !== undefined) onSchema({ candidate: finish.candidate, ...verdict })
     }
-    yield part
+    yield parts
   }
 }
 

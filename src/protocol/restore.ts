@@ -1,6 +1,7 @@
 /** Undoes on an answer what a translation did to its request: names, wrappers, stop sequences, one call at a time. */
-import type { CompletionPart, SignatureCarrier } from '../completion/part.ts'
+import type { CompletionPart, PartStream, SignatureCarrier } from '../completion/part.ts'
 import type { JsonSchema } from '../completion/request.ts'
+import { mapStream } from '../lib/stream.ts'
 import { createMemberReader, type MemberForm, type MemberReader } from './member-reader.ts'
 import { watchSchema, type SchemaVerdict } from './restore-schema.ts'
 import { isTerminal, type Stage } from './restore-stage.ts'
@@ -59,21 +60,18 @@ export const WRAPPED_MEMBER = 'value'
  * judges what the caller sees. When stop sequences have ended every candidate, a `finish` with the usage known by then
  * (`undefined` when none was) is yielded and the source is left, which ends the exchange with the upstream.
  */
-export function restoreParts(
-  parts: AsyncIterable<CompletionPart>,
-  restore: Restore,
-  observer: RestoreObserver = {},
-): AsyncIterable<CompletionPart> {
+export function restoreParts(stream: PartStream, restore: Restore, observer: RestoreObserver = {}): PartStream {
+  const { issuer } = restore
   const stages = stagesOf(restore, observer)
-  const restored = stages.length === 0 ? parts : applyStages(parts, stages)
+  const named = issuer === undefined ? stream : mapStream(stream, nameIssuer(issuer))
+  const restored = stages.length === 0 ? named : applyStages(named, stages)
   if (restore.schema === undefined || observer.onSchema === undefined) return restored
   return watchSchema(restored, restore.schema, observer.onSchema)
 }
 
 function stagesOf(restore: Restore, observer: RestoreObserver): readonly Stage[] {
-  const { toolNames, freeformTools, stop = [], issuer } = restore
+  const { toolNames, freeformTools, stop = [] } = restore
   const stages: Stage[] = []
-  if (issuer !== undefined) stages.push(nameIssuer(issuer))
   if (toolNames !== undefined && toolNames.size > 0) stages.push(renameTools(toolNames))
   if (restore.dropParallel === true) stages.push(keepFirstCall(observer))
   if (freeformTools !== undefined && freeformTools.size > 0) stages.push(unwrapFreeform(freeformTools, observer))
@@ -83,15 +81,19 @@ function stagesOf(restore: Restore, observer: RestoreObserver): readonly Stage[]
   return stages
 }
 
-async function* applyStages(parts: AsyncIterable<CompletionPart>, stages: readonly Stage[]): AsyncGenerator<CompletionPart> {
-  const [first, ...others] = stages
-  if (first === undefined) return yield* parts
-  for await (const part of parts) {
-    for (const restored of through(others, first(part))) {
-      yield restored
+async function* applyStages(stream: PartStream, stages: readonly Stage[]): AsyncGenerator<readonly CompletionPart[]> {
+  for await (const parts of stream) {
+    const restored: CompletionPart[] = []
+    let isEnded = false
+    for (const part of parts) {
+      const made = through(stages, [part])
+      restored.push(...made)
       // The source's own end is read to the last byte; an end that we made leaves the source.
-      if (isTerminal(restored) && !isTerminal(part)) return
+      isEnded = !isTerminal(part) && made.some(isTerminal)
+      if (isEnded) break
     }
+    if (restored.length > 0) yield restored
+    if (isEnded) return
   }
 }
 
@@ -99,13 +101,19 @@ function through(stages: readonly Stage[], parts: readonly CompletionPart[]): re
   return stages.reduce((current, stage) => current.flatMap((each) => stage(each)), parts)
 }
 
-function nameIssuer(issuer: NonNullable<Restore['issuer']>): Stage {
+function nameIssuer(issuer: NonNullable<Restore['issuer']>): (parts: readonly CompletionPart[]) => readonly CompletionPart[] {
   const name = (carrier: SignatureCarrier): SignatureCarrier => (carrier.provider === undefined ? { ...carrier, ...issuer } : carrier)
-  return (part) => {
-    if (!('carriers' in part) || part.carriers === undefined || part.carriers.length === 0) return [part]
-    return [{ ...part, carriers: part.carriers.map(name) }]
-  }
+  return (parts) =>
+    parts.some(hasCarriers) ? parts.map((part) => (hasCarriers(part) ? { ...part, carriers: part.carriers.map(name) } : part)) : parts
 }
+
+/** Blocks alone carry signatures, and at their end. */
+function hasCarriers(part: CompletionPart): part is Carrying {
+  const isEnd = part.type === 'text-end' || part.type === 'reasoning-end' || part.type === 'tool-input-end'
+  return isEnd && part.carriers !== undefined && part.carriers.length > 0
+}
+
+type Carrying = Extract<CompletionPart, { readonly carriers?: unknown }> & { readonly carriers: readonly SignatureCarrier[] }
 
 function renameTools(names: ReadonlyMap<string, string>): Stage {
   return (part) => (part.type === 'tool-input-start' ? [{ ...part, name: names.get(part.name) ?? part.name }] : [part])

@@ -9,7 +9,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Atomic } from '../money.ts'
 import { atMost, withMargin, type ChargeTerms } from './charge.ts'
 import { unknownSettlement, type Collector } from './collector.ts'
-import { drain, holdEnd, splitAt, splitPart } from './hold-end.ts'
+import { drain, holdEnd, splitAt, splitParts } from './hold-end.ts'
 import { settlementOf, type Closer, type Knowledge, type Verdict } from './settlement-matrix.ts'
 import type { Settlement, Tender, Through } from './till.ts'
 
@@ -56,7 +56,8 @@ export async function deliver(completion: Completion, delivering: Delivering): P
   const { answer } = recorded
   const { paid } = bill
   if (answer.lane === 'translate') {
-    return { ...recorded, sale, answer: { ...answer, parts: holdEnd<CompletionPart>(answer.parts, { split: splitPart, paid, left }) } }
+    const parts = holdEnd<readonly CompletionPart[]>(answer.parts, { split: splitParts, paid, left })
+    return { ...recorded, sale, answer: { ...answer, parts } }
   }
   const { body } = answer
   if (!(body instanceof Uint8Array)) {

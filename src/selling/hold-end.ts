@@ -33,8 +33,12 @@ export async function* holdEnd<T>(source: AsyncIterable<T>, { split, paid, left 
 }
 
 /** The neutral stream ends with its finish. */
-export function splitPart(part: CompletionPart): readonly [CompletionPart | undefined, CompletionPart | undefined] {
-  return part.type === 'finish' ? [undefined, part] : [part, undefined]
+export function splitParts(
+  parts: readonly CompletionPart[],
+): readonly [readonly CompletionPart[] | undefined, readonly CompletionPart[] | undefined] {
+  const at = parts.findIndex(({ type }) => type === 'finish')
+  if (at === -1) return [parts, undefined]
+  return at === 0 ? [undefined, parts] : [parts.slice(0, at), parts.slice(at)]
 }
 
 /** Cuts a chunk of events before the line with which its wire ends a stream; wires without one end with the connection. Byte for byte but for a provider's receipts. */

@@ -2,7 +2,7 @@
 import { amend, RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Completion } from '../gateway/call.ts'
 import type { SalePayment, SaleRow } from '../ledger/sale.ts'
-import type { Collector } from './collector.ts'
+import { unknownSettlement, type Collector } from './collector.ts'
 import { deliver, type Delivering } from './deliver.ts'
 import { collectInTime, endInTime, type Early } from './in-time.ts'
 import { quoteOf, required, type Order, type SellingOptions } from './order.ts'
@@ -35,8 +35,8 @@ export async function serveNew(sale: SaleRow, serving: Serving, options: Selling
   let early: Early | undefined
   let isDelivered = false
   try {
-    await requireValid(sale, serving, options)
-    early = collectInTime(sale, tender, collector, options.context)
+    const { isLost } = await requireValid(sale, serving, options)
+    early = isLost ? await collectFirst(sale, serving, options) : collectInTime(sale, tender, collector, options.context)
     const completion = await begin(sale, serving, options)
     await early.stop()
     const collecting = early.begun()
@@ -61,17 +61,44 @@ export async function serveNew(sale: SaleRow, serving: Serving, options: Selling
 }
 
 /** Nobody's payment: whoever sends junk leaves no trace in the books. */
-async function requireValid(sale: SaleRow, serving: Serving, options: SellingOptions): Promise<void> {
-  const [verdict, isCovered] = await Promise.all([serving.verify(), isCoveredBeside(sale, serving, options.context)])
-  if (verdict.valid && isCovered) return
+async function requireValid(sale: SaleRow, serving: Serving, options: SellingOptions): Promise<{ readonly isLost: boolean }> {
+  const [verdict, isCovered, isLost] = await Promise.all([
+    serving.verify(),
+    isCoveredBeside(sale, serving, options.context),
+    hasLost(sale, options.context),
+  ])
+  const isTooLate = isLost && serving.tender.charging === 'usage'
+  if (verdict.valid && isCovered && !isTooLate) return { isLost }
   if (verdict.valid) await serving.tender.cancel()
-  const reason = verdict.valid ? 'insufficient_funds: other payments of this payer are yet to be collected' : verdict.reason
+  const reason = !verdict.valid ? verdict.reason : isCovered ? UNPAID : UNCOVERED
   const refusal =
     !verdict.valid && verdict.isGone === true
       ? new RouteplaneError('channel_closed', reason, { hint: 'Open another: the 402 of the request without a payment says how.' })
       : await required(serving, reason, options, serving.tender)
   await options.context.ledger.sales.forget(sale.id)
   throw refusal
+}
+
+const UNCOVERED = 'insufficient_funds: other payments of this payer are yet to be collected'
+const UNPAID =
+  'unpaid_before: an earlier payment could not be collected; pay by a scheme that is collected before the answer, such as exact'
+
+/** Milliseconds for which a payer is remembered whose payment could not be collected: he is answered once he has paid. */
+const MEMORY_MS = 60 * 60 * 1_000
+
+async function hasLost(sale: SaleRow, { ledger, clock }: SellingOptions['context']): Promise<boolean> {
+  return !channelSchemes.includes(sale.scheme) && ledger.sales.hasLost(sale, clock.now() - MEMORY_MS)
+}
+
+/** Collects before any provider is asked. @throws RouteplaneError `payment_required`, `settlement_unknown`. */
+async function collectFirst(sale: SaleRow, serving: Serving, options: SellingOptions): Promise<Early> {
+  const { collector, tender } = serving
+  const { ledger, clock } = options.context
+  await collector.owe(sale, sale.amountOffered)
+  const settlement = await collector.collect(sale, tender, sale.amountOffered)
+  if (settlement.state === 'settled') return { begun: () => Promise.resolve(settlement), stop: () => Promise.resolve() }
+  await ledger.sales.release(sale.id, undefined, clock.now())
+  throw settlement.state === 'refused' ? await required(serving, settlement.reason, options, tender) : unknownSettlement(sale.id)
 }
 
 /** What a payer has signed that is to be taken out of the same balance; `id` is the sale that came after it. */

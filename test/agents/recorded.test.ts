@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { protocols } from '../../src/protocol/index.ts'
 import type { ProtocolId } from '../../src/protocol/protocol.ts'
-import { collect, from, summarise, type Expected } from '../support/fixtures.ts'
+import { from, summarise, type Expected } from '../support/fixtures.ts'
 import { startGateway } from '../support/gateway.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { agents } from './agents.ts'
 import { playCodingModel, TOKEN, type Seen } from './coding-model.ts'
+import { collectParts } from '../support/parts.ts'
 
 type Recorded = { readonly path: string; readonly headers: Readonly<Record<string, string>>; readonly body: unknown }
 
@@ -20,7 +21,7 @@ const cells = agents.flatMap((agent) => protocols.map(({ id }) => [agent.id, id,
 async function readAnswer(wire: ProtocolId, response: Response): Promise<Expected> {
   const own = protocols.find(({ id }) => id === wire)?.upstream
   if (own === undefined || response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`)
-  return summarise(await collect(own.decodeStream(from([new Uint8Array(await response.arrayBuffer())]))))
+  return summarise(await collectParts(own.decodeStream(from([new Uint8Array(await response.arrayBuffer())]))))
 }
 
 describe('two recorded requests', () => {

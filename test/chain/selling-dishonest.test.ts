@@ -6,7 +6,13 @@ import { evm, Mppx } from 'mppx/client'
 import { assets } from 'mppx/evm'
 import { McpClient } from 'mppx/mcp/client'
 import type { PrivateKeyAccount } from 'viem/accounts'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { encodeFunctionData, erc20Abi as erc20, parseSignature } from 'viem'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { eip3009Abi } from '../../contracts-abi/eip3009.ts'
+import { canonicalContracts } from '../../contracts-abi/assets.ts'
+import { chainIdOf } from '../../src/chain/networks.ts'
+import { transact } from '../../src/demo/install-contract.ts'
+import { approvePermits, installPermitContracts } from '../../src/demo/permit-contracts.ts'
 import type { Atomic } from '../../src/money.ts'
 import { eras, type Era } from '../mcp/client.ts'
 import { useDemoNetwork } from '../support/chain.ts'
@@ -15,6 +21,7 @@ import {
   createBuyer,
   openShop,
   order,
+  payingFetch,
   salesOf,
   signFor,
   startFacilitator,
@@ -24,6 +31,7 @@ import {
 } from '../support/shop.ts'
 
 const current = useDemoNetwork()
+beforeAll(() => installPermitContracts(current().anvil.rpc))
 const whole = {
   json: {
     ...{ id: 'c', object: 'chat.completion', created: 1, model: 'echo' },
@@ -108,11 +116,11 @@ describe.each(carriages)('a payment by %s', (_name, sign, steal) => {
   })
 })
 
-describe('a payer whose money is enough for one payment', () => {
-  const chunk = (content: string) =>
-    `data: ${JSON.stringify({ ...whole.json, object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`
-  const last = `data: ${JSON.stringify({ ...whole.json, object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}\n\ndata: [DONE]\n\n`
+const chunk = (content: string) =>
+  `data: ${JSON.stringify({ ...whole.json, object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`
+const last = `data: ${JSON.stringify({ ...whole.json, object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}\n\ndata: [DONE]\n\n`
 
+describe('a payer whose money is enough for one payment', () => {
   it('reads one answer, though he signs eight at once', async () => {
     const { upstream, world } = await writeKeyedShop(current(), { stream: [chunk('well'), last] })
     const { url } = await openShop(world)
@@ -141,6 +149,84 @@ describe('a payer whose money is enough for one payment', () => {
     await current().mint(buyer.address, price)
     expect(await statuses()).toEqual([200, 200])
     expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled', 'settled'])
+  })
+})
+
+/** What a payer sends himself, once he has been judged good and before he is collected from. */
+async function sendAs(from: `0x${string}`, to: `0x${string}`, data: `0x${string}`): Promise<void> {
+  const { rpc } = current().anvil
+  await rpc('anvil_setBalance', [from, '0xde0b6b3a7640000'])
+  await rpc('anvil_impersonateAccount', [from])
+  await transact(rpc, { from, to, data, gas: '0x100000' })
+}
+const withdrawals: readonly (readonly [
+  what: string,
+  scheme: 'exact' | 'upto',
+  withdraw: (account: PrivateKeyAccount, payload: Record<string, unknown>) => Promise<void>,
+])[] = [
+  [
+    'moves his money',
+    'exact',
+    async ({ address }) => {
+      const { asset, chain } = current()
+      const args = [canonicalContracts.permit2, await chain.balanceOf(asset.address, address)] as const
+      await sendAs(address, asset.address, encodeFunctionData({ abi: erc20, functionName: 'transfer', args }))
+    },
+  ],
+  [
+    'cancels what he has signed',
+    'exact',
+    async (account, { authorization }) => {
+      const { asset, network } = current()
+      const { nonce } = authorization as { readonly nonce: `0x${string}` }
+      const domain = { ...asset.domain, chainId: chainIdOf(network), verifyingContract: asset.address }
+      const types = {
+        CancelAuthorization: [
+          { name: 'authorizer', type: 'address' },
+          { name: 'nonce', type: 'bytes32' },
+        ],
+      } as const
+      const message = { authorizer: account.address, nonce }
+      const signature = await account.signTypedData({ domain, types, primaryType: 'CancelAuthorization', message })
+      const { r, s, v = 27n } = parseSignature(signature)
+      const args = [account.address, nonce, Number(v), r, s] as const
+      await sendAs(account.address, asset.address, encodeFunctionData({ abi: eip3009Abi, functionName: 'cancelAuthorization', args }))
+    },
+  ],
+  ['takes back the leave of Permit2', 'upto', ({ address }) => approvePermits(current().anvil.rpc, current().asset.address, address, 0n)],
+]
+
+describe.each(withdrawals)('a payer who %s before it is collected', (_what, scheme, withdraw) => {
+  it('has had one answer without its end, and is answered from then on when he has paid', async () => {
+    let withdrawing: PrivateKeyAccount | undefined
+    const facilitator = await startFacilitator(current(), (client) => ({
+      ...client,
+      async settle(payload, requirements) {
+        if (withdrawing !== undefined) await withdraw(withdrawing, payload.payload)
+        return client.settle(payload, requirements)
+      },
+    }))
+    const { upstream, world } = await writeKeyedShop(current(), { stream: [chunk('well'), last] }, { facilitator })
+    const { url } = await openShop(world)
+    const account = await createBuyer(current())
+    await approvePermits(current().anvil.rpc, current().asset.address, account.address, 5_000_000n)
+    const pay = (by: 'exact' | 'upto') => order(payingFetch(account, [by]), url, chatWire, { stream: true })
+    withdrawing = account
+    const first = await pay(scheme)
+    expect([first.text.includes('well'), first.text.includes('[DONE]')]).toEqual([true, false])
+    expect((await salesOf(world)).map(({ state }) => state)).toEqual(['refused'])
+    await current().mint(account.address, 5_000_000n as Atomic)
+    await approvePermits(current().anvil.rpc, current().asset.address, account.address, 5_000_000n)
+    const second = await pay(scheme)
+    expect([second.status, second.text.includes('well'), second.headers.has('payment-required')]).toEqual([402, false, true])
+    expect(upstream.requests).toHaveLength(1)
+    withdrawing = undefined
+    await current().mint(account.address, 5_000_000n as Atomic)
+    expect((await pay('upto')).text).toContain('unpaid_before')
+    const third = await pay('exact')
+    expect([third.status, third.text.includes('[DONE]'), upstream.requests.length]).toEqual([200, true, 2])
+    const [sale] = await salesOf(world)
+    expect(await current().chain.balanceOf(current().asset.address, world.payTo)).toBe(sale?.amountSettled)
   })
 })
 
@@ -189,9 +275,9 @@ describe.each(eras)('over MCP on %s', (era) => {
     }
     expect(told.at(-1)).toMatchObject(refusalOf(era))
     expect(JSON.stringify(told)).not.toContain('well')
-    // The payer of MPP signs anew each time that he is asked.
+    // The payer of MPP signs anew each time that he is asked; nobody is asked for his answer twice.
     const sales = await salesOf(world)
-    expect([sales.length > 0, upstream.requests.length]).toEqual([true, sales.length])
+    expect([sales.length > 0, upstream.requests.length]).toEqual([true, 1])
     expect(sales.map(({ state, reason }) => [state, reason])).toEqual(sales.map(() => ['refused', 'insufficient_funds']))
   })
 })

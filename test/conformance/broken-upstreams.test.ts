@@ -9,6 +9,7 @@ import { says } from '../support/played-wire.ts'
 import { sse, startRawUpstream, startUpstream, type Answer, type Upstream } from '../support/upstream.ts'
 import { paths } from './matrix-rows.ts'
 import { wireOf } from './matrix-table.ts'
+import { collectParts, oneByOne } from '../support/parts.ts'
 
 const user = [{ role: 'user', content: 'hi' }]
 
@@ -25,7 +26,9 @@ const pathOf = (wire: ProtocolId): string => (wire === 'generate_content' ? '/v1
 async function written({ id, caller }: Protocol): Promise<readonly string[]> {
   const wire = wireOf(id, bodies[id], pathOf(id).split('?')[0])
   const request = caller.decodeRequest({ ...wire, query: new URLSearchParams('alt=sse') })
-  return collect(caller.encodeStream(from(says('One answer of several words.')), { requestId: 'r', model: 'm', nowSeconds: 1, request }))
+  return collect(
+    caller.encodeStream(oneByOne(says('One answer of several words.')), { requestId: 'r', model: 'm', nowSeconds: 1, request }),
+  )
 }
 
 type Broken = { readonly wire: Protocol; readonly events: readonly string[]; readonly begun: string }
@@ -130,7 +133,7 @@ async function ask(caller: Protocol, upstream: ProtocolId, answer: Answer): Prom
   const bytes = new Uint8Array(await response.arrayBuffer())
   expect([response.status, Buffer.from(bytes).toString().slice(0, 300)]).toEqual([200, expect.anything()])
   return {
-    answer: summarise(await collect(caller.upstream.decodeStream(from([bytes])))),
+    answer: summarise(await collectParts(caller.upstream.decodeStream(from([bytes])))),
     attempts: response.headers.get('x-routeplane-attempts'),
     goodOnes: (good.get(upstream)?.requests.length ?? 0) - before,
   }

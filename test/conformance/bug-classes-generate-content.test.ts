@@ -4,8 +4,9 @@ import { foldAll } from '../../src/completion/fold.ts'
 import type { CompletionPart } from '../../src/completion/part.ts'
 import type { CompletionRequest, Content, Turn } from '../../src/completion/request.ts'
 import { generateContent } from '../../src/protocol/generate-content/index.ts'
-import { collect, from } from '../support/fixtures.ts'
+import { from } from '../support/fixtures.ts'
 import { googleWire, hi } from '../unit/protocol/generate-content/wire.ts'
+import { collectEvents, collectParts, oneByOne } from '../support/parts.ts'
 
 const { decodeRequest, encodeStream } = generateContent.caller
 const { decodeStream, encodeRequest } = generateContent.upstream
@@ -17,7 +18,7 @@ const written = (changes: Partial<CompletionRequest>): string => JSON.stringify(
 const call: Content = { type: 'tool-call', id: 'toolu_01', name: 'f', arguments: { kind: 'json', text: '{}', value: {} } }
 const calling: readonly Turn[] = [...request.turns, { role: 'assistant', parts: [call] }]
 const stream = async (...chunks: object[]): Promise<CompletionPart[]> =>
-  collect(decodeStream(from([new TextEncoder().encode(chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`).join(''))])))
+  collectParts(decodeStream(from([new TextEncoder().encode(chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`).join(''))])))
 
 describe('class 5: a tool without arguments', () => {
   it('has no parameters going out, and an empty object coming back', async () => {
@@ -141,13 +142,13 @@ describe('class 26 and 27: how a stream ends', () => {
 
   it('without a closing word, which Google\u2019s SDK throws on', async () => {
     const parts = await stream({ candidates: [{ content: { parts: [{ text: 'x' }] }, finishReason: 'STOP' }] })
-    expect((await collect(encodeStream(from(parts), context))).join('')).not.toContain('DONE')
+    expect((await collectEvents(encodeStream(oneByOne(parts), context))).join('')).not.toContain('DONE')
   })
 
   it('never with a success when the upstream has not finished', async () => {
     const parts = await stream({ candidates: [{ content: { parts: [{ text: 'x' }] } }] })
     expect(parts.at(-1)).toMatchObject({ type: 'error', error: { code: 'stream_incomplete' } })
-    expect((await collect(encodeStream(from(parts), context))).at(-1)).toContain('"error":{"code":502')
+    expect((await collectEvents(encodeStream(oneByOne(parts), context))).at(-1)).toContain('"error":{"code":502')
   })
 })
 

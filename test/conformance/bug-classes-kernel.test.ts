@@ -7,18 +7,14 @@ import { isEnvelope, mayReplay, replayReasoning, unwrapCarrier, wrapCarrier } fr
 import { restoreParts, type Restore, type RestoreNote } from '../../src/protocol/restore.ts'
 import { hasNoParameters, lowerSchema } from '../../src/protocol/schema-lowering.ts'
 import { wireToolId } from '../../src/protocol/tool-ids.ts'
+import { collectParts, oneByOne } from '../support/parts.ts'
 
 async function restored(
   list: readonly CompletionPart[],
   restore: Restore,
   onNote?: (note: RestoreNote) => void,
 ): Promise<CompletionPart[]> {
-  async function* source(): AsyncGenerator<CompletionPart> {
-    yield* list
-  }
-  const parts: CompletionPart[] = []
-  for await (const part of restoreParts(source(), restore, onNote === undefined ? {} : { onNote })) parts.push(part)
-  return parts
+  return collectParts(restoreParts(oneByOne(list), restore, onNote === undefined ? {} : { onNote }))
 }
 
 const start: CompletionPart = { type: 'start', id: 'r', model: 'm' }

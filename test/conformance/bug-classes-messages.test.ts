@@ -11,7 +11,6 @@ import {
   ask,
   block,
   bytes,
-  collect,
   context,
   eventsOf,
   finishPart,
@@ -21,17 +20,17 @@ import {
   messageStop,
   neutral,
   startPart,
-  stream,
   textBlock,
   toolBlock,
   wireOf,
   type Event,
 } from '../unit/protocol/messages/support.ts'
+import { collectEvents, collectParts, oneByOne } from '../support/parts.ts'
 
 const { decodeStream, decodeResult, decodeError } = messages.upstream
-const read = (...events: readonly Event[]) => collect(decodeStream(bytes(frame(events))))
+const read = (...events: readonly Event[]) => collectParts(decodeStream(bytes(frame(events))))
 const write = async (...parts: readonly CompletionPart[]) =>
-  eventsOf(await collect(messages.caller.encodeStream(stream(...parts), context)))
+  eventsOf(await collectEvents(messages.caller.encodeStream(oneByOne(parts), context)))
 const encode = (changes: Partial<CompletionRequest>, model = 'claude-sonnet-4-5') =>
   encodeRequest({ ...neutral, maxOutputTokens: 100, ...changes }, { model, stream: false })
 type WireMessage = { readonly role: string; readonly content: readonly Event[] }
@@ -245,7 +244,7 @@ describe('class 24: cached tokens', () => {
 describe('class 26: [DONE]', () => {
   it('is never written, and does no harm', async () => {
     expect(JSON.stringify(await write(startPart, finishPart()))).not.toContain('[DONE]')
-    const parts = await collect(decodeStream(bytes(`data: [DONE]\n\n${frame([messageStart, messageDelta('end_turn'), messageStop])}`)))
+    const parts = await collectParts(decodeStream(bytes(`data: [DONE]\n\n${frame([messageStart, messageDelta('end_turn'), messageStop])}`)))
     expect(parts.at(-1)?.type).toBe('finish')
   })
 })

@@ -10,6 +10,7 @@ import { collect, from } from '../support/fixtures.ts'
 import { wireOf } from '../support/wire.ts'
 import { agentRequest } from '../unit/protocol/responses/agent-request.ts'
 import { checkGrammar, eventsOf } from '../unit/protocol/responses/grammar.ts'
+import { collectEvents, collectParts, oneByOne } from '../support/parts.ts'
 
 const { decodeRequest, encodeStream } = responses.caller
 const { decodeStream } = responses.upstream
@@ -20,9 +21,9 @@ const contextOf = (body: Readonly<Record<string, unknown>> = { model: 'm', input
   nowSeconds: 5,
   request: decodeRequest(wireOf(body)),
 })
-const write = (parts: readonly CompletionPart[]): Promise<string[]> => collect(encodeStream(from(parts), contextOf()))
+const write = (parts: readonly CompletionPart[]): Promise<string[]> => collectEvents(encodeStream(oneByOne(parts), contextOf()))
 const read = (events: readonly object[]): Promise<CompletionPart[]> =>
-  collect(decodeStream(from([new TextEncoder().encode(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''))])))
+  collectParts(decodeStream(from([new TextEncoder().encode(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''))])))
 
 const start: CompletionPart = { type: 'start', id: '', model: 'm' }
 const said: CompletionPart[] = [
@@ -117,22 +118,21 @@ describe('answers', () => {
       },
       { type: 'response.completed', response: { id: 'r', status: 'completed', output: [] } },
     ])
-    expect((await foldParts(from(parts))).candidates[0]?.content.map((part) => (part.type === 'text' ? part.text : part.type))).toEqual([
-      'one',
-      'tool-call',
-      'two',
-    ])
+    expect((await foldParts(oneByOne(parts))).candidates[0]?.content.map((part) => (part.type === 'text' ? part.text : part.type))).toEqual(
+      ['one', 'tool-call', 'two'],
+    )
     const response = checkGrammar(await write(parts))
     expect(response['output']).toMatchObject([{ type: 'message' }, { type: 'function_call' }, { type: 'message' }])
   })
 
-  it('25: each event is one write', async () => {
-    for (const event of await write([start, ...said, stop])) expect(event.match(/\n\n/g)).toHaveLength(1)
+  it('25: each write is whole events', async () => {
+    const writes = await collect(encodeStream(oneByOne([start, ...said, stop]), contextOf()))
+    for (const events of writes) expect(events).toMatch(/^(?:event: [^\n]+\ndata: [^\n]+\n\n)+$/)
   })
 
   it('26: no [DONE] is written, and one that comes is not taken for an end', async () => {
     expect((await write([start, ...said, stop])).join('')).not.toContain('[DONE]')
-    const parts = await collect(
+    const parts = await collectParts(
       decodeStream(from([new TextEncoder().encode('data: {"type":"response.created","response":{}}\n\ndata: [DONE]\n\n')])),
     )
     expect(parts.at(-1)).toMatchObject({ type: 'error', error: { code: 'stream_incomplete' } })
@@ -171,7 +171,7 @@ describe('answers', () => {
       ...events,
       { type: 'response.completed', response: { status: 'completed', output: [] } },
     ])
-    const { candidates } = await foldParts(restoreParts(from(parts), restore))
+    const { candidates } = await foldParts(restoreParts(oneByOne(parts), restore))
     expect(candidates[0]).toMatchObject({ content: [{ text: 'a ' }], finish: { reason: 'stop_sequence', stopSequence: 'END' } })
   })
 

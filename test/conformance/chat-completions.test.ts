@@ -5,21 +5,19 @@ import fc from 'fast-check'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { foldAll, unfoldResult } from '../../src/completion/fold.ts'
-import type { CompletionPart } from '../../src/completion/part.ts'
+import type { CompletionPart, PartStream } from '../../src/completion/part.ts'
 import type { CompletionResult } from '../../src/completion/result.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import { chatCompletions } from '../../src/protocol/chat-completions/index.ts'
 import { neutralResult } from '../support/arbitraries.ts'
 import { collect, from, streamFixtures } from '../support/fixtures.ts'
 import { wireOf } from '../support/wire.ts'
+import { collectEvents, collectParts, oneByOne } from '../support/parts.ts'
 
 const { decodeStream } = chatCompletions.upstream
 const { encodeError, encodeResult, encodeStream } = chatCompletions.caller
 
-type Served =
-  | { readonly parts: AsyncIterable<CompletionPart> }
-  | { readonly result: CompletionResult }
-  | { readonly error: RouteplaneError }
+type Served = { readonly parts: PartStream } | { readonly result: CompletionResult } | { readonly error: RouteplaneError }
 
 let server: Server
 let client: OpenAI
@@ -60,7 +58,7 @@ const askStream = { ...ask, stream: true as const, stream_options: { include_usa
 
 /** Parts of every fixture that ends well, or in the named way. */
 async function partsOf(bytes: Uint8Array): Promise<CompletionPart[]> {
-  return collect(decodeStream(from([bytes])))
+  return collectParts(decodeStream(from([bytes])))
 }
 
 const good = streamFixtures('chat-completions').filter(
@@ -84,7 +82,7 @@ describe.each(good)('$name', ({ bytes, expected }) => {
   it('is read by the stream helper', async () => {
     // The helper of this SDK line knows no free-form calls, whoever sends them.
     if (expected.calls?.some(([, name]) => name === 'patch')) return
-    waiting.push({ parts: from(await partsOf(bytes)) })
+    waiting.push({ parts: oneByOne(await partsOf(bytes)) })
     const final = await client.chat.completions.stream(askStream).finalChatCompletion()
     const { text = expected.texts?.[0] ?? '', refusal = '', calls = [], usage } = expected
     expect(heard(final)).toEqual({ text, refusal, calls: calls.map(([, name, written]) => [name, written]) })
@@ -94,7 +92,7 @@ describe.each(good)('$name', ({ bytes, expected }) => {
 
   it('is read chunk by chunk, and comes back as the same parts', async () => {
     const parts = await partsOf(bytes)
-    waiting.push({ parts: from(parts) })
+    waiting.push({ parts: oneByOne(parts) })
     const events: string[] = []
     for await (const chunk of await client.chat.completions.create(askStream)) events.push(`data: ${JSON.stringify(chunk)}\n\n`)
     const again = await partsOf(new TextEncoder().encode(events.join('')))
@@ -108,7 +106,7 @@ describe.each(good)('$name', ({ bytes, expected }) => {
 describe.each(bad)('$name', ({ bytes }) => {
   it('is an error for whoever iterates and for the helper', async () => {
     const parts = await partsOf(bytes)
-    waiting.push({ parts: from(parts) }, { parts: from(parts) })
+    waiting.push({ parts: oneByOne(parts) }, { parts: oneByOne(parts) })
     await expect(collect(await client.chat.completions.create(askStream))).rejects.toBeInstanceOf(OpenAI.APIError)
     await expect(client.chat.completions.stream(askStream).finalChatCompletion()).rejects.toBeInstanceOf(OpenAI.OpenAIError)
   })
@@ -119,7 +117,7 @@ describe('encodeStream', () => {
     const [fixture] = streamFixtures('chat-completions').filter(({ name }) => name === 'text')
     const parts = await partsOf(fixture?.bytes ?? new Uint8Array())
     const request = chatCompletions.caller.decodeRequest(wireOf({ ...ask, stream: true }))
-    const events = await collect(encodeStream(from(parts), { requestId: 'r', model: 'm', nowSeconds: 5, request }))
+    const events = await collectEvents(encodeStream(oneByOne(parts), { requestId: 'r', model: 'm', nowSeconds: 5, request }))
     for (const event of events) expect(event).toMatch(/^data: [^\n]+\n\n$/)
     expect(events.at(-1)).toBe('data: [DONE]\n\n')
     expect(events.join('')).not.toContain('"usage"')
@@ -133,10 +131,10 @@ describe('encodeStream', () => {
       yield { type: 'start', id: 'x', model: 'y' }
       throw new Error('secret detail')
     }
-    const thrown = await collect(encodeStream(throwing(), context))
+    const thrown = await collectEvents(encodeStream(oneByOne(throwing()), context))
     expect(thrown.join('')).toContain('"code":"internal"')
     expect(thrown.join('')).not.toMatch(/secret|DONE/)
-    const short = await collect(encodeStream(from([{ type: 'start' as const, id: 'x', model: 'y' }]), context))
+    const short = await collectEvents(encodeStream(oneByOne([{ type: 'start' as const, id: 'x', model: 'y' }]), context))
     expect(short.join('')).toContain('"code":"stream_incomplete"')
   })
 
@@ -147,7 +145,7 @@ describe('encodeStream', () => {
           content.some((part) => part.type === 'tool-call' && part.arguments.kind === 'text'),
         )
         if (hasFreeform) return
-        waiting.push({ parts: from(unfoldResult(result)) })
+        waiting.push({ parts: oneByOne(unfoldResult(result)) })
         const final = await client.chat.completions.stream({ ...askStream, n: result.candidates.length }).finalChatCompletion()
         for (const { index, content } of result.candidates) {
           const message = final.choices[index]?.message

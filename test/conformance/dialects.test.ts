@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { protocols } from '../../src/protocol/index.ts'
 import type { ProtocolId } from '../../src/protocol/protocol.ts'
-import { collect, from, summarise, withAnyIds, type Expected } from '../support/fixtures.ts'
+import { from, summarise, withAnyIds, type Expected } from '../support/fixtures.ts'
 import { sse } from '../support/upstream.ts'
+import { collectParts } from '../support/parts.ts'
 
 type Habit = readonly [string, string, Expected]
 
@@ -472,7 +473,7 @@ const habits: Readonly<Record<ProtocolId, readonly Habit[]>> = {
 
 describe.each(protocols.map(({ id, upstream }) => [id, upstream] as const))('a server of %s', (id, upstream) => {
   it.each(habits[id])('%s', async (_name, stream, expected) => {
-    const found = summarise(await collect(upstream.decodeStream(from([Buffer.from(stream)]))))
+    const found = summarise(await collectParts(upstream.decodeStream(from([Buffer.from(stream)]))))
     expect(withAnyIds(found, expected)).toEqual(expected)
   })
 })

@@ -12,7 +12,7 @@ import type { AppEnv } from '../../src/http/read-routes.ts'
 import type { HttpServer } from '../../src/http/serve.ts'
 import { generateContent } from '../../src/protocol/generate-content/index.ts'
 import { completionOf, LISTING, rawRequest, scripted, sendRaw, serve, TOKEN } from '../http/support.ts'
-import { from } from '../support/fixtures.ts'
+import { oneByOne } from '../support/parts.ts'
 
 const answer: readonly CompletionPart[] = [
   { type: 'start', id: 'r', model: 'm' },
@@ -31,7 +31,7 @@ const calls: GatewayCall[] = []
 beforeAll(async () => {
   const complete = async (call: GatewayCall) => {
     calls.push(call)
-    return completionOf({ lane: 'translate', parts: from(answer) })
+    return completionOf({ lane: 'translate', parts: oneByOne(answer) })
   }
   server = await serve(scripted(complete), { protocols: [generateContent], foldParts })
   const app = new Hono<AppEnv>()

@@ -16,6 +16,7 @@ import { completionOf, nativeJson, nativeStream, scripted, serve, TOKEN } from '
 import { collect, from, streamFixtures } from '../support/fixtures.ts'
 import { neutralResult } from '../unit/protocol/generate-content/arbitraries.ts'
 import type { Summary } from '../unit/protocol/generate-content/summary.ts'
+import { collectParts, oneByOne } from '../support/parts.ts'
 
 const { decodeResult, decodeStream } = generateContent.upstream
 
@@ -38,8 +39,8 @@ beforeAll(async () => {
 
 afterAll(() => server.close())
 
-const translated = (parts: Iterable<CompletionPart>): Completion => completionOf({ lane: 'translate', parts: from(parts) })
-const partsOf = (bytes: Uint8Array): Promise<CompletionPart[]> => collect(decodeStream(from([bytes])))
+const translated = (parts: Iterable<CompletionPart>): Completion => completionOf({ lane: 'translate', parts: oneByOne(parts) })
+const partsOf = (bytes: Uint8Array): Promise<CompletionPart[]> => collectParts(decodeStream(from([bytes])))
 const ask = { model: 'maker/name:cost', contents: 'hi' }
 
 const fixtures = streamFixtures('generate-content').map((fixture) => ({ ...fixture, expected: fixture.expected as unknown as Summary }))

@@ -13,7 +13,8 @@ import { messages } from '../../src/protocol/messages/index.ts'
 import { completionOf, nativeJson, nativeStream, scripted, serve, TOKEN } from '../http/support.ts'
 import { corpusFiles } from '../support/fixtures.ts'
 import { sse } from '../support/upstream.ts'
-import { bytes, everything, frame, stream, usage } from '../unit/protocol/messages/support.ts'
+import { bytes, everything, frame, usage } from '../unit/protocol/messages/support.ts'
+import { oneByOne } from '../support/parts.ts'
 
 const servers: HttpServer[] = []
 afterEach(async () => {
@@ -26,7 +27,7 @@ async function start(complete: (call: GatewayCall) => Promise<Completion>): Prom
   return server
 }
 
-const answers = (...parts: readonly CompletionPart[]) => completionOf({ lane: 'translate', parts: stream(...parts) })
+const answers = (...parts: readonly CompletionPart[]) => completionOf({ lane: 'translate', parts: oneByOne(parts) })
 const hello: readonly CompletionPart[] = [
   { type: 'start', id: 'c1', model: 'gpt' },
   { type: 'reasoning-start', block: 0, candidate: 0, form: 'full' },

@@ -6,10 +6,11 @@ import type { Usage } from '../../src/completion/usage.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import { protocols } from '../../src/protocol/index.ts'
 import type { Protocol, ProtocolId } from '../../src/protocol/protocol.ts'
-import { collect, cut, from, streamFixtures } from '../support/fixtures.ts'
+import { cut, from, streamFixtures } from '../support/fixtures.ts'
 import { wireOf } from './matrix-table.ts'
 import { paths } from './matrix-rows.ts'
 import { mutations, randomOf } from './mutations.ts'
+import { collectEvents, collectParts, oneByOne } from '../support/parts.ts'
 
 /** More of them find more: `MUTATION_SEEDS=50 npx vitest run test/conformance/mutations.test.ts`. */
 const SEEDS = Number(process.env['MUTATION_SEEDS'] ?? 1)
@@ -45,8 +46,8 @@ function wrongWith(parts: readonly CompletionPart[]): readonly string[] {
 async function shown(parts: readonly CompletionPart[], { id, caller, upstream }: Protocol): Promise<CompletionPart | undefined> {
   const wire = wireOf(id, bodies[id], id === 'generate_content' ? '/v1beta/models/m:streamGenerateContent' : paths[id])
   const request = caller.decodeRequest({ ...wire, query: new URLSearchParams('alt=sse') })
-  const written = await collect(caller.encodeStream(from(parts), { requestId: 'req_1', model: 'm', nowSeconds: 1, request }))
-  return (await collect(upstream.decodeStream(from([Buffer.from(written.join(''))])))).at(-1)
+  const written = await collectEvents(caller.encodeStream(oneByOne(parts), { requestId: 'req_1', model: 'm', nowSeconds: 1, request }))
+  return (await collectParts(upstream.decodeStream(from([Buffer.from(written.join(''))])))).at(-1)
 }
 
 /** A finish that some wires can only show as an error. */
@@ -83,7 +84,7 @@ describe.each(protocols.map((protocol) => [protocol.id, protocol] as const))('a 
           if (SEEDS === 1 && (at + turn) % 2 === 1) continue
           const random = randomOf(at * 1_009 + seed)
           const broken = mutate(Buffer.from(bytes), random)
-          const parts = await collect(protocol.upstream.decodeStream(from(cut(broken, [random(broken.length + 1)]))))
+          const parts = await collectParts(protocol.upstream.decodeStream(from(cut(broken, [random(broken.length + 1)]))))
           const caller = protocols[(at + seed) % protocols.length] ?? protocol
           const wrong = [...wrongWith(parts), ...wrongTap(protocol, broken), ...wrongEnd(parts.at(-1), await shown(parts, caller))]
           found.push(...wrong.map((problem) => `${name}, seed ${seed}, for ${caller.id}: ${problem}`))

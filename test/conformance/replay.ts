@@ -3,8 +3,9 @@ import { foldAll } from '../../src/completion/fold.ts'
 import type { CompletionResult } from '../../src/completion/result.ts'
 import { toRouteplaneError } from '../../src/errors.ts'
 import type { Protocol, ProtocolId } from '../../src/protocol/protocol.ts'
-import { collect, corpusFiles, cut, from, streamFixtures, type StreamFixture } from '../support/fixtures.ts'
+import { corpusFiles, cut, from, streamFixtures, type StreamFixture } from '../support/fixtures.ts'
 import { startUpstream, type SeenRequest, type Upstream } from '../support/upstream.ts'
+import { collectParts } from '../support/parts.ts'
 
 /** What a wire's folders are called. */
 const folders: Readonly<Record<ProtocolId, string>> = {
@@ -44,7 +45,7 @@ export async function recordingsOf({ id, upstream }: Protocol): Promise<readonly
 
 async function readNeutral(upstream: Protocol['upstream'], bytes: Uint8Array): Promise<CompletionResult | undefined> {
   try {
-    const parts = await collect(upstream.decodeStream(from([bytes])))
+    const parts = await collectParts(upstream.decodeStream(from([bytes])))
     return parts.at(-1)?.type === 'error' ? undefined : foldAll(parts)
   } catch (error) {
     toRouteplaneError(error)

@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { assertOrder } from '../../src/completion/order.ts'
 import { isRecord, tryParseJson } from '../../src/lib/json.ts'
 import { responses } from '../../src/protocol/responses/index.ts'
-import { collect, corpusFiles, from } from '../support/fixtures.ts'
+import { corpusFiles, from } from '../support/fixtures.ts'
 import { wireOf } from '../support/wire.ts'
 import { checkGrammar } from '../unit/protocol/responses/grammar.ts'
 import { summarise } from '../unit/protocol/responses/summary.ts'
+import { collectEvents, collectParts, oneByOne } from '../support/parts.ts'
 
 const { decodeRequest, encodeResult, encodeStream } = responses.caller
 const { createTap, decodeResult, decodeStream } = responses.upstream
@@ -24,11 +25,11 @@ const wholes = corpusFiles('openai-responses', 'response').map(({ name, text }) 
 describe('recorded responses', () => {
   it('are all read and shown again', async () => {
     for (const { name, bytes } of streams) {
-      const parts = await collect(assertOrder(decodeStream(from([bytes]))))
+      const parts = await collectParts(assertOrder(decodeStream(from([bytes]))))
       expect(parts.at(-1)?.type, name).toBe('finish')
-      const writes = await collect(encodeStream(from(parts), context))
+      const writes = await collectEvents(encodeStream(oneByOne(parts), context))
       expect(checkGrammar(writes)['status'], name).toBe('completed')
-      const again = await collect(decodeStream(from([new TextEncoder().encode(writes.join(''))])))
+      const again = await collectParts(decodeStream(from([new TextEncoder().encode(writes.join(''))])))
       const { text, finish, usage, foreign } = summarise(parts)
       expect(summarise(again), name).toMatchObject({
         finish,

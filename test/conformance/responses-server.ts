@@ -19,7 +19,7 @@ import {
 import { isRecord, parseJson } from '../../src/lib/json.ts'
 import type { WireRequest } from '../../src/protocol/protocol.ts'
 import { responses } from '../../src/protocol/responses/index.ts'
-import { from } from '../support/fixtures.ts'
+import { oneByOne } from '../support/parts.ts'
 
 /** What the model says to a request. */
 export type Script = (request: CompletionRequest, wire: WireRequest) => Iterable<CompletionPart>
@@ -39,7 +39,7 @@ export async function serveResponses(script: Script): Promise<ResponsesServer> {
     const read = responses.caller.read(wire)
     const request = responses.caller.decodeRequest(wire)
     const context = { requestId: id, model: read.model, nowSeconds: NOW_MS / 1000, request, stored: wantsStored(store, wire) }
-    const parts = from(script(request, wire))
+    const parts = oneByOne(script(request, wire))
     if (!read.needs.stream) {
       const body = responses.caller.encodeResult(await foldParts(parts), context)
       if (wantsStored(store, wire)) await keepResponse(store, CALLER, wire, body, NOW_MS)

@@ -11,10 +11,10 @@ import type { CompletionPart, FinishReason } from '../../src/completion/part.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import { unwrapCarrier } from '../../src/protocol/carrier.ts'
 import { responses } from '../../src/protocol/responses/index.ts'
-import { collect, from } from '../support/fixtures.ts'
 import { wireOf } from '../support/wire.ts'
 import { answer } from '../unit/protocol/responses/answers.ts'
 import { serveResponses, type ResponsesServer, type Script } from './responses-server.ts'
+import { collectEvents, oneByOne } from '../support/parts.ts'
 
 let server: ResponsesServer | undefined
 
@@ -57,7 +57,7 @@ describe('the openai client', () => {
     const context = { requestId: 'req_1', model: 'm', nowSeconds: 5, request }
     await fc.assert(
       fc.asyncProperty(answer, async (parts) => {
-        const events = (await collect(responses.caller.encodeStream(from(parts), context))).join('')
+        const events = (await collectEvents(responses.caller.encodeStream(oneByOne(parts), context))).join('')
         const headers = { 'content-type': 'text/event-stream' }
         const client = new OpenAI({
           apiKey: 'k',

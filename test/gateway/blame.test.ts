@@ -41,9 +41,10 @@ it.each([
 it('raises an error part and what is thrown among parts', async () => {
   const text: CompletionPart = { type: 'text-delta', block: 0, text: 'a' }
   const part: CompletionPart = { type: 'error', error: new RouteplaneError('upstream_error', 'no') }
-  const parts: PartsAnswer = { lane: 'translate', parts: yielding([text, part], new RouteplaneError('idle_timeout', 'silence')) }
+  const parts: PartsAnswer = { lane: 'translate', parts: yielding([[text], [text, part]], new RouteplaneError('idle_timeout', 'silence')) }
   const { seen, thrown } = await collect((blameAnswer(parts, payment) as PartsAnswer).parts)
-  expect(seen).toEqual([text, { type: 'error', error: expect.objectContaining({ code: 'upstream_error', money: 'signed' }) }])
+  const raised = { type: 'error', error: expect.objectContaining({ code: 'upstream_error', money: 'signed' }) }
+  expect(seen).toEqual([[text], [text, raised]])
   expect(thrown).toMatchObject({ code: 'idle_timeout', money: 'signed' })
 })
 

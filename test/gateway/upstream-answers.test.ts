@@ -3,9 +3,10 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { ClosableTransport } from '../../src/gateway/transport.ts'
 import { chatCompletions } from '../../src/protocol/chat-completions/index.ts'
-import { collect, summarise, type Expected } from '../support/fixtures.ts'
+import { summarise, type Expected } from '../support/fixtures.ts'
 import { createBench } from '../support/transport.ts'
 import { sse, type Answer } from '../support/upstream.ts'
+import { collectParts } from '../support/parts.ts'
 
 const { transportOf, upstreamOf } = createBench()
 
@@ -13,7 +14,7 @@ async function answerOf(answer: Answer, transport: ClosableTransport = transport
   const upstream = await upstreamOf(answer)
   const call = { method: 'POST', url: `${upstream.url}/chat/completions`, headers: {}, body: Buffer.from('{}') } as const
   const { body } = await transport(call, { signal: new AbortController().signal })
-  return summarise(await collect(chatCompletions.upstream.decodeStream(body)))
+  return summarise(await collectParts(chatCompletions.upstream.decodeStream(body)))
 }
 
 const token = (content: string): unknown => ({ id: 'x', model: 'm', choices: [{ index: 0, delta: { content } }] })

@@ -23,6 +23,7 @@ import {
   textParts,
 } from './support.ts'
 import { verifies } from '../support/verifies.ts'
+import { oneByOne } from '../support/parts.ts'
 
 const servers: HttpServer[] = []
 afterEach(async () => {
@@ -182,7 +183,7 @@ describe('a whole answer', () => {
     const parts = async function* (): AsyncIterable<CompletionPart> {
       yield { type: 'error', error: new RouteplaneError('upstream_bad_stream', 'nonsense') }
     }
-    const failing = await start(async () => completionOf({ lane: 'translate', parts: parts() }))
+    const failing = await start(async () => completionOf({ lane: 'translate', parts: oneByOne(parts()) }))
     const answer = await send(failing, ask)
     expect([answer.status, codeOf(await answer.text())]).toEqual([502, 'upstream_bad_stream'])
   })

@@ -1,7 +1,7 @@
 /** A tiny wire, a scripted gateway and raw sockets, so that the HTTP surface can be tried without an engine. */
 import { noAllowances, noKeys, noProviders, noSales } from '../support/no-providers.ts'
 import { connect } from 'node:net'
-import type { CompletionPart } from '../../src/completion/part.ts'
+import type { CompletionPart, PartStream } from '../../src/completion/part.ts'
 import type { CompletionResult } from '../../src/completion/result.ts'
 import type { CompletionRequest } from '../../src/completion/request.ts'
 import { RouteplaneError, answerStatus } from '../../src/errors.ts'
@@ -13,6 +13,7 @@ import { Secret, silentLog } from '../../src/lib/log.ts'
 import { type Usd, parseUsd } from '../../src/money.ts'
 import type { Protocol, WireRequest } from '../../src/protocol/protocol.ts'
 import type { ModelListing, Routeplane } from '../../src/routeplane.ts'
+import { collectParts } from '../support/parts.ts'
 
 export const TOKEN = 'rp-test-token-5f0c'
 
@@ -112,11 +113,11 @@ function textOf(result: CompletionResult): string {
   return (result.candidates[0]?.content ?? []).map((content) => (content.type === 'text' ? content.text : '')).join('')
 }
 
-async function* encodeEvents(parts: AsyncIterable<CompletionPart>, { model }: { readonly model: string }): AsyncIterable<string> {
+async function* encodeEvents(stream: PartStream, { model }: { readonly model: string }): AsyncIterable<string> {
   const chunk = (choices: unknown) =>
     `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 0, model, choices })}\n\n`
   yield chunk([{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }])
-  for await (const part of parts) {
+  for (const part of await collectParts(stream)) {
     if (part.type === 'text-delta') yield chunk([{ index: 0, delta: { content: part.text }, finish_reason: null }])
     if (part.type === 'error')
       return void (yield `data: ${JSON.stringify({ error: { message: part.error.message, code: part.error.code } })}\n\n`)
@@ -126,9 +127,9 @@ async function* encodeEvents(parts: AsyncIterable<CompletionPart>, { model }: { 
 }
 
 /** Folds text and nothing else. */
-export async function foldText(parts: AsyncIterable<CompletionPart>): Promise<CompletionResult> {
+export async function foldText(stream: PartStream): Promise<CompletionResult> {
   let text = ''
-  for await (const part of parts) {
+  for (const part of await collectParts(stream)) {
     if (part.type === 'text-delta') text += part.text
     if (part.type === 'error') throw part.error
   }
@@ -164,10 +165,10 @@ export function nativeStream(body: AsyncIterable<Uint8Array>): Completion {
   return completionOf({ lane: 'native', status: 200, headers: { 'content-type': 'text/event-stream' }, body })
 }
 
-export async function* textParts(...texts: readonly string[]): AsyncIterable<CompletionPart> {
-  yield { type: 'start', id: 'c', model: 'm' }
-  for (const text of texts) yield { type: 'text-delta', block: 0, text }
-  yield { type: 'finish', finishes: [{ candidate: 0, reason: 'stop' }], usage: undefined }
+export async function* textParts(...texts: readonly string[]): AsyncGenerator<readonly CompletionPart[]> {
+  yield [{ type: 'start', id: 'c', model: 'm' }]
+  for (const text of texts) yield [{ type: 'text-delta', block: 0, text }]
+  yield [{ type: 'finish', finishes: [{ candidate: 0, reason: 'stop' }], usage: undefined }]
 }
 
 const NO_PRICES = {

@@ -7,6 +7,7 @@ import type { Completion, CompletionSummary, GatewayCall } from '../../src/gatew
 import { parseUsd } from '../../src/money.ts'
 import { createPresetStore } from '../../src/routing/preset.ts'
 import type { ModelListing, Routeplane } from '../../src/routeplane.ts'
+import { oneByOne } from '../support/parts.ts'
 
 const tell = (line: string) => void process.stderr.write(`${line}\n`)
 
@@ -33,7 +34,7 @@ function completion(call: GatewayCall, parts: AsyncIterable<CompletionPart>, clo
     losses: [{ path: 'seed', feature: 'seed', action: 'omitted' as const, how: 'left out' }],
     warnings: ['retires soon'],
   }
-  return { head, answer: { lane: 'translate', parts }, closed }
+  return { head, answer: { lane: 'translate', parts: oneByOne(parts) }, closed }
 }
 
 async function* say(...texts: readonly string[]): AsyncIterable<CompletionPart> {

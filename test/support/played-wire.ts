@@ -4,8 +4,8 @@ import type { CompletionPart, FinishReason } from '../../src/completion/part.ts'
 import type { CompletionRequest } from '../../src/completion/request.ts'
 import { RouteplaneError } from '../../src/errors.ts'
 import type { Protocol, WireRequest } from '../../src/protocol/protocol.ts'
-import { collect, from } from './fixtures.ts'
 import { startUpstream, type Answer, type SeenRequest, type Upstream } from './upstream.ts'
+import { collectEvents, oneByOne } from './parts.ts'
 
 /** Gives the parts of an answer; a thrown {@link RouteplaneError} is answered in the wire's own words. */
 export type Play = (request: CompletionRequest, seen: SeenRequest) => readonly CompletionPart[]
@@ -26,7 +26,7 @@ async function answer({ caller }: Protocol, play: Play, seen: SeenRequest): Prom
     const request = caller.decodeRequest(wire)
     const context = { requestId: 'req_1', model, nowSeconds: 1_760_000_000, request }
     const parts = play(request, seen)
-    if (request.stream) return { stream: await collect(caller.encodeStream(from(parts), context)) }
+    if (request.stream) return { stream: await collectEvents(caller.encodeStream(oneByOne(parts), context)) }
     return { json: caller.encodeResult(foldAll(parts), context) }
   } catch (thrown) {
     if (!(thrown instanceof RouteplaneError)) throw thrown

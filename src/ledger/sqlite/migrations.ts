@@ -3,7 +3,7 @@ import { RouteplaneError } from '../../errors.ts'
 import { attemptStates, finalities } from '../rules.ts'
 import { channelSchema, networkChannels } from './channel-schema.ts'
 import { amount, oneOf } from './column-checks.ts'
-import { openSaleChannels, saleQuotes, sales, unsafeSales } from './sale-schema.ts'
+import { openSaleChannels, refusedSales, saleQuotes, sales, unsafeSales } from './sale-schema.ts'
 import { papers } from './papers.ts'
 import type { Connection } from './connection.ts'
 
@@ -218,6 +218,7 @@ export const migrations = [
   papers,
   openSaleChannels,
   unsafeSales,
+  refusedSales,
 ] as const
 
 export const SCHEMA_VERSION: number = migrations.length

@@ -71,3 +71,7 @@ export const unsafeSales = `
 ALTER TABLE sales ADD COLUMN unsafe INTEGER NOT NULL DEFAULT 0 CHECK (unsafe IN (0, 1));
 CREATE INDEX sales_unsafe ON sales (unsafe, id) WHERE unsafe = 1;
 `
+
+/** Whose payments could not be collected. */
+export const refusedSales =
+  "CREATE INDEX sales_refused ON sales (payer COLLATE NOCASE, network, asset, updated_at) WHERE state = 'refused';"

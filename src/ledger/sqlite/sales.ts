@@ -71,6 +71,9 @@ export const saleSql = {
   openBefore:
     "SELECT * FROM sales WHERE state IN ('claimed', 'due', 'unknown') AND payer = ? COLLATE NOCASE AND network = ? AND asset = ? " +
     'AND rowid < coalesce((SELECT rowid FROM sales WHERE id = ?), 9223372036854775807)',
+  refusedOf:
+    "SELECT 1 FROM sales INDEXED BY sales_refused WHERE state = 'refused' AND payer = ? COLLATE NOCASE AND network = ? AND asset = ? " +
+    'AND updated_at >= ? LIMIT 1',
   channelsFrom: 'SELECT id, state FROM sale_channels INDEXED BY sale_channels_open WHERE has_ended = 0 AND id >= ? ORDER BY id',
   channelById: 'SELECT state FROM sale_channels WHERE id = ?',
   putChannel: 'INSERT OR REPLACE INTO sale_channels (id, state, has_ended) VALUES (?, ?, ?)',
@@ -128,6 +131,7 @@ export function createSaleStore(engine: Engine): SaleStore {
           .filter(({ validBeforeSeconds }) => validBeforeSeconds * 1_000n > BigInt(now))
           .filter(({ state, isBusy, owner }) => state !== 'claimed' || (isBusy && !processes.isDead(owner, now))),
       ),
+    hasLost: ({ payer, network, asset }, since) => read(() => connection.all(saleSql.refusedOf, [payer, network, asset, since]).length > 0),
     uncollected: (now) =>
       read(() =>
         connection

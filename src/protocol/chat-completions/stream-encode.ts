@@ -1,8 +1,9 @@
 /** Encodes parts as the chunks of a Chat Completions stream. */
-import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
-import type { CompletionPart, Extra } from '../../completion/part.ts'
+import { RouteplaneError } from '../../errors.ts'
+import type { CompletionPart, Extra, PartStream } from '../../completion/part.ts'
 import { isRecord } from '../../lib/json.ts'
-import { encodeSseEvent } from '../../lib/sse.ts'
+import { encodeJsonEvent, encodeSseEvent } from '../../lib/sse.ts'
+import { writeAnswer, type Emit } from '../answer-writer.ts'
 import type { EncodeContext } from '../protocol.ts'
 import { encodeDetails, encodeSignature } from './carriers.ts'
 import { encodeError } from './error.ts'
@@ -14,7 +15,7 @@ type Json = Readonly<Record<string, unknown>>
 
 /** What must be remembered of the answer so far. */
 type Encoder = {
-  readonly context: EncodeContext
+  readonly emit: Emit
   readonly wantsUsage: boolean
   id: string
   model: string
@@ -27,7 +28,7 @@ type Encoder = {
 }
 
 /**
- * Writes one string a chunk:
+ * Writes one event a chunk:
  *
  *     role (each candidate's first) → content, refusal, reasoning_content, tool_calls (numbered from 0) → finish_reason (each)
  *       → usage (if asked for) → [DONE]
@@ -36,23 +37,17 @@ type Encoder = {
  *
  * @see https://platform.openai.com/docs/api-reference/chat/streaming
  */
-export async function* encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncGenerator<string, void, undefined> {
-  const encoder = createEncoder(context)
-  try {
-    for await (const part of parts) {
-      yield* encodePart(encoder, part)
-      if (part.type === 'finish' || part.type === 'error') return
-    }
-    throw new RouteplaneError('stream_incomplete', 'the answer ended without saying that it was finished')
-  } catch (error) {
-    yield encodeError(toRouteplaneError(error), context.requestId).event
-  }
+export function encodeStream(stream: PartStream, context: EncodeContext): AsyncIterable<string> {
+  return writeAnswer(stream, (emit) => {
+    const encoder = createEncoder(context, emit)
+    return { write: (part) => encodePart(encoder, part), fail: (error) => emit(encodeError(error, context.requestId).event) }
+  })
 }
 
-function createEncoder(context: EncodeContext): Encoder {
+function createEncoder(context: EncodeContext, emit: Emit): Encoder {
   const options = context.request.account['stream_options']
   return {
-    context,
+    emit,
     wantsUsage: isRecord(options) && options['include_usage'] === true,
     id: `chatcmpl-${context.requestId}`,
     model: context.model,
@@ -63,7 +58,7 @@ function createEncoder(context: EncodeContext): Encoder {
   }
 }
 
-function* encodePart(encoder: Encoder, part: CompletionPart): Generator<string, void, undefined> {
+function encodePart(encoder: Encoder, part: CompletionPart): void {
   switch (part.type) {
     case 'start':
       introduce(encoder, part)
@@ -73,21 +68,21 @@ function* encodePart(encoder: Encoder, part: CompletionPart): Generator<string, 
       encoder.blocks.set(part.block, { candidate: part.candidate })
       break
     case 'text-delta':
-      yield* delta(encoder, candidateOf(encoder, part.block), { content: part.text })
+      delta(encoder, candidateOf(encoder, part.block), { content: part.text })
       break
     case 'reasoning-delta':
     case 'reasoning-end':
-      yield* encodeThought(encoder, part)
+      encodeThought(encoder, part)
       break
     case 'refusal-delta':
       stateOf(encoder, part.candidate).hasRefusal = true
-      yield* delta(encoder, part.candidate, { refusal: part.text })
+      delta(encoder, part.candidate, { refusal: part.text })
       break
     case 'extra':
-      yield* encodeExtra(encoder, part.candidate, part.extra)
+      encodeExtra(encoder, part.candidate, part.extra)
       break
     case 'finish':
-      yield* encodeFinishes(encoder, part)
+      encodeFinishes(encoder, part)
       break
     case 'error':
       throw part.error
@@ -95,7 +90,7 @@ function* encodePart(encoder: Encoder, part: CompletionPart): Generator<string, 
     case 'usage':
       break
     default:
-      yield* encodeTool(encoder, part)
+      encodeTool(encoder, part)
   }
 }
 
@@ -107,56 +102,56 @@ function introduce(encoder: Encoder, part: Extract<CompletionPart, { type: 'star
 
 type ThoughtPart = Extract<CompletionPart, { type: 'reasoning-delta' | 'reasoning-end' }>
 
-function* encodeThought(encoder: Encoder, part: ThoughtPart): Generator<string, void, undefined> {
+function encodeThought(encoder: Encoder, part: ThoughtPart): void {
   const candidate = candidateOf(encoder, part.block)
   if (part.type === 'reasoning-delta') {
-    yield* delta(encoder, candidate, { reasoning_content: part.text })
+    delta(encoder, candidate, { reasoning_content: part.text })
     return
   }
   const details = encodeDetails(part.carriers)
-  if (details.length > 0) yield* delta(encoder, candidate, { reasoning_details: details })
+  if (details.length > 0) delta(encoder, candidate, { reasoning_details: details })
 }
 
 type ToolPart = Extract<CompletionPart, { type: `tool-input-${string}` }>
 
-function* encodeTool(encoder: Encoder, part: ToolPart): Generator<string, void, undefined> {
+function encodeTool(encoder: Encoder, part: ToolPart): void {
   if (part.type === 'tool-input-start') {
     const { block, candidate, id, name, freeform } = part
     const call = stateOf(encoder, candidate).calls++
     encoder.blocks.set(block, { candidate, call, freeform })
     const what = freeform ? { type: 'custom', custom: { name, input: '' } } : { type: 'function', function: { name, arguments: '' } }
-    yield* delta(encoder, candidate, { tool_calls: [{ index: call, id, ...what }] })
+    delta(encoder, candidate, { tool_calls: [{ index: call, id, ...what }] })
     return
   }
   const known = encoder.blocks.get(part.block)
   if (known?.call === undefined) throw new RouteplaneError('internal', `a tool part belongs to block ${part.block}, which is no tool call`)
   if (part.type === 'tool-input-delta') {
     const what = known.freeform === true ? { custom: { input: part.text } } : { function: { arguments: part.text } }
-    yield* delta(encoder, known.candidate, { tool_calls: [{ index: known.call, ...what }] })
+    delta(encoder, known.candidate, { tool_calls: [{ index: known.call, ...what }] })
     return
   }
   const signature = encodeSignature(part.carriers ?? [])
   if (Object.keys(signature).length > 0)
-    yield* delta(encoder, known.candidate, { tool_calls: [{ index: known.call, function: {}, ...signature }] })
+    delta(encoder, known.candidate, { tool_calls: [{ index: known.call, function: {}, ...signature }] })
 }
 
-function* encodeExtra(encoder: Encoder, candidate: number, extra: Extra): Generator<string, void, undefined> {
-  if (extra.kind === 'citation') yield* delta(encoder, candidate, { annotations: encodeCitation(extra) })
-  else if (extra.kind === 'image') yield* delta(encoder, candidate, { images: encodeImage(extra) })
+function encodeExtra(encoder: Encoder, candidate: number, extra: Extra): void {
+  if (extra.kind === 'citation') delta(encoder, candidate, { annotations: encodeCitation(extra) })
+  else if (extra.kind === 'image') delta(encoder, candidate, { images: encodeImage(extra) })
   else if (extra.kind === 'audio')
-    yield* delta(encoder, candidate, { audio: { id: 'audio_0', data: extra.base64, transcript: extra.transcript ?? '' } })
-  else if (extra.kind === 'logprobs') yield* delta(encoder, candidate, {}, { logprobs: extra.raw })
+    delta(encoder, candidate, { audio: { id: 'audio_0', data: extra.base64, transcript: extra.transcript ?? '' } })
+  else if (extra.kind === 'logprobs') delta(encoder, candidate, {}, { logprobs: extra.raw })
 }
 
-function* encodeFinishes(encoder: Encoder, part: Extract<CompletionPart, { type: 'finish' }>): Generator<string, void, undefined> {
+function encodeFinishes(encoder: Encoder, part: Extract<CompletionPart, { type: 'finish' }>): void {
   for (const { candidate, reason } of part.finishes) {
     const word = encodeFinish(reason, stateOf(encoder, candidate).hasRefusal)
     if (word === undefined) throw brokenFinish()
-    yield* delta(encoder, candidate, {}, { finish_reason: word })
+    delta(encoder, candidate, {}, { finish_reason: word })
   }
   const usage = encodeUsage(part.usage)
-  if (encoder.wantsUsage && usage !== undefined) yield chunk(encoder, [], { usage })
-  yield encodeSseEvent({ data: '[DONE]' })
+  if (encoder.wantsUsage && usage !== undefined) chunk(encoder, [], { usage })
+  encoder.emit(encodeSseEvent({ data: '[DONE]' }))
 }
 
 function candidateOf(encoder: Encoder, block: number): number {
@@ -174,15 +169,15 @@ function stateOf(encoder: Encoder, candidate: number): { calls: number; hasRefus
 }
 
 /** Writes a chunk for one candidate, and before its first one the role, without which SDKs have nobody speaking. */
-function* delta(encoder: Encoder, candidate: number, what: Json, choice: Json = {}): Generator<string, void, undefined> {
+function delta(encoder: Encoder, candidate: number, what: Json, choice: Json = {}): void {
   if (!encoder.introduced.has(candidate)) {
     encoder.introduced.add(candidate)
-    yield chunk(encoder, [{ index: candidate, delta: { role: 'assistant', content: '' }, finish_reason: null }])
+    chunk(encoder, [{ index: candidate, delta: { role: 'assistant', content: '' }, finish_reason: null }])
   }
-  yield chunk(encoder, [{ index: candidate, delta: what, finish_reason: null, ...choice }])
+  chunk(encoder, [{ index: candidate, delta: what, finish_reason: null, ...choice }])
 }
 
-function chunk(encoder: Encoder, choices: readonly Json[], rest: Json = encoder.wantsUsage ? { usage: null } : {}): string {
+function chunk(encoder: Encoder, choices: readonly Json[], rest: Json = encoder.wantsUsage ? { usage: null } : {}): void {
   const { id, model, created } = encoder
-  return encodeSseEvent({ data: JSON.stringify({ id, object: 'chat.completion.chunk', created, model, choices, ...rest }) })
+  encoder.emit(encodeJsonEvent({ id, object: 'chat.completion.chunk', created, model, choices, ...rest }))
 }

@@ -1,5 +1,5 @@
 /** Decodes chunks of Chat Completions into parts; tolerant of every dialect, strict about how an answer ends. */
-import type { CompletionPart } from '../../completion/part.ts'
+import type { PartStream } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord } from '../../lib/json.ts'
 import { createStep, endedInError, incomplete, isError, raise, readAnswer, type AnswerState } from '../answer-decoder.ts'
@@ -69,8 +69,9 @@ function addChunk(state: State, chunk: Json): void {
 /** The usual place, and two others: beside a vendor's own id, and inside the last choice. */
 function usageIn(chunk: Json, choices: readonly Json[]): Usage | undefined {
   const vendor = isRecord(chunk['x_groq']) ? chunk['x_groq']['usage'] : undefined
-  const places = [chunk['usage'], vendor, ...choices.map((choice) => choice['usage'])]
-  return places.map(decodeUsage).find((usage) => usage !== undefined)
+  let usage = decodeUsage(chunk['usage']) ?? decodeUsage(vendor)
+  for (const choice of choices) usage ??= decodeUsage(choice['usage'])
+  return usage
 }
 
 function start(state: State, chunk: Json): void {
@@ -122,6 +123,6 @@ function endAnswer(state: State): void {
  * Reads a byte stream of events into parts, as {@link readAnswer} does. `[DONE]` ends an answer, and so does the connection's end
  * once every candidate has a finish reason.
  */
-export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
+export function decodeStream(bytes: AsyncIterable<Uint8Array>): PartStream {
   return readAnswer(bytes, createChunkDecoder(), readChunkItem)
 }

@@ -1,9 +1,9 @@
 /** Encodes parts as the chunks of a generateContent stream, as events or as the elements of one array. */
-import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
-import type { CompletionPart } from '../../completion/part.ts'
+import type { CompletionPart, PartStream } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { defined } from '../../lib/defined.ts'
-import { encodeSseEvent } from '../../lib/sse.ts'
+import { encodeJsonEvent } from '../../lib/sse.ts'
+import { writeAnswer } from '../answer-writer.ts'
 import type { EncodeContext } from '../protocol.ts'
 import { createAnswerEncoder, type AnswerEncoder } from './answer.ts'
 import { encodeError } from './error.ts'
@@ -14,6 +14,7 @@ type Json = Readonly<Record<string, unknown>>
 
 /** What must be remembered of the answer so far. */
 type Encoder = {
+  readonly emit: (chunk: Json) => void
   readonly answer: AnswerEncoder
   id: string
   model: string
@@ -21,7 +22,7 @@ type Encoder = {
 }
 
 /**
- * Writes one string a chunk:
+ * Writes one event, or one element, a chunk:
  *
  *     text, thoughts, whole calls … → for each candidate a last chunk with its finish reason and an empty text
  *
@@ -30,20 +31,29 @@ type Encoder = {
  *
  * @see https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent
  */
-export async function* encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncGenerator<string, void, undefined> {
+export function encodeStream(stream: PartStream, context: EncodeContext): AsyncIterable<string> {
   const frame = context.request.account[STREAM_FORM] === 'json' ? createArrayFrame() : eventFrame
-  try {
-    for await (const chunk of encodeChunks(parts, context)) yield frame.item(chunk)
-  } catch (error) {
-    yield frame.item(encodeError(toRouteplaneError(error), context.requestId).body)
-  }
-  const end = frame.end()
-  if (end !== '') yield end
+  return writeAnswer(stream, (emit) => {
+    const encoder: Encoder = {
+      emit: (chunk) => emit(frame.item(chunk)),
+      answer: createAnswerEncoder(),
+      id: context.requestId,
+      model: context.model,
+      usage: undefined,
+    }
+    return {
+      write(part) {
+        encodePart(encoder, part)
+        if (part.type === 'finish') emit(frame.end())
+      },
+      fail: (error) => emit(frame.item(encodeError(error, context.requestId).body) + frame.end()),
+    }
+  })
 }
 
 type Frame = { readonly item: (value: unknown) => string; readonly end: () => string }
 
-const eventFrame: Frame = { item: (value) => encodeSseEvent({ data: JSON.stringify(value) }), end: () => '' }
+const eventFrame: Frame = { item: (value) => encodeJsonEvent(value), end: () => '' }
 
 function createArrayFrame(): Frame {
   let isEmpty = true
@@ -57,34 +67,30 @@ function createArrayFrame(): Frame {
   }
 }
 
-async function* encodeChunks(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncGenerator<Json, void, undefined> {
-  const encoder: Encoder = { answer: createAnswerEncoder(), id: context.requestId, model: context.model, usage: undefined }
-  for await (const part of parts) {
-    switch (part.type) {
-      case 'start':
-        if (part.id !== '') encoder.id = part.id
-        if (part.model !== '') encoder.model = part.model
-        break
-      case 'usage':
-        encoder.usage = part.usage
-        break
-      case 'error':
-        throw part.error
-      case 'finish':
-        encoder.usage = part.usage ?? encoder.usage
-        yield* encodeFinishes(encoder, part)
-        return
-      default:
-        for (const placed of encoder.answer.push(part)) yield chunk(encoder, placed.candidate, [placed.part])
-    }
+function encodePart(encoder: Encoder, part: CompletionPart): void {
+  switch (part.type) {
+    case 'start':
+      if (part.id !== '') encoder.id = part.id
+      if (part.model !== '') encoder.model = part.model
+      break
+    case 'usage':
+      encoder.usage = part.usage
+      break
+    case 'error':
+      throw part.error
+    case 'finish':
+      encoder.usage = part.usage ?? encoder.usage
+      encodeFinishes(encoder, part)
+      break
+    default:
+      for (const placed of encoder.answer.push(part)) encoder.emit(chunk(encoder, placed.candidate, [placed.part]))
   }
-  throw new RouteplaneError('stream_incomplete', 'the answer ended without saying that it was finished')
 }
 
-function* encodeFinishes(encoder: Encoder, part: Extract<CompletionPart, { type: 'finish' }>): Generator<Json, void, undefined> {
+function encodeFinishes(encoder: Encoder, part: Extract<CompletionPart, { type: 'finish' }>): void {
   for (const finish of part.finishes) {
     const { members, signature } = encoder.answer.end(finish)
-    yield chunk(encoder, finish.candidate, [defined({ text: '', thoughtSignature: signature })], members)
+    encoder.emit(chunk(encoder, finish.candidate, [defined({ text: '', thoughtSignature: signature })], members))
   }
 }
 

@@ -1,5 +1,5 @@
 /** Decodes chunks of generateContent into parts; tolerant of every dialect, strict about how an answer ends. */
-import type { CompletionPart, Finish } from '../../completion/part.ts'
+import type { Finish, PartStream } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord } from '../../lib/json.ts'
 import { createStep, endedInError, incomplete, isError, raise, readAnswer, type AnswerState } from '../answer-decoder.ts'
@@ -111,6 +111,6 @@ function endAnswer(state: State): void {
  * Reads a byte stream of events into parts, as {@link readAnswer} does. This wire has no closing word: an answer ends with its
  * connection, and is whole when every candidate has a finish reason; servers that are only compatible close with another's.
  */
-export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
+export function decodeStream(bytes: AsyncIterable<Uint8Array>): PartStream {
   return readAnswer(bytes, createChunkDecoder(), readChunkItem)
 }

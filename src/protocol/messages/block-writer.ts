@@ -9,15 +9,20 @@ type Json = Readonly<Record<string, unknown>>
 /** A part of a block. */
 export type BlockPart = Extract<CompletionPart, { type: `${'text' | 'reasoning' | 'tool-input'}-${'start' | 'delta' | 'end'}` }>
 
+/** An event of a Messages stream. */
+export type StreamEvent = Json & { readonly type: string }
+
+export type EmitEvent = (event: StreamEvent) => void
+
 export type BlockWriter = {
-  write(part: BlockPart): Iterable<Json>
+  write(part: BlockPart): void
   /** Writes a citation into a text block. */
-  cite(block: number, citation: unknown): Iterable<Json>
+  cite(block: number, citation: unknown): void
   isText(block: number): boolean
   /** Writes a block that comes in one piece. */
-  whole(block: Json): Iterable<Json>
+  whole(block: Json): void
   /** Ends what is open, and writes what is still waiting. */
-  end(): Iterable<Json>
+  end(): void
   /** Characters of text, thought and input written so far. */
   characters(): number
 }
@@ -34,6 +39,7 @@ type Held = {
 }
 
 type Writer = {
+  readonly emit: EmitEvent
   readonly held: Map<number, Held>
   /** Blocks with something to write, in the order in which they came to have it. */
   readonly queue: Held[]
@@ -47,8 +53,8 @@ type Writer = {
  * Creates the writer. A block is begun when there is something in it, and another one waits until it has ended: SDKs fire
  * their events for the last block only.
  */
-export function createBlockWriter(): BlockWriter {
-  const writer: Writer = { held: new Map(), queue: [], isOpen: false, index: 0, characters: 0 }
+export function createBlockWriter(emit: EmitEvent): BlockWriter {
+  const writer: Writer = { emit, held: new Map(), queue: [], isOpen: false, index: 0, characters: 0 }
   return {
     write: (part) => writePart(writer, part),
     cite: (block, citation) => addDelta(writer, heldOf(writer, block), { type: 'citations_delta', citation }),
@@ -58,7 +64,7 @@ export function createBlockWriter(): BlockWriter {
     },
     whole: (raw) => {
       writer.queue.push({ ...hold({ type: 'whole', raw }), isEnded: true })
-      return advance(writer)
+      advance(writer)
     },
     end: () => endAll(writer),
     characters: () => writer.characters,
@@ -75,7 +81,7 @@ function heldOf({ held }: Writer, block: number): Held {
   return found
 }
 
-function* writePart(writer: Writer, part: BlockPart): Generator<Json, void, undefined> {
+function writePart(writer: Writer, part: BlockPart): void {
   switch (part.type) {
     case 'text-start':
     case 'reasoning-start':
@@ -85,36 +91,41 @@ function* writePart(writer: Writer, part: BlockPart): Generator<Json, void, unde
       const held = hold(part)
       writer.held.set(part.block, held)
       writer.queue.push(held)
-      return yield* advance(writer)
+      return advance(writer)
     }
     case 'text-delta':
     case 'reasoning-delta':
     case 'tool-input-delta':
-      return yield* addText(writer, heldOf(writer, part.block), part)
+      return addText(writer, heldOf(writer, part.block), part)
     case 'text-end':
     case 'reasoning-end':
     case 'tool-input-end':
-      return yield* endBlock(writer, heldOf(writer, part.block), part.carriers ?? [])
+      return endBlock(writer, heldOf(writer, part.block), part.carriers ?? [])
   }
 }
 
-function* addText(writer: Writer, held: Held, { type, text }: Extract<BlockPart, { text: string }>): Generator<Json, void, undefined> {
+function addText(writer: Writer, held: Held, { type, text }: Extract<BlockPart, { text: string }>): void {
   if (text === '') return
   writer.characters += text.length
   held.hasText = true
   if (held.start.type === 'tool-input-start' && held.start.freeform) held.freeformText += text
-  else if (type === 'text-delta') yield* addDelta(writer, held, { type: 'text_delta', text })
-  else if (type === 'reasoning-delta') yield* addDelta(writer, held, { type: 'thinking_delta', thinking: text })
-  else yield* addDelta(writer, held, { type: 'input_json_delta', partial_json: text })
+  else if (type === 'text-delta') addDelta(writer, held, { type: 'text_delta', text })
+  else if (type === 'reasoning-delta') addDelta(writer, held, { type: 'thinking_delta', thinking: text })
+  else addDelta(writer, held, { type: 'input_json_delta', partial_json: text })
 }
 
-function* addDelta(writer: Writer, held: Held, delta: Json): Generator<Json, void, undefined> {
+function addDelta(writer: Writer, held: Held, delta: Json): void {
+  if (writer.isOpen && writer.queue[0] === held) {
+    // What was written before it has left already: nothing of an open block waits.
+    writer.emit({ type: 'content_block_delta', index: writer.index, delta })
+    return
+  }
   if (!writer.queue.includes(held)) writer.queue.push(held)
   held.deltas.push(delta)
-  yield* advance(writer)
+  advance(writer)
 }
 
-function* endBlock(writer: Writer, held: Held, carriers: Held['carriers']): Generator<Json, void, undefined> {
+function endBlock(writer: Writer, held: Held, carriers: Held['carriers']): void {
   if (held.isEnded) return
   held.isEnded = true
   held.carriers = carriers
@@ -125,25 +136,25 @@ function* endBlock(writer: Writer, held: Held, carriers: Held['carriers']): Gene
   const isSilent = !held.hasText && carriers.length === 0 && !writer.queue.includes(held)
   if (isSilent) return
   if (!writer.queue.includes(held)) writer.queue.push(held)
-  yield* advance(writer)
+  advance(writer)
 }
 
-function* endAll(writer: Writer): Generator<Json, void, undefined> {
-  for (const held of writer.held.values()) yield* endBlock(writer, held, [])
+function endAll(writer: Writer): void {
+  for (const held of writer.held.values()) endBlock(writer, held, [])
 }
 
 /** Writes as much as the order of blocks allows. */
-function* advance(writer: Writer): Generator<Json, void, undefined> {
+function advance(writer: Writer): void {
   for (let held = writer.queue[0]; held !== undefined; held = writer.queue[0]) {
     if (!writer.isOpen && canOpen(held)) {
       writer.isOpen = true
-      yield { type: 'content_block_start', index: writer.index, content_block: contentBlock(held.start) }
+      writer.emit({ type: 'content_block_start', index: writer.index, content_block: contentBlock(held.start) })
     }
-    for (const delta of held.deltas.splice(0)) yield { type: 'content_block_delta', index: writer.index, delta }
+    for (const delta of held.deltas.splice(0)) writer.emit({ type: 'content_block_delta', index: writer.index, delta })
     if (!held.isEnded) return
-    if (writer.isOpen) yield* closeBlock(writer, held)
+    if (writer.isOpen) closeBlock(writer, held)
     writer.queue.shift()
-    yield* writeRedacted(writer, held)
+    writeRedacted(writer, held)
   }
 }
 
@@ -154,22 +165,22 @@ function canOpen({ start, hasText, carriers, deltas }: Held): boolean {
   return slotsOf(false, carriers).signature !== undefined
 }
 
-function* closeBlock(writer: Writer, held: Held): Generator<Json, void, undefined> {
+function closeBlock(writer: Writer, held: Held): void {
   const { index } = writer
   if (held.start.type === 'reasoning-start') {
     // Whole and last: clients set it rather than add to it.
     const { signature } = slotsOf(held.hasText, held.carriers)
-    yield { type: 'content_block_delta', index, delta: { type: 'signature_delta', signature } }
+    writer.emit({ type: 'content_block_delta', index, delta: { type: 'signature_delta', signature } })
   }
-  yield { type: 'content_block_stop', index }
+  writer.emit({ type: 'content_block_stop', index })
   writer.index++
   writer.isOpen = false
 }
 
-function* writeRedacted(writer: Writer, { start, hasText, carriers }: Held): Generator<Json, void, undefined> {
+function writeRedacted(writer: Writer, { start, hasText, carriers }: Held): void {
   for (const data of redactedOf(start, hasText, carriers)) {
-    yield { type: 'content_block_start', index: writer.index, content_block: { type: 'redacted_thinking', data } }
-    yield { type: 'content_block_stop', index: writer.index++ }
+    writer.emit({ type: 'content_block_start', index: writer.index, content_block: { type: 'redacted_thinking', data } })
+    writer.emit({ type: 'content_block_stop', index: writer.index++ })
   }
 }
 

@@ -1,9 +1,9 @@
 /** Encodes parts as the events of a Messages stream. */
-import { RouteplaneError, toRouteplaneError } from '../../errors.ts'
-import type { CompletionPart, Extra } from '../../completion/part.ts'
-import { encodeSseEvent } from '../../lib/sse.ts'
+import type { CompletionPart, Extra, PartStream } from '../../completion/part.ts'
+import { encodeJsonEvent } from '../../lib/sse.ts'
+import { writeAnswer } from '../answer-writer.ts'
 import type { EncodeContext } from '../protocol.ts'
-import { createBlockWriter, type BlockWriter } from './block-writer.ts'
+import { createBlockWriter, type BlockWriter, type EmitEvent, type StreamEvent } from './block-writer.ts'
 import { encodeError } from './error.ts'
 import { estimateInput } from './estimate.ts'
 import { encodeFinish } from './finish.ts'
@@ -11,11 +11,10 @@ import { brokenFinish, citedHere, encodeExtra, ending, messageId, sourceList } f
 import { encodeUsage } from './usage.ts'
 import { TYPICAL_BYTES_PER_TOKEN } from '../token-bounds.ts'
 
-type Json = Readonly<Record<string, unknown>>
-
 /** What must be remembered of the answer so far. */
 type Encoder = {
   readonly context: EncodeContext
+  readonly emit: EmitEvent
   readonly writer: BlockWriter
   readonly inputTokens: number
   hasStarted: boolean
@@ -26,7 +25,7 @@ type Encoder = {
 }
 
 /**
- * Writes one string an event:
+ * Writes these events:
  *
  *     message_start → (content_block_start → content_block_delta* → content_block_stop)* → message_delta → message_stop
  *
@@ -34,51 +33,46 @@ type Encoder = {
  *
  * @see https://docs.anthropic.com/en/docs/build-with-claude/streaming#event-types
  */
-export async function* encodeStream(parts: AsyncIterable<CompletionPart>, context: EncodeContext): AsyncGenerator<string, void, undefined> {
-  const encoder: Encoder = {
+export function encodeStream(stream: PartStream, context: EncodeContext): AsyncIterable<string> {
+  return writeAnswer(stream, (emit) => {
+    // SDKs read no event without its name.
+    const encoder = createEncoder(context, (event) => emit(encodeJsonEvent(event, event.type)))
+    return { write: (part) => encodePart(encoder, part), fail: (error) => emit(encodeError(error, context.requestId).event) }
+  })
+}
+
+function createEncoder(context: EncodeContext, emit: EmitEvent): Encoder {
+  return {
     context,
-    writer: createBlockWriter(),
+    emit,
+    writer: createBlockWriter(emit),
     inputTokens: estimateInput(context.request),
     hasStarted: false,
     refusal: '',
     skipped: new Set(),
     extras: [],
   }
-  try {
-    for await (const part of parts) {
-      for (const event of encodePart(encoder, part)) yield writeEvent(event)
-      if (part.type === 'finish' || part.type === 'error') return
-    }
-    throw new RouteplaneError('stream_incomplete', 'the answer ended without saying that it was finished')
-  } catch (error) {
-    yield encodeError(toRouteplaneError(error), context.requestId).event
-  }
 }
 
-/** SDKs read no event without its name. */
-function writeEvent(event: Json): string {
-  return encodeSseEvent({ event: String(event['type']), data: JSON.stringify(event) })
-}
-
-function* encodePart(encoder: Encoder, part: CompletionPart): Generator<Json, void, undefined> {
+function encodePart(encoder: Encoder, part: CompletionPart): void {
   if (part.type === 'error') throw part.error
-  if (!encoder.hasStarted) yield startMessage(encoder, part)
+  if (!encoder.hasStarted) encoder.emit(startMessage(encoder, part))
   if (isSkipped(encoder, part)) return
   switch (part.type) {
     case 'refusal-delta':
       encoder.refusal += part.text
       break
     case 'extra':
-      yield* encodeExtraPart(encoder, part)
+      encodeExtraPart(encoder, part)
       break
     case 'finish':
-      yield* encodeEnd(encoder, part)
+      encodeEnd(encoder, part)
       break
     case 'start':
     case 'usage':
       break
     default:
-      yield* encoder.writer.write(part)
+      encoder.writer.write(part)
   }
 }
 
@@ -90,7 +84,7 @@ function isSkipped({ skipped }: Encoder, part: CompletionPart): boolean {
   return 'block' in part && skipped.has(part.block)
 }
 
-function startMessage(encoder: Encoder, part: CompletionPart): Json {
+function startMessage(encoder: Encoder, part: CompletionPart): StreamEvent {
   encoder.hasStarted = true
   const { context, inputTokens } = encoder
   const given = part.type === 'start' ? part : { id: '', model: '' }
@@ -110,30 +104,30 @@ function startMessage(encoder: Encoder, part: CompletionPart): Json {
   }
 }
 
-function* encodeExtraPart({ writer, extras }: Encoder, part: Extract<CompletionPart, { type: 'extra' }>): Generator<Json, void, undefined> {
+function encodeExtraPart({ writer, extras }: Encoder, part: Extract<CompletionPart, { type: 'extra' }>): void {
   const { extra } = part
   const citation = citedHere(extra)
   if (citation !== undefined && writer.isText(part.block)) {
-    yield* writer.cite(part.block, citation)
+    writer.cite(part.block, citation)
     return
   }
   extras.push(extra)
-  for (const block of encodeExtra(extra)) yield* writer.whole(block)
+  for (const block of encodeExtra(extra)) writer.whole(block)
 }
 
-function* encodeEnd(encoder: Encoder, { finishes, usage }: Extract<CompletionPart, { type: 'finish' }>): Generator<Json, void, undefined> {
+function encodeEnd(encoder: Encoder, { finishes, usage }: Extract<CompletionPart, { type: 'finish' }>): void {
   const { writer, context, extras, inputTokens, refusal } = encoder
   const finish = finishes.find(({ candidate }) => candidate === 0) ?? { candidate: 0, reason: 'other' as const }
   const reason = encodeFinish(finish.reason)
   if (reason === undefined) throw brokenFinish()
-  yield* writer.end()
+  writer.end()
   const sources = context.request.output.kind === 'text' && finish.reason === 'stop' ? sourceList(extras) : undefined
-  if (sources !== undefined) yield* writer.whole({ type: 'text', text: sources })
+  if (sources !== undefined) writer.whole({ type: 'text', text: sources })
   const outputTokens = Math.ceil(writer.characters() / TYPICAL_BYTES_PER_TOKEN)
-  yield {
+  encoder.emit({
     type: 'message_delta',
     delta: ending(reason, finish, refusal === '' ? undefined : refusal),
     usage: encodeUsage(usage, { inputTokens, outputTokens }),
-  }
-  yield { type: 'message_stop' }
+  })
+  encoder.emit({ type: 'message_stop' })
 }

@@ -1,6 +1,6 @@
 /** Decodes the events of a Messages stream into parts; tolerant of every dialect, strict about how an answer ends. */
 import { RouteplaneError } from '../../errors.ts'
-import type { CompletionPart, Finish } from '../../completion/part.ts'
+import type { CompletionPart, Finish, PartStream } from '../../completion/part.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import type { SseItem } from '../../lib/sse.ts'
 import {
@@ -151,7 +151,7 @@ function endAnswer(state: State, by: 'word' | 'connection'): void {
 }
 
 /** Reads a byte stream of events into parts, as {@link readAnswer} does. */
-export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
+export function decodeStream(bytes: AsyncIterable<Uint8Array>): PartStream {
   return readAnswer(bytes, createEventDecoder(), readItem)
 }
 

@@ -1,6 +1,6 @@
 /** Decodes the events of a Responses stream into parts; tolerant of servers that leave events out, strict about the end. */
 import { RouteplaneError } from '../../errors.ts'
-import type { CompletionPart } from '../../completion/part.ts'
+import type { CompletionPart, PartStream } from '../../completion/part.ts'
 import type { Usage } from '../../completion/usage.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
 import type { SseItem } from '../../lib/sse.ts'
@@ -187,7 +187,7 @@ export function decodeFailure(given: unknown): RouteplaneError {
 }
 
 /** Reads a byte stream of events into parts, as {@link readAnswer} does. */
-export function decodeStream(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<CompletionPart, void, undefined> {
+export function decodeStream(bytes: AsyncIterable<Uint8Array>): PartStream {
   return readAnswer(bytes, createEventDecoder(), readItem)
 }
 

@@ -73,9 +73,11 @@ export async function readStream(call: HttpCall, reading: StreamReading): Promis
       return close(status, headers, await readBody(response, maxBytes), 'the answer is no event stream')
     }
     let problem: string | undefined
-    for await (const part of protocol.upstream.decodeStream(watch(response.body, seen, clock))) {
-      const failure = note(part, told)
-      problem ??= failure
+    for await (const parts of protocol.upstream.decodeStream(watch(response.body, seen, clock))) {
+      for (const part of parts) {
+        const failure = note(part, told)
+        problem ??= failure
+      }
       if (told.ttftMs === undefined && told.text !== '') told.ttftMs = Math.round(clock.monotonic() - startedAt)
       seen.isQuiet = told.ttftMs === undefined
     }

@@ -8,7 +8,7 @@ import type { CompletionResult } from '../../../src/completion/result.ts'
 import { readToolArguments } from '../../../src/completion/tool-arguments.ts'
 import { RouteplaneError } from '../../../src/errors.ts'
 import { neutralResult } from '../../support/arbitraries.ts'
-import { collect, from } from '../../support/fixtures.ts'
+import { collectParts, oneByOne } from '../../support/parts.ts'
 
 const wrongs = (parts: readonly CompletionPart[]): (string | undefined)[] => {
   const check = createOrderCheck()
@@ -22,7 +22,7 @@ describe('fold', () => {
         const parts = [...unfoldResult(result)]
         expect(wrongs(parts).filter((wrong) => wrong !== undefined)).toEqual([])
         expect(foldAll(parts)).toEqual(result)
-        expect(await foldParts(from(parts))).toEqual(result)
+        expect(await foldParts(oneByOne(parts))).toEqual(result)
       }),
     )
   })
@@ -71,7 +71,7 @@ describe('fold', () => {
 
   it('throws what an error part says, and when the end is missing', async () => {
     const error = new RouteplaneError('idle_timeout', 'silence')
-    await expect(foldParts(from([{ type: 'error' as const, error }]))).rejects.toBe(error)
+    await expect(foldParts(oneByOne([{ type: 'error' as const, error }]))).rejects.toBe(error)
     expect(() => foldAll([{ type: 'start', id: '', model: '' }])).toThrow(expect.objectContaining({ code: 'stream_incomplete' }) as Error)
   })
 
@@ -114,9 +114,9 @@ describe('the order of parts', () => {
   })
 
   it('is asserted on the way', async () => {
-    expect(await collect(assertOrder(from([start, finish])))).toEqual([start, finish])
-    await expect(collect(assertOrder(from([start])))).rejects.toMatchObject({ code: 'internal' })
-    await expect(collect(assertOrder(from([open])))).rejects.toMatchObject({ code: 'internal' })
+    expect(await collectParts(assertOrder(oneByOne([start, finish])))).toEqual([start, finish])
+    await expect(collectParts(assertOrder(oneByOne([start])))).rejects.toMatchObject({ code: 'internal' })
+    await expect(collectParts(assertOrder(oneByOne([open])))).rejects.toMatchObject({ code: 'internal' })
   })
 })
 

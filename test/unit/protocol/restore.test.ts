@@ -1,12 +1,13 @@
 /** An answer comes back in the caller's own words, however its deltas are cut. */
 import { describe, expect, it } from 'vitest'
 import * as fc from 'fast-check'
-import type { CompletionPart, FinishReason } from '../../../src/completion/part.ts'
+import type { CompletionPart, FinishReason, PartStream } from '../../../src/completion/part.ts'
 import { RouteplaneError } from '../../../src/errors.ts'
 import { parseJson } from '../../../src/lib/json.ts'
 import { createMemberReader } from '../../../src/protocol/member-reader.ts'
 import { restoreParts, type Restore, type RestoreNote, type SchemaVerdict } from '../../../src/protocol/restore.ts'
 import { createStopMatcher } from '../../../src/protocol/stop-matcher.ts'
+import { collectParts } from '../../support/parts.ts'
 
 /** Cuts a text at the given places, wherever they fall. */
 function cut(text: string, places: readonly number[]): string[] {
@@ -38,14 +39,15 @@ function call(block: number, name: string, pieces: readonly string[], candidate 
   ]
 }
 
-type Source = { readonly parts: AsyncIterable<CompletionPart>; state: 'unread' | 'open' | 'left' | 'ended' }
+type Source = { readonly parts: PartStream; state: 'unread' | 'open' | 'left' | 'ended' }
 
-function sourceOf(list: readonly CompletionPart[]): Source {
+/** @param size - How many parts one read brings. */
+function sourceOf(list: readonly CompletionPart[], size = 1): Source {
   const source: Source = { parts: read(), state: 'unread' }
-  async function* read(): AsyncGenerator<CompletionPart> {
+  async function* read(): AsyncGenerator<readonly CompletionPart[]> {
     source.state = 'open'
     try {
-      for (const part of list) yield part
+      for (let at = 0; at < list.length; at += size) yield list.slice(at, at + size)
       source.state = 'ended'
     } finally {
       if (source.state === 'open') source.state = 'left'
@@ -54,16 +56,24 @@ function sourceOf(list: readonly CompletionPart[]): Source {
   return source
 }
 
+/** However many parts a read brings, the same comes of them. */
 async function run(list: readonly CompletionPart[], restore: Restore) {
-  const source = sourceOf(list)
+  const [one, ...others] = await Promise.all([1, 3, list.length].map((size) => runReads(list, restore, size)))
+  for (const { parts, notes, verdicts } of others) {
+    expect({ parts, notes, verdicts }).toEqual({ parts: one?.parts, notes: one?.notes, verdicts: one?.verdicts })
+  }
+  return one as Awaited<ReturnType<typeof runReads>>
+}
+
+async function runReads(list: readonly CompletionPart[], restore: Restore, size: number) {
+  const source = sourceOf(list, size)
   const notes: RestoreNote[] = []
   const verdicts: SchemaVerdict[] = []
-  const parts: CompletionPart[] = []
   const observer = {
     onNote: (note: RestoreNote) => void notes.push(note),
     onSchema: (verdict: SchemaVerdict) => void verdicts.push(verdict),
   }
-  for await (const part of restoreParts(source.parts, restore, observer)) parts.push(part)
+  const parts = await collectParts(restoreParts(source.parts, restore, observer))
   return { parts, notes, verdicts, source }
 }
 
@@ -360,7 +370,7 @@ describe('schemas', () => {
     const seen: string[] = []
     const onSchema = ({ outcome }: SchemaVerdict) => void seen.push(outcome)
     const restore: Restore = { rootWrapped: true, schema: { type: 'array', items: { type: 'integer' } } }
-    for await (const part of restoreParts(source.parts, restore, { onSchema })) if (part.type === 'finish') seen.push('finish')
+    for await (const parts of restoreParts(source.parts, restore, { onSchema })) if (parts.at(-1)?.type === 'finish') seen.push('finish')
     expect(seen).toEqual(['satisfied', 'finish'])
   })
 

@@ -3,8 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { chatCompletions } from '../../../../src/protocol/chat-completions/index.ts'
 import type { ByteFilter, TapReport } from '../../../../src/protocol/protocol.ts'
-import { cut, from, streamFixtures, summarise, collect, withAnyIds } from '../../../support/fixtures.ts'
+import { cut, from, streamFixtures, summarise, withAnyIds } from '../../../support/fixtures.ts'
 import { wireOf } from '../../../support/wire.ts'
+import { collectParts } from '../../../support/parts.ts'
 
 const { createTap, createUsageFilter, decodeStream, forward } = chatCompletions.upstream
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -76,7 +77,7 @@ describe('createUsageFilter', () => {
   it('passes every other fixture untouched and takes nothing but usage from the rest', async () => {
     for (const { name, bytes, expected } of streamFixtures('chat-completions')) {
       const filtered = encode(run(createUsageFilter(), cut(bytes, [Math.floor(bytes.length / 3), Math.floor(bytes.length / 2)])))
-      const found = summarise(await collect(decodeStream(from([filtered]))))
+      const found = summarise(await collectParts(decodeStream(from([filtered]))))
       const { usage: _usage, ...rest } = expected
       const { usage: _found, ...others } = withAnyIds(found, expected)
       expect(others, name).toEqual(rest)

@@ -5,11 +5,12 @@ import { createOrderCheck } from '../../../../src/completion/order.ts'
 import type { CompletionPart } from '../../../../src/completion/part.ts'
 import { RouteplaneError } from '../../../../src/errors.ts'
 import { decodeStream } from '../../../../src/protocol/chat-completions/stream.ts'
-import { collect, corpusFiles, cut, from, streamFixtures, summarise, withAnyIds } from '../../../support/fixtures.ts'
+import { corpusFiles, cut, from, streamFixtures, summarise, withAnyIds } from '../../../support/fixtures.ts'
+import { collectParts } from '../../../support/parts.ts'
 
 const fixtures = streamFixtures('chat-completions')
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
-const decode = (chunks: readonly Uint8Array[]): Promise<CompletionPart[]> => collect(decodeStream(from(chunks)))
+const decode = (chunks: readonly Uint8Array[]): Promise<CompletionPart[]> => collectParts(decodeStream(from(chunks)))
 
 function expectOrder(parts: readonly CompletionPart[]): void {
   const check = createOrderCheck()
@@ -123,8 +124,8 @@ describe('decodeStream', () => {
     }
     const begun = 'data: {"choices":[{"index":0,"delta":{"content":"Mo"}}]}\n\n'
     const finished = `${begun}data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n`
-    expect(summarise(await collect(decodeStream(source(begun))))).toEqual({ error: 'idle_timeout' })
-    expect(summarise(await collect(decodeStream(source(finished))))).toEqual({ text: 'Mo', finish: ['stop'] })
+    expect(summarise(await collectParts(decodeStream(source(begun))))).toEqual({ error: 'idle_timeout' })
+    expect(summarise(await collectParts(decodeStream(source(finished))))).toEqual({ text: 'Mo', finish: ['stop'] })
   })
 
   it('does not show keys that an upstream puts into its error', async () => {

@@ -8,9 +8,10 @@ import type { CompletionResult } from '../../../../src/completion/result.ts'
 import { RouteplaneError } from '../../../../src/errors.ts'
 import { generateContent } from '../../../../src/protocol/generate-content/index.ts'
 import type { EncodeContext } from '../../../../src/protocol/protocol.ts'
-import { collect, from } from '../../../support/fixtures.ts'
+import { from } from '../../../support/fixtures.ts'
 import { neutralResult } from './arbitraries.ts'
 import { googleWire, hi } from './wire.ts'
+import { collectEvents, oneByOne } from '../../../support/parts.ts'
 
 const { decodeRequest, encodeResult, encodeStream } = generateContent.caller
 const { decodeResult, decodeStream } = generateContent.upstream
@@ -32,7 +33,7 @@ const resultOf = (content: readonly Content[], more: Partial<CompletionResult> =
   ...more,
 })
 const streamOf = async (result: CompletionResult, context = events): Promise<string> =>
-  (await collect(encodeStream(from(unfoldResult(result)), context))).join('')
+  (await collectEvents(encodeStream(oneByOne(unfoldResult(result)), context))).join('')
 const bytesOf = (text: string): AsyncIterable<Uint8Array> => from([new TextEncoder().encode(text)])
 const encoded = (result: CompletionResult) =>
   JSON.parse(JSON.stringify(encodeResult(result, events))) as {
@@ -103,7 +104,7 @@ function flatten(value: unknown): unknown {
 
 describe('a stream', () => {
   it('has parts in every chunk, a finish reason in its last, and no closing word', async () => {
-    const chunks = await collect(encodeStream(from(unfoldResult(resultOf([{ type: 'text', text: 'hi' }]))), events))
+    const chunks = await collectEvents(encodeStream(oneByOne(unfoldResult(resultOf([{ type: 'text', text: 'hi' }]))), events))
     const parsed = chunks.map((chunk) => {
       expect(chunk).toMatch(/^data: \{.*\}\n\n$/)
       return JSON.parse(chunk.slice(6)) as { candidates: { content: { parts: unknown[] }; finishReason?: string }[] }
@@ -124,18 +125,18 @@ describe('a stream', () => {
       if (how === 'thrown') throw error
       yield { type: 'error', error }
     }
-    const text = (await collect(encodeStream(parts(), events))).join('')
+    const text = (await collectEvents(encodeStream(oneByOne(parts()), events))).join('')
     expect(text.endsWith('\n\n')).toBe(true)
     const last = JSON.parse(text.trim().split('\n\n').at(-1)?.slice(6) ?? '') as { error: { code: unknown } }
     expect(typeof last.error.code).toBe('number')
-    const listed = JSON.parse((await collect(encodeStream(parts(), array))).join('')) as object[]
+    const listed = JSON.parse((await collectEvents(encodeStream(oneByOne(parts()), array))).join('')) as object[]
     expect(listed.at(-1)).toHaveProperty('error.code')
   })
 
   it('is an error when its parts end without a finish', async () => {
-    const text = (await collect(encodeStream(from([{ type: 'start', id: 'r', model: 'm' } as const]), events))).join('')
+    const text = (await collectEvents(encodeStream(oneByOne([{ type: 'start', id: 'r', model: 'm' } as const]), events))).join('')
     expect(text).toContain('STREAM_INCOMPLETE')
-    expect(JSON.parse((await collect(encodeStream(from([]), array))).join(''))).toMatchObject([{ error: { status: 'INTERNAL' } }])
+    expect(JSON.parse((await collectEvents(encodeStream(oneByOne([]), array))).join(''))).toMatchObject([{ error: { status: 'INTERNAL' } }])
   })
 })
 

@@ -5,13 +5,14 @@ import { createOrderCheck } from '../../../../src/completion/order.ts'
 import type { CompletionPart } from '../../../../src/completion/part.ts'
 import { RouteplaneError } from '../../../../src/errors.ts'
 import { decodeStream } from '../../../../src/protocol/generate-content/stream.ts'
-import { collect, corpusFiles, cut, from, streamFixtures } from '../../../support/fixtures.ts'
+import { corpusFiles, cut, from, streamFixtures } from '../../../support/fixtures.ts'
 import { summarise, withAnyIds, type Summary } from './summary.ts'
+import { collectParts } from '../../../support/parts.ts'
 
 const fixtures = streamFixtures('generate-content').map((fixture) => ({ ...fixture, expected: fixture.expected as unknown as Summary }))
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const event = (value: unknown): string => `data: ${JSON.stringify(value)}\r\n\r\n`
-const decode = (chunks: readonly Uint8Array[]): Promise<CompletionPart[]> => collect(decodeStream(from(chunks)))
+const decode = (chunks: readonly Uint8Array[]): Promise<CompletionPart[]> => collectParts(decodeStream(from(chunks)))
 
 function expectOrder(parts: readonly CompletionPart[]): void {
   const check = createOrderCheck()
@@ -145,7 +146,7 @@ describe('decodeStream', () => {
       yield encode(event({ candidates: [{ content: { parts: [{ text: 'a' }] }, finishReason }] }))
       throw new RouteplaneError('stream_incomplete', 'gone')
     }
-    expect(summarise(await collect(decodeStream(source())))).toEqual(expected)
+    expect(summarise(await collectParts(decodeStream(source())))).toEqual(expected)
   })
 
   it('refuses argument paths that would make holes or reach for prototypes', async () => {

@@ -7,9 +7,10 @@ import { RouteplaneError } from '../../../../src/errors.ts'
 import { unwrapCarrier } from '../../../../src/protocol/carrier.ts'
 import { decodeStream } from '../../../../src/protocol/messages/stream.ts'
 import { encodeStream } from '../../../../src/protocol/messages/stream-encode.ts'
-import { bytes, collect, context, eventsOf, everything, finishPart, frame, startPart, stream, usage, type Event } from './support.ts'
+import { bytes, context, eventsOf, everything, finishPart, frame, startPart, usage, type Event } from './support.ts'
+import { collectEvents, oneByOne } from '../../../support/parts.ts'
 
-const write = async (...parts: readonly CompletionPart[]) => eventsOf(await collect(encodeStream(stream(...parts), context)))
+const write = async (...parts: readonly CompletionPart[]) => eventsOf(await collectEvents(encodeStream(oneByOne(parts), context)))
 const writeAnswer = (...parts: readonly CompletionPart[]) => write(startPart, ...parts, finishPart())
 const text = (block: number, ...texts: readonly string[]): readonly CompletionPart[] => [
   { type: 'text-start', block, candidate: 0 },
@@ -95,7 +96,9 @@ describe('an answer', () => {
 
   it('read from this wire and written to it again means the same', async () => {
     const once = await foldParts(decodeStream(bytes(frame(everything))))
-    const again = await foldParts(decodeStream(bytes(...(await collect(encodeStream(decodeStream(bytes(frame(everything))), context))))))
+    const again = await foldParts(
+      decodeStream(bytes(...(await collectEvents(encodeStream(decodeStream(bytes(frame(everything))), context))))),
+    )
     expect({ ...again, usage: { ...again.usage, raw: undefined } }).toEqual({ ...once, usage: { ...once.usage, raw: undefined } })
   })
 
@@ -323,7 +326,7 @@ describe('the end', () => {
       yield startPart
       throw new Error('secret text')
     }
-    const events = eventsOf(await collect(encodeStream(broken(), context)))
+    const events = eventsOf(await collectEvents(encodeStream(oneByOne(broken()), context)))
     expect(events.at(-1)).toMatchObject({ type: 'error', error: { type: 'api_error' } })
     expect(JSON.stringify(events)).not.toContain('secret text')
   })

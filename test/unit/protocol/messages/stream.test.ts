@@ -7,21 +7,10 @@ import type { CompletionPart } from '../../../../src/completion/part.ts'
 import { RouteplaneError } from '../../../../src/errors.ts'
 import { decodeResult } from '../../../../src/protocol/messages/result.ts'
 import { decodeStream } from '../../../../src/protocol/messages/stream.ts'
-import {
-  block,
-  bytes,
-  collect,
-  everything,
-  frame,
-  messageDelta,
-  messageStart,
-  messageStop,
-  textBlock,
-  toolBlock,
-  type Event,
-} from './support.ts'
+import { block, bytes, everything, frame, messageDelta, messageStart, messageStop, textBlock, toolBlock, type Event } from './support.ts'
+import { collectParts } from '../../../support/parts.ts'
 
-const read = (text: string | Uint8Array, ...more: readonly Uint8Array[]) => collect(assertOrder(decodeStream(bytes(text, ...more))))
+const read = (text: string | Uint8Array, ...more: readonly Uint8Array[]) => collectParts(assertOrder(decodeStream(bytes(text, ...more))))
 const readEvents = (...events: readonly Event[]) => read(frame(events))
 const last = (parts: readonly CompletionPart[]) => parts.at(-1)
 const codeOf = (parts: readonly CompletionPart[]) => {
@@ -70,7 +59,7 @@ describe('a whole stream', () => {
       fc.asyncProperty(fc.array(fc.nat(whole.length), { maxLength: 12 }), async (cuts) => {
         const at = [0, ...cuts.toSorted((a, b) => a - b), whole.length]
         const chunks = at.slice(1).map((end, index) => whole.subarray(at[index], end))
-        expect(await collect(decodeStream(bytes(...chunks)))).toEqual(expected)
+        expect(await collectParts(decodeStream(bytes(...chunks)))).toEqual(expected)
       }),
       { numRuns: 300 },
     )
@@ -79,7 +68,7 @@ describe('a whole stream', () => {
   it('gives the same parts byte for byte', async () => {
     const whole = Buffer.from(frame(everything))
     const single = [...whole].map((byte) => Uint8Array.of(byte))
-    expect(await collect(decodeStream(bytes(...single)))).toEqual(await read(whole))
+    expect(await collectParts(decodeStream(bytes(...single)))).toEqual(await read(whole))
   })
 
   it.each([
@@ -287,8 +276,8 @@ describe('the end', () => {
       yield Buffer.from(text)
       throw new RouteplaneError('idle_timeout', 'silence')
     }
-    expect(codeOf(await collect(decodeStream(broken(frame([messageStart])))))).toBe('idle_timeout')
-    expect(reasonOf(await collect(decodeStream(broken(frame([messageStart, messageDelta('end_turn')])))))).toBe('stop')
+    expect(codeOf(await collectParts(decodeStream(broken(frame([messageStart])))))).toBe('idle_timeout')
+    expect(reasonOf(await collectParts(decodeStream(broken(frame([messageStart, messageDelta('end_turn')])))))).toBe('stop')
   })
 
   it('never comes twice, whatever events come in whatever order', async () => {

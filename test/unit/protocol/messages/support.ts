@@ -38,16 +38,6 @@ export async function* bytes(...chunks: readonly (string | Uint8Array)[]): Async
   for (const chunk of chunks) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
 }
 
-export async function* stream<T>(...items: readonly T[]): AsyncGenerator<T> {
-  yield* items
-}
-
-export async function collect<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
-  const all: T[] = []
-  for await (const item of items) all.push(item)
-  return all
-}
-
 /** The events of encoded strings, each of which must be one whole event with its name. */
 export function eventsOf(written: readonly string[]): readonly Event[] {
   return written.map((text) => {

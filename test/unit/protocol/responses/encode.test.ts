@@ -7,11 +7,12 @@ import { RouteplaneError } from '../../../../src/errors.ts'
 import { isRecord } from '../../../../src/lib/json.ts'
 import { unwrapCarrier } from '../../../../src/protocol/carrier.ts'
 import { responses } from '../../../../src/protocol/responses/index.ts'
-import { collect, from } from '../../../support/fixtures.ts'
+import { from } from '../../../support/fixtures.ts'
 import { wireOf } from '../../../support/wire.ts'
 import { answer } from './answers.ts'
 import { checkGrammar, eventsOf } from './grammar.ts'
 import { summarise } from './summary.ts'
+import { collectEvents, collectParts, oneByOne } from '../../../support/parts.ts'
 
 const { decodeRequest, encodeResult, encodeStream } = responses.caller
 const { decodeResult, decodeStream } = responses.upstream
@@ -43,7 +44,7 @@ const said: CompletionPart[] = [
 ]
 
 async function write(parts: readonly CompletionPart[], body: Readonly<Record<string, unknown>> = {}): Promise<string[]> {
-  return collect(encodeStream(from(parts), contextOf(body)))
+  return collectEvents(encodeStream(oneByOne(parts), contextOf(body)))
 }
 
 function outputOf(response: Readonly<Record<string, unknown>>): readonly Record<string, unknown>[] {
@@ -71,7 +72,7 @@ describe('encodeStream', () => {
         const writes = await write(parts)
         const response = checkGrammar(writes)
         expect(response['status']).toBe('completed')
-        const again = await collect(decodeStream(from([new TextEncoder().encode(writes.join(''))])))
+        const again = await collectParts(decodeStream(from([new TextEncoder().encode(writes.join(''))])))
         const [before, after] = [meaning(parts, false), meaning(again, true)]
         // Blocks that overlap are shown in the order of their first words.
         for (const key of ['text', 'thought'] as const) {
@@ -132,7 +133,7 @@ describe('encodeStream', () => {
       yield start
       throw new Error('with a secret in it')
     }
-    const writes = await collect(encodeStream(broken(), contextOf()))
+    const writes = await collectEvents(encodeStream(oneByOne(broken()), contextOf()))
     expect(checkGrammar(writes)).toMatchObject({ status: 'failed' })
     expect(writes.join('')).not.toContain('secret')
   })

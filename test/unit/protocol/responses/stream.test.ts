@@ -3,26 +3,27 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { assertOrder } from '../../../../src/completion/order.ts'
 import { responses } from '../../../../src/protocol/responses/index.ts'
-import { collect, cut, from, streamFixtures } from '../../../support/fixtures.ts'
+import { cut, from, streamFixtures } from '../../../support/fixtures.ts'
 import { summarise } from './summary.ts'
+import { collectParts } from '../../../support/parts.ts'
 
 const { decodeStream, createTap } = responses.upstream
 const fixtures = streamFixtures('responses')
 
 describe('decodeStream', () => {
   it.each(fixtures)('reads $name', async ({ bytes, expected }) => {
-    const parts = await collect(assertOrder(decodeStream(from([bytes]))))
+    const parts = await collectParts(assertOrder(decodeStream(from([bytes]))))
     expect(summarise(parts)).toEqual(expected)
   })
 
   it.each(fixtures)('reads $name byte by byte', async ({ bytes, expected }) => {
     const pieces = Array.from(bytes, (_, at) => bytes.subarray(at, at + 1))
-    expect(summarise(await collect(decodeStream(from(pieces))))).toEqual(expected)
+    expect(summarise(await collectParts(decodeStream(from(pieces))))).toEqual(expected)
   })
 
   it('gives the same parts for every way of cutting', async () => {
     const whole = new Map(
-      await Promise.all(fixtures.map(async ({ name, bytes }) => [name, await collect(decodeStream(from([bytes])))] as const)),
+      await Promise.all(fixtures.map(async ({ name, bytes }) => [name, await collectParts(decodeStream(from([bytes])))] as const)),
     )
     const sample = fc.constantFrom(...fixtures)
     await fc.assert(
@@ -31,7 +32,7 @@ describe('decodeStream', () => {
           bytes,
           places.map((place) => place % (bytes.length + 1)),
         )
-        const parts = await collect(decodeStream(from(pieces)))
+        const parts = await collectParts(decodeStream(from(pieces)))
         expect(JSON.stringify(parts)).toBe(JSON.stringify(whole.get(name)))
       }),
     )
@@ -58,7 +59,7 @@ describe('decodeStream', () => {
     )
     await fc.assert(
       fc.asyncProperty(fc.array(line), async (lines) => {
-        const parts = await collect(decodeStream(from([new TextEncoder().encode(lines.map((each) => `${each}\n\n`).join(''))])))
+        const parts = await collectParts(decodeStream(from([new TextEncoder().encode(lines.map((each) => `${each}\n\n`).join(''))])))
         expect(['finish', 'error']).toContain(parts.at(-1)?.type)
       }),
     )
@@ -70,7 +71,7 @@ describe('decodeStream', () => {
       yield text?.bytes.subarray(0, 900) ?? new Uint8Array()
       throw new Error('the socket is gone')
     }
-    const parts = await collect(decodeStream(broken()))
+    const parts = await collectParts(decodeStream(broken()))
     expect(parts[0]?.type).toBe('start')
     expect(parts.at(-1)).toMatchObject({ type: 'error', error: { code: 'internal' } })
   })
@@ -78,7 +79,7 @@ describe('decodeStream', () => {
 
 describe('createTap', () => {
   it.each(fixtures)('sees in $name what the decoder sees', async ({ name, bytes, expected }) => {
-    const parts = await collect(decodeStream(from([bytes])))
+    const parts = await collectParts(decodeStream(from([bytes])))
     const last = parts.at(-1)
     for (const size of [1, 7, 300, 1_000_000]) {
       const tap = createTap()
