@@ -26,7 +26,8 @@ the latest after half of the time that he has to wait.
 "Again" is what the same request with the same payment gets: it is never charged twice. While the first is being answered, every
 copy gets 409 with \`retry-after\`. An answer is kept for a day, up to 1 MiB, and outlives the process. A payment whose settlement is
 not known yet is answered with 503 and no new challenge. "The same payment" is the credential with the offer or challenge that it
-answers: what the chain shows of it fetches nobody's answer, but for payments of x402 v1, which name no offer.
+answers, and no two of those are equal, though they be asked for the same in the same moment: what the chain shows of a payment
+fetches nobody's answer, but for payments of x402 v1, which name no offer.
 
 What a payer has signed and not paid yet is counted together: a payment that his balance does not cover beside those before it gets
 a 402, and may be sent again once they are collected. A payer whose payment could not be collected after all, as when he has moved
