@@ -86,11 +86,15 @@ export function x402ClientBy(scheme: string, client: Parameters<x402Client['regi
   }).register('eip155:*', client)
 }
 
+type ChannelOptions = Extract<ConstructorParameters<typeof BatchSettlementEvmScheme>[1], { readonly salt?: unknown }>
+
 /** The official client of channels, with deposits for twenty calls. */
-export function channelClient(account: PrivateKeyAccount, rpcUrl: string): x402Client {
+export function channelClient(account: ClientAccount, rpcUrl: string, options: ChannelOptions = {}): x402Client {
   const signer = toClientEvmSigner(account, createPublicClient({ transport: http(rpcUrl) }))
-  return x402ClientBy('batch-settlement', new BatchSettlementEvmScheme(signer, { depositPolicy: { depositMultiplier: 20 } }))
+  return x402ClientBy('batch-settlement', new BatchSettlementEvmScheme(signer, { depositPolicy: { depositMultiplier: 20 }, ...options }))
 }
+
+type ClientAccount = Parameters<typeof toClientEvmSigner>[0]
 
 /** What is signed for an `exact` offer by either transfer; the offer goes back as it came. */
 async function exactBy(method: 'eip3009' | 'permit2', account: PrivateKeyAccount, required: PaymentRequired): Promise<PaymentPayload> {
