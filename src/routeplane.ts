@@ -85,8 +85,8 @@ export type Routeplane = {
    * @throws RouteplaneError `config_invalid` for one that cannot be used, or that changes what only a restart can.
    */
   reload(config: Config): Promise<void>
-  /** For `wallet status`, MCP results and `GET /health`. */
-  status(): Promise<Status>
+  /** For `wallet status` and MCP results. With `isOffline` no chain is asked, and balances are unknown. */
+  status(options?: { readonly isOffline: boolean }): Promise<Status>
   /** What the wallet holds besides the token of its status, on the networks the config names nodes of. */
   holdings(): Promise<readonly Holding[]>
   /** Resolves once every models document has been asked for; a slow provider does not hold it for more than seconds. */
@@ -163,10 +163,10 @@ export async function createRouteplane(config: Config, deps: Partial<Deps> = {})
     verifyLedger: () => ledger.verifyEvents(),
     invoices: viewInvoices(ledger, context.catalog, clock),
     reload: routing.reload,
-    status: () => {
+    status: ({ isOffline } = { isOffline: false }) => {
       const solanaSources = { solana: solana.side, solanaNetworks: solana.networks }
       const sources = { version, network: config.wallet.network, budgets: budgets.now(), wallet, asset, chainOf, clock }
-      return readStatus({ ...context, ...sources, ...solanaSources })
+      return readStatus({ ...context, ...sources, ...solanaSources, isOffline })
     },
     holdings: () => readHoldings({ wallet, asset, networks, configured: namedNetworks(config), chainOf }),
     ready: () => background.ready,

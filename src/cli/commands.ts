@@ -5,6 +5,7 @@ import type { Command } from './command.ts'
 import { approvalsAllow, approvalsDeny, approvalsList } from './approvals.ts'
 import { configCheck } from './config-check.ts'
 import { demo } from './demo.ts'
+import { doctor } from './doctor.ts'
 import { init } from './init.ts'
 import { invoicesClose, invoicesExport, invoicesList, invoicesShow } from './invoices.ts'
 import { keysCreate, keysList, keysRevoke, keysStatement } from './keys.ts'
@@ -28,6 +29,7 @@ import { serve } from './serve.ts'
 import { setup } from './setup.ts'
 import { walletApprove } from './wallet-approve.ts'
 import { walletCreate, walletImport, walletStatus } from './wallet.ts'
+import { walletExport } from './wallet-export.ts'
 
 /** In the order of help: from the first five minutes to the last resort. */
 export const commands: readonly Command[] = [
@@ -35,6 +37,7 @@ export const commands: readonly Command[] = [
   serve,
   mcp,
   setup,
+  doctor,
   demo,
   modelsList,
   modelsShow,
@@ -50,6 +53,7 @@ export const commands: readonly Command[] = [
   walletImport,
   walletStatus,
   walletApprove,
+  walletExport,
   receiptsList,
   receiptsShow,
   receiptsVerify,

@@ -80,4 +80,8 @@ export type KeystorePort = {
   createSolana(options: { readonly path: string; readonly password: string }): Promise<string>
   /** `privateKey` is 64 bytes in base58, or the array of numbers of `id.json`. */
   importSolana(options: { readonly path: string; readonly password: string; readonly privateKey: string }): Promise<string>
+  /** Gives the key as {@link importKey} takes it. */
+  reveal(options: { readonly path: string; readonly password: string }): Promise<Secret>
+  /** Gives the key in base58, as {@link importSolana} takes it. */
+  revealSolana(options: { readonly path: string; readonly password: string }): Promise<Secret>
 }

@@ -60,5 +60,13 @@ function lazyKeystore(): KeystorePort {
       const { importSolanaKeystore } = await import('../wallet/solana/keystore.ts')
       return importSolanaKeystore(options)
     },
+    async reveal(options) {
+      const { revealKeystore } = await import('../wallet/keystore.ts')
+      return revealKeystore(options)
+    },
+    async revealSolana(options) {
+      const { revealSolanaKeystore } = await import('../wallet/solana/keystore.ts')
+      return revealSolanaKeystore(options)
+    },
   }
 }

@@ -89,7 +89,7 @@ function isMistypedGroup(command: Command, name: string, rest: readonly string[]
 
 /** What other programs call it. */
 const otherNames: ReadonlyMap<string, string> = new Map([
-  ['doctor', 'config check'],
+  ['check', 'doctor'],
   ['status', 'wallet status'],
   ['balance', 'wallet status'],
   ['start', 'serve'],

@@ -28,17 +28,31 @@ async function givenPassword(invocation: Invocation, config: Config, context: Co
   return config.wallet.passwordFile === undefined ? undefined : firstLine(config.wallet.passwordFile)
 }
 
+/**
+ * Finds the password of a key file that is there, as {@link newPassword} does; a question is asked once.
+ *
+ * @throws RouteplaneError `usage` when there is none.
+ */
+export async function ownPassword(invocation: Invocation, config: Config, context: CommandContext): Promise<string> {
+  const given = await givenPassword(invocation, config, context)
+  if (given !== undefined) return given
+  if (!context.terminal.isInteractive) throw nobodyToAsk()
+  return context.terminal.askHidden('Password of the wallet: ')
+}
+
 async function askTwice({ terminal }: CommandContext): Promise<string> {
-  if (!terminal.isInteractive) {
-    throw new RouteplaneError('usage', 'the wallet needs a password, and there is nobody to ask', {
-      hint: 'Give --password-file <file>, or set ROUTEPLANE_WALLET_PASSWORD.',
-      details: { problem: 'password_required' },
-    })
-  }
+  if (!terminal.isInteractive) throw nobodyToAsk()
   const first = await terminal.askHidden('Password for the new wallet: ')
   const second = await terminal.askHidden('The same again: ')
   if (first === second) return first
   throw new RouteplaneError('usage', 'the two passwords differ', { details: { problem: 'password_mismatch' } })
+}
+
+function nobodyToAsk(): RouteplaneError {
+  return new RouteplaneError('usage', 'the wallet needs a password, and there is nobody to ask', {
+    hint: 'Give --password-file <file>, or set ROUTEPLANE_WALLET_PASSWORD.',
+    details: { problem: 'password_required' },
+  })
 }
 
 /** Reads a secret from the first line of a file; editors add a line break at its end. */

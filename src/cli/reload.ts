@@ -1,4 +1,5 @@
 /** `routeplane reload`: has the running gateway take the config anew, whole or not at all. */
+import type { Config } from '../config/config.ts'
 import { RouteplaneError } from '../errors.ts'
 import { isRecord, tryParseJson } from '../lib/json.ts'
 import { plainCommand, type Command } from './command.ts'
@@ -19,8 +20,7 @@ export const reload: Command = {
   options: { url: { type: 'string', value: '<url>', summary: 'Where it listens, when not where the config says.' } },
   async run(invocation, context) {
     const config = await loadFor(invocation, context)
-    const { host, port } = config.listen
-    const url = invocation.text('url') ?? `http://${host.includes(':') ? `[${host.replace(/^\[|\]$/g, '')}]` : host}:${port}`
+    const url = invocation.text('url') ?? addressOf(config)
     const { token } = await localToken(config)
     const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }) }
     const signal = AbortSignal.any([context.interrupted, AbortSignal.timeout(ANSWER_MS)])
@@ -43,4 +43,9 @@ export const reload: Command = {
       details: { status: response.status },
     })
   },
+}
+
+/** Where the gateway of a config listens. */
+export function addressOf({ listen: { host, port } }: Config): string {
+  return `http://${host.includes(':') ? `[${host.replace(/^\[|\]$/g, '')}]` : host}:${port}`
 }

@@ -17,12 +17,12 @@ import { solanaNextSteps, solanaOption, solanaText, solanaValue } from './wallet
 
 const MAX_KEY_BYTES = 4096
 
-const passwordFile = {
+export const passwordFile = {
   type: 'string',
   value: '<file>',
   summary: 'The password is the first line of this file.',
 } as const satisfies OptionSpec
-const passwordDetails = ['The password is asked for, or taken from --password-file or ROUTEPLANE_WALLET_PASSWORD.']
+export const passwordDetails = ['The password is asked for, or taken from --password-file or ROUTEPLANE_WALLET_PASSWORD.']
 
 export const walletCreate: Command = {
   ...plainCommand,
@@ -96,9 +96,10 @@ export const walletStatus: Command = {
   },
 }
 
-type Place = { readonly path: string; readonly solana: boolean }
+export type Place = { readonly path: string; readonly solana: boolean }
 
-function placeOf(invocation: Invocation, { wallet }: Config): Place {
+/** The key file that is meant: the wallet's, or that of the key that pays on Solana. */
+export function placeOf(invocation: Invocation, { wallet }: Config): Place {
   const solana = invocation.flag('solana')
   return { solana, path: solana ? wallet.solana.keystore : wallet.keystore }
 }

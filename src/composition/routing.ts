@@ -4,6 +4,7 @@ import { createKeyring, type Keyring } from '../access/keyring.ts'
 import type { Config } from '../config/config.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { GatewayContext } from '../gateway/context.ts'
+import { createTwins } from '../gateway/twins.ts'
 import type { Clock } from '../lib/clock.ts'
 import { Secret, type Log } from '../lib/log.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -24,7 +25,10 @@ import type { StandingBudgets } from './budgets.ts'
 type Ruled = Pick<GatewayContext, 'virtualModels' | 'openProviders' | 'rules'>
 
 /** Its other parts, that come from elsewhere. */
-export type Elsewhere = Omit<GatewayContext, keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'prefixes' | 'presets' | 'transport'>
+export type Elsewhere = Omit<
+  GatewayContext,
+  keyof Ruled | 'catalog' | 'health' | 'rateLimits' | 'prefixes' | 'twins' | 'presets' | 'transport'
+>
 
 type Live = {
   /** Its rules are always those of the last config. */
@@ -62,7 +66,15 @@ export async function openRouting(first: Config, { ledger, budgets, clock, log }
   const healthSync = startHealthSync(health, ledger.health, { clock, log })
   await healthSync.sync()
   const drifts = createDriftLog()
-  const fixed = { catalog, health, rateLimits, prefixes: createServedPrefixes(clock), presets, transport: transport.send }
+  const fixed = {
+    catalog,
+    health,
+    rateLimits,
+    prefixes: createServedPrefixes(clock),
+    twins: createTwins(clock),
+    presets,
+    transport: transport.send,
+  }
   let config = first
   let keyring = keyringOf(config, clock)
   let ruled = ruledBy(config)

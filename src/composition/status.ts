@@ -76,11 +76,11 @@ function leftOf(cap: Usd, used: Usd): Usd {
   return used >= cap ? ZERO_USD : ((cap - used) as Usd)
 }
 
-/** Asks the chain for the balance; when it cannot be asked the balance is unknown, not empty. */
-async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open: readonly AttemptRow[]): Promise<WalletStatus> {
+/** Asks the chain for the balance; when it cannot be asked, or is not to be, the balance is unknown, not empty. */
+async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain | undefined, open: readonly AttemptRow[]): Promise<WalletStatus> {
   const [balance, permit2] = await Promise.all([
-    chain.balanceOf(asset.address, wallet.address).catch(() => undefined),
-    asset.transferMethod === 'tip20' ? 0n : chain.allowanceOf(asset.address, wallet.address, permit2Address).catch(() => undefined),
+    chain?.balanceOf(asset.address, wallet.address).catch(() => undefined),
+    asset.transferMethod === 'tip20' ? 0n : chain?.allowanceOf(asset.address, wallet.address, permit2Address).catch(() => undefined),
   ])
   const usdOf = (amount: bigint | undefined) => (amount === undefined ? undefined : fromAtomic(amount as Atomic, asset.decimals, 'down'))
   return {
@@ -96,21 +96,20 @@ async function walletStatus(wallet: Wallet, asset: AssetRow, chain: Chain, open:
 /** @returns `undefined` without a key. Nobody pays the network's fee but the seller, so no coins are asked for. */
 async function solanaStatus(
   { wallet, problem, chainOf }: SolanaSide,
-  networks: readonly string[],
+  { solanaNetworks, isOffline }: Pick<StatusSources, 'solanaNetworks' | 'isOffline'>,
   open: readonly AttemptRow[],
 ): Promise<SolanaStatus | undefined> {
   if (wallet === undefined) return undefined
   const { address } = wallet
   const read = async (asset: SolanaAssetRow): Promise<WalletStatus> => {
     const { network, symbol, decimals } = asset
-    const balance = await chainOf(network)
-      .balanceOf(asset.address, address)
-      .catch(() => undefined)
+    const asked = isOffline ? undefined : chainOf(network).balanceOf(asset.address, address)
+    const balance = await asked?.catch(() => undefined)
     const own = open.filter(({ payment }) => payment?.network === network && payment.asset === asset.address)
     const balanceUsd = balance === undefined ? undefined : fromAtomic(balance, decimals, 'down')
     return { address, network, asset: symbol, balanceUsd, heldUsd: addUsd(...own.map(({ heldUsd }) => heldUsd)) }
   }
-  const tokens = await Promise.all(networks.flatMap(solanaAssetsOf).map(read))
+  const tokens = await Promise.all(solanaNetworks.flatMap(solanaAssetsOf).map(read))
   return { address, ...(problem === undefined ? {} : { problem }), tokens }
 }
 
@@ -132,13 +131,15 @@ export type StatusSources = {
   /** Those of Solana that the config means. */
   readonly solanaNetworks: readonly string[]
   readonly clock: Clock
+  /** No chain is asked: balances are unknown. */
+  readonly isOffline: boolean
 }
 
 export async function readStatus(sources: StatusSources): Promise<Status> {
-  const { ledger, budgets, rules, wallet, asset, clock } = sources
+  const { ledger, budgets, rules, wallet, asset, clock, isOffline } = sources
   const open = await ledger.attempts.list({ states: ['held', 'intent', 'unknown'], limit: 10_000 })
   const snapshot = sources.catalog.snapshot()
-  const solana = await solanaStatus(sources.solana, sources.solanaNetworks, open)
+  const solana = await solanaStatus(sources.solana, sources, open)
   return {
     version: sources.version,
     network: sources.network,
@@ -148,7 +149,7 @@ export async function readStatus(sources: StatusSources): Promise<Status> {
     models: snapshot.models.size,
     ...(wallet === undefined || asset === undefined
       ? {}
-      : { wallet: await walletStatus(wallet, asset, sources.chainOf(asset.network), open) }),
+      : { wallet: await walletStatus(wallet, asset, isOffline ? undefined : sources.chainOf(asset.network), open) }),
     ...(solana === undefined ? {} : { solana }),
   }
 }

@@ -149,7 +149,7 @@ function open(opened: Opened, context: GatewayContext): Completion {
     ...(started.payment.receiptId === undefined ? {} : { receiptId: started.payment.receiptId }),
     ...defined({ costUsd: inAll(started.payment.paidUsd, opened.other?.paidUsd, opened) }),
     losses: opened.lane.losses,
-    warnings: [...opened.decided.warningsOf(endpoint), ...askedAgain(opened.other)],
+    warnings: [...opened.decided.warningsOf(endpoint), ...askedAgain(opened.other), ...paidTwice(opened, context)],
   }
   const answer = blameAnswer(started.answer, started.payment)
   if (answer.lane === 'native' && answer.body instanceof Uint8Array) {
@@ -178,6 +178,14 @@ function askedAgain(other: Settled | undefined): readonly string[] {
   if (other === undefined) return []
   const { receipt } = other
   return [`an answer broke the schema and was asked for again${receipt === undefined ? '' : `; the other receipt is ${receipt.id}`}`]
+}
+
+/** Two requests are two payments unless they carry one idempotency key; but nobody should pay twice without noticing. */
+function paidTwice({ call, started }: Opened, { twins, log }: GatewayContext): readonly string[] {
+  const twin = started.payment.receiptId === undefined ? undefined : twins.note(call)
+  if (twin === undefined) return []
+  log.warn('duplicate_suspected', { request: call.id, twin })
+  return [`duplicate_suspected: ${twin} was paid for in the same words a moment ago; an idempotency-key makes two requests one`]
 }
 
 /** Settles and records an answer that has ended, however it ended. Never throws. */

@@ -14,6 +14,7 @@ import type { VirtualModel } from '../routing/virtual-model.ts'
 import type { AxisId } from '../selection/index.ts'
 import type { Health } from '../selection/health.ts'
 import type { ServedPrefixes } from '../selection/served-prefixes.ts'
+import type { Twins } from './twins.ts'
 
 export type GatewayContext = {
   readonly catalog: Catalog
@@ -21,6 +22,8 @@ export type GatewayContext = {
   readonly rateLimits: RateLimits
   /** Who has read which conversation; asked only where routing is sticky. */
   readonly prefixes: ServedPrefixes
+  /** What has been paid for a moment ago. */
+  readonly twins: Twins
   readonly presets: PresetStore
   readonly virtualModels: ReadonlyMap<string, VirtualModel>
   /** Providers whose models nobody lists: any id pinned to them is passed on. */

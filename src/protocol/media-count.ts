@@ -67,10 +67,10 @@ export function inlineCharactersOf(url: unknown): number {
  */
 export function inputNeeds(
   count: MediaCount,
-  request: { readonly bodyBytes: number; readonly messages: number; readonly hasTools: boolean },
+  request: { readonly bodyBytes: number; readonly messages: number; readonly tools: number },
 ): Pick<Needs, 'inputModalities' | 'maxInputTokens' | 'expectedInputTokens' | 'images'> {
   const textBytes = Math.max(0, request.bodyBytes - count.characters)
-  const framing = request.messages * MESSAGE_TOKENS + REQUEST_TOKENS + (request.hasTools ? TOOLS_TOKENS : 0)
+  const framing = request.messages * MESSAGE_TOKENS + REQUEST_TOKENS + (request.tools > 0 ? TOOLS_TOKENS : 0)
   return {
     inputModalities: count.modalities.size === 0 ? TEXT : modalities.filter((name) => name === 'text' || count.modalities.has(name)),
     maxInputTokens: textBytes + count.tokens + framing,

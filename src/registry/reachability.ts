@@ -11,51 +11,64 @@ export type Reachability = {
   readonly what: 'endpoint' | 'models_url'
   readonly url: string
   readonly ok: boolean
+  /** Whether somebody answered, whatever he said. */
+  readonly isReached: boolean
   /** What was seen, in words. */
   readonly evidence: string
 }
 
-const TOTAL_MS = 15_000
+export type ReachabilityLimits = {
+  /** Milliseconds one question may take. */
+  readonly totalMs: number
+  /** So many providers are asked at a time. */
+  readonly concurrency: number
+  /** Ends all of it. */
+  readonly signal?: AbortSignal
+}
+
+const LIMITS: ReachabilityLimits = { totalMs: 15_000, concurrency: 8 }
 const CONNECTION = { connectMs: 5_000 } as const
-const CONCURRENCY = 8
 
 /** Asks every active or staging provider; sends no key and no request that could cost anything. */
 export async function checkReachability(
-  definitions: readonly ProviderDefinition[],
+  definitions: readonly Pick<ProviderDefinition, 'provider'>[],
   transport: Transport,
+  limits: ReachabilityLimits = LIMITS,
 ): Promise<readonly Reachability[]> {
   const asked = definitions.filter(({ provider }) => provider.status === 'active' || provider.status === 'staging')
   const queue = asked.entries()
   const results: (readonly Reachability[])[] = []
   const worker = async () => {
-    for (const [at, definition] of queue) results[at] = await askProvider(definition, transport)
+    for (const [at, definition] of queue) results[at] = await askProvider(definition, { transport, limits })
   }
-  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, asked.length) }, worker))
+  await Promise.all(Array.from({ length: Math.min(limits.concurrency, asked.length) }, worker))
   return results.flat()
 }
 
-async function askProvider({ provider }: ProviderDefinition, transport: Transport): Promise<readonly Reachability[]> {
-  const endpoint = await ask(provider.id, 'endpoint', provider.baseUrl, transport, endpointEvidence)
+type Asking = { readonly transport: Transport; readonly limits: ReachabilityLimits }
+
+async function askProvider({ provider }: Pick<ProviderDefinition, 'provider'>, asking: Asking): Promise<readonly Reachability[]> {
+  const endpoint = await ask({ provider: provider.id, what: 'endpoint', url: provider.baseUrl }, endpointEvidence, asking)
   if (provider.modelsUrl === undefined) return [endpoint]
-  return [endpoint, await ask(provider.id, 'models_url', provider.modelsUrl, transport, documentEvidence)]
+  return [endpoint, await ask({ provider: provider.id, what: 'models_url', url: provider.modelsUrl }, documentEvidence, asking)]
 }
 
 type Verdict = Pick<Reachability, 'ok' | 'evidence'>
 
 async function ask(
-  provider: string,
-  what: Reachability['what'],
-  url: string,
-  transport: Transport,
+  question: Pick<Reachability, 'provider' | 'what' | 'url'>,
   judge: (response: HttpResponse) => Promise<Verdict>,
+  { transport, limits }: Asking,
 ): Promise<Reachability> {
+  const time = AbortSignal.timeout(limits.totalMs)
+  const signal = limits.signal === undefined ? time : AbortSignal.any([time, limits.signal])
   try {
-    const call = { method: 'GET', url, headers: { accept: 'application/json' } } as const
-    const options = { signal: AbortSignal.timeout(TOTAL_MS), timeouts: CONNECTION, maxBytes: MAX_DOCUMENT_BYTES }
-    return { provider, what, url, ...(await judge(await transport(call, options))) }
+    const call = { method: 'GET', url: question.url, headers: { accept: 'application/json' } } as const
+    const options = { signal, timeouts: CONNECTION, maxBytes: MAX_DOCUMENT_BYTES }
+    return { ...question, isReached: true, ...(await judge(await transport(call, options))) }
   } catch (thrown) {
-    const isSlow = thrown instanceof Error && thrown.name === 'TimeoutError'
-    return { provider, what, url, ok: false, evidence: isSlow ? `no answer in ${TOTAL_MS} ms` : toRouteplaneError(thrown).message }
+    const evidence = signal.aborted ? `no answer in ${limits.totalMs} ms` : toRouteplaneError(thrown).message
+    return { ...question, isReached: false, ok: false, evidence }
   }
 }
 

@@ -114,3 +114,31 @@ async function fingerprintOf(_address: string): Promise<string> {
   const { createHash } = await import('node:crypto')
   return createHash('sha256').update('chat_completions\n').update('/v1/chat/completions\n').update(JSON.stringify(question)).digest('hex')
 }
+
+describe('two calls in the same words, without a key', () => {
+  const { model, messages, max_tokens } = question
+  const whole = { model, messages, max_tokens }
+  const streamed = { ...whole, stream: true, stream_options: { include_usage: true } }
+  const warned = ({ headers }: { headers: Headers }) => headers.get('x-routeplane-warning') ?? ''
+
+  it('are two payments, and the second says which the first is', async () => {
+    const { seller, world, url } = await open()
+    // As Claude Code does it: streamed, and at once whole.
+    const replies = await Promise.all([ask(url, streamed), ask(url, whole)])
+    const ids = replies.map(({ headers }) => headers.get('x-routeplane-request-id'))
+    const [second, ...others] = replies.filter((reply) => warned(reply).includes('duplicate_suspected'))
+    expect([replies.map(({ status }) => status), others]).toEqual([[200, 200], []])
+    expect(ids.some((id) => id !== null && second !== undefined && warned(second).includes(id))).toBe(true)
+    const books = await closedBooks(world)
+    expectBalanced(books)
+    expect([books.transfers.length, seller.counters.handlerRuns]).toEqual([2, 2])
+  })
+
+  it('are not told of when they differ in a word, or are one request by their key', async () => {
+    const { url } = await open()
+    const calls = [() => ask(url, whole), () => ask(url, { ...whole, temperature: 0.5 }), () => ask(url, { ...whole, max_tokens: 19 })]
+    for (const call of calls) expect(warned(await call())).toBe('')
+    expect(warned(await ask(url, { ...whole, max_tokens: 18 }, keyed('once')))).toBe('')
+    expect(warned(await ask(url, { ...whole, max_tokens: 18 }, keyed('once')))).toBe('')
+  })
+})

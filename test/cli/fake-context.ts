@@ -92,7 +92,7 @@ function createFakeEngine(options: WorldOptions): Engine {
     captureStdout: absent,
     serveMcpStdio: absent,
     runDemo: absent,
-    keystore: { create: absent, importKey: absent, createSolana: absent, importSolana: absent },
+    keystore: { create: absent, importKey: absent, createSolana: absent, importSolana: absent, reveal: absent, revealSolana: absent },
     ...options.engine,
   }
 }

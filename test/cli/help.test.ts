@@ -21,6 +21,7 @@ describe('help', () => {
         serve (default)             Serve the four LLM protocols over HTTP.
         mcp                         Serve the MCP tools on standard input and output.
         setup                       Add Routeplane to an MCP client, or with --undo take it out.
+        doctor                      Look for what is wrong: config, wallet, chains, providers, gateway.
         demo                        Watch a request being paid, on a chain of play money on this machine.
         models list                 List models with their prices.
         models show                 Show one model with each endpoint that serves it.
@@ -36,6 +37,7 @@ describe('help', () => {
         wallet import               Put a key you have into an encrypted key file.
         wallet status               Show the address, what it holds, and what may still be spent.
         wallet approve              Let Permit2 take a sum, for providers that are paid over it.
+        wallet export               Show the private key of a key file, to take it elsewhere.
         receipts list               List payments, newest first.
         receipts show               Show one payment in full.
         receipts verify             Compare one payment with the chain.
@@ -96,6 +98,7 @@ describe('help', () => {
         wallet import               Put a key you have into an encrypted key file.
         wallet status               Show the address, what it holds, and what may still be spent.
         wallet approve              Let Permit2 take a sum, for providers that are paid over it.
+        wallet export               Show the private key of a key file, to take it elsewhere.
       "
     `)
   })

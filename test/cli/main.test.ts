@@ -11,7 +11,7 @@ describe('usage', () => {
   it.each([
     ['an unknown command', ['frobnicate'], 'there is no command "frobnicate"', 'See "routeplane --help"'],
     ['a mistyped command', ['modles'], 'there is no command "modles"', 'Did you mean "routeplane models"?'],
-    ['a command of other programs', ['doctor'], 'there is no command "doctor"', 'Did you mean "routeplane config check"?'],
+    ['a command of other programs', ['check'], 'there is no command "check"', 'Did you mean "routeplane doctor"?'],
     ['a mistyped second word', ['wallet', 'crate'], 'there is no command "wallet crate"', 'Did you mean "routeplane wallet create"?'],
     [
       'a mistyped second word after an alias',

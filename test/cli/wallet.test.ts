@@ -3,7 +3,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { KeystorePort } from '../../src/cli/context.ts'
+import { createEngine } from '../../src/cli/engine.ts'
 import { RouteplaneError } from '../../src/errors.ts'
+import { Secret } from '../../src/lib/log.ts'
 import type { AllowanceView } from '../../src/routeplane.ts'
 import { parseUsd } from '../../src/money.ts'
 import { createWorld, emptyStatus, type WorldOptions } from './fake-context.ts'
@@ -12,6 +14,8 @@ import { verifies } from '../support/verifies.ts'
 const ADDRESS = '0x2c7536E3605D9C16a7a3D7b1898e529396a65c23'
 const SOLANA_ADDRESS = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU'
 const KEY = '0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318'
+/** The seed of RFC 8032, section 7.1, test 1, with its public key behind it. */
+const SOLANA_KEY = '49W385L4rePHy6PAaQUovbD2aacgN4HsKXSMeUzRg4fmwXszN91JuMFrQRj3vMDpZuRF3ZknQBuRBoWQJEfXstMw'
 
 function createWalletWorld(options: WorldOptions = {}) {
   const calls: unknown[] = []
@@ -20,6 +24,8 @@ function createWalletWorld(options: WorldOptions = {}) {
     importKey: async (given) => (calls.push(given), ADDRESS),
     createSolana: async (given) => (calls.push(given), SOLANA_ADDRESS),
     importSolana: async (given) => (calls.push(given), SOLANA_ADDRESS),
+    reveal: async (given) => (calls.push(given), new Secret(KEY)),
+    revealSolana: async (given) => (calls.push(given), new Secret(SOLANA_KEY)),
   }
   const world = createWorld({ engine: { keystore }, ...options })
   return { world, calls, keystorePath: join(world.directory, 'home', '.routeplane', 'wallet.json') }
@@ -91,7 +97,7 @@ describe('wallet create', () => {
     }
     const { world } = createWalletWorld({
       variables: { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' },
-      engine: { keystore: { create, importKey: create, createSolana: create, importSolana: create } },
+      engine: { keystore: { create, importKey: create, createSolana: create, importSolana: create, reveal: create, revealSolana: create } },
     })
     expect((await world.run('wallet', 'create')).code).toBe(exitCode)
   })
@@ -135,6 +141,49 @@ describe('wallet import', () => {
   it('ends with 4 when there is none, and with 2 when the file is not there', async () => {
     expect((await createWalletWorld({ variables }).world.run('wallet', 'import')).code).toBe(4)
     expect((await createWalletWorld({ variables }).world.run('wallet', 'import', '--key-file', 'gone')).code).toBe(2)
+  })
+})
+
+describe('wallet export', () => {
+  const variables = { ROUTEPLANE_WALLET_PASSWORD: 'correct horse' }
+
+  it('shows nothing when nobody can be asked', async () => {
+    const { world, calls } = createWalletWorld({ variables })
+    const { code, out, error } = await world.run('wallet', 'export', '--format', 'json')
+    expect([code, out, calls]).toEqual([2, '', []])
+    expect(error).toContain('"problem":"confirmation_required"')
+  })
+
+  it.each([['n'], [''], ['yes please']])('shows nothing for %j', async (answer) => {
+    const { world, calls } = createWalletWorld({ variables, answers: [answer] })
+    expect([(await world.run('wallet', 'export')).code, calls]).toEqual([1, []])
+  })
+
+  it('warns, asks, asks for the password, and prints the key alone', async () => {
+    const { world, calls, keystorePath } = createWalletWorld({ answers: ['y', 'correct horse'] })
+    const { code, out, error } = await world.run('wallet', 'export')
+    expect([code, out, calls]).toEqual([0, `${KEY}\n`, [{ path: keystorePath, password: 'correct horse' }]])
+    expect(error).toContain('can spend all')
+    expect(error).not.toContain(KEY.slice(2, 12))
+  })
+
+  it.each([
+    ['the key of an EVM wallet', KEY, []],
+    ['a key of Solana', SOLANA_KEY, ['--solana']],
+  ])('gives back %s that was taken in', async (_, key, options) => {
+    const world = createWorld({ variables, input: key, engine: { keystore: createEngine().keystore } })
+    expect((await world.run('wallet', 'import', ...options)).code).toBe(0)
+    const { code, out } = await world.run('wallet', 'export', '--yes', '--format', 'json', ...options)
+    expect([code, JSON.parse(out)]).toMatchObject([0, { private_key: key }])
+  })
+
+  it('ends with 4 without a key file, and with a wrong password', async () => {
+    const engine = { keystore: createEngine().keystore }
+    const world = createWorld({ variables, input: KEY, engine })
+    expect((await world.run('wallet', 'export', '--yes')).code).toBe(4)
+    await world.run('wallet', 'import')
+    writeFileSync(join(world.directory, 'pw'), 'another horse')
+    expect(await world.run('wallet', 'export', '--yes', '--password-file', 'pw')).toMatchObject({ code: 4, out: '' })
   })
 })
 

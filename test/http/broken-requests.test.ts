@@ -5,12 +5,15 @@ import { type PlayedGateway, startGateway } from '../support/gateway.ts'
 import { type Upstream, startUpstream } from '../support/upstream.ts'
 import { type RawAnswer, rawRequest, sendRaw } from './support.ts'
 
+const many = <Item>(count: number, make: (name: string) => Item) => Array.from({ length: count }, (_, at) => make(`tool_${at}`))
+
 const WIRES = [
   {
     wire: 'chat completions',
     path: '/v1/chat/completions',
     rest: { model: 'acme/one', messages: [{ role: 'user', content: 'hello' }] },
     counts: ['temperature', 'top_p', 'max_tokens', 'max_completion_tokens', 'n', 'seed', 'presence_penalty', 'top_logprobs'],
+    tools: (count: number) => ({ tools: many(count, (name) => ({ type: 'function', function: { name, parameters: {} } })) }),
     within: (member: string) => member,
   },
   {
@@ -18,6 +21,7 @@ const WIRES = [
     path: '/v1/responses',
     rest: { model: 'acme/one', input: 'hello' },
     counts: ['temperature', 'top_p', 'max_output_tokens', 'top_logprobs'],
+    tools: (count: number) => ({ tools: many(count, (name) => ({ type: 'function', name, parameters: {} })) }),
     within: (member: string) => member,
   },
   {
@@ -25,6 +29,7 @@ const WIRES = [
     path: '/v1/messages',
     rest: { model: 'acme/one', max_tokens: 9, messages: [{ role: 'user', content: 'hello' }] },
     counts: ['temperature', 'top_p', 'top_k', 'max_tokens'],
+    tools: (count: number) => ({ tools: many(count, (name) => ({ name, input_schema: { type: 'object' } })) }),
     within: (member: string) => member,
   },
   {
@@ -32,6 +37,7 @@ const WIRES = [
     path: '/v1beta/models/acme/one:generateContent',
     rest: { contents: [{ role: 'user', parts: [{ text: 'hello' }] }] },
     counts: ['temperature', 'topP', 'topK', 'maxOutputTokens', 'candidateCount', 'seed', 'presencePenalty'],
+    tools: (count: number) => ({ tools: [{ functionDeclarations: many(count, (name) => ({ name })) }] }),
     within: (member: string) => `"generationConfig":{${member}}`,
   },
 ] as const
@@ -119,6 +125,14 @@ describe.each(WIRES)('$wire', (wire) => {
       'one name, a megabyte long, twice': request(wire, `"${'n'.repeat(1_000_000)}":1,"${'n'.repeat(1_000_000)}":2`),
     }
     for (const [what, body] of Object.entries(bodies)) await refuses(wire, send(wire, body), what)
+  })
+
+  it('takes many tools, and refuses more than anybody takes', async () => {
+    expect((await send(wire, JSON.stringify({ ...wire.rest, ...wire.tools(1_000) }))).status).toBe(200)
+    const before = asked()
+    const { status, body } = await send(wire, JSON.stringify({ ...wire.rest, ...wire.tools(10_000) }))
+    expect([status, asked()]).toEqual([413, before])
+    expect(body).toContain('10000 tools')
   })
 
   it.each(wire.counts)('takes no other kind of value for %s', async (name) => {

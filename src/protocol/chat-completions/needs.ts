@@ -12,11 +12,12 @@ import {
   TEXT,
   type MediaCount,
 } from '../media-count.ts'
+import { toolCount } from '../tool-count.ts'
 import type { ChatRequest, Part } from './schema.ts'
 
 /** Computes the needs. */
 export function chatNeeds(json: ChatRequest, bodyBytes: number): Needs {
-  const input = inputNeeds(mediaOf(json), { bodyBytes, messages: json.messages.length, hasTools: hasTools(json) })
+  const input = inputNeeds(mediaOf(json), { bodyBytes, messages: json.messages.length, tools: toolsIn(json) })
   const maxOutputTokens = json.max_completion_tokens ?? json.max_tokens
   return {
     features: featuresOf(json),
@@ -32,14 +33,14 @@ export function chatNeeds(json: ChatRequest, bodyBytes: number): Needs {
   }
 }
 
-function hasTools(json: ChatRequest): boolean {
-  return (json.tools?.length ?? 0) > 0 || (json.functions?.length ?? 0) > 0
+function toolsIn(json: ChatRequest): number {
+  return toolCount(json.tools, json.functions)
 }
 
 function featuresOf(json: ChatRequest): readonly Feature[] {
   const format = json.response_format?.type
   const wanted: Feature[] = []
-  if (hasTools(json)) wanted.push('tools')
+  if (toolsIn(json) > 0) wanted.push('tools')
   if (format === 'json_object') wanted.push('json_mode')
   if (format === 'json_schema') wanted.push('structured_outputs')
   if (json.logprobs === true) wanted.push('logprobs')

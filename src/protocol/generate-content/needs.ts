@@ -10,6 +10,7 @@ import {
 import { defined } from '../../lib/defined.ts'
 import { addImage, addMedia, createMediaCount, inputNeeds, TEXT, type MediaCount } from '../media-count.ts'
 import { modalityOf } from './media.ts'
+import { toolCount } from '../tool-count.ts'
 import type { GenerateRequest, GenerationConfig } from './schema.ts'
 
 /** A cached prefix is content that only the vendor has: at most the largest context there is. */
@@ -24,11 +25,21 @@ export function generateNeeds(json: GenerateRequest, bodyBytes: number, stream: 
     features: featuresOf(json, config),
     samplingParameters: samplingOf(config),
     outputModalities: outputModalitiesOf(config.responseModalities),
-    ...inputNeeds(count, { bodyBytes, messages: json.contents.length, hasTools: (json.tools?.length ?? 0) > 0 }),
+    ...inputNeeds(count, {
+      bodyBytes,
+      messages: json.contents.length,
+      tools: toolCount(...(json.tools ?? []).map(functionsIn)),
+    }),
     maxOutputTokens: config.maxOutputTokens ?? undefined,
     candidates: config.candidateCount ?? 1,
     stream,
   })
+}
+
+/** A tool of the vendor's own, or an empty list of functions, counts as one. */
+function functionsIn(tool: NonNullable<GenerateRequest['tools']>[number]): readonly unknown[] {
+  const { functionDeclarations } = tool
+  return (functionDeclarations?.length ?? 0) > 0 ? (functionDeclarations ?? []) : [tool]
 }
 
 function isGiven(value: string | null | undefined): boolean {

@@ -4,6 +4,7 @@ import { samplingParameters } from '../../completion/features.ts'
 import { defined } from '../../lib/defined.ts'
 import { isRecord } from '../../lib/json.ts'
 import { addImage, addMedia, addUnseen, charactersOf, createMediaCount, inputNeeds, TEXT, type MediaCount } from '../media-count.ts'
+import { toolCount } from '../tool-count.ts'
 import { familyOf } from './client-tools.ts'
 import type { Block, CountRequest, WireTool } from './schema.ts'
 
@@ -19,7 +20,7 @@ export function messagesNeeds(json: CountRequest, bodyBytes: number): Needs {
     features: featuresOf(json),
     samplingParameters: samplingOf(json),
     outputModalities: TEXT,
-    ...inputNeeds(count, { bodyBytes, messages: json.messages.length, hasTools: tools.length > 0 }),
+    ...inputNeeds(count, { bodyBytes, messages: json.messages.length, tools: toolCount(tools) }),
     maxOutputTokens: json.max_tokens ?? undefined,
     candidates: 1,
     stream: json.stream ?? false,

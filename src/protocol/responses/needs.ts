@@ -16,6 +16,7 @@ import {
 } from '../media-count.ts'
 import { itemType, type Item } from './item-schema.ts'
 import type { ResponsesRequest } from './schema.ts'
+import { toolCount } from '../tool-count.ts'
 import { isWebSearch, needsHosted } from './tools.ts'
 
 /** Computes the needs; history that stands at the vendor under an id counts as much as a file nobody has seen. */
@@ -28,7 +29,7 @@ export function responsesNeeds(json: ResponsesRequest, bodyBytes: number): Needs
     features: featuresOf(json),
     samplingParameters: samplingOf(json),
     outputModalities: outputModalitiesOf(json),
-    ...inputNeeds(count, { bodyBytes, messages: items.length + 1, hasTools: (json.tools?.length ?? 0) > 0 }),
+    ...inputNeeds(count, { bodyBytes, messages: items.length + 1, tools: toolCount(json.tools) }),
     maxOutputTokens: json.max_output_tokens ?? undefined,
     candidates: 1,
     stream: json.stream ?? false,

@@ -17,7 +17,12 @@ export class SolanaKey {
   /** @param seed - 32 bytes, RFC 8032. */
   constructor(seed: Uint8Array) {
     this.#key = createPrivateKey({ key: Buffer.concat([PKCS8_FRAME, seed]), format: 'der', type: 'pkcs8' })
-    this.address = encodeBase58(createPublicKey(this.#key).export({ format: 'der', type: 'spki' }).subarray(-SEED_BYTES))
+    this.address = encodeBase58(this.publicKey())
+  }
+
+  /** 32 bytes, of which the address is the spelling. */
+  publicKey(): Uint8Array {
+    return createPublicKey(this.#key).export({ format: 'der', type: 'spki' }).subarray(-SEED_BYTES)
   }
 
   /** Ed25519: the same message gives the same signature. Only `wallet.ts` may call it, after its policy. */
@@ -67,6 +72,11 @@ export function parseSolanaKey(text: string): Uint8Array {
   const seed = bytes.subarray(0, SEED_BYTES)
   if (new SolanaKey(seed).address === encodeBase58(bytes.subarray(SEED_BYTES))) return seed
   throw new RouteplaneError('invalid_key', 'the two halves of the key do not belong together: some of it is mistyped')
+}
+
+/** Writes a seed of 32 bytes as wallets take a key in: with its address behind it, 64 bytes in base58. */
+export function printSolanaKey(seed: Uint8Array): string {
+  return encodeBase58(Buffer.concat([seed, new SolanaKey(seed).publicKey()]))
 }
 
 function numbersIn(text: string): Uint8Array | undefined {

@@ -3,10 +3,11 @@ import { RouteplaneError } from '../../errors.ts'
 import { isSolanaAddress } from '../../chain/solana/address.ts'
 import { randomBytesOf } from '../../lib/id.ts'
 import { isRecord, tryParseJson } from '../../lib/json.ts'
+import { Secret } from '../../lib/log.ts'
 import { DEFAULT_SCRYPT_N, openSealed, readSealed, seal, type Sealed } from '../keystore-crypto.ts'
 import type { KeystoreAccess, NewKeystore } from '../keystore.ts'
 import { readSecretFile, requireAbsent, writeSecretFile } from '../secret-file.ts'
-import { parseSolanaKey, SolanaKey } from './key.ts'
+import { parseSolanaKey, printSolanaKey, SolanaKey } from './key.ts'
 
 /**
  * Makes a new random key and writes its file.
@@ -35,12 +36,21 @@ export async function importSolanaKeystore(options: NewKeystore & { readonly pri
  *
  * @throws RouteplaneError `keystore_missing`, `keystore_unsafe`, `keystore_invalid`, `keystore_bad_password`.
  */
-export async function openSolanaKeystore({ path, password }: KeystoreAccess): Promise<SolanaKey> {
+export async function openSolanaKeystore(access: KeystoreAccess): Promise<SolanaKey> {
+  return (await unseal(access)).key
+}
+
+/** Opens a key file to show its key to its owner, who asked for it twice. @throws as {@link openSolanaKeystore}. */
+export async function revealSolanaKeystore(access: KeystoreAccess): Promise<Secret> {
+  return new Secret(printSolanaKey((await unseal(access)).seed))
+}
+
+async function unseal({ path, password }: KeystoreAccess): Promise<{ readonly key: SolanaKey; readonly seed: Uint8Array }> {
   const { address, sealed } = await readFile(path)
   const seed = Buffer.from((await openSealed(sealed, password)).slice(2), 'hex')
   if (seed.length === 32) {
     const key = new SolanaKey(seed)
-    if (key.address === address) return key
+    if (key.address === address) return { key, seed }
   }
   throw invalid('holds the key of another address than it says')
 }
