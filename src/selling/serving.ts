@@ -8,7 +8,7 @@ import { collectInTime, endInTime, type Early } from './in-time.ts'
 import type { Judged } from './judging.ts'
 import { quoteOf, required, type Order, type SellingOptions } from './order.ts'
 import { budgetOf, purchase } from './quote.ts'
-import { channelSchemes, type Tender, type Through } from './till.ts'
+import { channelSchemes, type Through } from './till.ts'
 
 /** An order with its payment. */
 export type Serving = Order &

@@ -40,7 +40,6 @@ const challengeFetch = (account: PrivateKeyAccount, send: typeof fetch) => {
   return Mppx.create({ polyfill: false, fetch: send, methods }).fetch as typeof fetch
 }
 
-type Pay = (account: PrivateKeyAccount, send: typeof fetch) => typeof fetch
 type Way = {
   readonly name: string
   /** Calls that are paid before the one that junk is sent beside. */
