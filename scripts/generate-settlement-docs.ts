@@ -29,6 +29,9 @@ not known yet is answered with 503 and no new challenge. "The same payment" is t
 answers, and no two of those are equal, though they be asked for the same in the same moment: what the chain shows of a payment
 fetches nobody's answer, but for payments of x402 v1, which name no offer.
 
+A payment is judged before it is taken: junk in a payer's name, under the very number of his payment, keeps him from nothing. A
+plain signature shows by itself whose it is; for one of a contract the node is asked first.
+
 What a payer has signed and not paid yet is counted together: a payment that his balance does not cover beside those before it gets
 a 402, and may be sent again once they are collected. A payer whose payment could not be collected after all, as when he has moved
 his money meanwhile, has had one answer without its end; for an hour his payments are collected before any provider is asked, and

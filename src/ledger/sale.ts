@@ -114,7 +114,10 @@ export type SaleFilter = {
 
 /** Every change is one durable transaction, as in the rest of the ledger. @throws RouteplaneError `store_unavailable`. */
 export type SaleStore = {
-  /** Claims a payment for one request. Of many copies, in however many processes, exactly one is told `new` or `credit`. */
+  /**
+   * Claims a payment for one request. Of many copies, in however many processes, exactly one is told `new` or `credit`. A crash of
+   * the machine may lose a claim until something is owed for it.
+   */
   claim(claim: SaleClaim): Promise<SaleClaimed>
   /**
    * Says what will be collected: from here on a dead process's successor collects it. Said again, it is the same.

@@ -3,16 +3,16 @@ import { RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Completion, GatewayCall } from '../gateway/call.ts'
 import type { SaleClaimed, SaleQuote } from '../ledger/sale.ts'
 import { createId } from '../lib/id.ts'
-import { turnsToWrite } from '../lib/next-turn.ts'
 import type { Atomic, Usd } from '../money.ts'
 import { serveAgain } from './again.ts'
 import { amountOf, worthOf } from './charge.ts'
 import { createCollector } from './collector.ts'
+import { createJudging } from './judging.ts'
 import { quoteOf, required, type Asked, type Carried, type Order, type SellingOptions } from './order.ts'
 import { priceList, type PriceList } from './price-list.ts'
 import { boundDigest, digestOf } from './quote.ts'
 import { createQuoting } from './quoting.ts'
-import { openOf, serveNew } from './serving.ts'
+import { serveNew } from './serving.ts'
 import type { Tender, WayToPay } from './till.ts'
 
 export type Cashier = {
@@ -49,7 +49,7 @@ export function createCashier(options: SellingOptions): Cashier {
   const { tills, context } = options
   const collector = createCollector({ tills, ledger: context.ledger, clock: context.clock, log: context.log })
   const quoting = createQuoting(options)
-  const claiming = new Set<string>()
+  const judge = createJudging(options)
   return {
     prices: priceList(options.terms, tills, context.rules.perRequestUsd),
     async quote(call) {
@@ -65,18 +65,11 @@ export function createCashier(options: SellingOptions): Cashier {
       const order: Order = { ...asked, promisedUsd }
       if (tender === undefined) throw await required(order, 'payment is required for this request', options)
       const known = await context.ledger.sales.byKey(tender.payment.key)
-      if (known === undefined || known.state === 'claimed' || known.state === 'void') await requireMatch(order, tender, options)
-      const { key } = tender.payment
-      // The claim waits for the disk, and judging mostly for the node; of copies that come together, one is judged.
-      const isFresh = known === undefined && tender.isJudgedFreely === true
-      const isAlone = !isFresh || (await openOf(tender.payment, context)).length === 0
-      const judging = isFresh && !claiming.has(key) ? tender.verify() : undefined
-      judging?.catch(() => {})
-      claiming.add(key)
-      // The sync holds this thread: what is asked of the node has to be on its way by then.
-      if (judging !== undefined) await turnsToWrite()
-      const claimed = await claim(order, tender, options).finally(() => claiming.delete(key))
-      const serving = { ...order, tender, collector, isAlone, verify: () => judging ?? tender.verify() }
+      const isOpen = known === undefined || known.state === 'claimed' || known.state === 'void'
+      if (isOpen) await requireMatch(order, tender, options)
+      const judged = isOpen ? await judge(order, tender) : { tender, verify: () => tender.verify(), isAlone: true }
+      const claimed = await claim(order, judged.tender, options)
+      const serving = { ...order, ...judged, collector }
       return claimed.kind === 'new' ? serveNew(claimed.sale, serving, options) : serveAgain(claimed, serving, options)
     },
     collectOpen: collector.sweep,

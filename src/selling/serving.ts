@@ -5,19 +5,16 @@ import type { SalePayment, SaleRow } from '../ledger/sale.ts'
 import { unknownSettlement, type Collector } from './collector.ts'
 import { deliver, type Delivering } from './deliver.ts'
 import { collectInTime, endInTime, type Early } from './in-time.ts'
+import type { Judged } from './judging.ts'
 import { quoteOf, required, type Order, type SellingOptions } from './order.ts'
 import { budgetOf, purchase } from './quote.ts'
-import { channelSchemes, type Tender, type Through } from './till.ts'
+import { channelSchemes, type Through } from './till.ts'
 
 /** An order with its payment. */
-export type Serving = Order & {
-  readonly tender: Tender
-  readonly collector: Collector
-  /** May have begun before the payment was claimed. */
-  readonly verify: Tender['verify']
-  /** Whether nothing else of its payer was to be collected when that began. */
-  readonly isAlone: boolean
-}
+export type Serving = Order &
+  Judged & {
+    readonly collector: Collector
+  }
 
 /**
  * Everything that fails before the first part leaves the payment as it was: it may be sent again, or expire. One that had to be
@@ -107,7 +104,7 @@ export async function openOf(payment: SalePayment, { ledger, clock }: SellingOpt
   return open.filter(({ scheme }) => !channelSchemes.includes(scheme))
 }
 
-/** Looks at what a payer has, and milliseconds between two: junk in his name is gone by then, and what is settled is booked. */
+/** Looks at what a payer has, and milliseconds between two: what is settled is booked by then. */
 const LOOKS = 4
 const LOOK_MS = 250
 

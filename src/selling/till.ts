@@ -80,7 +80,7 @@ export const channelSchemes: readonly string[] = ['batch-settlement', 'tempo/ses
 export type Tender = {
   readonly payment: SalePayment
   readonly charging: Charging
-  /** Whether judging it changes nothing, neither here nor on chain: it may begin before the payment is claimed. */
+  /** Whether `verify` changes nothing, neither here nor on chain: then it comes before the payment is claimed. */
   readonly isJudgedFreely?: true
   /** Whether a 402 tells its payer what he has to know for a payment that fits. */
   readonly isCorrected?: true
@@ -93,8 +93,15 @@ export type Tender = {
   readonly credential: string
   /** Why the payment does not fit the quote; `undefined` when it does. Asked only of payments that are not in the ledger. */
   mismatch(quote: Quote): string | undefined
+  /**
+   * Judges as much of it as changes nothing, where `verify` changes something. Absent where a payment cannot be named but by who
+   * was given the challenge that it answers.
+   *
+   * @throws RouteplaneError `facilitator_unavailable` when nobody can tell.
+   */
+  judge?(): Promise<Verdict>
   /** @throws RouteplaneError `facilitator_unavailable` when nobody can tell. */
-  verify(): Promise<{ readonly valid: true } | Invalid>
+  verify(): Promise<Verdict>
   /** Of a payment that is promised piece by piece: gives a stream of events on, with events for the payer between them. */
   pace?(pace: Pace): Through
   /** What its payer has of the token at the moment, in base units. */
@@ -118,7 +125,7 @@ export type Tender = {
 export type Standing = 'safe' | 'unsafe' | 'gone'
 
 /** `isGone`: what it was to be taken out of is over, and the payer has to begin anew. */
-type Invalid = { readonly valid: false; readonly reason: string; readonly isGone?: boolean }
+export type Verdict = { readonly valid: true } | { readonly valid: false; readonly reason: string; readonly isGone?: boolean }
 
 /** Ends when the signal says that its reader has left. */
 export type Through = (events: AsyncIterable<string | Uint8Array>, signal: CancelSignal) => AsyncIterable<string | Uint8Array>

@@ -7,7 +7,16 @@ import type { Clock } from '../../lib/clock.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { Atomic } from '../../money.ts'
 import { amountOf, type ChargeTerms } from '../charge.ts'
-import { channelSchemes, type Quote, type RequestHeaders, type Settlement, type Tender, type Till, type WayToPay } from '../till.ts'
+import {
+  channelSchemes,
+  type Quote,
+  type RequestHeaders,
+  type Settlement,
+  type Tender,
+  type Till,
+  type Verdict,
+  type WayToPay,
+} from '../till.ts'
 import { balanceOf, collect, collectAgain, standingOf, type Collected } from './collect.ts'
 import { createDesk, termsOf, waysNamed, type Desk, type DeskOptions, type Way } from './desk.ts'
 import { bindingOf, bindOffer, offerFault } from './offer.ts'
@@ -137,10 +146,8 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
     proof: proofOf(presented),
     credential: JSON.stringify({ presented }),
     mismatch: (quote) => mismatch(presented, payment, quote, { way, key, now: Math.floor(options.clock.now() / 1000) }),
-    verify: async () => {
-      const { isValid, invalidReason } = await settling.verify()
-      return isValid ? { valid: true } : { valid: false, reason: invalidReason ?? 'the payment is not valid' }
-    },
+    ...(way.scheme.isSigned === undefined ? {} : { judge: () => judge(desk, presented, way) }),
+    verify: async () => verdictOf(await settling.verify()),
     balance: () => balanceOf(payment, options.chainOf),
     collect: async (amount) => {
       const { chainOf } = options
@@ -156,6 +163,20 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
   }
   if (presented.version === 2) payloads.set(tender, presented.payload)
   return tender
+}
+
+type Verified = { readonly isValid: boolean; readonly invalidReason?: string }
+
+function verdictOf({ isValid, invalidReason }: Verified): Verdict {
+  return isValid ? { valid: true } : { valid: false, reason: invalidReason ?? 'the payment is not valid' }
+}
+
+/** The facilitator remembers nothing of what it judges: it is asked where the node has to be, for a contract's signature. */
+async function judge({ client }: Desk, { payload }: Presented, { scheme, network }: Way): Promise<Verdict> {
+  const isSigned = await scheme.isSigned?.(payload.payload, network)
+  if (isSigned !== undefined) return verdictOf({ isValid: isSigned, invalidReason: 'the payment is not signed by its payer' })
+  const asked = payload as PaymentPayload
+  return verdictOf(await client.verify(asked, asked.accepted))
 }
 
 /** The offer that was taken is between us and the payer; of version 1 there is nothing that the chain does not show. */
@@ -183,7 +204,7 @@ function mismatch(presented: Presented, payment: SalePayment, quote: Quote, { wa
 }
 
 type Settling = {
-  verify(): Promise<{ readonly isValid: boolean; readonly invalidReason?: string }>
+  verify(): Promise<Verified>
   settle(amount: Atomic): Promise<SettleResponse>
   cancel(): Promise<void>
 }

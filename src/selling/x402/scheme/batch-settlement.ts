@@ -1,5 +1,7 @@
 /** `batch-settlement`: the caller opens a channel with one deposit, then pays by vouchers, each call for what was delivered. */
 import type { ChannelStorage } from '@x402/evm/batch-settlement/server'
+import { batchSettlementTypes } from '../../../../contracts-abi/batch-settlement.ts'
+import { channelDomain, channelIdOf, type ChannelConfig } from '../../../chain/channel-id.ts'
 import { isRecord, parseJson } from '../../../lib/json.ts'
 import type { SaleChannels } from '../../../ledger/sale.ts'
 import type { Atomic } from '../../../money.ts'
@@ -23,6 +25,7 @@ export const batchSettlement: SellingScheme = {
     return new BatchSettlementEvmScheme(payTo, { storage: storageOn(channels), withdrawDelay: WITHDRAW_DELAY_SECONDS })
   },
   read: readVoucher,
+  isSigned,
   fateOf: () => Promise.resolve(undefined),
   async payOut({ payTo, channels }, client, network, token) {
     const { BatchSettlementEvmScheme } = await import('@x402/evm/batch-settlement/server')
@@ -47,6 +50,26 @@ function readVoucher(payload: Record<string, unknown>): Signed {
   if (payload['type'] === 'deposit') readDeposit(member.record(payload, 'deposit'))
   return { payer: member.address(config, 'payer'), nonce, amount: most as Atomic, validBeforeSeconds: NEVER }
 }
+
+/** Which channel it is out of is public, and so is the next amount: only the signature shows whose voucher it is. */
+async function isSigned(payload: Record<string, unknown>, network: string): Promise<boolean | undefined> {
+  const { channelId, maxClaimableAmount, signature } = payload['voucher'] as Record<'channelId' | 'maxClaimableAmount' | 'signature', Hex>
+  const config = payload['channelConfig'] as ChannelConfig
+  if (BigInt(config.payerAuthorizer) === 0n) return undefined
+  const { recoverTypedDataAddress } = await import('viem')
+  const { Voucher } = batchSettlementTypes
+  const message = { channelId, maxClaimableAmount: BigInt(maxClaimableAmount) }
+  const signed = { domain: channelDomain(network), types: { Voucher }, primaryType: 'Voucher', message, signature } as const
+  try {
+    const isItsOwn = (await channelIdOf(config, network)) === channelId.toLowerCase()
+    return isItsOwn && (await recoverTypedDataAddress(signed)).toLowerCase() === config.payerAuthorizer.toLowerCase()
+  } catch {
+    // Addresses with a wrong checksum, and signatures that are no point of the curve.
+    return false
+  }
+}
+
+type Hex = `0x${string}`
 
 /** Strictly, though the official facilitator judges it: what is spelled otherwise makes that one fail instead of refuse. */
 function readDeposit(deposit: Record<string, unknown>): void {

@@ -22,6 +22,11 @@ export type SellingScheme = {
   open(options: SchemeOptions): Promise<SchemeNetworkServer>
   /** Reads the signed part of a payload. @throws RouteplaneError `invalid_payment`. */
   read(payload: Record<string, unknown>): Signed
+  /**
+   * Whether the signature of a payload, by itself, is its payer's; `undefined` of a contract's, which a node has to be asked for.
+   * Left out where a payment is judged freely.
+   */
+  isSigned?(payload: Record<string, unknown>, network: string): Promise<boolean | undefined>
   /** What the chain says became of a payment; `undefined` where it cannot tell, or nothing of a single payment is on it. */
   fateOf(chain: Chain, payment: SalePayment, within: Span): Promise<Fate | undefined>
   /** Brings home what has been earned and lies in contracts. @returns how many payers it came from. */
