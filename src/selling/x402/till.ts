@@ -141,6 +141,7 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
   const tender: Tender = {
     payment,
     charging: way.scheme.charging,
+    ...(signed.deposit === undefined ? {} : { deposit: signed.deposit }),
     ...(way.scheme.isCorrected === undefined ? {} : { isCorrected: way.scheme.isCorrected }),
     ...(way.scheme.isJudgedFreely === undefined ? {} : { isJudgedFreely: way.scheme.isJudgedFreely }),
     proof: proofOf(presented),

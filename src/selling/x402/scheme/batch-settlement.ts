@@ -47,8 +47,8 @@ function readVoucher(payload: Record<string, unknown>): Signed {
   const nonce = `${member.bytes32(voucher, 'channelId')}:${most}`
   for (const name of ['payerAuthorizer', 'receiver', 'receiverAuthorizer', 'token']) member.address(config, name)
   member.bytes32(config, 'salt')
-  if (payload['type'] === 'deposit') readDeposit(member.record(payload, 'deposit'))
-  return { payer: member.address(config, 'payer'), nonce, amount: most as Atomic, validBeforeSeconds: NEVER }
+  const signed = { payer: member.address(config, 'payer'), nonce, amount: most as Atomic, validBeforeSeconds: NEVER }
+  return payload['type'] === 'deposit' ? { ...signed, deposit: readDeposit(member.record(payload, 'deposit')) } : signed
 }
 
 /** Which channel it is out of is public, and so is the next amount: only the signature shows whose voucher it is. */
@@ -72,15 +72,15 @@ async function isSigned(payload: Record<string, unknown>, network: string): Prom
 type Hex = `0x${string}`
 
 /** Strictly, though the official facilitator judges it: what is spelled otherwise makes that one fail instead of refuse. */
-function readDeposit(deposit: Record<string, unknown>): void {
+function readDeposit(deposit: Record<string, unknown>): Atomic {
   const authorization = member.record(deposit, 'authorization')
-  member.integer(deposit, 'amount')
+  const amount = member.integer(deposit, 'amount') as Atomic
   if (authorization['permit2Authorization'] === undefined) {
     const transfer = member.record(authorization, 'erc3009Authorization')
     for (const name of ['validAfter', 'validBefore']) member.integer(transfer, name)
     member.bytes32(transfer, 'salt')
     member.hex(transfer, 'signature')
-    return
+    return amount
   }
   const grant = member.record(authorization, 'permit2Authorization')
   const permitted = member.record(grant, 'permitted')
@@ -90,6 +90,7 @@ function readDeposit(deposit: Record<string, unknown>): void {
   member.integer(permitted, 'amount')
   member.bytes32(member.record(grant, 'witness'), 'channelId')
   member.hex(grant, 'signature')
+  return amount
 }
 
 type Channel = NonNullable<Awaited<ReturnType<ChannelStorage['get']>>>
