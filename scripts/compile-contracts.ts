@@ -37,7 +37,8 @@ export const contractTargets: readonly ContractTarget[] = [
     contract: 'FickleWallet',
     target: 'test/support/fickle-wallet-artifact.ts',
     constant: 'fickleWalletCode',
-    sentence: 'The compiled smart wallet that changes its mind; written by scripts/compile-contracts.ts from test/contracts/FickleWallet.sol.',
+    sentence:
+      'The compiled smart wallet that changes its mind; written by scripts/compile-contracts.ts from test/contracts/FickleWallet.sol.',
   },
   {
     source: 'test/contracts/ChannelReserve.sol',

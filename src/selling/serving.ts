@@ -60,6 +60,7 @@ export async function serveNew(sale: SaleRow, serving: Serving, options: Selling
 
 /** Nobody's payment: whoever sends junk leaves no trace in the books. */
 async function requireValid(sale: SaleRow, serving: Serving, options: SellingOptions): Promise<{ readonly isLost: boolean }> {
+  await serving.tender.takeOver?.()
   const [verdict, isCovered, isLost] = await Promise.all([
     serving.verify(),
     isCoveredBeside(sale, serving, options),
