@@ -93,27 +93,50 @@ function readDeposit(deposit: Record<string, unknown>): void {
 }
 
 type Channel = NonNullable<Awaited<ReturnType<ChannelStorage['get']>>>
+type Voucher = Pick<Channel, 'signedMaxClaimable' | 'signature'>
+/** A channel as it lies in the ledger, with the last voucher that something was charged on. */
+type Kept = Channel & { readonly charged?: Voucher | undefined }
 
 /** What the official server keeps of a channel, in our ledger: one change at a time, in however many processes. */
 function storageOn(channels: SaleChannels): ChannelStorage {
   return {
-    get: async (id) => read(await channels.get(id.toLowerCase())),
-    list: async () => (await channels.list('0x')).flatMap((text) => read(text) ?? []),
+    get: async (id) => shown(read(await channels.get(id.toLowerCase()))),
+    // Nothing can be claimed without a voucher.
+    list: async () =>
+      (await channels.list('0x')).flatMap((text) => shown(read(text)) ?? []).filter(({ signature }) => signature !== undefined),
     async updateChannel(id, update) {
       const { before, after } = await channels.update(id.toLowerCase(), (text) => {
-        const current = read(text)
+        const kept = read(text)
+        const current = shown(kept)
         const next = update(current)
-        const after = next === current ? text : next === undefined ? undefined : JSON.stringify(next)
-        return after === undefined ? undefined : { text: after, hasEnded: false }
+        if (next === undefined) return undefined
+        return { text: next === current && text !== undefined ? text : written(next, kept), hasEnded: false }
       })
-      const channel = read(after)
+      const channel = shown(read(after))
       if (before === after) return { channel, status: 'unchanged' }
       return { channel, status: after === undefined ? 'deleted' : 'updated' }
     },
   }
 }
 
-function read(text: string | undefined): Channel | undefined {
+function written(next: Channel, kept: Kept | undefined): string {
+  const isCharged = kept !== undefined && next.chargedCumulativeAmount !== kept.chargedCumulativeAmount
+  const { signedMaxClaimable, signature } = next
+  return JSON.stringify({ ...next, charged: isCharged ? { signedMaxClaimable, signature } : kept?.charged })
+}
+
+/**
+ * The official server shows the last voucher of a channel to who is wrong about it, and anybody can be. A voucher is money to whoever
+ * shows it to us, until it has been charged: no other is known outside of the ledger.
+ */
+function shown(kept: Kept | undefined): Channel | undefined {
+  if (kept === undefined) return undefined
+  const { charged, signedMaxClaimable: _promised, signature: _ofIt, ...channel } = kept
+  // The server takes a channel without a voucher for one that has to be looked up on chain.
+  return { ...channel, ...charged } as Channel
+}
+
+function read(text: string | undefined): Kept | undefined {
   const value = text === undefined ? undefined : parseJson(text)
-  return isRecord(value) ? (value as unknown as Channel) : undefined
+  return isRecord(value) ? (value as unknown as Kept) : undefined
 }
