@@ -1,4 +1,5 @@
 /** Payment channels as surfaces read them: what lies where, and the two ways to get it back. */
+import { bareRequest } from '../completion/bare-request.ts'
 import type { CompletionRequest } from '../completion/request.ts'
 import { RouteplaneError } from '../errors.ts'
 import type { ChannelRow } from '../ledger/channel.ts'
@@ -82,20 +83,5 @@ function questionTo({ resource, wire, model }: ChannelRow, headers: Readonly<Rec
 }
 
 function question(model: string): CompletionRequest {
-  return {
-    model,
-    system: [],
-    turns: [{ role: 'user', parts: [{ type: 'text', text: '.' }] }],
-    tools: [],
-    sampling: {},
-    stop: [],
-    candidates: 1,
-    output: { kind: 'text' },
-    outputModalities: ['text'],
-    state: {},
-    account: {},
-    unknown: [],
-    maxOutputTokens: 1,
-    stream: false,
-  }
+  return { ...bareRequest(model, [{ type: 'text', text: '.' }]), maxOutputTokens: 1 }
 }

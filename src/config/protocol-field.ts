@@ -2,25 +2,17 @@
 import * as z from 'zod'
 import type { ProtocolId } from '../protocol/protocol.ts'
 import type { ProtocolRule } from '../registry/endpoint.ts'
+import { protocolNames } from '../registry/protocol-name.ts'
 import { complain } from './fields.ts'
 import { nearest } from './nearest.ts'
 
-/** Every word for a wire format; a vendor's name stands for the format it made. */
-const WORDS: Readonly<Record<string, ProtocolId>> = {
-  chat_completions: 'chat_completions',
-  openai: 'chat_completions',
-  responses: 'responses',
-  messages: 'messages',
-  anthropic: 'messages',
-  generate_content: 'generate_content',
-  google: 'generate_content',
-}
+const words: Readonly<Record<string, ProtocolId>> = protocolNames
 
 const protocol = z.string().transform((word, context): ProtocolId => {
-  const id = Object.hasOwn(WORDS, word) ? WORDS[word] : undefined
+  const id = Object.hasOwn(words, word) ? words[word] : undefined
   if (id !== undefined) return id
-  const meant = nearest(word, Object.keys(WORDS))
-  const help = meant === undefined ? `one of ${Object.keys(WORDS).join(', ')}` : `did you mean ${meant}?`
+  const meant = nearest(word, Object.keys(words))
+  const help = meant === undefined ? `one of ${Object.keys(words).join(', ')}` : `did you mean ${meant}?`
   complain(context, 'unknown_protocol', `${JSON.stringify(word.slice(0, 40))} is not a wire format; ${help}`)
   return z.NEVER
 })

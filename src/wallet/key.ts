@@ -1,6 +1,7 @@
 /** A private key that can be used and never seen: it prints as its address in every way there is to print. */
 import type { PrivateKeyAccount } from 'viem'
 import { RouteplaneError } from '../errors.ts'
+import { Unshown } from './unshown.ts'
 
 const HEX_KEY = /^(?:0x)?[0-9a-fA-F]{64}$/
 const GENERATOR_ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
@@ -17,11 +18,12 @@ export type SigningKey = {
 }
 
 /** Made by {@link readPrivateKey} or by opening a keystore. */
-export class WalletKey {
+export class WalletKey extends Unshown {
   readonly address: `0x${string}`
   readonly #account: PrivateKeyAccount
 
   constructor(account: PrivateKeyAccount) {
+    super()
     this.#account = account
     this.address = account.address
   }
@@ -34,22 +36,6 @@ export class WalletKey {
   /** Signs the hash of a Tempo transaction. Only `local-wallet.ts` may call it, after its policy, with what it has built itself. */
   signHash(hash: `0x${string}`): Promise<`0x${string}`> {
     return this.#account.sign({ hash })
-  }
-
-  toString(): string {
-    return `[wallet ${this.address}]`
-  }
-
-  toJSON(): string {
-    return this.toString()
-  }
-
-  [Symbol.toPrimitive](): string {
-    return this.toString()
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.toString()
   }
 }
 

@@ -6,23 +6,21 @@ import { parseUsd } from '../../src/money.ts'
 import type { KeyWishes } from '../../src/routeplane.ts'
 import { eras } from '../mcp/client.ts'
 import { useDemoNetwork } from '../support/chain.ts'
-import { chatWire, openShop, order, salesOf, wires, writeShop } from '../support/shop.ts'
+import { chatWire, order, salesOf, startShop, wires } from '../support/shop.ts'
 
 const current = useDemoNetwork()
 
-async function startShop() {
-  const provider = await current().startProvider({ id: 'thrift', prices: { prompt: '0.00001', completion: '0.00005' } })
-  const world = await writeShop(current(), { sellers: [provider] })
-  const shop = await openShop(world)
+async function openStall() {
+  const shop = await startShop(current())
   const create = (wishes: Partial<KeyWishes> = {}) => shop.engine.routeplane.keys.create({ name: 'a caller', ...wishes })
-  return { ...shop, create, provider }
+  return { ...shop, create }
 }
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
 describe('a key', () => {
   it('is taken wherever the token is, on every wire, and nothing is sold to its holder', async () => {
-    const { url, world, create, engine, provider } = await startShop()
+    const { url, world, create, engine, provider } = await openStall()
     const { key, row } = await create()
     const shown = key.reveal()
     const places = [bearer(shown), { 'x-api-key': shown }, bearer(shown), { 'x-goog-api-key': shown }]
@@ -45,7 +43,7 @@ describe('a key', () => {
   })
 
   it('is good for nothing once it is revoked or expired, nor when it was never made', async () => {
-    const { url, create, engine } = await startShop()
+    const { url, create, engine } = await openStall()
     const revoked = await create()
     const expired = await create({ expiresAt: Date.now() - 1 })
     expect((await order(fetch, url, chatWire, { headers: bearer(revoked.key.reveal()) })).status).toBe(200)
@@ -59,7 +57,7 @@ describe('a key', () => {
   })
 
   it('may ask for its own models only, by whatever name', async () => {
-    const { url, create } = await startShop()
+    const { url, create } = await openStall()
     const { key } = await create({ models: ['other/model'] })
     for (const model of ['demo/echo', 'demo/echo:cost', 'thrift:demo/echo']) {
       const response = await fetch(`${url}/v1/chat/completions`, {
@@ -72,7 +70,7 @@ describe('a key', () => {
   })
 
   it('spends within its own cap, which binds nobody else', async () => {
-    const { url, create } = await startShop()
+    const { url, create } = await openStall()
     const poor = await create({ perDayUsd: parseUsd('0.0001') })
     const rich = await create({ perDayUsd: parseUsd('0.5') })
     const refused = await order(fetch, url, chatWire, { headers: bearer(poor.key.reveal()) })
@@ -81,7 +79,7 @@ describe('a key', () => {
   })
 
   it('opens nothing of the operator', async () => {
-    const { url, create } = await startShop()
+    const { url, create } = await openStall()
     const headers = bearer((await create()).key.reveal())
     const statuses = await Promise.all(
       ['/v1/models', '/v1/receipts', '/v1/status', '/v1/route/req_1'].map(async (path) => (await fetch(url + path, { headers })).status),
@@ -90,7 +88,7 @@ describe('a key', () => {
   })
 
   it.each(eras)('is served over MCP as over HTTP, on %s', async (era) => {
-    const { url, world, create, engine } = await startShop()
+    const { url, world, create, engine } = await openStall()
     const [rich, poor, narrow] = [
       await create({ perDayUsd: parseUsd('0.5') }),
       await create({ perDayUsd: parseUsd('0.0001') }),
@@ -118,7 +116,7 @@ describe('a key', () => {
   })
 
   it('has its own responses kept, which no other key reads, goes on from or deletes', async () => {
-    const { url, create } = await startShop()
+    const { url, create } = await openStall()
     const [mine, other] = [bearer((await create()).key.reveal()), bearer((await create()).key.reveal())]
     const ask = async (headers: Record<string, string>, members: object = {}) =>
       fetch(`${url}/v1/responses`, {

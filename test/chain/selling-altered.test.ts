@@ -1,203 +1,51 @@
 /** Payments with one member changed, of every scheme and carriage that is sold under: none is served, and none harms the payment it was made of. */
-import { x402Client, x402HTTPClient } from '@x402/core/client'
-import type { PaymentPayload, PaymentRequired } from '@x402/core/types'
-import { toClientEvmSigner } from '@x402/evm'
-import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client'
-import { ExactEvmScheme } from '@x402/evm/exact/client'
-import { wrapFetchWithPayment } from '@x402/fetch'
 import fc from 'fast-check'
-import { evm, Mppx } from 'mppx/client'
-import { assets } from 'mppx/evm'
-import { createPublicClient, http } from 'viem'
-import type { PrivateKeyAccount } from 'viem/accounts'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { installChannelContracts } from '../../src/demo/channel-contracts.ts'
-import { approvePermits, installPermitContracts } from '../../src/demo/permit-contracts.ts'
+import { describe, expect, it } from 'vitest'
 import { channelsOn } from '../../src/selling/mpp/tempo/channels.ts'
 import { alterationsOf, type Altered } from '../support/altered.ts'
-import { useDemoNetwork } from '../support/chain.ts'
-import {
-  createBuyer,
-  openShop,
-  order,
-  salesOf,
-  untilAnswered,
-  wires,
-  writeKeyedShop,
-  x402ClientOf,
-  type Bought,
-  type ShopWorld,
-  type Wire,
-} from '../support/shop.ts'
+import { carried, carriages, jsonIn, requestOf, useWaysToPay, type WayToPay } from '../support/payments.ts'
 import { readLedger } from '../support/read-ledger.ts'
-import {
-  chargeClient,
-  createTempoBuyer,
-  managedSession,
-  script,
-  sessionClient,
-  useTempoNetwork,
-  writeTempoShop,
-} from '../support/tempo-shop.ts'
-import type { Script, Upstream } from '../support/upstream.ts'
+import { openShop, order, salesOf, untilAnswered, wires, type Bought, type Wire } from '../support/shop.ts'
+import { createTempoBuyer, managedSession, script, writeTempoShop } from '../support/tempo-shop.ts'
 
-const onBase = useDemoNetwork()
-const onTempo = useTempoNetwork()
-beforeAll(async () => {
-  await installPermitContracts(onBase().anvil.rpc)
-  await installChannelContracts(onBase().anvil.rpc)
-})
+const { onTempo, ways } = useWaysToPay()
+const [chat, messages, responses, generate] = wires as [Wire, Wire, Wire, Wire]
 
-/** A header, and how the JSON of a payment is written into it. */
-type Carriage = { readonly header: string; readonly prefix: string; readonly encoding: 'base64' | 'base64url' }
-const second: Carriage = { header: 'payment-signature', prefix: '', encoding: 'base64' }
-const first: Carriage = { header: 'x-payment', prefix: '', encoding: 'base64' }
-/** Who says that he pays; what is signed says it, too. */
-const SOURCE = /^source:/
-const mpp: Carriage = { header: 'authorization', prefix: 'Payment ', encoding: 'base64url' }
-
-const carried = ({ header, prefix, encoding }: Carriage, json: string) => ({ [header]: prefix + Buffer.from(json).toString(encoding) })
-const jsonIn = ({ prefix, encoding }: Carriage, header: string) =>
-  JSON.parse(Buffer.from(header.slice(prefix.length), encoding).toString()) as object
-const requestOf = (wire: Wire) => ({
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify(wire.body(false, 'how are you?')),
-})
-
-type Client = Pick<ReturnType<typeof chargeClient>, 'preparePayment' | 'rawFetch'>
-
-async function credentialOf(client: unknown, url: string, wire: Wire): Promise<object> {
-  const { preparePayment, rawFetch } = client as Client
-  const request = requestOf(wire)
-  const payment = await preparePayment(await rawFetch(url + wire.path(false), request), { request })
-  const headers = new Headers(payment.setCredential(request, await payment.createCredential()).headers)
-  return jsonIn(mpp, headers.get('authorization') ?? '')
-}
-
-async function requiredOf(url: string, wire: Wire): Promise<PaymentRequired> {
-  const response = await fetch(url + wire.path(false), requestOf(wire))
-  return new x402HTTPClient(new x402Client()).getPaymentRequiredResponse((name) => response.headers.get(name), await response.json())
-}
-
-function channelClient(account: PrivateKeyAccount): x402Client {
-  const reader = createPublicClient({ transport: http(onBase().rpcUrl) })
-  const scheme = new BatchSettlementEvmScheme(toClientEvmSigner(account, reader), { depositPolicy: { depositMultiplier: 20 } })
-  return new x402Client((_version, offers) => {
-    const [offer] = offers.filter((each) => each.scheme === 'batch-settlement')
-    if (offer === undefined) throw new Error('no channel is offered')
-    return offer
-  }).register('eip155:*', scheme)
-}
-
-type Shop = { readonly url: string; readonly world: ShopWorld; readonly upstream: Upstream }
-type Scheme = {
-  readonly name: string
-  readonly carriage: Carriage
+/** One way to pay, at the wire that it is tried over. */
+type Trial = {
+  readonly by: string
   readonly wire: Wire
-  open(script: Script): Promise<{ readonly world: ShopWorld; readonly upstream: Upstream }>
-  /** What the official client sends for the wire's question; the provider answers until then. */
-  sign(shop: Shop): Promise<object>
+  /** The second payment of its payer, out of the channel that the first has filled. */
+  readonly isSecond?: true
   /** What nobody looks at either, before the payment was taken for the first time, and from then on. */
   readonly unread?: RegExp
   readonly unreadAgain?: RegExp
 }
-const [chat, messages, responses, generate] = wires as [Wire, Wire, Wire, Wire]
 
-async function permitted(): Promise<PrivateKeyAccount> {
-  const account = await createBuyer(onBase())
-  await approvePermits(onBase().anvil.rpc, onBase().asset.address, account.address, 1_000_000n)
-  return account
-}
-
-async function exactBy(method: 'eip3009' | 'permit2', { url }: Pick<Shop, 'url'>, wire: Wire): Promise<PaymentPayload> {
-  const { accepts, resource } = await requiredOf(url, wire)
-  const [accepted] = accepts.filter(({ scheme }) => scheme === 'exact')
-  if (accepted === undefined) throw new Error('exact is not offered')
-  const asked = { ...accepted, extra: { ...accepted.extra, assetTransferMethod: method } }
-  const { payload } = await new ExactEvmScheme(await permitted()).createPaymentPayload(2, asked)
-  return { x402Version: 2, resource, accepted, payload }
-}
-
-const base = { open: (script: Script) => writeKeyedShop(onBase(), script, { charge: ['networks: ["eip155:84532"]'] }) }
-const tempo = { carriage: mpp, open: (script: Script) => writeTempoShop(onTempo(), script) }
-const schemes: readonly Scheme[] = [
-  { ...base, name: 'x402 exact', carriage: second, wire: chat, sign: (shop) => exactBy('eip3009', shop, chat) },
+/** Who says that he pays; what is signed says it, too. */
+const SOURCE = /^source:/
+const trials: readonly Trial[] = [
+  { by: 'x402 exact', wire: chat },
+  { by: 'x402 v1 exact', wire: messages },
+  { by: 'x402 exact through Permit2', wire: responses },
+  { by: 'x402 upto', wire: generate },
+  { by: 'x402 batch-settlement', wire: chat },
+  { by: 'x402 batch-settlement', wire: responses, isSecond: true },
+  { by: 'evm/charge', wire: messages, unread: SOURCE },
+  { by: 'tempo/charge', wire: responses, unread: SOURCE },
   {
-    ...base,
-    name: 'x402 v1 exact',
-    carriage: first,
-    wire: messages,
-    async sign(shop) {
-      const { payload } = await exactBy('eip3009', shop, messages)
-      return { x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload }
-    },
-  },
-  { ...base, name: 'x402 exact through Permit2', carriage: second, wire: responses, sign: (shop) => exactBy('permit2', shop, responses) },
-  {
-    ...base,
-    name: 'x402 upto',
-    carriage: second,
-    wire: generate,
-    sign: async ({ url }) => x402ClientOf(await permitted(), ['upto']).createPaymentPayload(await requiredOf(url, generate)),
-  },
-  {
-    ...base,
-    name: 'x402 batch-settlement, a deposit',
-    carriage: second,
+    by: 'tempo/session',
     wire: chat,
-    sign: async ({ url }) => channelClient(await createBuyer(onBase())).createPaymentPayload(await requiredOf(url, chat)),
-  },
-  {
-    ...base,
-    name: 'x402 batch-settlement, a voucher',
-    carriage: second,
-    wire: responses,
-    async sign({ url }) {
-      const client = channelClient(await createBuyer(onBase()))
-      const pay = wrapFetchWithPayment(fetch, client) as typeof fetch
-      expect((await order(pay, url, responses, { text: 'one' })).status).toBe(200)
-      return client.createPaymentPayload(await requiredOf(url, responses))
-    },
-  },
-  {
-    ...base,
-    name: 'evm/charge',
-    unread: SOURCE,
-    carriage: mpp,
-    wire: messages,
-    async sign({ url }) {
-      const methods = [evm({ account: await createBuyer(onBase()), currencies: [assets.baseSepolia.USDC], maxAmount: '1' })]
-      return credentialOf(Mppx.create({ polyfill: false, methods }), url, messages)
-    },
-  },
-  {
-    ...tempo,
-    name: 'tempo/charge',
-    unread: SOURCE,
-    wire: responses,
-    sign: async ({ url }) => credentialOf(chargeClient(onTempo(), await createTempoBuyer(onTempo())), url, responses),
-  },
-  {
-    ...tempo,
-    name: 'tempo/session, an opening',
-    wire: chat,
-    sign: async ({ url }) => credentialOf(sessionClient(onTempo(), await createTempoBuyer(onTempo())), url, chat),
     // The network passes over what stands behind a transaction; once the channel is there, its opening is not looked at any more.
     unread: /^(?:payload\.transaction: a byte more|payload\.authorizedSigner: missing|source:)/,
     unreadAgain: /^payload.(?:type|transaction|authorizedSigner)\b/,
   },
-  {
-    ...tempo,
-    name: 'tempo/session, a voucher',
-    wire: generate,
-    async sign({ url }) {
-      const client = sessionClient(onTempo(), await createTempoBuyer(onTempo()))
-      expect((await order(client.fetch as typeof fetch, url, generate, { text: 'one' })).status).toBe(200)
-      return credentialOf(client, url, generate)
-    },
-  },
+  { by: 'tempo/session', wire: generate, isSecond: true },
 ]
+const cases = trials.map((trial) => {
+  const way = ways.find(({ name }) => name === trial.by) as WayToPay
+  return { ...trial, way, name: trial.isSecond === true ? `${trial.by}, out of its channel,` : trial.by }
+})
 
 /** Members that nobody reads: what they say about a payment is said by what was signed, or by the request that it comes with. */
 const UNREAD = /^(?:resource|extensions)(?:\.|$)/
@@ -237,15 +85,17 @@ const someOf = (all: readonly Altered[], most: number) =>
   fc.sample(fc.shuffledSubarray([...all], { minLength: Math.min(most, all.length), maxLength: Math.min(most, all.length) }), 1).flat()
 const named = ({ at, change }: Altered) => `${at}: ${change}`
 
-describe.each(schemes)('a payment by $name', ({ carriage, wire, open, sign, unread = NONE, unreadAgain = NONE }) => {
+describe.each(cases)('a payment by $name', ({ way, wire, isSecond = false, unread = NONE, unreadAgain = NONE }) => {
   it('is not taken with any member changed, and is worth what it was', async () => {
     let isDown = false
     const down = { status: 500, json: { error: { message: 'no' } } }
-    const { world, upstream } = await open((request) => (isDown ? down : script(request)))
+    const { world, upstream } = await way.open((request) => (isDown ? down : script(request)))
     const { url } = await openShop(world)
-    const payment = JSON.parse(JSON.stringify(await sign({ url, world, upstream }))) as object
+    const { fetch: pay = fetch, sign } = await way.createPayer()
+    if (isSecond) expect((await order(pay, url, wire, { text: 'one' })).status).toBe(200)
+    const payment = JSON.parse(JSON.stringify(await sign(url, wire))) as object
     const before = await salesOf(world)
-    const send = ({ json }: Pick<Altered, 'json'>) => untilAnswered(() => order(fetch, url, wire, { headers: carried(carriage, json) }))
+    const send = ({ json }: Pick<Altered, 'json'>) => untilAnswered(() => order(fetch, url, wire, { headers: carried(way.carriage, json) }))
     const all = alterationsOf(payment)
     const refuse = async (altered: readonly Altered[]) => {
       for (let at = 0; at < altered.length; at += 16)
@@ -307,9 +157,9 @@ describe.each(besides)('a %s that comes beside the requests of a channel', (_act
     })
     expect((await session.fetch(url + chat.path(false), requestOf(chat))).status).toBe(200)
     await act(session).catch(() => {})
-    const credential = jsonIn(mpp, kept ?? '')
+    const credential = jsonIn(carriages.mpp, kept ?? '')
     const send = async (json: string) => {
-      const response = await fetch(url + chat.path(false), { method: 'POST', headers: carried(mpp, json) })
+      const response = await fetch(url + chat.path(false), { method: 'POST', headers: carried(carriages.mpp, json) })
       return { status: response.status, headers: response.headers, text: await response.text(), receipt: undefined }
     }
     const channels = () => readLedger(world, ({ sales }) => channelsOn(sales.channels).list())

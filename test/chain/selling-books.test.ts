@@ -2,21 +2,15 @@
 import { expect, it } from 'vitest'
 import { commandLine } from '../promises/world.ts'
 import { useDemoNetwork } from '../support/chain.ts'
-import { OPERATOR_TOKEN, chatWire, createBuyer, openShop, order, payingFetch, salesOf, writeShop } from '../support/shop.ts'
+import { OPERATOR_TOKEN, chatWire, createBuyer, order, payingFetch, salesOf, startShop } from '../support/shop.ts'
 
 const current = useDemoNetwork()
-
-async function startShop() {
-  const provider = await current().startProvider({ id: 'thrift', prices: { prompt: '0.00001', completion: '0.00005' } })
-  const world = await writeShop(current(), { sellers: [provider], charge: ['margin: "0.5"'] })
-  return openShop(world)
-}
 
 type Entry = { readonly id: string; readonly direction: 'in' | 'out'; readonly request_id: string }
 type Page = { readonly data: readonly Entry[]; readonly has_more: boolean; readonly last_id?: string }
 
 it('lists both directions of one request, page by page and each by itself', async () => {
-  const { url, world } = await startShop()
+  const { url, world } = await startShop(current(), { charge: ['margin: "0.5"'] })
   const buy = payingFetch(await createBuyer(current()))
   for (const text of ['one?', 'two?']) expect((await order(buy, url, chatWire, { text })).status).toBe(200)
   const read = async (query: string) => {
@@ -42,7 +36,7 @@ it('lists both directions of one request, page by page and each by itself', asyn
 })
 
 it('shows them on the command line, with keys of callers beside', async () => {
-  const { url, world, engine } = await startShop()
+  const { url, world, engine } = await startShop(current(), { charge: ['margin: "0.5"'] })
   expect((await order(payingFetch(await createBuyer(current())), url, chatWire)).status).toBe(200)
   await engine.close()
   const line = commandLine({ variables: world.variables })

@@ -1,15 +1,13 @@
 /** Callers who open a channel with the gateway: one deposit, then vouchers, each call charged for what was delivered. */
-import { toClientEvmSigner } from '@x402/evm'
-import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client'
-import { x402Client } from '@x402/core/client'
 import { decodePaymentRequiredHeader } from '@x402/core/http'
 import type { PaymentPayload } from '@x402/core/types'
 import { wrapFetchWithPayment } from '@x402/fetch'
-import { createPublicClient, http } from 'viem'
+import type { PrivateKeyAccount } from 'viem/accounts'
 import { beforeAll, expect, it } from 'vitest'
 import { installChannelContracts } from '../../src/demo/channel-contracts.ts'
 import { useDemoNetwork } from '../support/chain.ts'
-import { chatWire, createBuyer, openShop, order, salesOf, writeKeyedShop, writeShop } from '../support/shop.ts'
+import { channelClient } from '../support/payments.ts'
+import { chatWire, createBuyer, openShop, order, salesOf, startShop, writeKeyedShop } from '../support/shop.ts'
 import { script } from '../support/tempo-shop.ts'
 
 const current = useDemoNetwork()
@@ -17,21 +15,11 @@ beforeAll(() => installChannelContracts(current().anvil.rpc))
 
 const balanceOf = (owner: `0x${string}`) => current().chain.balanceOf(current().asset.address, owner)
 
-function inChannels(buyer: Awaited<ReturnType<typeof createBuyer>>, send: typeof fetch = fetch): typeof fetch {
-  const reader = createPublicClient({ transport: http(current().rpcUrl) })
-  const scheme = new BatchSettlementEvmScheme(toClientEvmSigner(buyer, reader), { depositPolicy: { depositMultiplier: 20 } })
-  const client = new x402Client((_version, offers) => {
-    const [offer] = offers.filter((each) => each.scheme === 'batch-settlement')
-    if (offer === undefined) throw new Error('no channel is offered')
-    return offer
-  }).register('eip155:*', scheme)
-  return wrapFetchWithPayment(send, client) as typeof fetch
-}
+const inChannels = (buyer: PrivateKeyAccount, send: typeof fetch = fetch) =>
+  wrapFetchWithPayment(send, channelClient(buyer, current().rpcUrl)) as typeof fetch
 
 it('a channel pays for many calls with one transfer, and is paid out when its vouchers are claimed', async () => {
-  const provider = await current().startProvider({ id: 'thrift', prices: { prompt: '0.00001', completion: '0.00005' } })
-  const world = await writeShop(current(), { sellers: [provider] })
-  const { url, engine } = await openShop(world)
+  const { url, engine, world } = await startShop(current())
   const buyer = await createBuyer(current())
   const before = await balanceOf(buyer.address)
   const send = inChannels(buyer)
@@ -54,9 +42,7 @@ it('a channel pays for many calls with one transfer, and is paid out when its vo
 })
 
 it('streams of one price pay one after another, though their payer hears what each came to after its headers', async () => {
-  const provider = await current().startProvider({ id: 'brook', prices: { prompt: '0.00001', completion: '0.00005' } })
-  const world = await writeShop(current(), { sellers: [provider] })
-  const { url } = await openShop(world)
+  const { url, world } = await startShop(current())
   const send = inChannels(await createBuyer(current()))
   for (const content of ['one of six', 'two of six', 'ten of six']) {
     const body = JSON.stringify({ model: 'demo/echo', stream: true, max_tokens: 20, messages: [{ role: 'user', content }] })

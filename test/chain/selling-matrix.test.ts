@@ -1,33 +1,21 @@
 /** Every wire, whole and streamed, paid by every scheme of x402 with its official client. */
-import { toClientEvmSigner } from '@x402/evm'
-import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client'
 import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/client'
 import { UptoEvmScheme } from '@x402/evm/upto/client'
 import { x402Client, x402HTTPClient } from '@x402/core/client'
 import { wrapFetchWithPayment } from '@x402/fetch'
-import { createPublicClient, http } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { installChannelContracts } from '../../src/demo/channel-contracts.ts'
 import { approvePermits, installPermitContracts } from '../../src/demo/permit-contracts.ts'
 import { useDemoNetwork } from '../support/chain.ts'
-import { createBuyer, openShop, order, salesOf, wires, writeShop } from '../support/shop.ts'
+import { channelClient, x402ClientBy } from '../support/payments.ts'
+import { createBuyer, order, salesOf, wires, startShop } from '../support/shop.ts'
 
 const current = useDemoNetwork()
 beforeAll(async () => {
   await installChannelContracts(current().anvil.rpc)
   await installPermitContracts(current().anvil.rpc)
 })
-
-/** The official client, which takes the offer of one scheme and no other. */
-function only(scheme: string, client: Parameters<x402Client['register']>[1]): typeof fetch {
-  const choose = new x402Client((_version, offers) => {
-    const [offer] = offers.filter((each) => each.scheme === scheme)
-    if (offer === undefined) throw new Error(`${scheme} is not offered`)
-    return offer
-  })
-  return wrapFetchWithPayment(fetch, choose.register('eip155:*', client)) as typeof fetch
-}
 
 /** A client of the protocol's first version: it reads the body of the 402 and pays in X-PAYMENT. */
 function firstVersion(account: PrivateKeyAccount): typeof fetch {
@@ -40,24 +28,16 @@ function firstVersion(account: PrivateKeyAccount): typeof fetch {
   }) as typeof fetch
 }
 
+const paying = (client: x402Client) => wrapFetchWithPayment(fetch, client) as typeof fetch
 const payers: readonly (readonly [scheme: string, protocol: string, open: (account: PrivateKeyAccount) => typeof fetch])[] = [
   ['exact', 'x402-1', firstVersion],
-  ['upto', 'x402-2', (account) => only('upto', new UptoEvmScheme(account))],
-  [
-    'batch-settlement',
-    'x402-2',
-    (account) => {
-      const signer = toClientEvmSigner(account, createPublicClient({ transport: http(current().rpcUrl) }))
-      return only('batch-settlement', new BatchSettlementEvmScheme(signer, { depositPolicy: { depositMultiplier: 20 } }))
-    },
-  ],
+  ['upto', 'x402-2', (account) => paying(x402ClientBy('upto', new UptoEvmScheme(account)))],
+  ['batch-settlement', 'x402-2', (account) => paying(channelClient(account, current().rpcUrl))],
 ]
 
 describe.each(payers)('%s of %s', (scheme, protocol, open) => {
   it.each(wires)('pays for $name, whole and streamed', async (wire) => {
-    const provider = await current().startProvider({ id: 'thrift', prices: { prompt: '0.00001', completion: '0.00005' } })
-    const world = await writeShop(current(), { sellers: [provider] })
-    const { url, engine } = await openShop(world)
+    const { url, engine, world } = await startShop(current())
     const buyer = await createBuyer(current())
     await approvePermits(current().anvil.rpc, current().asset.address, buyer.address, 1_000_000n)
     const pay = open(buyer)

@@ -10,16 +10,12 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { eras, type Era } from '../mcp/client.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { closedBooks, expectBalanced } from '../support/engine.ts'
-import { OPERATOR_TOKEN, chatWire, createBuyer, openShop, salesOf, writeShop, x402ClientOf } from '../support/shop.ts'
+import { OPERATOR_TOKEN, chatWire, createBuyer, salesOf, x402ClientOf, startShop } from '../support/shop.ts'
 
 const current = useDemoNetwork()
-const prices = { prompt: '0.00001', completion: '0.00005' }
 
-async function startShop(...charge: readonly string[]) {
-  const provider = await current().startProvider({ id: 'thrift', prices })
-  const world = await writeShop(current(), { sellers: [provider], charge: ['networks: ["eip155:84532"]', 'margin: "0.5"', ...charge] })
-  return { ...(await openShop(world)), provider }
-}
+const openStall = (...charge: readonly string[]) =>
+  startShop(current(), { charge: ['networks: ["eip155:84532"]', 'margin: "0.5"', ...charge] })
 
 async function connect(url: string, era: Era, headers: Record<string, string> = {}): Promise<Client> {
   const client = new Client(
@@ -44,14 +40,14 @@ async function offeredOverHttp(url: string): Promise<readonly string[]> {
 
 describe.each(eras)('a caller without an account, on %s', (era) => {
   it('is told beforehand by which methods it can pay, which the operator is not', async () => {
-    const { url } = await startShop()
+    const { url } = await openStall()
     const announcedTo = async (headers: Record<string, string>) => (await connect(url, era, headers)).getServerCapabilities()?.experimental
     expect(await announcedTo({})).toEqual({ payment: { methods: { evm: { intents: ['charge'] } } } })
     expect(await announcedTo({ authorization: `Bearer ${OPERATOR_TOKEN}` })).toBeUndefined()
   })
 
   it('is told the price, pays it once, and gets answer and receipt', async () => {
-    const { url, world, provider } = await startShop()
+    const { url, world, provider } = await openStall()
     const buyer = await createBuyer(current())
     const client = await connect(url, era)
     // So that the client holds results against the announced schema.
@@ -117,7 +113,7 @@ describe.each(eras)('a caller with the official MPP client, on %s', (era) => {
     ['beside x402', []],
     ['alone', ['schemes: [evm/charge]']],
   ])('pays once where MPP is offered %s, and gets answer and receipt', async (_name, charge) => {
-    const { url, world, provider } = await startShop(...charge)
+    const { url, world, provider } = await openStall(...charge)
     const buyer = await createBuyer(current())
     const { buy, credentials } = await connectPayer(url, era, buyer)
     const { receipt, structuredContent } = await buy()
@@ -143,7 +139,7 @@ describe.each(eras)('a caller with the official MPP client, on %s', (era) => {
   })
 
   it('is answered once for copies that arrive together', async () => {
-    const { url, world, provider } = await startShop()
+    const { url, world, provider } = await openStall()
     const { buy, credentials } = await connectPayer(url, era, await createBuyer(current()))
     await Promise.all([buy(), buy()])
     expect([(await salesOf(world)).length, provider.counters.handlerRuns]).toEqual([2, 2])
@@ -155,7 +151,7 @@ describe.each(eras)('a caller with the official MPP client, on %s', (era) => {
   })
 
   it('is asked anew for a forged credential, and told when one cannot be read', async () => {
-    const { url, world } = await startShop()
+    const { url, world } = await openStall()
     const { buy, credentials } = await connectPayer(url, era, await createBuyer(current()))
     await buy()
     const payer = await connect(url, era)
@@ -184,7 +180,7 @@ describe.each(eras)('a caller with the official MPP client, on %s', (era) => {
   })
 
   it('cannot pay twice for one call', async () => {
-    const { url, world } = await startShop()
+    const { url, world } = await openStall()
     const client = await connect(url, era)
     const required = (await ask(client)).structuredContent as unknown as PaymentRequired
     const payment = await x402ClientOf(await createBuyer(current())).createPaymentPayload(required)
@@ -200,13 +196,13 @@ describe.each(eras)('a caller with the official MPP client, on %s', (era) => {
 })
 
 it('is asked by an error of the protocol where it can pay by MPP alone', async () => {
-  const { url } = await startShop('schemes: [evm/charge]')
+  const { url } = await openStall('schemes: [evm/charge]')
   const demand = { httpStatus: 402, challenges: [{ method: 'evm', intent: 'charge' }], problem: { title: 'Payment Required' } }
   await expect(ask(await connect(url, '2025-11-25'))).rejects.toMatchObject({ code: -32042, data: demand })
 })
 
 it('shows a stranger what there is to buy, and nothing of the operator', async () => {
-  const { url } = await startShop()
+  const { url } = await openStall()
   const stranger = await connect(url, '2025-11-25')
   expect((await stranger.listTools()).tools.map(({ name }) => name)).toEqual(['list_models', 'complete'])
   expect((await stranger.listResourceTemplates()).resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
@@ -227,7 +223,7 @@ it('shows a stranger what there is to buy, and nothing of the operator', async (
 })
 
 it('charges nobody who shows the token', async () => {
-  const { url, world } = await startShop()
+  const { url, world } = await openStall()
   const operator = await connect(url, '2025-11-25', { authorization: `Bearer ${OPERATOR_TOKEN}` })
   expect((await operator.listTools()).tools).toHaveLength(3)
   expect((await ask(operator)).structuredContent).toMatchObject({ text: 'thrift heard: how are you?', payment_mode: 'x402' })
@@ -235,7 +231,7 @@ it('charges nobody who shows the token', async () => {
 })
 
 it('says at its discovery pages what it sells and how', async () => {
-  const { url } = await startShop()
+  const { url } = await openStall()
   const { resources } = (await (await fetch(`${url}/.well-known/x402`)).json()) as { resources: readonly string[] }
   expect(resources.toSorted()).toEqual(
     ['/mcp', '/v1/chat/completions', '/v1/messages', '/v1/responses', '/v1beta/models/{model}:generateContent'].map((path) => url + path),

@@ -6,28 +6,10 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { describe, expect, it } from 'vitest'
 import { useDemoNetwork } from '../support/chain.ts'
 import { closedBooks, expectBalanced } from '../support/engine.ts'
-import {
-  chatWire,
-  createBuyer,
-  openShop,
-  order,
-  payingFetch,
-  salesOf,
-  signFor,
-  wires,
-  writeShop,
-  type ShopOptions,
-} from '../support/shop.ts'
+import { chatWire, createBuyer, order, payingFetch, salesOf, signFor, wires, startShop } from '../support/shop.ts'
 
 const current = useDemoNetwork()
-const prices = { prompt: '0.00001', completion: '0.00005' }
 const said = 'thrift heard: how are you?'
-
-async function startShop(options: Partial<ShopOptions> = {}) {
-  const provider = await current().startProvider({ id: 'thrift', prices })
-  const world = await writeShop(current(), { sellers: [provider], ...options })
-  return { ...(await openShop(world)), provider }
-}
 
 const clientOf = (account: PrivateKeyAccount) =>
   Mppx.create({ polyfill: false, methods: [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })] })
@@ -64,7 +46,7 @@ describe('a caller with the official MPP client', () => {
   it.each(wires.flatMap((wire) => [false, true].map((stream) => [wire.name, stream, wire] as const)))(
     'pays for %s (stream: %s)',
     async (_name, stream, wire) => {
-      const { url, world } = await startShop()
+      const { url, world } = await startShop(current())
       const buyer = await createBuyer(current())
       const before = await balanceOf(buyer.address)
       const answer = await order(clientOf(buyer).fetch as typeof fetch, url, wire, { stream })
@@ -83,7 +65,7 @@ describe('a caller with the official MPP client', () => {
   )
 
   it('is asked the same price in the words of both protocols', async () => {
-    const { url, provider } = await startShop()
+    const { url, provider } = await startShop(current())
     const buyer = await createBuyer(current())
     const { required } = await signFor(buyer, url, chatWire)
     const response = await fetch(urlOf(url), requestOf())
@@ -95,7 +77,7 @@ describe('a caller with the official MPP client', () => {
   })
 
   it('gets the kept answer for the same credential, and nothing for another request', async () => {
-    const { url, world, provider } = await startShop()
+    const { url, world, provider } = await startShop(current())
     const credential = await credentialFor(await createBuyer(current()), url)
     const first = await pay(url, credential)
     const again = await pay(url, credential, undefined, 'payment-authorization')
@@ -108,7 +90,7 @@ describe('a caller with the official MPP client', () => {
   })
 
   it('is answered once for copies that arrive together', async () => {
-    const { url, world, provider } = await startShop()
+    const { url, world, provider } = await startShop(current())
     const credential = await credentialFor(await createBuyer(current()), url)
     const replies = await Promise.all(Array.from({ length: 5 }, () => pay(url, credential)))
     expect(replies.map(({ status }) => status).filter((status) => status !== 200 && status !== 409)).toEqual([])
@@ -117,7 +99,7 @@ describe('a caller with the official MPP client', () => {
   })
 
   it('is sold two answers for two equal requests that are sent at once', async () => {
-    const { url, world } = await startShop()
+    const { url, world } = await startShop(current())
     const { fetch: buy } = clientOf(await createBuyer(current()))
     const replies = await Promise.all([1, 2, 3, 4].map(() => order(buy as typeof fetch, url, chatWire)))
     expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200])
@@ -125,7 +107,7 @@ describe('a caller with the official MPP client', () => {
   })
 
   it('cannot spend one authorization in the words of both protocols', async () => {
-    const { url, world } = await startShop()
+    const { url, world } = await startShop(current())
     const buyer = await createBuyer(current())
     await order(payingFetch(buyer), url, chatWire)
     await order(clientOf(buyer).fetch as typeof fetch, url, chatWire)
@@ -150,7 +132,7 @@ describe('a caller with the official MPP client', () => {
     ['pays somebody else', 402, (credential) => forge(credential, (json) => (json.payload.to = `0x${'11'.repeat(20)}`))],
     ['is of somebody else', 402, (credential) => forge(credential, (json) => (json.payload.from = `0x${'22'.repeat(20)}`))],
   ])('is refused when the credential %s', async (_, status, change) => {
-    const { url, world, provider } = await startShop()
+    const { url, world, provider } = await startShop(current())
     const credential = await credentialFor(await createBuyer(current()), url)
     expect(Credential.deserialize(credential).challenge.method).toBe('evm')
     const reply = await pay(url, change(credential))
@@ -159,7 +141,7 @@ describe('a caller with the official MPP client', () => {
   })
 
   it('is refused when two payments come at once', async () => {
-    const { url } = await startShop()
+    const { url } = await startShop(current())
     const buyer = await createBuyer(current())
     const { headers } = await signFor(buyer, url, chatWire)
     const reply = await fetch(urlOf(url), {
@@ -170,7 +152,7 @@ describe('a caller with the official MPP client', () => {
   })
 
   it('is the only one asked where the operator takes nothing else', async () => {
-    const { url } = await startShop({ charge: ['schemes: [evm/charge]'] })
+    const { url } = await startShop(current(), { charge: ['schemes: [evm/charge]'] })
     const response = await fetch(urlOf(url), requestOf())
     expect([response.headers.get('payment-required'), Challenge.fromResponse(response).method]).toEqual([null, 'evm'])
     expect((await clientOf(await createBuyer(current())).fetch(urlOf(url), requestOf())).status).toBe(200)

@@ -9,14 +9,13 @@ import { closedBooks, expectBalanced } from '../support/engine.ts'
 import {
   chatWire,
   createBuyer,
-  openShop,
   order,
   payingFetch,
   salesOf,
   signFor,
   startFacilitator,
-  writeShop,
   type ShopOptions,
+  startShop,
 } from '../support/shop.ts'
 
 const current = useDemoNetwork()
@@ -25,12 +24,10 @@ beforeAll(() => installPermitContracts(current().anvil.rpc))
 const said = 'thrift heard: how are you?'
 const balanceOf = (owner: `0x${string}`) => current().chain.balanceOf(current().asset.address, owner)
 
-async function startShop(options: Partial<ShopOptions> = {}) {
-  const provider = await current().startProvider({ id: 'thrift', prices: { prompt: '0.00001', completion: '0.00005' } })
-  const world = await writeShop(current(), { sellers: [provider], ...options })
+async function startPermitShop(options: Partial<ShopOptions> = {}) {
   const buyer = await createBuyer(current())
   await approvePermits(current().anvil.rpc, current().asset.address, buyer.address, 1_000_000n)
-  return { ...(await openShop(world)), buyer }
+  return { ...(await startShop(current(), options)), buyer }
 }
 
 /** What the official client signs of an `exact` offer when it is asked for Permit2; the offer goes back as it came. */
@@ -50,7 +47,7 @@ async function offersOf(url: string) {
 
 describe('upto', () => {
   it.each([false, true])('is charged for what was delivered (stream: %s)', async (stream) => {
-    const { url, world, buyer } = await startShop()
+    const { url, world, buyer } = await startPermitShop()
     const before = await balanceOf(buyer.address)
     const answer = await order(payingFetch(buyer, ['upto']), url, chatWire, { stream })
     expect([answer.status, chatWire.textOf(answer.text)]).toEqual([200, said])
@@ -64,7 +61,7 @@ describe('upto', () => {
   })
 
   it('is offered where the facilitator can settle it, and nowhere else', async () => {
-    expect(await offersOf((await startShop()).url)).toEqual(['batch-settlement', 'upto', 'exact'])
+    expect(await offersOf((await startPermitShop()).url)).toEqual(['batch-settlement', 'upto', 'exact'])
     const facilitator = await startFacilitator(current(), (client) => ({
       ...client,
       getSupported: async () => {
@@ -72,7 +69,7 @@ describe('upto', () => {
         return { ...supported, kinds: supported.kinds.filter(({ scheme }) => scheme === 'exact') }
       },
     }))
-    expect(await offersOf((await startShop({ facilitator })).url)).toEqual(['exact'])
+    expect(await offersOf((await startPermitShop({ facilitator })).url)).toEqual(['exact'])
   })
 
   it('whose settlement is lost is booked for what the chain shows', async () => {
@@ -83,7 +80,7 @@ describe('upto', () => {
         return { success: false, errorReason: 'unexpected_settle_error', transaction, network }
       },
     }))
-    const { url, world, buyer } = await startShop({ facilitator })
+    const { url, world, buyer } = await startPermitShop({ facilitator })
     const answer = await order(payingFetch(buyer, ['upto']), url, chatWire)
     expect([answer.status, chatWire.textOf(answer.text), answer.receipt?.success]).toEqual([200, said, true])
     const [sale] = await salesOf(world)
@@ -95,7 +92,7 @@ describe('upto', () => {
 
 describe('exact through Permit2', () => {
   it('is paid whole and once', async () => {
-    const { url, world, buyer } = await startShop()
+    const { url, world, buyer } = await startPermitShop()
     const headers = await permitFor(buyer, url)
     const answers = [await order(fetch, url, chatWire, { headers }), await order(fetch, url, chatWire, { headers })]
     expect(answers.map(({ status, text }) => [status, chatWire.textOf(text)])).toEqual([
@@ -115,7 +112,7 @@ describe('exact through Permit2', () => {
         throw new Error('lost')
       },
     }))
-    const { url, world, buyer } = await startShop({ facilitator })
+    const { url, world, buyer } = await startPermitShop({ facilitator })
     const answer = await order(fetch, url, chatWire, { headers: await permitFor(buyer, url) })
     expect([answer.status, answer.receipt?.success]).toEqual([200, true])
     expect((await salesOf(world))[0]).toMatchObject({ state: 'settled', amountSettled: await balanceOf(world.payTo) })

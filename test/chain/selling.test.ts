@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { x402Client } from '@x402/core/client'
 import { decodePaymentRequiredHeader, x402HTTPClient } from '@x402/core/http'
 import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/client'
-import type { PaidProviderOptions } from '../../src/demo/paid-provider.ts'
+import type { DemoProviderOptions } from '../../src/demo/network.ts'
 import { useDemoNetwork } from '../support/chain.ts'
 import { closedBooks, expectBalanced, paidOf, rewriteConfig } from '../support/engine.ts'
 import {
@@ -18,16 +18,13 @@ import {
   wires,
   writeShop,
   type ShopOptions,
+  startShop,
 } from '../support/shop.ts'
 
 const current = useDemoNetwork()
-const prices = { prompt: '0.00001', completion: '0.00005' }
 
-async function startShop(options: Partial<ShopOptions> = {}, seller: Partial<PaidProviderOptions> = {}) {
-  const provider = await current().startProvider({ id: 'thrift', prices, ...seller })
-  const world = await writeShop(current(), { sellers: [provider], charge: ['margin: "0.5"'], ...options })
-  return { ...(await openShop(world)), provider }
-}
+const openStall = (options: Partial<ShopOptions> = {}, seller: Partial<DemoProviderOptions> = {}) =>
+  startShop(current(), { charge: ['margin: "0.5"'], ...options }, seller)
 
 const balanceOf = (owner: `0x${string}`) => current().chain.balanceOf(current().asset.address, owner)
 
@@ -35,7 +32,7 @@ describe('a caller without an account', () => {
   it.each(wires.flatMap((wire) => [false, true].map((stream) => [wire.name, stream, wire] as const)))(
     'pays for %s (stream: %s) with the official client',
     async (_name, stream, wire) => {
-      const { url, world } = await startShop()
+      const { url, world } = await openStall()
       const buyer = await createBuyer(current())
       const before = await balanceOf(buyer.address)
       const answer = await order(payingFetch(buyer), url, wire, { stream })
@@ -64,7 +61,7 @@ describe('a caller without an account', () => {
   ])(
     'is never asked to pay for what somebody would have to agree to first (threshold %s what it costs)',
     async (_, above, status, code) => {
-      const provider = await current().startProvider({ id: 'thrift', prices })
+      const provider = await current().startProvider({ id: 'thrift', prices: { prompt: '0.00001', completion: '0.00005' } })
       const files = await writeShop(current(), { sellers: [provider], charge: ['margin: "0.5"'] })
       await rewriteConfig(files, [`budget: { per_request_usd: "0.02", per_day_usd: "1", approve_above_usd: "${above}" }`])
       const { url, world, engine } = await openShop({ ...files })
@@ -79,7 +76,7 @@ describe('a caller without an account', () => {
   )
 
   it('is asked once, before any provider is, in words that clients of both versions understand', async () => {
-    const { url, provider } = await startShop()
+    const { url, provider } = await openStall()
     const response = await fetch(url + chatWire.path(false), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -96,7 +93,7 @@ describe('a caller without an account', () => {
   })
 
   it('pays by the body of the 402 when he knows version 1 alone', async () => {
-    const { url, world } = await startShop()
+    const { url, world } = await openStall()
     const buyer = await createBuyer(current())
     const client = new x402HTTPClient(new x402Client().registerV1('base-sepolia', new ExactEvmSchemeV1(buyer)))
     for (const stream of [false, true]) {
@@ -121,13 +118,13 @@ describe('a caller without an account', () => {
   })
 
   it('who is the operator pays nothing', async () => {
-    const { url, world } = await startShop()
+    const { url, world } = await openStall()
     const answer = await order(fetch, url, chatWire, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } })
     expect([answer.status, await salesOf(world)]).toEqual([200, []])
   })
 
   it('reaches what is sold and nothing else', async () => {
-    const { url } = await startShop()
+    const { url } = await openStall()
     const statuses = await Promise.all(
       ['/v1/models', '/v1/receipts', '/v1/status', '/v1/responses/resp_1'].map(async (path) => (await fetch(url + path)).status),
     )
@@ -135,7 +132,7 @@ describe('a caller without an account', () => {
   })
 
   it('is answered each time when he pays six times at once, all settled from one account of the seller', async () => {
-    const { url, world, provider } = await startShop()
+    const { url, world, provider } = await openStall()
     const buyer = await createBuyer(current())
     const payments = await Promise.all(Array.from({ length: 6 }, () => signFor(buyer, url, chatWire)))
     const replies = await Promise.all(payments.map(({ headers }) => order(fetch, url, chatWire, { headers })))
@@ -146,7 +143,7 @@ describe('a caller without an account', () => {
   })
 
   it('gets one answer for one payment, however many copies he sends', async () => {
-    const { url, world, provider } = await startShop()
+    const { url, world, provider } = await openStall()
     const buyer = await createBuyer(current())
     const { headers } = await signFor(buyer, url, chatWire)
     const copies = await Promise.all([1, 2, 3, 4].map(() => order(fetch, url, chatWire, { headers })))

@@ -10,7 +10,8 @@ import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
 import { foldParts } from '../../src/completion/fold.ts'
 import { createFacilitatorApp } from '../../src/demo/facilitator.ts'
 import { listen } from '../../src/demo/listen.ts'
-import type { DemoNetwork } from '../../src/demo/network.ts'
+import type { DemoNetwork, DemoProviderOptions } from '../../src/demo/network.ts'
+import type { PaidProvider } from '../../src/demo/paid-provider.ts'
 import { serveHttp } from '../../src/http/serve.ts'
 import type { SaleRow } from '../../src/ledger/sale.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -75,6 +76,17 @@ export async function startFacilitator(network: DemoNetwork, wrap: (client: Faci
   const { port, stop } = await listen(createFacilitatorApp(wrap(network.facilitator.client)))
   onTestFinished(stop)
   return `{ urls: ["http://127.0.0.1:${port}"] }`
+}
+
+/** A gateway that sells what a provider of the demo is paid for, open to callers. */
+export async function startShop(
+  network: DemoNetwork,
+  options: Partial<ShopOptions> = {},
+  seller: Partial<DemoProviderOptions> = {},
+): Promise<Shop & { readonly provider: PaidProvider }> {
+  const provider = await network.startProvider({ id: 'thrift', prices: { prompt: '0.00001', completion: '0.00005' }, ...seller })
+  const world = await writeShop(network, { sellers: [provider], ...options })
+  return { ...(await openShop(world)), provider }
 }
 
 export type Shop = { readonly url: string; readonly engine: TestEngine; readonly world: ShopWorld }

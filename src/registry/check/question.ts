@@ -1,4 +1,5 @@
 /** The requests a check asks, in the neutral model, and what they can cost. */
+import { bareRequest } from '../../completion/bare-request.ts'
 import type { Needs } from '../../completion/features.ts'
 import type { CompletionRequest, Content, Tool, Turn } from '../../completion/request.ts'
 
@@ -22,23 +23,7 @@ export function say(text: string, more: Question = {}): Question {
 
 /** Fills a question up to a whole request. */
 export function requestOf(question: Question, model: string, stream: boolean): CompletionRequest {
-  return {
-    system: [],
-    turns: [],
-    tools: [],
-    sampling: {},
-    stop: [],
-    candidates: 1,
-    output: { kind: 'text' },
-    outputModalities: ['text'],
-    state: {},
-    account: {},
-    unknown: [],
-    maxOutputTokens: SHORT_ANSWER_TOKENS,
-    ...question,
-    model,
-    stream,
-  }
+  return { ...bareRequest(model, []), maxOutputTokens: SHORT_ANSWER_TOKENS, ...question, stream }
 }
 
 /** A token is at least one byte of the body, so its bytes bound the tokens. */

@@ -3,6 +3,7 @@ import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:cr
 import { RouteplaneError } from '../../errors.ts'
 import { decodeBase58, encodeBase58 } from '../../lib/base58.ts'
 import { tryParseJson } from '../../lib/json.ts'
+import { Unshown } from '../unshown.ts'
 
 /** The frame of an Ed25519 seed in PKCS #8. @see https://datatracker.ietf.org/doc/html/rfc8410#section-7 */
 const PKCS8_FRAME = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -10,12 +11,13 @@ const SEED_BYTES = 32
 const KEY_BYTES = 64
 
 /** Made by {@link readSolanaKey} or by opening a key file. */
-export class SolanaKey {
+export class SolanaKey extends Unshown {
   readonly address: string
   readonly #key: KeyObject
 
   /** @param seed - 32 bytes, RFC 8032. */
   constructor(seed: Uint8Array) {
+    super()
     this.#key = createPrivateKey({ key: Buffer.concat([PKCS8_FRAME, seed]), format: 'der', type: 'pkcs8' })
     this.address = encodeBase58(this.publicKey())
   }
@@ -28,22 +30,6 @@ export class SolanaKey {
   /** Ed25519: the same message gives the same signature. Only `wallet.ts` may call it, after its policy. */
   signMessage(message: Uint8Array): Uint8Array {
     return sign(null, message, this.#key)
-  }
-
-  toString(): string {
-    return `[wallet ${this.address}]`
-  }
-
-  toJSON(): string {
-    return this.toString()
-  }
-
-  [Symbol.toPrimitive](): string {
-    return this.toString()
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.toString()
   }
 }
 
