@@ -19,10 +19,9 @@ beforeAll(async () => {
 })
 
 type Carried = Readonly<Record<string, string>>
-const NO_AUTHORIZER = '0x0000000000000000000000000000000000000000'
 
-const channelFetch = (account: PrivateKeyAccount, send: typeof fetch, options = {}) =>
-  wrapFetchWithPayment(send, channelClient(account, current().rpcUrl, options)) as typeof fetch
+const channelFetch = (account: PrivateKeyAccount, send: typeof fetch) =>
+  wrapFetchWithPayment(send, channelClient(account, current().rpcUrl)) as typeof fetch
 
 const challengeFetch = (account: PrivateKeyAccount, send: typeof fetch) => {
   const methods = [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })]
@@ -41,12 +40,6 @@ const ways: readonly Way[] = [
   { name: 'x402 exact', before: 0, pay: (account, send) => payingFetch(account, ['exact'], send) },
   { name: 'x402 upto', before: 0, pay: (account, send) => payingFetch(account, ['upto'], send) },
   { name: 'a voucher of x402 batch-settlement', before: 1, pay: (account, send) => channelFetch(account, send) },
-  {
-    // Such a voucher may be a contract's, and only the node can tell.
-    name: 'a voucher that the payer himself answers for',
-    before: 1,
-    pay: (account, send) => channelFetch(account, send, { payerAuthorizer: NO_AUTHORIZER }),
-  },
   // Once it is paid for, who shows the payer's own challenge is given his answer again; nobody else knows it.
   { name: 'evm/charge', before: 0, pay: challengeFetch, again: [200] },
 ]
