@@ -35,7 +35,11 @@ plain signature shows by itself whose it is; for one of a contract the node is a
 What a payer has signed and not paid yet is counted together: a payment that his balance does not cover beside those before it gets
 a 402, and may be sent again once they are collected. A payer whose payment could not be collected after all, as when he has moved
 his money meanwhile, has had one answer without its end; for an hour his payments are collected before any provider is asked, and
-one that is metered gets a 402.
+one that is metered gets a 402. What a channel is filled with counts like any other payment.
+
+Out of a channel of \`batch-settlement\` nothing is sold while its payer is taking it back, and its vouchers are signed by the key
+that it names as \`payerAuthorizer\`: what the code of a wallet signs might be no longer good when it is claimed. An answer that is
+paid so ends after ten minutes. Channels are claimed from every ten minutes, and one that was emptied keeps no other from it.
 
 A payment that was collected and whose answer broke off stays in the books as its payer's credit: the same request with the same
 payment is answered again, three times at most, by whichever provider can, and nothing more is charged. So does one that would have

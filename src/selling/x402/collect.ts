@@ -14,6 +14,8 @@ export type Collecting = {
   /** Unix milliseconds: nothing was settled before. */
   readonly claimedAt: number
   readonly chainOf: (network: string) => Chain
+  /** What was charged for it before, where our own ledger knows that and no chain. */
+  chargedBefore?(): Promise<Atomic | undefined>
   /** Asks the facilitator. */
   settle(): Promise<SettleResponse>
 }
@@ -42,8 +44,11 @@ export async function collect(collecting: Collecting): Promise<Collected> {
   const seen = await readFate(collecting)
   if (seen !== 'open') return seen
   const reason = answer.errorReason ?? 'settlement_failed'
-  return { state: reason === 'settlement_pending' ? 'unknown' : 'refused', reason }
+  return { state: reason === 'settlement_pending' || reason.endsWith(BUSY) ? 'unknown' : 'refused', reason }
 }
+
+/** Somebody else has the channel: it is as good as before once he has let go of it. */
+const BUSY = 'channel_busy'
 
 /** What a payer has at the moment, in base units. @throws RouteplaneError when the node does not answer. */
 export function balanceOf({ network, asset, payer }: SalePayment, chainOf: Collecting['chainOf']): Promise<Atomic> {
@@ -51,7 +56,12 @@ export function balanceOf({ network, asset, payer }: SalePayment, chainOf: Colle
 }
 
 /** See `Tender.stands`. @throws RouteplaneError when the node does not answer. */
-export async function standingOf({ scheme, payment, claimedAt, chainOf }: Omit<Collecting, 'amount' | 'settle'>): Promise<Standing> {
+export async function standingOf({
+  scheme,
+  payment,
+  claimedAt,
+  chainOf,
+}: Omit<Collecting, 'amount' | 'settle' | 'chargedBefore'>): Promise<Standing> {
   const fate = await scheme.fateOf(chainOf(payment.network), payment, spanOf(payment, claimedAt))
   if (fate?.fate === 'transferred') return fate.final ? 'safe' : 'unsafe'
   // Its nonce is used, and the node does not show by what.
@@ -68,8 +78,14 @@ export function spanOf({ validBeforeSeconds }: SalePayment, claimedAt: number): 
 }
 
 /** A chain that cannot be asked leaves the outcome unknown: it neither frees nor charges the payer. */
-async function readFate({ scheme, payment, claimedAt, chainOf }: Collecting): Promise<Collected | 'open'> {
+async function readFate({ scheme, payment, claimedAt, chainOf, chargedBefore }: Collecting): Promise<Collected | 'open'> {
   try {
+    const network = payment.network as SettleResponse['network']
+    const charged = await chargedBefore?.()
+    if (charged !== undefined) {
+      const receipt = { success: true, transaction: '', network, payer: payment.payer, amount: charged.toString() }
+      return { state: 'settled', amount: charged, receipt }
+    }
     const chain = chainOf(payment.network)
     const fate = await scheme.fateOf(chain, payment, spanOf(payment, claimedAt))
     if (fate === undefined || fate.fate === 'open') return 'open'
@@ -79,7 +95,6 @@ async function readFate({ scheme, payment, claimedAt, chainOf }: Collecting): Pr
     }
     if (fate.fate !== 'transferred') return { state: 'refused', reason: `authorization_${fate.fate}` }
     const { amount, transaction } = fate.transfer
-    const network = payment.network as SettleResponse['network']
     return { state: 'settled', amount, receipt: { success: true, transaction, network, payer: payment.payer, amount: amount.toString() } }
   } catch (thrown) {
     return { state: 'unknown', reason: toRouteplaneError(thrown).code }
