@@ -6,8 +6,10 @@ import type { Atomic } from '../../../money.ts'
 
 type Official = NonNullable<Awaited<ReturnType<ChannelStorage['get']>>>
 
-/** Amounts in base units, as digits. */
-export type ChannelRecord = Official & { readonly charges?: readonly Charge[] }
+type Voucher = Pick<Official, 'signedMaxClaimable' | 'signature'>
+
+/** Amounts in base units, as digits; `charged` is the last voucher that something was charged on. */
+export type ChannelRecord = Official & { readonly charges?: readonly Charge[]; readonly charged?: Voucher | undefined }
 
 type Charge = readonly [maxClaimable: string, amount: string]
 
@@ -21,7 +23,7 @@ export type ChannelRecords = {
   readonly storage: ChannelStorage
   get(id: string): Promise<ChannelRecord | undefined>
   /** Those that may be claimed from. */
-  list(): Promise<readonly ChannelRecord[]>
+  list(): Promise<Official[]>
   /** What was charged for a voucher: its highest amount names it. */
   chargeOf(id: string, maxClaimable: string): Promise<Atomic | undefined>
   /** Frees a channel from the request that a dead process was answering for this voucher, and has the chain looked at anew. */
@@ -32,7 +34,9 @@ export type ChannelRecords = {
 
 export function channelRecords(channels: SaleChannels): ChannelRecords {
   const get = async (id: string) => read(await channels.get(id.toLowerCase()))
-  const list = async () => (await channels.list('0x')).flatMap((text) => read(text) ?? [])
+  // Nothing can be claimed by a voucher that nothing was charged on.
+  const list = async () =>
+    (await channels.list('0x')).flatMap((text) => shown(read(text)) ?? []).filter(({ signature }) => signature !== undefined)
   const update = (id: string, change: (record: ChannelRecord | undefined) => ChannelRecord | undefined, hasEnded = false) =>
     channels.update(id.toLowerCase(), (text) => {
       const current = read(text)
@@ -44,11 +48,15 @@ export function channelRecords(channels: SaleChannels): ChannelRecords {
     get,
     list,
     storage: {
-      get,
-      list: async () => [...(await list())],
+      get: async (id) => shown(await get(id)),
+      list,
       async updateChannel(id, change) {
-        const { before, after } = await update(id, (current) => amended(current, change(current)))
-        const channel = read(after)
+        const { before, after } = await update(id, (current) => {
+          const seen = shown(current)
+          const next = change(seen)
+          return next === seen ? current : amended(current, next)
+        })
+        const channel = shown(read(after))
         if (before === after) return { channel, status: 'unchanged' }
         return { channel, status: after === undefined ? 'deleted' : 'updated' }
       },
@@ -71,14 +79,26 @@ export function channelRecords(channels: SaleChannels): ChannelRecords {
 
 /** A change of the official server's, with what it does not keep: who has been charged, and a request's channel for long enough. */
 function amended(current: ChannelRecord | undefined, next: Official | undefined): ChannelRecord | undefined {
-  if (next === undefined || next === current) return next
+  if (next === undefined) return undefined
   const charged = BigInt(next.chargedCumulativeAmount) - BigInt(current?.chargedCumulativeAmount ?? next.chargedCumulativeAmount)
   const before = current?.charges ?? []
   const charges = charged > 0n ? [...before, [next.signedMaxClaimable, charged.toString()] as const].slice(-KEPT_CHARGES) : before
-  const { pendingRequest } = next
-  if (pendingRequest === undefined || pendingRequest.pendingId === current?.pendingRequest?.pendingId) return { ...next, charges }
+  const { pendingRequest, signedMaxClaimable, signature } = next
+  const kept = { ...next, charges, charged: charged > 0n ? { signedMaxClaimable, signature } : current?.charged }
+  if (pendingRequest === undefined || pendingRequest.pendingId === current?.pendingRequest?.pendingId) return kept
   const expiresAt = pendingRequest.expiresAt + HELD_LONGER_SECONDS * 1_000
-  return { ...next, charges, pendingRequest: { ...pendingRequest, expiresAt } }
+  return { ...kept, pendingRequest: { ...pendingRequest, expiresAt } }
+}
+
+/**
+ * The official server shows a channel's last voucher to who is wrong about where it stands, and anybody can be. A voucher is money to
+ * whoever shows it to us until something was charged on it: before that, none leaves the ledger.
+ */
+function shown(record: ChannelRecord | undefined): Official | undefined {
+  if (record === undefined) return undefined
+  const { charged, charges: _ours, signedMaxClaimable: _promised, signature: _ofIt, ...channel } = record
+  // Where there is none, the server sends its client to the chain.
+  return { ...channel, ...charged } as Official
 }
 
 function read(text: string | undefined): ChannelRecord | undefined {
