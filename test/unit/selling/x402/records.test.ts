@@ -44,7 +44,7 @@ describe('the record of a channel', () => {
     const { storage, chargeOf } = open()
     await storage.updateChannel(ID, change({ pendingRequest: pending }))
     expect(await chargeOf(ID, '30')).toBeUndefined()
-    await storage.updateChannel(ID, change({ chargedCumulativeAmount: '17' }))
+    await storage.updateChannel(ID, change({ chargedCumulativeAmount: '17', signedMaxClaimable: '30' }))
     await storage.updateChannel(ID, () => ({ ...channel, chargedCumulativeAmount: '20', signedMaxClaimable: '37' }))
     expect([await chargeOf(ID, '30'), await chargeOf(ID, '37'), await chargeOf(ID, '38')]).toEqual([7n, 3n, undefined])
   })
