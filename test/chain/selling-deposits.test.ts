@@ -177,6 +177,16 @@ describe('the vouchers of one channel', () => {
     expect(await balanceOf(world.payTo)).toBe(await settledOf(world))
   })
 
+  it('give nothing back that the payer takes for himself: a refund is not sold', async () => {
+    const { url, world, upstream } = await openStall()
+    const { promise } = await openChannel(url)
+    const voucher = await promise(await settledOf(world), await requiredOf(url, chatWire, { stream: true }))
+    const before = await readLedger(world, ({ sales }) => sales.channels.list('0x'))
+    const { status, text } = await sendStream(url, { ...voucher, payload: { ...voucher.payload, type: 'refund', amount: '1' } })
+    expect([status, text.includes('invalid_payment'), upstream.requests.length]).toEqual([400, true, 1])
+    expect(await readLedger(world, ({ sales }) => sales.channels.list('0x'))).toEqual(before)
+  })
+
   it('are signed by a key that is named, for what a contract signs may be good now and not when it is claimed', async () => {
     const { url, upstream, world } = await openStall()
     const client = channelClient(await createBuyer(current()), current().rpcUrl, { payerAuthorizer: zeroAddress })

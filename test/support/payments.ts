@@ -17,7 +17,7 @@ import { approvePermits, installPermitContracts } from '../../src/demo/permit-co
 import type { TempoNetwork } from '../../src/demo/tempo-network.ts'
 import { useDemoNetwork } from './chain.ts'
 import { createBuyer, writeKeyedShop, type OrderOptions, type ShopOptions, type ShopWorld, type Wire } from './shop.ts'
-import { chargeClient, createTempoBuyer, sessionClient, useTempoNetwork, writeTempoShop } from './tempo-shop.ts'
+import { chargeClient, chargeMethod, createTempoBuyer, sessionClient, useTempoNetwork, writeTempoShop } from './tempo-shop.ts'
 import type { Script, Upstream } from './upstream.ts'
 
 /** A header, and how the JSON of a payment is written into it. */
@@ -212,6 +212,10 @@ export function useWaysToPay() {
 
 export const evmMethod = (account: PrivateKeyAccount) => evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })
 export const evmClient = (account: PrivateKeyAccount) => Mppx.create({ polyfill: false, methods: [evmMethod(account)] })
+
+/** What a client of MCP pays with that pays by challenges. */
+export const chargeMethods = ({ scheme, network }: WayToPay, account: PrivateKeyAccount) =>
+  scheme === 'tempo/charge' ? [chargeMethod(network() as TempoNetwork, account)] : [evmMethod(account)]
 
 function payerBy(account: PrivateKeyAccount, open: (account: PrivateKeyAccount) => unknown): Payer {
   const client = open(account)
