@@ -60,6 +60,7 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     attemptId: options.id,
     caller: call.caller,
     ...(options.preset === undefined ? {} : { preset: options.preset }),
+    ...(call.fingerprint === undefined ? {} : { fingerprint: call.fingerprint }),
     endpoint,
     http: sending.http,
     wire: lane.protocol.id,
