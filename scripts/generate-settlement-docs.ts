@@ -49,7 +49,8 @@ provider fails then, the same payment is good for another try.
 What was collected is looked at again until the network holds its block to be safe. If a reorganisation takes it back, it is
 collected again while the payment is good; later it is lost, the books say so, and its payer is answered no more for it.
 
-"The gateway died" is a process that is killed at any moment. A machine that loses its power within the milliseconds between the
+"The gateway died" is a process that is killed at any moment before it has written down what is due; a metered answer is kept together
+with that, and is there to be fetched by who is charged for it. A machine that loses its power within the milliseconds between the
 first part of an answer and the sync of what is due for it has given that part away: the payment is not collected, and buys again.
 `
 

@@ -2,6 +2,7 @@
 import type { CompletionPart } from '../completion/part.ts'
 import { RouteplaneError, type ErrorCode, type MoneyState } from '../errors.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
+import type { AttemptRow } from '../ledger/entry.ts'
 import { MAX_KEPT_BYTES, type KeptAnswer } from '../ledger/ledger.ts'
 import { formatUsd, parseUsd } from '../money.ts'
 import type { Completion, CompletionHead } from './call.ts'
@@ -143,6 +144,23 @@ export function lostError(head: CompletionHead): RouteplaneError {
     hint: paid
       ? `See receipt ${head.receiptId}; a new request, under a new key if it has one, is asked and paid again.`
       : 'Use a new key to ask again.',
+  })
+}
+
+/**
+ * The process that was answering died. If it had come as far as a signature, its answer is lost but its payment is not.
+ *
+ * @param askAgain - How its caller asks for another: the beginning of a sentence.
+ * @throws RouteplaneError `answer_lost` with what became of the money.
+ */
+export function refuseIfPaid(attempts: readonly AttemptRow[], askAgain: string): void {
+  // A hold for an invoice is a debt already: its call may have been answered.
+  const paid = attempts.find(({ state, payment, mode }) => state !== 'released' && (payment !== undefined || mode === 'invoice'))
+  if (paid === undefined) return
+  throw new RouteplaneError('answer_lost', `an earlier process took this request and may have paid (${paid.state}); its answer is lost`, {
+    money: paid.state === 'settled' ? 'settled' : 'unknown',
+    hint: `See receipt ${paid.id}; ${askAgain} to ask and pay again.`,
+    details: { attemptId: paid.id },
   })
 }
 
