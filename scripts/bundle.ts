@@ -1,5 +1,6 @@
 /** Bundles the two programs so that starting one reads a few files instead of hundreds, and heavy packages load at first use. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Metafile, type Plugin } from 'esbuild'
@@ -16,8 +17,14 @@ const programs = ['routeplane-mcp', 'routeplane'] as const
  */
 const external = ['libsql', 'mppx', '@x402/svm']
 
-/** Its main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. */
-const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
+/**
+ * `jsonc-parser`'s main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. Those of
+ * `yaml`, which it keeps for browsers, can be shaken, and leave out what it would write to stdout when `LOG_STREAM` is set.
+ */
+const alias = {
+  'jsonc-parser': 'jsonc-parser/lib/esm/main.js',
+  yaml: join(dirname(createRequire(import.meta.url).resolve('yaml/package.json')), 'browser/index.js'),
+}
 
 /**
  * Packages that cost more to load than all of our own start-up (`viem` alone about a quarter of a second) and that no
