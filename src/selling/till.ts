@@ -61,7 +61,10 @@ export type Till = {
   receipt(sale: SaleRow): Readonly<Record<string, string>> | undefined
   /** Brings home what has been earned and does not lie with the payee yet, where nobody has bought for so many milliseconds. @returns how many payers it came from. */
   payOut?(idleMs: number): Promise<number>
-  /** Brings home what payers are taking back of what has been earned, while they cannot have it yet. @returns how many payers. */
+  /**
+   * Brings home what payers are taking back of what has been earned, while they cannot have it yet, and sells nothing more on what
+   * a reorganisation has taken back. @returns from how many payers it has brought something.
+   */
   watch?(): Promise<number>
   /**
    * Takes what a payer sends beside his requests, such as a voucher for one that is being answered.

@@ -1,16 +1,22 @@
 /** A reorganisation takes back what was collected for an answer: it is noticed and collected again, and nobody is answered twice. */
+import { wrapFetchWithPayment } from '@x402/fetch'
 import { Mppx, evm } from 'mppx/client'
 import { assets } from 'mppx/evm'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { installChannelContracts } from '../../src/demo/channel-contracts.ts'
 import { approvePermits, installPermitContracts } from '../../src/demo/permit-contracts.ts'
-import { useDemoNetwork } from '../support/chain.ts'
+import { randomHex, useDemoNetwork } from '../support/chain.ts'
 import { passTime } from '../support/engine.ts'
+import { channelClient } from '../support/payments.ts'
 import { chatWire, createBuyer, openShop, order, payingFetch, salesOf, writeKeyedShop } from '../support/shop.ts'
 import { script, words } from '../support/tempo-shop.ts'
 
 const current = useDemoNetwork()
-beforeAll(() => installPermitContracts(current().anvil.rpc))
+beforeAll(async () => {
+  await installPermitContracts(current().anvil.rpc)
+  await installChannelContracts(current().anvil.rpc)
+})
 
 const ways: readonly (readonly [name: string, pay: (account: PrivateKeyAccount, send: typeof fetch) => typeof fetch])[] = [
   ['x402 exact', (account, send) => payingFetch(account, ['exact'], send)],
@@ -62,6 +68,24 @@ describe.each(ways)('what was collected by %s and is taken back', (_name, pay) =
     expect(await look()).toEqual({ ...before, isUnsafe: false, isKept: false })
     expect([(await again()).status, upstream.requests.length]).toEqual([200, 1])
   })
+})
+
+it('a deposit that was taken back buys no further call out of its channel', async () => {
+  const { upstream, world } = await writeKeyedShop(current(), script, { charge: ['networks: ["eip155:84532"]'] })
+  const { url, engine } = await openShop(world)
+  const payer = await createBuyer(current())
+  const pay = wrapFetchWithPayment(fetch, channelClient(payer, current().rpcUrl)) as typeof fetch
+  expect((await order(pay, url, chatWire)).status).toBe(200)
+  await engine.routeplane.cashier?.watch()
+  expect((await order(pay, url, chatWire)).status).toBe(200)
+  await current().anvil.rpc('anvil_reorg', [1, []])
+  await engine.routeplane.cashier?.watch()
+  const refused = await order(pay, url, chatWire)
+  expect([refused.status, refused.text.includes(words[0] ?? ''), upstream.requests.length]).toEqual([402, false, 2])
+  expect(engine.logged.filter((line) => line.includes('is not on the chain any more'))).toHaveLength(1)
+  // Another channel is as good as ever.
+  const anew = wrapFetchWithPayment(fetch, channelClient(payer, current().rpcUrl, { salt: randomHex(32) })) as typeof fetch
+  expect((await order(anew, url, chatWire)).status).toBe(200)
 })
 
 it('what was taken back and has expired is said to be lost, and buys no other answer', async () => {

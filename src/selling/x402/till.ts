@@ -43,6 +43,7 @@ const LEAST_SECONDS = 10n
 export function createX402Till(options: X402TillOptions): Till {
   const { terms, channels, openFacilitator } = options
   const desk = createDesk({ terms, schemes: sellingSchemes, channels, openFacilitator })
+  const paying = { payTo: terms.payTo, channels, chainOf: options.chainOf, log: options.log }
   return {
     id: 'x402',
     ways: waysNamed(terms, sellingSchemes).map(shown),
@@ -61,16 +62,13 @@ export function createX402Till(options: X402TillOptions): Till {
     async payOut() {
       const { ways, client } = await desk()
       let payers = 0
-      for (const { scheme, network, asset } of ways) {
-        payers +=
-          (await scheme.payOut?.(
-            { payTo: terms.payTo, channels, chainOf: options.chainOf, log: options.log },
-            client,
-            network,
-            asset.address,
-          )) ?? 0
-      }
+      for (const { scheme, network, asset } of ways) payers += (await scheme.payOut?.(paying, client, network, asset.address)) ?? 0
       return payers
+    },
+    async watch() {
+      const { ways } = await desk()
+      for (const { scheme, network, asset } of ways) await scheme.watch?.(paying, network, asset.address, options.clock.now())
+      return 0
     },
   }
 }
