@@ -80,8 +80,8 @@ const clientOf =
     createClient({ account, chain: tempoModerato, transport: http(rpcUrl), pollingInterval: 25 })
 
 /** The official client, which pays for each request by itself. */
-export function chargeClient(network: TempoNetwork, account: PrivateKeyAccount) {
-  return Mppx.create({ polyfill: false, methods: [tempo.charge({ account, getClient: clientOf(network, account) })] })
+export function chargeClient(network: TempoNetwork, account: PrivateKeyAccount, send: typeof fetch = fetch) {
+  return Mppx.create({ polyfill: false, fetch: send, methods: [tempo.charge({ account, getClient: clientOf(network, account) })] })
 }
 
 /** The official client, which keeps a channel open from request to request. */
