@@ -76,9 +76,6 @@ export type Till = {
   tend?(headers: RequestHeaders, resource: string): Promise<Readonly<Record<string, string>> | undefined>
 }
 
-/** Schemes whose payments are taken out of a channel; all others are taken out of the payer's balance. */
-export const channelSchemes: readonly string[] = ['batch-settlement', 'tempo/session']
-
 /** One payment as it was handed over. */
 export type Tender = {
   readonly payment: SalePayment

@@ -8,16 +8,7 @@ import { parseJson } from '../../lib/json.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Atomic } from '../../money.ts'
 import { amountOf, type ChargeTerms } from '../charge.ts'
-import {
-  channelSchemes,
-  type Quote,
-  type RequestHeaders,
-  type Settlement,
-  type Tender,
-  type Till,
-  type Verdict,
-  type WayToPay,
-} from '../till.ts'
+import { type Quote, type RequestHeaders, type Settlement, type Tender, type Till, type Verdict, type WayToPay } from '../till.ts'
 import { balanceOf, collect, collectAgain, standingOf, type Collected } from './collect.ts'
 import { createDesk, termsOf, waysNamed, type Desk, type DeskOptions, type Way } from './desk.ts'
 import { bindingOf, bindOffer, offerFault } from './offer.ts'
@@ -169,7 +160,7 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
       isFirst = false
       return toSettlement(collected, presented.version)
     },
-    ...(channelSchemes.includes(payment.scheme)
+    ...(way.scheme.channel !== undefined
       ? {}
       : { stands: () => standingOf({ scheme: way.scheme, payment, claimedAt, chainOf: options.chainOf }) }),
     cancel: () => settling.cancel(),
