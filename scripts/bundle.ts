@@ -2,7 +2,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, type Metafile, type OutputFile } from 'esbuild'
+import { build, type Metafile } from 'esbuild'
+import { mergeChunks, type Written } from './merge-chunks.ts'
 
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 
@@ -31,6 +32,8 @@ const lazyOnly = ['viem', 'ox', 'abitype', '@noble/curves', '@scure/bip32', '@sc
  */
 const packages = 'bundle'
 
+const target = 'node20.19'
+
 /** CommonJS packages inside an ES module still call `require` for Node's own modules. */
 const banner = "import { createRequire as requireFrom } from 'node:module';const require = requireFrom(import.meta.url);"
 
@@ -52,7 +55,7 @@ export async function bundlePrograms(): Promise<string[]> {
     chunkNames: 'chunks/[name]-[hash]',
     format: 'esm',
     platform: 'node',
-    target: 'node20.19',
+    target,
     external,
     alias,
     packages,
@@ -65,17 +68,18 @@ export async function bundlePrograms(): Promise<string[]> {
   const started = programs.map((program) => startFiles(metafile, program))
   assertLazy(metafile, new Set(started.flat()))
   assertShaken(metafile, new Set(started.flat()))
-  for (const file of outputFiles) writeOutput(file)
+  const chunks = startChunks(metafile)
+  for (const file of await mergeChunks(metafile, outputFiles, { root, chunks, name: 'start', target })) writeOutput(file)
   writeFileSync(join(root, 'dist/THIRD-PARTY-NOTICES.txt'), noticeOf(metafile))
   return programs.map((program, index) => {
     const files = started[index] ?? []
     const bytes = files.reduce((sum, file) => sum + (metafile.outputs[file]?.bytes ?? 0), 0)
-    return `dist/bin/${program}.js: ${Math.round(bytes / 1024)} KiB in ${files.length} files at start`
+    return `dist/bin/${program}.js: ${Math.round(bytes / 1024)} KiB at start, of them ${chunks.length} chunks in one file`
   })
 }
 
 /** Only the programs themselves start with a shebang, their source's own or ours, and may be executed; chunks are imported. */
-function writeOutput({ path, text }: OutputFile): void {
+function writeOutput({ path, text }: Written): void {
   const isProgram = programs.some((program) => path === join(root, `dist/bin/${program}.js`))
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, isProgram && !text.startsWith('#!') ? `#!/usr/bin/env node\n${text}` : text)
@@ -90,6 +94,13 @@ function startFiles(metafile: Metafile, program: string): string[] {
   const first = (metafile.inputs[`src/bin/${program}.ts`]?.imports ?? []).filter(({ kind }) => kind === 'dynamic-import')
   const entries = [`dist/bin/${program}.js`, ...first.flatMap(({ path }) => outputOf(metafile, path))]
   return [...new Set(entries.flatMap((entry) => staticClosure(metafile, entry)))]
+}
+
+/** What every program loads, but for what is to run before the rest is even read. */
+function startChunks(metafile: Metafile): string[] {
+  const before = new Set(programs.flatMap((program) => staticClosure(metafile, `dist/bin/${program}.js`)))
+  const all = programs.map((program) => startFiles(metafile, program).filter((file) => !before.has(file)))
+  return (all[0] ?? []).filter((file) => all.every((files) => files.includes(file)))
 }
 
 function staticClosure(metafile: Metafile, entry: string): string[] {

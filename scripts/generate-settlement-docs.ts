@@ -55,7 +55,8 @@ A client of \`batch-settlement\` signs twice for the call after a stream: it rea
 of a stream leave before that is known, so that it hears of it by the 402 of its next call. A voucher on the old base is not taken in
 its place: it promises one price beyond a base that the stream has moved, which is less than that price by what the stream came to.
 
-"The gateway died" is a process that is killed at any moment. A machine that loses its power within the milliseconds between the
+"The gateway died" is a process that is killed at any moment before it has written down what is due; a metered answer is kept together
+with that, and is there to be fetched by who is charged for it. A machine that loses its power within the milliseconds between the
 first part of an answer and the sync of what is due for it has given that part away: the payment is not collected, and buys again.
 `
 

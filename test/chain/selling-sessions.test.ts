@@ -27,7 +27,7 @@ import {
   writeTempoShop,
 } from '../support/tempo-shop.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { startChild, type Child } from './children/start.ts'
+import { startChild } from './children/start.ts'
 
 const current = useTempoNetwork()
 const balanceOf = (network: TempoNetwork, owner: `0x${string}`) => network.chain.balanceOf(network.asset.address, owner)
@@ -277,7 +277,7 @@ describe('two processes behind one ledger', () => {
       (request.json as { max_tokens: number }).max_tokens === long.length ? spoken(long) : script(request),
     )
     const { url, engine } = await openShop(world)
-    const other = await firstLine(startChild('shop.ts', world))
+    const other = await startChild('shop.ts', world).first()
     const buyer = await createTempoBuyer(current())
     const { answer, again } = await buyOne(url, buyer)
     const answers = [answer, await again(), await again(other)].map(({ status, text }) => [status, chatWire.textOf(text)])
@@ -311,9 +311,4 @@ describe('two processes behind one ledger', () => {
 
 async function upstreamAsked({ requests }: Upstream, times: number): Promise<void> {
   while (requests.length < times) await new Promise((resolve) => setTimeout(resolve, 10))
-}
-
-async function firstLine(child: Child): Promise<string> {
-  while (child.lines.length === 0) await Promise.race([new Promise((resolve) => setTimeout(resolve, 20)), child.ended])
-  return child.lines[0] ?? ''
 }

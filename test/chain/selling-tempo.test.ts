@@ -195,8 +195,7 @@ describe('a channel', () => {
     let isHanging = true
     const { world } = await writeTempoShop(current(), (request) => (isHanging ? { stream: [said('how '), 'stall'] } : script(request)))
     const child = startChild('shop.ts', world)
-    while (child.lines.length === 0) await Promise.race([new Promise((resolve) => setTimeout(resolve, 20)), child.ended])
-    const [first = ''] = child.lines
+    const first = await child.first()
     const client = sessionClient(current(), await createTempoBuyer(current()))
     const { authorization, request } = await prepared(client, first, true)
     const broken = await fetch(first + chatWire.path(true), { ...request, headers: { ...request.headers, authorization } })

@@ -39,6 +39,8 @@ export const jsonIn = ({ prefix, encoding }: Carriage, header: string) =>
 export type Payer = {
   readonly account: PrivateKeyAccount
   sign(url: string, wire: Wire, options?: OrderOptions): Promise<object>
+  /** What is sent for an offer, whatever it was asked over; x402 alone. */
+  readonly pay?: (required: PaymentRequired) => Promise<object>
   /** The same client left to itself, where it keeps a channel from call to call. */
   readonly fetch?: typeof fetch
 }
@@ -208,8 +210,8 @@ export function useWaysToPay() {
   return { onBase, onTempo, ways }
 }
 
-export const evmClient = (account: PrivateKeyAccount) =>
-  Mppx.create({ polyfill: false, methods: [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })] })
+export const evmMethod = (account: PrivateKeyAccount) => evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })
+export const evmClient = (account: PrivateKeyAccount) => Mppx.create({ polyfill: false, methods: [evmMethod(account)] })
 
 function payerBy(account: PrivateKeyAccount, open: (account: PrivateKeyAccount) => unknown): Payer {
   const client = open(account)

@@ -55,6 +55,13 @@ describe('a payment that is collected again', () => {
   })
 })
 
+it('a payment that our own ledger has as charged is not settled again', async () => {
+  const opened = open(lyingOpen, answering({ success: true }))
+  const collecting = { ...opened.collecting, chargedBefore: async () => 5n as Atomic }
+  expect(await collectAgain(collecting)).toMatchObject({ state: 'settled', amount: 5n, receipt: { amount: '5', transaction: '' } })
+  expect(opened.settlements()).toBe(0)
+})
+
 describe('a settlement', () => {
   it.each<[string, () => Promise<SettleResponse>, () => Promise<Fate | undefined>, object]>([
     ['nobody answered', down, lyingOpen, { state: 'unknown', reason: 'upstream_unreachable' }],
@@ -72,6 +79,7 @@ describe('a settlement', () => {
       lyingOpen,
       { state: 'refused', reason: 'insufficient_funds' },
     ],
+    ['found its channel in use', answering({ success: false, errorReason: 'batch_channel_busy' }), lyingOpen, { state: 'unknown' }],
     ['was refused, and nobody can be asked', answering({ success: false }), down, { state: 'unknown' }],
   ])('that %s', async (_, answer, fateOf, expected) => {
     expect(await collect(open(fateOf, answer).collecting)).toMatchObject(expected)
