@@ -1,8 +1,9 @@
 /** Bundles the two programs so that starting one reads a few files instead of hundreds, and heavy packages load at first use. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, type Metafile } from 'esbuild'
+import { build, type Metafile, type Plugin } from 'esbuild'
 import { mergeChunks, type Written } from './merge-chunks.ts'
 
 const root = resolve(fileURLToPath(import.meta.url), '../..')
@@ -16,14 +17,35 @@ const programs = ['routeplane-mcp', 'routeplane'] as const
  */
 const external = ['libsql', 'mppx', '@x402/svm']
 
-/** Its main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. */
-const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
+/**
+ * `jsonc-parser`'s main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. Those of
+ * `yaml`, which it keeps for browsers, can be shaken, and leave out what it would write to stdout when `LOG_STREAM` is set.
+ */
+const alias = {
+  'jsonc-parser': 'jsonc-parser/lib/esm/main.js',
+  yaml: join(dirname(createRequire(import.meta.url).resolve('yaml/package.json')), 'browser/index.js'),
+}
 
 /**
  * Packages that cost more to load than all of our own start-up (`viem` alone about a quarter of a second) and that no
  * program needs before its first payment or first chain call: behind an `import()`, or the build fails.
  */
 const lazyOnly = ['viem', 'ox', 'abitype', '@noble/curves', '@scure/bip32', '@scure/bip39', '@x402/core', '@x402/evm', 'libsql']
+
+/** The MCP SDK imports a validator for servers that name none, a third of what a start reads; ours name `mcp/late-validator.ts`. */
+const noDefaultValidator: Plugin = {
+  name: 'no default validator',
+  setup({ onResolve, onLoad }) {
+    const shims = '@modelcontextprotocol/server/_shims'
+    onResolve({ filter: new RegExp(`^${shims}$`) }, () => ({ path: shims, namespace: 'shims', sideEffects: false }))
+    onLoad({ filter: /./, namespace: 'shims' }, () => ({
+      contents: [
+        "export { default as process } from 'node:process'",
+        "export class DefaultJsonSchemaValidator { constructor() { throw new Error('name a jsonSchemaValidator') } }",
+      ].join('\n'),
+    }))
+  },
+}
 
 /**
  * Everything else is bundled, though the library keeps it as dependencies: measured on Node 20 with 2 cores, medians of 9,
@@ -60,6 +82,7 @@ export async function bundlePrograms(): Promise<string[]> {
     alias,
     packages,
     banner: { js: banner },
+    plugins: [noDefaultValidator],
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,

@@ -47,7 +47,13 @@ expired before its answer began, as those of Tempo do after half a minute: it is
 provider fails then, the same payment is good for another try.
 
 What was collected is looked at again until the network holds its block to be safe. If a reorganisation takes it back, it is
-collected again while the payment is good; later it is lost, the books say so, and its payer is answered no more for it.
+collected again while the payment is good; later it is lost, the books say so, and its payer is answered no more for it. A node that
+lags may have it looked for again, never collected twice. What a payer has put into a channel is looked at once a minute while he
+buys out of it: a deposit that was taken back buys nothing more.
+
+A client of \`batch-settlement\` signs twice for the call after a stream: it reads what a call came to in the headers alone, and those
+of a stream leave before that is known, so that it hears of it by the 402 of its next call. A voucher on the old base is not taken in
+its place: it promises one price beyond a base that the stream has moved, which is less than that price by what the stream came to.
 
 "The gateway died" is a process that is killed at any moment before it has written down what is due; a metered answer is kept together
 with that, and is there to be fetched by who is charged for it. A machine that loses its power within the milliseconds between the

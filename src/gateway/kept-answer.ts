@@ -31,7 +31,11 @@ export function recordAnswer(completion: Completion, keep: Keep): Completion {
     )
     return { ...completion, answer: { ...answer, body } }
   }
-  const lines = (seen: readonly CompletionPart[]) => copy.add(Buffer.from(seen.map((part) => `${JSON.stringify(part)}\n`).join('')))
+  const lines = (seen: readonly CompletionPart[]) => {
+    copy.add(Buffer.from(seen.map((part) => `${JSON.stringify(part)}\n`).join('')))
+    // Nothing comes after it: whoever puts the parts together reads no further.
+    return seen.some(({ type }) => type === 'finish')
+  }
   const whole = () => copy.whole((body) => keptAnswer(head, 'translate', 200, body, 'application/x-ndjson'))
   const parts = passing(answer.parts, lines, (isWhole, failure) => keep(isWhole ? whole() : undefined, failure))
   return { ...completion, answer: { ...answer, parts } }
@@ -51,17 +55,18 @@ function createCopy(): Copy {
   }
 }
 
-/** Looks at each item that passes, and says once how it ended: whole, or left or broken off. */
+/** Looks at each item that passes, whether it is the last, and says once how it ended: whole, or left or broken off. */
 function passing<T>(
   source: AsyncIterable<T>,
-  look: (item: T) => void,
+  look: (item: T) => boolean | void,
   end: (isWhole: boolean, failure: unknown) => Promise<void>,
 ): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]() {
       const inner = source[Symbol.asyncIterator]()
       let ended = false
-      const finish = async (isWhole: boolean, failure?: unknown) => {
+      let isWhole = false
+      const finish = async (failure?: unknown) => {
         if (ended) return
         ended = true
         await end(isWhole, failure)
@@ -70,17 +75,20 @@ function passing<T>(
         async next() {
           try {
             const step = await inner.next()
-            if (step.done === true) await finish(true)
-            else look(step.value)
+            if (step.done === true) {
+              isWhole = true
+              await finish()
+            } else if (look(step.value) === true) isWhole = true
             return step
           } catch (error) {
-            await finish(false, error)
+            isWhole = false
+            await finish(error)
             throw error
           }
         },
         async return(value?: unknown) {
           await inner.return?.()
-          await finish(false)
+          await finish()
           return { done: true as const, value }
         },
       }

@@ -242,7 +242,8 @@ async function answerTranslated(
 ): Promise<void> {
   const { protocol, deps } = exchange
   const context: EncodeContext = {
-    requestId: exchange.id,
+    // Of an answer that is given again, the first request's: what is named by it keeps its name.
+    requestId: head.requestId,
     model: asked.read.model,
     nowSeconds: Math.floor(deps.clock.now() / 1000),
     request: asked.call.decode(),

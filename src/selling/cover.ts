@@ -1,8 +1,9 @@
 /** Sees to it that a payer has the money for all that he has signed: each of his payments alone may be covered by the same. */
 import type { SalePayment, SaleRow } from '../ledger/sale.ts'
+import { channelSchemes } from './channel-schemes.ts'
 import type { Judged } from './judging.ts'
 import type { SellingOptions } from './order.ts'
-import { channelSchemes, revive, type Tender } from './till.ts'
+import { revive, type Tender } from './till.ts'
 
 /** Milliseconds for which a payer is remembered whose payment could not be collected: he is answered once he has paid. */
 const MEMORY_MS = 60 * 60 * 1_000

@@ -61,7 +61,10 @@ export type Till = {
   receipt(sale: SaleRow): Readonly<Record<string, string>> | undefined
   /** Brings home what has been earned and does not lie with the payee yet, where nobody has bought for so many milliseconds. @returns how many payers it came from. */
   payOut?(idleMs: number): Promise<number>
-  /** Brings home what payers are taking back of what has been earned, while they cannot have it yet. @returns how many payers. */
+  /**
+   * Brings home what payers are taking back of what has been earned, while they cannot have it yet, and sells nothing more on what
+   * a reorganisation has taken back. @returns from how many payers it has brought something.
+   */
   watch?(): Promise<number>
   /**
    * Takes what a payer sends beside his requests, such as a voucher for one that is being answered.
@@ -72,9 +75,6 @@ export type Till = {
    */
   tend?(headers: RequestHeaders, resource: string): Promise<Readonly<Record<string, string>> | undefined>
 }
-
-/** Schemes whose payments are taken out of a channel; all others are taken out of the payer's balance. */
-export const channelSchemes: readonly string[] = ['batch-settlement', 'tempo/session']
 
 /** One payment as it was handed over. */
 export type Tender = {

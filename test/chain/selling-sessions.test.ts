@@ -223,6 +223,21 @@ describe('a payer who takes his channel back on the chain', () => {
   })
 })
 
+it('a channel whose opening a reorganisation has taken back buys nothing more, and another does', async () => {
+  const { world, upstream } = await writeTempoShop(current(), script)
+  const [{ url }, other] = [await openShop(world), await openShop(world)]
+  const buyer = await createTempoBuyer(current())
+  const { fetch: pay } = sessionClient(current(), buyer)
+  expect((await order(pay as typeof fetch, url, chatWire)).status).toBe(200)
+  await current().anvil.rpc('anvil_reorg', [1, []])
+  // Who has just looked at the channel takes it to be as it was for some seconds.
+  const refused = await order(pay as typeof fetch, other.url, chatWire, { text: 'and now?' })
+  expect([[402, 410].includes(refused.status), upstream.requests.length]).toEqual([true, 1])
+  expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled'])
+  const { fetch: payAnew } = sessionClient(current(), await createTempoBuyer(current()))
+  expect((await order(payAnew as typeof fetch, other.url, chatWire)).status).toBe(200)
+})
+
 describe('a stranger who has read on the chain which channels there are', () => {
   const writtenOn = (challenge: Challenge.Challenge, authorization: string, changes: object) =>
     Credential.serialize({ challenge, payload: { ...paidBy(authorization), ...changes } })

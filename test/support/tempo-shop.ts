@@ -83,8 +83,8 @@ const clientOf =
 export const chargeMethod = (network: TempoNetwork, account: PrivateKeyAccount) =>
   tempo.charge({ account, getClient: clientOf(network, account) })
 
-export function chargeClient(network: TempoNetwork, account: PrivateKeyAccount) {
-  return Mppx.create({ polyfill: false, methods: [chargeMethod(network, account)] })
+export function chargeClient(network: TempoNetwork, account: PrivateKeyAccount, send: typeof fetch = fetch) {
+  return Mppx.create({ polyfill: false, fetch: send, methods: [chargeMethod(network, account)] })
 }
 
 /** The official client, which keeps a channel open from request to request. */

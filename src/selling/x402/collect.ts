@@ -28,8 +28,20 @@ export type Collected =
 /** What an earlier attempt may have done comes first: the chain knows, and asking it costs nothing. */
 export async function collectAgain(collecting: Collecting): Promise<Collected> {
   const seen = await readFate(collecting)
-  return seen === 'open' ? collect(collecting) : seen
+  if (seen !== 'open') return seen
+  const collected = await collect(collecting)
+  // It may have been settled long ago, and the node that we ask not know of it: that it never can be any more, only the chain says.
+  const isDoubtful = collected.state === 'refused' && !collected.reason.startsWith(BY_CHAIN) && (await isOnChain(collecting))
+  return isDoubtful ? { state: 'unknown', reason: collected.reason } : collected
 }
+
+/** Whether the chain has the last word about a payment: of vouchers it knows nothing. */
+async function isOnChain({ scheme, payment, claimedAt, chainOf }: Collecting): Promise<boolean> {
+  return (await scheme.fateOf(chainOf(payment.network), payment, spanOf(payment, claimedAt)).catch(() => undefined)) !== undefined
+}
+
+/** What is refused because the chain says so. */
+const BY_CHAIN = 'authorization_'
 
 export async function collect(collecting: Collecting): Promise<Collected> {
   let answer: SettleResponse
@@ -93,7 +105,7 @@ async function readFate({ scheme, payment, claimedAt, chainOf, chargedBefore }: 
       // The nonce is used, and a node may show that before it shows the transfer.
       return { state: 'unknown', reason: 'authorization_used' }
     }
-    if (fate.fate !== 'transferred') return { state: 'refused', reason: `authorization_${fate.fate}` }
+    if (fate.fate !== 'transferred') return { state: 'refused', reason: BY_CHAIN + fate.fate }
     const { amount, transaction } = fate.transfer
     return { state: 'settled', amount, receipt: { success: true, transaction, network, payer: payment.payer, amount: amount.toString() } }
   } catch (thrown) {

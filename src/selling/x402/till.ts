@@ -8,16 +8,7 @@ import { parseJson } from '../../lib/json.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Atomic } from '../../money.ts'
 import { amountOf, type ChargeTerms } from '../charge.ts'
-import {
-  channelSchemes,
-  type Quote,
-  type RequestHeaders,
-  type Settlement,
-  type Tender,
-  type Till,
-  type Verdict,
-  type WayToPay,
-} from '../till.ts'
+import { type Quote, type RequestHeaders, type Settlement, type Tender, type Till, type Verdict, type WayToPay } from '../till.ts'
 import { balanceOf, collect, collectAgain, standingOf, type Collected } from './collect.ts'
 import { createDesk, termsOf, waysNamed, type Desk, type DeskOptions, type Way } from './desk.ts'
 import { bindingOf, bindOffer, offerFault } from './offer.ts'
@@ -43,6 +34,7 @@ const LEAST_SECONDS = 10n
 export function createX402Till(options: X402TillOptions): Till {
   const { terms, channels, openFacilitator } = options
   const desk = createDesk({ terms, schemes: sellingSchemes, channels, openFacilitator })
+  const paying = { payTo: terms.payTo, channels, chainOf: options.chainOf, log: options.log }
   return {
     id: 'x402',
     ways: waysNamed(terms, sellingSchemes).map(shown),
@@ -61,16 +53,13 @@ export function createX402Till(options: X402TillOptions): Till {
     async payOut() {
       const { ways, client } = await desk()
       let payers = 0
-      for (const { scheme, network, asset } of ways) {
-        payers +=
-          (await scheme.payOut?.(
-            { payTo: terms.payTo, channels, chainOf: options.chainOf, log: options.log },
-            client,
-            network,
-            asset.address,
-          )) ?? 0
-      }
+      for (const { scheme, network, asset } of ways) payers += (await scheme.payOut?.(paying, client, network, asset.address)) ?? 0
       return payers
+    },
+    async watch() {
+      const { ways } = await desk()
+      for (const { scheme, network, asset } of ways) await scheme.watch?.(paying, network, asset.address, options.clock.now())
+      return 0
     },
   }
 }
@@ -171,7 +160,7 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
       isFirst = false
       return toSettlement(collected, presented.version)
     },
-    ...(channelSchemes.includes(payment.scheme)
+    ...(way.scheme.channel !== undefined
       ? {}
       : { stands: () => standingOf({ scheme: way.scheme, payment, claimedAt, chainOf: options.chainOf }) }),
     cancel: () => settling.cancel(),

@@ -3,9 +3,8 @@ import type { FacilitatorClient } from '@x402/core/server'
 import type { Network } from '@x402/core/types'
 import type { BatchSettlementChannelManager } from '@x402/evm/batch-settlement/server'
 import { toRouteplaneError } from '../../../errors.ts'
-import { channelIdOf } from '../../../chain/channel-id.ts'
 import type { PayingOut } from '../scheme/scheme.ts'
-import { channelRecords, type ChannelRecord, type ChannelRecords } from './records.ts'
+import { channelRecords, recordsOn, type ChannelRecord, type ChannelRecords } from './records.ts'
 
 /** @returns how many channels were claimed from. @throws whatever the facilitator fails with when what was claimed is to be sent. */
 export async function claimAndSettle(
@@ -18,22 +17,13 @@ export async function claimAndSettle(
   const records = channelRecords(channels)
   const { BatchSettlementEvmScheme } = await import('@x402/evm/batch-settlement/server')
   const manager = new BatchSettlementEvmScheme(payTo, { storage: records.storage }).createChannelManager(client, network, token)
-  const own = await channelsOn(records, network, token)
+  const own = await recordsOn(records, network, token)
   const claimable = own.filter((each) => BigInt(each.chargedCumulativeAmount) > BigInt(each.totalClaimed))
   const claimed = claimable.length === 0 ? 0 : await claimFrom(claimable, manager, records, paying, network)
   if (claimed > 0) await manager.settle()
   // What was claimed before may not have been sent then; mostly there is nothing.
   else if (own.length > 0) await manager.settle().catch(() => {})
   return claimed
-}
-
-/** Of one network and token: the contract of another knows nothing of them. */
-async function channelsOn(records: ChannelRecords, network: Network, token: string): Promise<readonly ChannelRecord[]> {
-  const all = await records.list()
-  const isOwn = async ({ channelConfig, channelId }: ChannelRecord) =>
-    channelConfig.token.toLowerCase() === token.toLowerCase() && (await channelIdOf(channelConfig, network)) === channelId.toLowerCase()
-  const own = await Promise.all(all.map(isOwn))
-  return all.filter((_, at) => own[at])
 }
 
 /** One claim that the contract does not take fails those that are sent with it: they are sent in halves then. */

@@ -1,5 +1,7 @@
 /** What the official server keeps of each channel of x402, in our ledger, with what was charged for which voucher. */
 import type { ChannelStorage } from '@x402/evm/batch-settlement/server'
+import type { Network } from '@x402/core/types'
+import { channelIdOf } from '../../../chain/channel-id.ts'
 import { isRecord, parseJson } from '../../../lib/json.ts'
 import type { SaleChannels } from '../../../ledger/sale.ts'
 import type { Atomic } from '../../../money.ts'
@@ -28,6 +30,8 @@ export type ChannelRecords = {
   chargeOf(id: string, maxClaimable: string): Promise<Atomic | undefined>
   /** Frees a channel from the request that a dead process was answering for this voucher, and has the chain looked at anew. */
   letGo(id: string, maxClaimable: string): Promise<void>
+  /** Has the chain asked before anything is sold out of a channel again. */
+  doubt(id: string): Promise<void>
   /** Says that nothing more can be had of a channel: it is not listed until it changes again. */
   end(id: string): Promise<void>
 }
@@ -73,6 +77,12 @@ export function channelRecords(channels: SaleChannels): ChannelRecords {
         return kept
       })
     },
+    doubt: async (id) =>
+      void (await update(id, (record) => {
+        if (record?.onchainSyncedAt === undefined) return record
+        const { onchainSyncedAt: _believed, ...kept } = record
+        return kept
+      })),
     end: async (id) => void (await update(id, (record) => record, true)),
   }
 }
@@ -99,6 +109,15 @@ function shown(record: ChannelRecord | undefined): Official | undefined {
   const { charged, charges: _ours, signedMaxClaimable: _promised, signature: _ofIt, ...channel } = record
   // Where there is none, the server sends its client to the chain.
   return { ...channel, ...charged } as Official
+}
+
+/** Of one network and token: the contract of another knows nothing of them. */
+export async function recordsOn(records: ChannelRecords, network: Network, token: string): Promise<readonly ChannelRecord[]> {
+  const all = await records.list()
+  const isOwn = async ({ channelConfig, channelId }: ChannelRecord) =>
+    channelConfig.token.toLowerCase() === token.toLowerCase() && (await channelIdOf(channelConfig, network)) === channelId.toLowerCase()
+  const own = await Promise.all(all.map(isOwn))
+  return all.filter((_, at) => own[at])
 }
 
 function read(text: string | undefined): ChannelRecord | undefined {

@@ -4,6 +4,7 @@ import { channelDomain, channelIdOf, type ChannelConfig } from '../../../chain/c
 import type { SaleChannels } from '../../../ledger/sale.ts'
 import type { Atomic } from '../../../money.ts'
 import { claimAndSettle } from '../channel/claims.ts'
+import { watchDeposits } from '../channel/deposits.ts'
 import { channelRecords, HELD_LONGER_SECONDS } from '../channel/records.ts'
 import { invalid, member, type Signed } from '../read.ts'
 import type { SellingScheme } from './scheme.ts'
@@ -27,6 +28,7 @@ export const batchSettlement: SellingScheme = {
   read: readVoucher,
   fateOf: () => Promise.resolve(undefined),
   channel: { signatureFault, objection, takeOver, chargedBefore, voucherOf, heldLongerSeconds: HELD_LONGER_SECONDS },
+  watch: watchDeposits,
   payOut: claimAndSettle,
 }
 

@@ -28,6 +28,8 @@ export type SellingScheme = {
   fateOf(chain: Chain, payment: SalePayment, within: Span): Promise<Fate | undefined>
   /** How the channel of a payment is kept, where it is taken out of one. */
   readonly channel?: ChannelSide
+  /** Stops selling on what payers have put in and a reorganisation has taken back. @param now - Unix milliseconds. */
+  watch?(options: PayingOut, network: Network, token: `0x${string}`, now: number): Promise<void>
   /** Brings home what has been earned and lies in contracts. @returns how many payers it came from. */
   payOut?(options: PayingOut, client: FacilitatorClient, network: Network, token: `0x${string}`): Promise<number>
 }

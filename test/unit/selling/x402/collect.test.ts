@@ -45,6 +45,14 @@ describe('a payment that is collected again', () => {
     expect(await collectAgain(opened.collecting)).toMatchObject(expected)
     expect(opened.settlements()).toBe(settlements)
   })
+
+  it.each<[string, () => Promise<Fate | undefined>, string]>([
+    ['the chain has the last word, which a node that lags does not know', lyingOpen, 'unknown'],
+    ['the chain knows nothing of such payments', async () => undefined, 'refused'],
+  ])('and is refused stays open where %s', async (_, fateOf, state) => {
+    const { collecting } = open(fateOf, answering({ success: false, errorReason: 'nonce_used' }))
+    expect(await collectAgain(collecting)).toEqual({ state, reason: 'nonce_used' })
+  })
 })
 
 it('a payment that our own ledger has as charged is not settled again', async () => {
