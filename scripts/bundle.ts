@@ -1,8 +1,10 @@
 /** Bundles the two programs so that starting one reads a few files instead of hundreds, and heavy packages load at first use. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build, type Metafile, type OutputFile } from 'esbuild'
+import { build, type Metafile, type Plugin } from 'esbuild'
+import { mergeChunks, type Written } from './merge-chunks.ts'
 
 const root = resolve(fileURLToPath(import.meta.url), '../..')
 
@@ -15,8 +17,14 @@ const programs = ['routeplane-mcp', 'routeplane'] as const
  */
 const external = ['libsql', 'mppx', '@x402/svm']
 
-/** Its main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. */
-const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
+/**
+ * `jsonc-parser`'s main file asks for its parts in a way that a bundler cannot follow; the same in ES modules is beside it. Those of
+ * `yaml`, which it keeps for browsers, can be shaken, and leave out what it would write to stdout when `LOG_STREAM` is set.
+ */
+const alias = {
+  'jsonc-parser': 'jsonc-parser/lib/esm/main.js',
+  yaml: join(dirname(createRequire(import.meta.url).resolve('yaml/package.json')), 'browser/index.js'),
+}
 
 /**
  * Packages that cost more to load than all of our own start-up (`viem` alone about a quarter of a second) and that no
@@ -24,12 +32,29 @@ const alias = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
  */
 const lazyOnly = ['viem', 'ox', 'abitype', '@noble/curves', '@scure/bip32', '@scure/bip39', '@x402/core', '@x402/evm', 'libsql']
 
+/** The MCP SDK imports a validator for servers that name none, a third of what a start reads; ours name `mcp/late-validator.ts`. */
+const noDefaultValidator: Plugin = {
+  name: 'no default validator',
+  setup({ onResolve, onLoad }) {
+    const shims = '@modelcontextprotocol/server/_shims'
+    onResolve({ filter: new RegExp(`^${shims}$`) }, () => ({ path: shims, namespace: 'shims', sideEffects: false }))
+    onLoad({ filter: /./, namespace: 'shims' }, () => ({
+      contents: [
+        "export { default as process } from 'node:process'",
+        "export class DefaultJsonSchemaValidator { constructor() { throw new Error('name a jsonSchemaValidator') } }",
+      ].join('\n'),
+    }))
+  },
+}
+
 /**
  * Everything else is bundled, though the library keeps it as dependencies: measured on Node 20 with 2 cores, medians of 9,
  * the MCP server answers `initialize` after 145 ms instead of 182 and `routeplane --help` after 117 instead of 166 (an empty
  * Node is 62). Minifying gained nothing (143 and 124), so stack traces stay readable.
  */
 const packages = 'bundle'
+
+const target = 'node20.19'
 
 /** CommonJS packages inside an ES module still call `require` for Node's own modules. */
 const banner = "import { createRequire as requireFrom } from 'node:module';const require = requireFrom(import.meta.url);"
@@ -52,11 +77,12 @@ export async function bundlePrograms(): Promise<string[]> {
     chunkNames: 'chunks/[name]-[hash]',
     format: 'esm',
     platform: 'node',
-    target: 'node20.19',
+    target,
     external,
     alias,
     packages,
     banner: { js: banner },
+    plugins: [noDefaultValidator],
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
@@ -65,17 +91,18 @@ export async function bundlePrograms(): Promise<string[]> {
   const started = programs.map((program) => startFiles(metafile, program))
   assertLazy(metafile, new Set(started.flat()))
   assertShaken(metafile, new Set(started.flat()))
-  for (const file of outputFiles) writeOutput(file)
+  const chunks = startChunks(metafile)
+  for (const file of await mergeChunks(metafile, outputFiles, { root, chunks, name: 'start', target })) writeOutput(file)
   writeFileSync(join(root, 'dist/THIRD-PARTY-NOTICES.txt'), noticeOf(metafile))
   return programs.map((program, index) => {
     const files = started[index] ?? []
     const bytes = files.reduce((sum, file) => sum + (metafile.outputs[file]?.bytes ?? 0), 0)
-    return `dist/bin/${program}.js: ${Math.round(bytes / 1024)} KiB in ${files.length} files at start`
+    return `dist/bin/${program}.js: ${Math.round(bytes / 1024)} KiB at start, of them ${chunks.length} chunks in one file`
   })
 }
 
 /** Only the programs themselves start with a shebang, their source's own or ours, and may be executed; chunks are imported. */
-function writeOutput({ path, text }: OutputFile): void {
+function writeOutput({ path, text }: Written): void {
   const isProgram = programs.some((program) => path === join(root, `dist/bin/${program}.js`))
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, isProgram && !text.startsWith('#!') ? `#!/usr/bin/env node\n${text}` : text)
@@ -90,6 +117,13 @@ function startFiles(metafile: Metafile, program: string): string[] {
   const first = (metafile.inputs[`src/bin/${program}.ts`]?.imports ?? []).filter(({ kind }) => kind === 'dynamic-import')
   const entries = [`dist/bin/${program}.js`, ...first.flatMap(({ path }) => outputOf(metafile, path))]
   return [...new Set(entries.flatMap((entry) => staticClosure(metafile, entry)))]
+}
+
+/** What every program loads, but for what is to run before the rest is even read. */
+function startChunks(metafile: Metafile): string[] {
+  const before = new Set(programs.flatMap((program) => staticClosure(metafile, `dist/bin/${program}.js`)))
+  const all = programs.map((program) => startFiles(metafile, program).filter((file) => !before.has(file)))
+  return (all[0] ?? []).filter((file) => all.every((files) => files.includes(file)))
 }
 
 function staticClosure(metafile: Metafile, entry: string): string[] {

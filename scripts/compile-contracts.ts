@@ -33,6 +33,14 @@ export const contractTargets: readonly ContractTarget[] = [
     sentence: 'The compiled batch settler; written by scripts/compile-contracts.ts from test/contracts/PaymentBatch.sol.',
   },
   {
+    source: 'test/contracts/FickleWallet.sol',
+    contract: 'FickleWallet',
+    target: 'test/support/fickle-wallet-artifact.ts',
+    constant: 'fickleWalletCode',
+    sentence:
+      'The compiled smart wallet that changes its mind; written by scripts/compile-contracts.ts from test/contracts/FickleWallet.sol.',
+  },
+  {
     source: 'test/contracts/ChannelReserve.sol',
     contract: 'ChannelReserve',
     target: 'src/demo/channel-reserve-artifact.ts',

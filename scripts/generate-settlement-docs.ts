@@ -35,7 +35,11 @@ plain signature shows by itself whose it is; for one of a contract the node is a
 What a payer has signed and not paid yet is counted together: a payment that his balance does not cover beside those before it gets
 a 402, and may be sent again once they are collected. A payer whose payment could not be collected after all, as when he has moved
 his money meanwhile, has had one answer without its end; for an hour his payments are collected before any provider is asked, and
-one that is metered gets a 402.
+one that is metered gets a 402. What a channel is filled with counts like any other payment.
+
+Out of a channel of \`batch-settlement\` nothing is sold while its payer is taking it back, and its vouchers are signed by the key
+that it names as \`payerAuthorizer\`: what the code of a wallet signs might be no longer good when it is claimed. An answer that is
+paid so ends after ten minutes. Channels are claimed from every ten minutes, and one that was emptied keeps no other from it.
 
 A payment that was collected and whose answer broke off stays in the books as its payer's credit: the same request with the same
 payment is answered again, three times at most, by whichever provider can, and nothing more is charged. So does one that would have
@@ -43,9 +47,16 @@ expired before its answer began, as those of Tempo do after half a minute: it is
 provider fails then, the same payment is good for another try.
 
 What was collected is looked at again until the network holds its block to be safe. If a reorganisation takes it back, it is
-collected again while the payment is good; later it is lost, the books say so, and its payer is answered no more for it.
+collected again while the payment is good; later it is lost, the books say so, and its payer is answered no more for it. A node that
+lags may have it looked for again, never collected twice. What a payer has put into a channel is looked at once a minute while he
+buys out of it: a deposit that was taken back buys nothing more.
 
-"The gateway died" is a process that is killed at any moment. A machine that loses its power within the milliseconds between the
+A client of \`batch-settlement\` signs twice for the call after a stream: it reads what a call came to in the headers alone, and those
+of a stream leave before that is known, so that it hears of it by the 402 of its next call. A voucher on the old base is not taken in
+its place: it promises one price beyond a base that the stream has moved, which is less than that price by what the stream came to.
+
+"The gateway died" is a process that is killed at any moment before it has written down what is due; a metered answer is kept together
+with that, and is there to be fetched by who is charged for it. A machine that loses its power within the milliseconds between the
 first part of an answer and the sync of what is due for it has given that part away: the payment is not collected, and buys again.
 `
 

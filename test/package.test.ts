@@ -95,6 +95,17 @@ describe('the tarball', () => {
     }
   })
 
+  test('prints nothing of its YAML parser when a variable of other tools asks for streams to be logged', () => {
+    writeFileSync(join(folder, 'folded.yaml'), 'listen: >-\n  127.0.0.1:4356\nskip_auth: true\n')
+    const program = join(root, 'dist/bin/routeplane.js')
+    const { stdout } = spawnSync(process.execPath, [program, 'config', 'check', '-c', 'folded.yaml'], {
+      cwd: folder,
+      env: { HOME: folder, LOG_STREAM: '1', LOG_TOKENS: '1' },
+      encoding: 'utf8',
+    })
+    expect(stdout.split('\n')[0]).toMatch(/folded\.yaml is valid\.$/)
+  })
+
   test('satisfies publint', async () => {
     const { messages, pkg } = await publint({ strict: true, pack: { tarball: exactBuffer(readFileSync(tarball)) } })
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])

@@ -2,13 +2,15 @@
 import { isCommitted, toRouteplaneError } from '../errors.ts'
 import type { CancelSignal } from '../lib/cancel.ts'
 import type { Clock } from '../lib/clock.ts'
-import { MAX_KEPT_BYTES, type KeptAnswer } from '../ledger/ledger.ts'
+import { MAX_KEPT_BYTES, type KeptAnswer, type Ledger } from '../ledger/ledger.ts'
 import type { Completion, GatewayCall } from './call.ts'
-import { keptError, lostError, recordAnswer, replay } from './kept-answer.ts'
+import { keptError, lostError, recordAnswer, refuseIfPaid, replay } from './kept-answer.ts'
 import { outliving, unlessLeft } from './outliving.ts'
 
 /** How long the end of a try is kept. Official SDKs wait eight seconds at most before they try again. */
 const KEPT_MS = 60_000
+/** How long ago a process may have begun a try that it did not live to end. The SDKs give up one after ten minutes. */
+const UNTOLD_MS = 15 * 60_000
 /** Answers of this many bytes are kept together; the oldest make room. */
 const MOST_BYTES = 16 * MAX_KEPT_BYTES
 const MOST_TRIES = 10_000
@@ -22,6 +24,8 @@ export type RecentTries = {
   begin(key: string): (end: End) => void
   find(key: string): Promise<End> | undefined
 }
+
+export type TriedCall = GatewayCall & { readonly fingerprint: () => string }
 
 type Try = { readonly ended: Promise<End>; bytes: number; until: number }
 
@@ -69,19 +73,22 @@ export function createRecentTries(clock: Clock): RecentTries {
 
 /**
  * Runs `work`, unless the call is a client's own retry of one that has been paid for a moment ago or is being paid for: then it
- * gets that one's answer. A try that is unpaid leaves nothing.
+ * gets that one's answer. A try that is unpaid leaves nothing. One that a process was paying for when it was killed is told of.
  *
  * @see https://github.com/openai/openai-node#retries: two by default, after a lost connection too, and without an idempotency key.
  */
 export async function asOneCall(
-  call: GatewayCall,
-  keyOf: () => string,
+  call: TriedCall,
   tries: RecentTries,
+  deps: { readonly ledger: Pick<Ledger, 'attempts'>; readonly clock: Pick<Clock, 'now'> },
   work: (call: GatewayCall) => Promise<Completion>,
 ): Promise<Completion> {
-  const first = call.retry === 0 ? undefined : tries.find(keyOf())
+  const keyOf = () => `${call.caller}\n${call.fingerprint()}`
+  const isRetry = call.retry !== 0
+  const first = isRetry ? tries.find(keyOf()) : undefined
   const kept = first === undefined ? undefined : await unlessAborted(first, call.signal)
   if (kept !== undefined) return replay(kept)
+  if (isRetry && first === undefined) await refuseIfUntold(call, deps)
   let end: ((end: End) => void) | undefined
   const heard = outliving(call, ({ step }) => {
     if (step === 'held') end ??= tries.begin(keyOf())
@@ -101,6 +108,12 @@ export async function asOneCall(
     call,
     recordAnswer(completion, async (answer) => keep(answer ?? keptError(lostError(head)))),
   )
+}
+
+async function refuseIfUntold({ caller, fingerprint }: TriedCall, { ledger, clock }: Parameters<typeof asOneCall>[2]): Promise<void> {
+  const now = clock.now()
+  const tried = { caller, fingerprint: fingerprint(), since: now - UNTOLD_MS }
+  refuseIfPaid(await ledger.attempts.untold(tried, now), 'send it as a new request')
 }
 
 /** @throws the signal's reason when it aborts first. */

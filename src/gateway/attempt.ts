@@ -60,6 +60,7 @@ export async function startAttempt(options: AttemptOptions, context: GatewayCont
     attemptId: options.id,
     caller: call.caller,
     ...(options.preset === undefined ? {} : { preset: options.preset }),
+    ...(call.fingerprint === undefined ? {} : { fingerprint: call.fingerprint }),
     endpoint,
     http: sending.http,
     wire: lane.protocol.id,
@@ -137,7 +138,8 @@ type Begun = Promise<Omit<Started, 'payment'>>
 
 async function begin(sending: Sending, given: HttpResponse, call: GatewayCall, timing: Timing): Begun {
   const { lane } = sending
-  const { streamed, response } = await formOf(given)
+  const form = formOf(given)
+  const { streamed, response } = form instanceof Promise ? await form : form
   if (!streamed) return beginWhole(sending, response, call, timing)
   const { upstream } = lane.protocol
   if (lane.kind === 'translate') return beginParts(upstream.decodeStream(response.body), lane.restore, timing)
@@ -152,11 +154,16 @@ const SAYS_NOTHING = /^(?:text\/plain|(?:application|binary)\/octet-stream)?\s*(
 const FIRST_FIELD = /^(?:\u00ef\u00bb\u00bf)?\s*(?:data|event|id|retry)?:/
 const FIRST_FIELD_BYTES = 16
 
+type Form = { readonly streamed: boolean; readonly response: HttpResponse }
+
 /** Tells a stream of events by its type and, where that says nothing, by its first field: what may be paid for is not thrown away. */
-async function formOf(response: HttpResponse): Promise<{ readonly streamed: boolean; readonly response: HttpResponse }> {
+function formOf(response: HttpResponse): Form | Promise<Form> {
   const type = (headerOf(response.headers, 'content-type') ?? '').trim().toLowerCase()
   if (type.includes('text/event-stream')) return { streamed: true, response }
-  if (!SAYS_NOTHING.test(type)) return { streamed: false, response }
+  return SAYS_NOTHING.test(type) ? formByFirstField(response) : { streamed: false, response }
+}
+
+async function formByFirstField(response: HttpResponse): Promise<Form> {
   let head = ''
   const { stream: body } = await readAhead(response.body, (bytes) => {
     head += Buffer.from(bytes.subarray(0, FIRST_FIELD_BYTES)).toString('latin1')

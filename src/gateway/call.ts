@@ -36,6 +36,8 @@ export type GatewayCall = {
   readonly signal: CancelSignal
   /** How often its client says that it has sent the same request before, by itself; absent where it does not say. */
   readonly retry?: number
+  /** What tells its words from others, where its client says how often it has sent them; made when it is asked for. */
+  readonly fingerprint?: () => string
   readonly onProgress?: (progress: Progress) => void
   /** Asks a person before a call above the operator's threshold; a surface that cannot ask leaves it out. */
   readonly approve?: (ask: ApprovalQuestion) => Promise<ApprovalAnswer>

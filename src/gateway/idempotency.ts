@@ -6,7 +6,7 @@ import type { Log } from '../lib/log.ts'
 import type { IdempotencyClaim, KeptAnswer, Ledger } from '../ledger/ledger.ts'
 import { asOneCall, createRecentTries } from './asked-again.ts'
 import type { Completion, GatewayCall } from './call.ts'
-import { keptError, lostError, recordAnswer, replay } from './kept-answer.ts'
+import { keptError, lostError, recordAnswer, refuseIfPaid, replay } from './kept-answer.ts'
 import { outliving, unlessLeft } from './outliving.ts'
 
 export type IdempotencyDeps = { readonly ledger: Ledger; readonly clock: Clock; readonly log: Log }
@@ -26,7 +26,8 @@ export function createOnlyOnce(deps: IdempotencyDeps): (call: GatewayCall, work:
   return (call, work) => {
     const key = call.read.extensions.idempotencyKey
     if (key !== undefined) return underKey(call, key, deps, work)
-    return call.retry === undefined ? work(call) : asOneCall(call, () => `${call.caller}\n${fingerprintOf(call)}`, tries, work)
+    if (call.retry === undefined) return work(call)
+    return asOneCall({ ...call, fingerprint: once(() => fingerprintOf(call)) }, tries, deps, work)
   }
 }
 
@@ -48,7 +49,7 @@ async function underKey(call: GatewayCall, key: string, deps: IdempotencyDeps, w
       )
   }
   const begin = async () => {
-    if (claim.abandoned !== undefined) await refuseIfPaid(claim.abandoned, deps.ledger)
+    if (claim.abandoned !== undefined) refuseIfPaid(await deps.ledger.attempts.list({ requestId: claim.abandoned }), 'use a new key')
     return work(outliving(call))
   }
   const completion = await begin().catch(async (thrown: unknown) => {
@@ -89,15 +90,7 @@ function fingerprintOf(call: GatewayCall): string {
   return hash.update(call.wire.request.path).update('\n').update(call.wire.request.body).digest('hex')
 }
 
-/** The process that held the key died. If it had come as far as a signature, its answer is lost but its payment is not. */
-async function refuseIfPaid(requestId: string, ledger: Ledger): Promise<void> {
-  const attempts = await ledger.attempts.list({ requestId })
-  // A hold for an invoice is a debt already: its call may have been answered.
-  const paid = attempts.find(({ state, payment, mode }) => state !== 'released' && (payment !== undefined || mode === 'invoice'))
-  if (paid === undefined) return
-  throw new RouteplaneError('answer_lost', `an earlier process took this key and may have paid (${paid.state}); its answer is lost`, {
-    money: paid.state === 'settled' ? 'settled' : 'unknown',
-    hint: `See receipt ${paid.id}; use a new key to ask and pay again.`,
-    details: { attemptId: paid.id },
-  })
+function once(make: () => string): () => string {
+  let made: string | undefined
+  return () => (made ??= make())
 }

@@ -2,6 +2,7 @@
 import type { CompletionPart } from '../completion/part.ts'
 import { RouteplaneError, type ErrorCode, type MoneyState } from '../errors.ts'
 import { isRecord, parseJson } from '../lib/json.ts'
+import type { AttemptRow } from '../ledger/entry.ts'
 import { MAX_KEPT_BYTES, type KeptAnswer } from '../ledger/ledger.ts'
 import { formatUsd, parseUsd } from '../money.ts'
 import type { Completion, CompletionHead } from './call.ts'
@@ -30,7 +31,11 @@ export function recordAnswer(completion: Completion, keep: Keep): Completion {
     )
     return { ...completion, answer: { ...answer, body } }
   }
-  const lines = (seen: readonly CompletionPart[]) => copy.add(Buffer.from(seen.map((part) => `${JSON.stringify(part)}\n`).join('')))
+  const lines = (seen: readonly CompletionPart[]) => {
+    copy.add(Buffer.from(seen.map((part) => `${JSON.stringify(part)}\n`).join('')))
+    // Nothing comes after it: whoever puts the parts together reads no further.
+    return seen.some(({ type }) => type === 'finish')
+  }
   const whole = () => copy.whole((body) => keptAnswer(head, 'translate', 200, body, 'application/x-ndjson'))
   const parts = passing(answer.parts, lines, (isWhole, failure) => keep(isWhole ? whole() : undefined, failure))
   return { ...completion, answer: { ...answer, parts } }
@@ -50,17 +55,18 @@ function createCopy(): Copy {
   }
 }
 
-/** Looks at each item that passes, and says once how it ended: whole, or left or broken off. */
+/** Looks at each item that passes, whether it is the last, and says once how it ended: whole, or left or broken off. */
 function passing<T>(
   source: AsyncIterable<T>,
-  look: (item: T) => void,
+  look: (item: T) => boolean | void,
   end: (isWhole: boolean, failure: unknown) => Promise<void>,
 ): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]() {
       const inner = source[Symbol.asyncIterator]()
       let ended = false
-      const finish = async (isWhole: boolean, failure?: unknown) => {
+      let isWhole = false
+      const finish = async (failure?: unknown) => {
         if (ended) return
         ended = true
         await end(isWhole, failure)
@@ -69,17 +75,20 @@ function passing<T>(
         async next() {
           try {
             const step = await inner.next()
-            if (step.done === true) await finish(true)
-            else look(step.value)
+            if (step.done === true) {
+              isWhole = true
+              await finish()
+            } else if (look(step.value) === true) isWhole = true
             return step
           } catch (error) {
-            await finish(false, error)
+            isWhole = false
+            await finish(error)
             throw error
           }
         },
         async return(value?: unknown) {
           await inner.return?.()
-          await finish(false)
+          await finish()
           return { done: true as const, value }
         },
       }
@@ -143,6 +152,23 @@ export function lostError(head: CompletionHead): RouteplaneError {
     hint: paid
       ? `See receipt ${head.receiptId}; a new request, under a new key if it has one, is asked and paid again.`
       : 'Use a new key to ask again.',
+  })
+}
+
+/**
+ * The process that was answering died. If it had come as far as a signature, its answer is lost but its payment is not.
+ *
+ * @param askAgain - How its caller asks for another: the beginning of a sentence.
+ * @throws RouteplaneError `answer_lost` with what became of the money.
+ */
+export function refuseIfPaid(attempts: readonly AttemptRow[], askAgain: string): void {
+  // A hold for an invoice is a debt already: its call may have been answered.
+  const paid = attempts.find(({ state, payment, mode }) => state !== 'released' && (payment !== undefined || mode === 'invoice'))
+  if (paid === undefined) return
+  throw new RouteplaneError('answer_lost', `an earlier process took this request and may have paid (${paid.state}); its answer is lost`, {
+    money: paid.state === 'settled' ? 'settled' : 'unknown',
+    hint: `See receipt ${paid.id}; ${askAgain} to ask and pay again.`,
+    details: { attemptId: paid.id },
   })
 }
 

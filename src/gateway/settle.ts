@@ -46,7 +46,8 @@ export async function settle(ended: Ended, failure: unknown, context: GatewayCon
   const error = failure === undefined ? report.error : toRouteplaneError(failure)
   await started.payment.close({ delivered: report.deliveredCharacters > 0, usage, costUsd })
   learn(ended, error === undefined || call.signal.aborted ? success(started, usage, totalMs) : outcomeOfError(error), usage, context)
-  const receipt = await receiptOf(started, context)
+  const { receiptId } = started.payment
+  const receipt = receiptId === undefined ? undefined : await receiptOf(receiptId, context)
   return { report, usage, costUsd, paidUsd: receipt?.payment?.settledUsd ?? started.payment.paidUsd, receipt, totalMs, error }
 }
 
@@ -58,8 +59,8 @@ function learn({ attempt, decided }: Ended, outcome: Outcome, usage: Usage, cont
 }
 
 /** What the ledger says of the payment by now; a ledger that cannot be read leaves it unsaid. */
-async function receiptOf({ payment: { receiptId } }: Started, { ledger }: GatewayContext): Promise<AttemptRow | undefined> {
-  return receiptId === undefined ? undefined : ledger.attempts.get(receiptId).catch(() => undefined)
+function receiptOf(receiptId: string, { ledger }: GatewayContext): Promise<AttemptRow | undefined> {
+  return ledger.attempts.get(receiptId).catch(() => undefined)
 }
 
 function success(started: Started, usage: Usage, totalMs: number): Outcome {

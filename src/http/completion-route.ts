@@ -152,7 +152,7 @@ function toWire(incoming: IncomingMessage, body: Buffer): WireRequest {
   const target = incoming.url ?? '/'
   const path = pathOf(target)
   const headers: Record<string, string | undefined> = {}
-  for (const [name, value] of Object.entries(incoming.headers)) if (!PRIVATE_HEADERS.has(name)) headers[name] = value as string
+  for (const name of Object.keys(incoming.headers)) if (!PRIVATE_HEADERS.has(name)) headers[name] = incoming.headers[name] as string
   return {
     body,
     json: parseBody(body),
@@ -242,7 +242,8 @@ async function answerTranslated(
 ): Promise<void> {
   const { protocol, deps } = exchange
   const context: EncodeContext = {
-    requestId: exchange.id,
+    // Of an answer that is given again, the first request's: what is named by it keeps its name.
+    requestId: head.requestId,
     model: asked.read.model,
     nowSeconds: Math.floor(deps.clock.now() / 1000),
     request: asked.call.decode(),

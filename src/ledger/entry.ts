@@ -25,6 +25,8 @@ export type AttemptRow = {
   /** Whose budget it counts against: a key's id, or `local`. */
   readonly caller?: string
   readonly preset?: string
+  /** Of the words of the call, where its client says when it tries again. */
+  readonly fingerprint?: string
   readonly state: AttemptState
   /** Reserved while open: the hold, then the amount that was signed. */
   readonly heldUsd: Usd

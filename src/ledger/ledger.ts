@@ -53,6 +53,11 @@ export type AttemptStore = {
   reopen(id: string, reopening: Reopening): Promise<void>
   get(id: string): Promise<AttemptRow | undefined>
   list(filter: AttemptFilter): Promise<readonly AttemptRow[]>
+  /**
+   * What a process that is gone has done since then for a caller's call in the same words, of which it has recorded no end: its
+   * caller has been told nothing, or not all.
+   */
+  untold(call: TriedCall, now: number): Promise<readonly AttemptRow[]>
   /** Open attempts whose process is gone, oldest first: nobody will end them unless somebody adopts them. */
   orphans(now: number): Promise<readonly AttemptRow[]>
   /** Makes an orphan ours. Of several processes that ask exactly one is told `true`, and only that one may heal it. */
@@ -60,6 +65,8 @@ export type AttemptStore = {
   /** What is reserved and spent under each limit, in the order asked; a window nobody has used has nothing of either. */
   budgets(limits: readonly BudgetLimit[]): Promise<readonly BudgetStanding[]>
 }
+
+export type TriedCall = { readonly caller: string; readonly fingerprint: string; readonly since: number }
 
 export type BudgetStanding = { readonly limit: BudgetLimit; readonly reserved: Usd; readonly spent: Usd }
 
@@ -75,6 +82,8 @@ export type HoldRequest = {
   /** Whom it is for; kept so that a cap which is set later finds what was spent before. */
   readonly caller?: string
   readonly preset?: string
+  /** Of the words of the call, where its client says when it tries again. */
+  readonly fingerprint?: string
   /** The most this attempt may cost. */
   readonly amount: Usd
   /** The cap of the whole request: the sum over its attempts that are not released stays within it. */

@@ -255,12 +255,9 @@ export function checkTime(now: number): void {
   if (!Number.isSafeInteger(now) || now < 0) throw new RouteplaneError('internal', 'a time is not whole milliseconds since the epoch')
 }
 
-/** Nearly every word: nothing that needs a closer look. */
-const PLAIN = /^[\u0001-\ud7ff]*$/
-
 /** Replaces what no store keeps as it is, NUL and lone surrogates, with U+FFFD. For words, not for ids. */
 export function plainText(text: string): string {
-  return PLAIN.test(text) ? text : text.replace(/[\0\p{Surrogate}]/gu, '\uFFFD')
+  return text.isWellFormed() && !text.includes('\0') ? text : text.toWellFormed().replaceAll('\0', '\uFFFD')
 }
 
 /** Drops the fields that are `undefined`, so that an absent field stays absent. */

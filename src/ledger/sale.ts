@@ -123,8 +123,9 @@ export type SaleStore = {
    * Says what will be collected: from here on a dead process's successor collects it. Said again, it is the same.
    *
    * @param isLoose - Whether a crash of the machine may still lose it: then nothing may be collected before it is said again.
+   * @param answer - What was delivered for it, for who has to fetch it from a successor; larger ones than `MAX_KEPT_BYTES` are not kept.
    */
-  owe(id: string, amount: Atomic, now: number, isLoose?: boolean): Promise<void>
+  owe(id: string, amount: Atomic, now: number, isLoose?: boolean, answer?: KeptAnswer): Promise<void>
   /** Moves a sale; a move that is not in the diagram throws `internal`. Repeating a move is a no-op. */
   end(id: string, ending: SaleEnding): Promise<void>
   /** The sales whose settlement may still be taken back, oldest first. */
@@ -133,8 +134,11 @@ export type SaleStore = {
   secure(ids: readonly string[]): Promise<void>
   /** Says that its settlement was taken back: it is `unknown` and owed as before. A sale of which that cannot be is left as it is. */
   reopen(id: string, reason: string, now: number): Promise<void>
-  /** Ends the work on the answer, and keeps it when there is one. Larger ones than `MAX_KEPT_BYTES` are not kept. */
-  release(id: string, answer: KeptAnswer | undefined, now: number): Promise<void>
+  /**
+   * Ends the work on the answer, and keeps it when there is one. Larger ones than `MAX_KEPT_BYTES` are not kept. `owed` leaves the one
+   * that was kept when it was owed for.
+   */
+  release(id: string, answer: KeptAnswer | 'owed' | undefined, now: number): Promise<void>
   /** Forgets a claim whose payment turned out to be none. @throws RouteplaneError `internal` for a sale that owes something. */
   forget(id: string): Promise<void>
   get(id: string): Promise<SaleRow | undefined>

@@ -16,6 +16,7 @@ import { type Approvals, type Approver, createApprovals } from './approval.ts'
 import { admits, type Audience, OPERATOR } from './audience.ts'
 import { icons } from './icon.ts'
 import { prompts, resources, tools } from './index.ts'
+import { lateValidator } from './late-validator.ts'
 import { announcedPayment, challengeError, PAYMENT_REQUIRED, sell } from './payment.ts'
 import { registerPrompts } from './prompt.ts'
 import { registerResources } from './resource.ts'
@@ -71,6 +72,7 @@ export function createMcpServer(open: Open, options: McpOptions): McpServer {
         ...(experimental === undefined ? {} : { experimental }),
       },
       requestState: { verify: (state, context) => requestState.verify(state, context) },
+      jsonSchemaValidator: lateValidator,
     },
   )
   const connection: Connection = { isForOneRequest: options.isForOneRequest === true }

@@ -58,5 +58,7 @@ export function errorResult(thrown: unknown): ToolResult {
 
 /** The same call may simply be made again: no money is on its way, and the reason is one that passes. */
 function isRetryable(error: RouteplaneError): boolean {
-  return !isCommitted(error.money) && [429, 502, 503, 504].includes(answerStatus(error))
+  // A ledger that a newer program has written stays so.
+  const isForGood = error.code === 'store_unavailable' && error.details['reason'] === 'version'
+  return !isCommitted(error.money) && !isForGood && [429, 502, 503, 504].includes(answerStatus(error))
 }

@@ -1,11 +1,12 @@
 /** Pays with the user's own key for a provider, or with nothing where a source asks for nothing. */
 import { keyHeaders } from '../access/api-key.ts'
+import type { AccountPool } from '../access/account-pool.ts'
 import type { Keyring } from '../access/keyring.ts'
 import type { WireId } from '../completion/request.ts'
 import { headerOf, readBody, type HttpResponse } from '../lib/http-call.ts'
 import type { Log, Secret } from '../lib/log.ts'
 import { ZERO_USD } from '../money.ts'
-import type { PaidCall, PaymentMode } from './mode.ts'
+import type { PaidCall, Payment, PaymentMode } from './mode.ts'
 import { withoutSecrets } from './redact.ts'
 
 export type ByokDeps = {
@@ -28,17 +29,22 @@ export function createByok(deps: ByokDeps): PaymentMode {
     },
 
     async send(call) {
-      const response = await sendAsSomebody(call, deps)
-      return { response, payment: { mode: 'byok', blame: (error) => error, close: async () => {} } }
+      const { provider } = call.endpoint
+      const hasKeys = provider.access.kind !== 'none'
+      const pool = hasKeys ? keyring.accountsOf(provider) : undefined
+      const sent =
+        pool === undefined ? sendWith(hasKeys ? keyring.keyOf(provider) : undefined, call, deps) : sendAsSomebody(pool, call, deps)
+      return { response: await sent, payment: NOTHING_TO_PAY }
     },
   }
 }
 
+/** What the user owes is between him and the provider. */
+const NOTHING_TO_PAY: Payment = { mode: 'byok', blame: (error) => error, close: async () => {} }
+
 /** Asks with one account after another until one of them is neither refused nor over its limit; the last one's answer counts. */
-async function sendAsSomebody(call: PaidCall, deps: ByokDeps): Promise<HttpResponse> {
+async function sendAsSomebody(pool: AccountPool, call: PaidCall, deps: ByokDeps): Promise<HttpResponse> {
   const { provider } = call.endpoint
-  const pool = provider.access.kind === 'none' ? undefined : deps.keyring.accountsOf(provider)
-  if (pool === undefined) return sendWith(provider.access.kind === 'none' ? undefined : deps.keyring.keyOf(provider), call, deps)
   const accounts = pool.take()
   for (const [at, account] of accounts.entries()) {
     const response = await sendWith(account.key, call, deps)

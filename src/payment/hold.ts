@@ -41,11 +41,12 @@ export async function holdFor(call: PaidCall, { mode, slackPermille, overheadUsd
     throw new RouteplaneError('price_above_cap', 'the most this call can cost is not known, so no cap can hold it')
   const amount = mostOf(call.boundUsd, { slackPermille, overheadUsd }, call.capUsd)
   const now = deps.clock.now()
-  const { caller, preset, endpoint } = call
+  const { caller, preset, fingerprint, endpoint } = call
   const provider = endpoint.provider.id
   const spender = { provider, caller, ...(preset === undefined ? {} : { preset }) }
   const outcome = await deps.ledger.attempts.hold({
     ...spender,
+    ...(fingerprint === undefined ? {} : { fingerprint: fingerprint() }),
     id: call.attemptId,
     requestId: call.requestId,
     model: endpoint.upstreamModel,

@@ -29,6 +29,8 @@ export type PaidCall = {
   /** Whose budget it counts against, besides everybody's. */
   readonly caller: string
   readonly preset?: string
+  /** Of the caller's own words; absent where his client does not say when it tries again. */
+  readonly fingerprint?: () => string
   readonly endpoint: Endpoint
   readonly http: HttpCall
   /** The wire the call is written in, which says how a key is shown. */

@@ -1,6 +1,6 @@
 /** Collects what is due: once a sale, whoever asks, and again after a crash or a facilitator that did not answer. */
 import { RouteplaneError, toRouteplaneError } from '../errors.ts'
-import type { Ledger } from '../ledger/ledger.ts'
+import type { KeptAnswer, Ledger } from '../ledger/ledger.ts'
 import type { SaleRow } from '../ledger/sale.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -10,8 +10,11 @@ import { recheckSales } from './recheck.ts'
 import { revive, type Settlement, type Tender, type Till } from './till.ts'
 
 export type Collector = {
-  /** Writes down what is due. From then on it is collected, if not by us then by whoever opens the ledger next. */
-  owe(sale: SaleRow, amount: Atomic): Promise<void>
+  /**
+   * Writes down what is due. From then on it is collected, if not by us then by whoever opens the ledger next, who has the answer for
+   * its payer when there is one.
+   */
+  owe(sale: SaleRow, amount: Atomic, answer?: KeptAnswer): Promise<void>
   /**
    * The same for an answer that must not wait for the disk: it survives this process, and is on the disk before it is collected.
    * A machine that loses its power in between has given away what was delivered by then; its caller has paid nothing.
@@ -82,7 +85,7 @@ export function createCollector({ tills, ledger, clock, log }: CollectorOptions)
   }
 
   return {
-    owe: (sale, amount) => ledger.sales.owe(sale.id, amount, clock.now()),
+    owe: (sale, amount, answer) => ledger.sales.owe(sale.id, amount, clock.now(), false, answer),
     async oweAtOnce(sale, tender, amount) {
       await ledger.sales.owe(sale.id, amount, clock.now(), true)
       return async () => {

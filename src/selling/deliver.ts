@@ -103,14 +103,18 @@ async function openBill(completion: Completion, delivering: Delivering): Promise
       // Its payer has promised less than it came to: he has not had the end, and does not get it for the same payment.
       let isShort = false
       const verdict = settlementOf({ charging: tender.charging, delivery, closedBy, usage })
+      const whole = verdict.again === 'the same answer' ? kept : undefined
+      let isKept = false
       if (beside !== undefined) await beside.catch(() => {})
       else if (paidBefore === undefined) {
         const amount = dueOf(verdict, summary, delivering)
-        await collector.owe(sale, amount)
+        // Whoever is charged has his answer, though we should die over the charging.
+        await collector.owe(sale, amount, whole)
         await settledBy(collector.collect(sale, tender, amount))
         isShort = settlement?.state === 'settled' && settlement.amount < amount
+        isKept = !isShort
       }
-      await ledger.sales.release(sale.id, verdict.again === 'the same answer' && !isShort ? kept : undefined, clock.now())
+      await ledger.sales.release(sale.id, isKept ? 'owed' : isShort ? undefined : whole, clock.now())
     },
     async paid() {
       if (paidBefore !== undefined || settlement?.state === 'settled') return

@@ -53,10 +53,15 @@ export function collectInTime(
   }
 }
 
-/** What is delivered after a metered payment has expired could never be collected. */
-export function endInTime(own: AbortController, { payment }: Tender, { clock }: Pick<GatewayContext, 'clock'>): void {
-  const seconds = Number(payment.validBeforeSeconds) - Math.floor(clock.now() / 1000) - COLLECTING_SECONDS
+/** What is delivered after a metered payment has expired, or after somebody else has what it is taken out of, could never be collected. */
+export function endInTime(
+  own: AbortController,
+  { payment, heldSeconds = Infinity }: Tender,
+  { clock }: Pick<GatewayContext, 'clock'>,
+): void {
+  const leftSeconds = Number(payment.validBeforeSeconds) - Math.floor(clock.now() / 1000)
+  const seconds = Math.min(leftSeconds, heldSeconds) - COLLECTING_SECONDS
   if (seconds > MAX_ANSWER_SECONDS) return
-  const end = () => own.abort(new RouteplaneError('upstream_timeout', 'the payment is about to expire, so the answer ends here'))
+  const end = () => own.abort(new RouteplaneError('upstream_timeout', 'the payment holds no longer, so the answer ends here'))
   AbortSignal.timeout(Math.max(0, seconds * 1_000)).addEventListener('abort', end, { once: true })
 }

@@ -1,6 +1,7 @@
 /** Judges a payment before it is claimed: junk in a payer's name claims nothing, keeps nobody from paying, and leaves no trace. */
+import { draws, openOf } from './cover.ts'
 import { required, type Order, type SellingOptions } from './order.ts'
-import { openOf } from './serving.ts'
+
 import type { Tender, Verdict } from './till.ts'
 
 /** A payment that may be claimed. */
@@ -31,11 +32,11 @@ export function createJudging(options: SellingOptions): (order: Order, tender: T
  * has answered; so is everything else that can be judged without changing anything.
  */
 async function judge(tender: Tender, options: SellingOptions): Promise<Judged & { readonly verdict: Verdict }> {
+  const isAlone = !draws(tender) || (await openOf(tender.payment, options)).length === 0
   if (tender.isJudgedFreely !== true) {
     const verdict = (await tender.judge?.()) ?? { valid: true }
-    return { tender, verify: () => tender.verify(), isAlone: true, verdict }
+    return { tender, verify: () => tender.verify(), isAlone, verdict }
   }
-  const isAlone = (await openOf(tender.payment, options.context)).length === 0
   const verdict = await tender.verify()
   return { tender, verify: () => Promise.resolve(verdict), isAlone, verdict }
 }

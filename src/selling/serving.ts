@@ -1,14 +1,15 @@
 /** Serves an answer that is being paid for: judges the payment, has the request completed, and hands over what it came to. */
 import { amend, RouteplaneError, toRouteplaneError } from '../errors.ts'
 import type { Completion } from '../gateway/call.ts'
-import type { SalePayment, SaleRow } from '../ledger/sale.ts'
+import type { SaleRow } from '../ledger/sale.ts'
 import { unknownSettlement, type Collector } from './collector.ts'
+import { hasLost, isCoveredBeside } from './cover.ts'
 import { deliver, type Delivering } from './deliver.ts'
 import { collectInTime, endInTime, type Early } from './in-time.ts'
 import type { Judged } from './judging.ts'
 import { quoteOf, required, type Order, type SellingOptions } from './order.ts'
 import { budgetOf, purchase } from './quote.ts'
-import { channelSchemes, type Through } from './till.ts'
+import type { Through } from './till.ts'
 
 /** An order with its payment. */
 export type Serving = Order &
@@ -59,10 +60,11 @@ export async function serveNew(sale: SaleRow, serving: Serving, options: Selling
 
 /** Nobody's payment: whoever sends junk leaves no trace in the books. */
 async function requireValid(sale: SaleRow, serving: Serving, options: SellingOptions): Promise<{ readonly isLost: boolean }> {
+  await serving.tender.takeOver?.()
   const [verdict, isCovered, isLost] = await Promise.all([
     serving.verify(),
-    isCoveredBeside(sale, serving, options.context),
-    hasLost(sale, options.context),
+    isCoveredBeside(sale, serving, options),
+    hasLost(serving.tender, options),
   ])
   const isTooLate = isLost && serving.tender.charging === 'usage'
   if (verdict.valid && isCovered && !isTooLate) return { isLost }
@@ -80,13 +82,6 @@ const UNCOVERED = 'insufficient_funds: other payments of this payer are yet to b
 const UNPAID =
   'unpaid_before: an earlier payment could not be collected; pay by a scheme that is collected before the answer, such as exact'
 
-/** Milliseconds for which a payer is remembered whose payment could not be collected: he is answered once he has paid. */
-const MEMORY_MS = 60 * 60 * 1_000
-
-async function hasLost(sale: SaleRow, { ledger, clock }: SellingOptions['context']): Promise<boolean> {
-  return !channelSchemes.includes(sale.scheme) && ledger.sales.hasLost(sale, clock.now() - MEMORY_MS)
-}
-
 /** Collects before any provider is asked. @throws RouteplaneError `payment_required`, `settlement_unknown`. */
 async function collectFirst(sale: SaleRow, serving: Serving, options: SellingOptions): Promise<Early> {
   const { collector, tender } = serving
@@ -96,30 +91,6 @@ async function collectFirst(sale: SaleRow, serving: Serving, options: SellingOpt
   if (settlement.state === 'settled') return { begun: () => Promise.resolve(settlement), stop: () => Promise.resolve() }
   await ledger.sales.release(sale.id, undefined, clock.now())
   throw settlement.state === 'refused' ? await required(serving, settlement.reason, options, tender) : unknownSettlement(sale.id)
-}
-
-/** What a payer has signed that is to be taken out of the same balance; `id` is the sale that came after it. */
-export async function openOf(payment: SalePayment, { ledger, clock }: SellingOptions['context'], id?: string): Promise<readonly SaleRow[]> {
-  const open = await ledger.sales.openBefore(payment, id, clock.now())
-  return open.filter(({ scheme }) => !channelSchemes.includes(scheme))
-}
-
-/** Looks at what a payer has, and milliseconds between two: what is settled is booked by then. */
-const LOOKS = 4
-const LOOK_MS = 250
-
-/** Each of a payer's payments alone may be covered by the same money: those that came first are counted. */
-async function isCoveredBeside(sale: SaleRow, { tender, isAlone }: Serving, context: SellingOptions['context']): Promise<boolean> {
-  if (channelSchemes.includes(sale.scheme)) return true
-  for (let looks = 1; ; looks++) {
-    const open = await openOf(sale, context, sale.id)
-    // What was open before may have been collected since the payment was judged.
-    if (open.length === 0 && isAlone && looks === 1) return true
-    const promised = open.reduce((sum: bigint, { amountDue, amountOffered }) => sum + (amountDue ?? amountOffered), sale.amountOffered)
-    if ((await tender.balance()) >= promised) return true
-    if (looks === LOOKS) return false
-    await context.clock.sleep(LOOK_MS)
-  }
 }
 
 /** Serves what is paid for already and was not delivered. */

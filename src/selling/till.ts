@@ -61,7 +61,10 @@ export type Till = {
   receipt(sale: SaleRow): Readonly<Record<string, string>> | undefined
   /** Brings home what has been earned and does not lie with the payee yet, where nobody has bought for so many milliseconds. @returns how many payers it came from. */
   payOut?(idleMs: number): Promise<number>
-  /** Brings home what payers are taking back of what has been earned, while they cannot have it yet. @returns how many payers. */
+  /**
+   * Brings home what payers are taking back of what has been earned, while they cannot have it yet, and sells nothing more on what
+   * a reorganisation has taken back. @returns from how many payers it has brought something.
+   */
   watch?(): Promise<number>
   /**
    * Takes what a payer sends beside his requests, such as a voucher for one that is being answered.
@@ -73,13 +76,14 @@ export type Till = {
   tend?(headers: RequestHeaders, resource: string): Promise<Readonly<Record<string, string>> | undefined>
 }
 
-/** Schemes whose payments are taken out of a channel that is filled already; all others are taken out of the payer's balance. */
-export const channelSchemes: readonly string[] = ['batch-settlement', 'tempo/session']
-
 /** One payment as it was handed over. */
 export type Tender = {
   readonly payment: SalePayment
   readonly charging: Charging
+  /** Base units that its payer's balance loses to a channel when it is collected; absent where the channel is filled already. */
+  readonly deposit?: Atomic
+  /** Seconds for which `verify` reserves what it is taken out of: later somebody else may have that. */
+  readonly heldSeconds?: number
   /** Whether `verify` changes nothing, neither here nor on chain: then it comes before the payment is claimed. */
   readonly isJudgedFreely?: true
   /** Whether a 402 tells its payer what he has to know for a payment that fits. */
@@ -100,6 +104,8 @@ export type Tender = {
    * @throws RouteplaneError `facilitator_unavailable` when nobody can tell.
    */
   judge?(): Promise<Verdict>
+  /** Frees what a process that died had reserved for the very same payment; to be called by who has claimed it. */
+  takeOver?(): Promise<void>
   /** @throws RouteplaneError `facilitator_unavailable` when nobody can tell. */
   verify(): Promise<Verdict>
   /** Of a payment that is promised piece by piece: gives a stream of events on, with events for the payer between them. */

@@ -33,6 +33,20 @@ describe('an idempotency key', () => {
     expect([books.transfers.length, seller.counters.handlerRuns]).toEqual([1, 1])
   })
 
+  it('gives an answer of the Responses wire again under the ids that it had', async () => {
+    const { url } = await open()
+    const told = async () => {
+      const body = JSON.stringify({ model: question.model, input: 'how are you today?', max_output_tokens: 20 })
+      const headers = { 'content-type': 'application/json', ...keyed('k') }
+      const response = await fetch(`${url}/v1/responses`, { method: 'POST', headers, body })
+      const { id, output } = (await response.json()) as { id: string; output: readonly { id: string }[] }
+      return [id, output.map((item) => item.id), response.headers.get('x-routeplane-request-id')]
+    }
+    const first = await told()
+    expect(first[0]).toMatch(/^resp_/)
+    expect(await told()).toEqual(first)
+  })
+
   it('makes ten callers at once one request', async () => {
     const { seller, world, url } = await open()
     const replies = await Promise.all(Array.from({ length: 10 }, () => ask(url, question, keyed('k'))))

@@ -5,6 +5,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { useDemoNetwork } from '../support/chain.ts'
+import { startChild } from './children/start.ts'
 import { ask, closedBooks, expectBalanced, openEngine, question, readBooks, writeWorld } from '../support/engine.ts'
 
 const current = useDemoNetwork()
@@ -13,13 +14,13 @@ const ANSWER = 'thrift heard: how are you today?'
 const { model } = question
 const messages = [{ role: 'user' as const, content: 'how are you today?' }]
 
-/** Stands between a client and the gateway, and can hang up on both. */
-async function startCutter(target: string) {
-  const { hostname, port } = new URL(target)
+/** Stands between a client and the gateway that is there at the time, and can hang up on both. */
+async function startCutter(target: () => string | Promise<string>) {
   const open = new Set<Socket>()
   let connections = 0
-  const server = createServer((near) => {
+  const join = async (near: Socket) => {
     connections += 1
+    const { hostname, port } = new URL(await target())
     const far = connect(Number(port), hostname)
     for (const [from, to] of [
       [near, far],
@@ -29,7 +30,8 @@ async function startCutter(target: string) {
       from.on('error', () => to.destroy()).on('close', () => void open.delete(from))
       from.pipe(to)
     }
-  })
+  }
+  const server = createServer((near) => void join(near))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {
@@ -83,7 +85,8 @@ async function cutWhileSettling(whenCut: (cutter: Awaited<ReturnType<typeof star
   const seller = await current().startProvider({ id: 'thrift', prices, latencyMs: 300, faults: {} })
   const world = await writeWorld(current(), { sellers: [seller] })
   const engine = await openEngine(world)
-  const cutter = await startCutter(await engine.serve())
+  const origin = await engine.serve()
+  const cutter = await startCutter(() => origin)
   seller.faults.beforeSettle = async () => {
     delete seller.faults.beforeSettle
     cutter.cut()
@@ -91,6 +94,9 @@ async function cutWhileSettling(whenCut: (cutter: Awaited<ReturnType<typeof star
   }
   return { seller, world, url: cutter.url }
 }
+
+/** What each SDK makes of an error. */
+type Failure = { readonly status: number; readonly message: string }
 
 describe.each(clients)('$name', ({ ask: asking }) => {
   it('whose connection broke gets the answer that its first try paid for', async () => {
@@ -106,6 +112,32 @@ describe.each(clients)('$name', ({ ask: asking }) => {
     const { seller, world, url } = await cutWhileSettling(isBack)
     expect(await asking(url)).toBe(ANSWER)
     expect([(await closedBooks(world)).transfers.length, seller.counters.handlerRuns]).toEqual([1, 1])
+  })
+})
+
+describe.each(clients)('$name, whose gateway is killed', ({ ask: asking }) => {
+  it('while it pays, hears from the next one what became of the money, and pays no other', async () => {
+    const seller = await current().startProvider({ id: 'thrift', prices, latencyMs: 300, faults: {} })
+    const world = await writeWorld(current(), { sellers: [seller] })
+    const child = startChild('shop.ts', world)
+    await expect.poll(() => child.lines.length, { timeout: 20_000 }).toBe(1)
+    const [first = ''] = child.lines
+    let target: string | Promise<string> = first
+    const { url } = await startCutter(() => target)
+    seller.faults.beforeSettle = async () => {
+      delete seller.faults.beforeSettle
+      child.process.kill('SIGKILL')
+      await child.ended
+      target = openEngine(world).then((engine) => engine.serve())
+    }
+    const failure = (await asking(url).catch((thrown: unknown) => thrown)) as Failure
+    expect([failure.status, /answer is lost.*|answer_lost/.test(failure.message)], failure.message).toEqual([424, true])
+    // The seller has what it was sent; whoever asks anew pays anew.
+    await expect.poll(async () => (await readBooks(world)).rows.map(({ state }) => state), { timeout: 20_000 }).toEqual(['settled'])
+    expect(await asking(url)).toBe(ANSWER)
+    const books = await closedBooks(world)
+    expectBalanced(books)
+    expect([books.transfers.length, seller.counters.handlerRuns]).toEqual([2, 2])
   })
 })
 

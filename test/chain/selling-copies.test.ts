@@ -1,7 +1,11 @@
 /** One credential sent many times: at once and later, to two gateways of one ledger, for other requests and over other wires. */
+import { once } from 'node:events'
+import { request as send, type IncomingMessage } from 'node:http'
+import { text as textIn } from 'node:stream/consumers'
+import type { PaymentPayload } from '@x402/core/types'
 import { describe, expect, it } from 'vitest'
-import { carried, useWaysToPay } from '../support/payments.ts'
-import { chatWire, openShop, order, salesOf, untilAnswered, wires, type OrderOptions, type Wire } from '../support/shop.ts'
+import { carried, useWaysToPay, type WayToPay } from '../support/payments.ts'
+import { chatWire, OPERATOR_TOKEN, openShop, order, salesOf, untilAnswered, wires, type OrderOptions, type Wire } from '../support/shop.ts'
 import { script, words } from '../support/tempo-shop.ts'
 
 const { ways } = useWaysToPay()
@@ -50,5 +54,71 @@ describe.each(ways)('a payment by $name', ({ network, carriage, open, createPaye
     expect([sales, sale]).toMatchObject([[], { state: 'settled' }])
     await shops[0]?.engine.routeplane.cashier?.payOut()
     expect(await network().chain.balanceOf(network().asset.address, world.payTo)).toBe(sale?.amountSettled)
+  })
+})
+
+const [exact, first, challenge] = ['x402 exact', 'x402 v1 exact', 'evm/charge'].map((name) => ways.find((way) => way.name === name)) as [
+  WayToPay,
+  WayToPay,
+  WayToPay,
+]
+
+/** A request with a header more than once, as `fetch` does not send it. */
+async function sendRaw(url: string, headers: readonly string[]): Promise<{ readonly status: number; readonly text: string }> {
+  const { pathname, host, port } = new URL(url + chatWire.path(false))
+  const body = JSON.stringify(chatWire.body(false, 'how are you?'))
+  const sent = send({ port, path: pathname, method: 'POST', headers: ['host', host, 'content-type', 'application/json', ...headers] })
+  sent.end(body)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  return { status: response.statusCode ?? 0, text: await textIn(response) }
+}
+
+describe('payments beside each other', () => {
+  it('are refused together, and each is worth what it was', async () => {
+    const { world, upstream } = await exact.open(script)
+    const { url } = await openShop(world)
+    const sign = async ({ createPayer, carriage }: WayToPay, payment?: object) =>
+      carried(carriage, JSON.stringify(payment ?? (await (await createPayer()).sign(url, chatWire))))
+    const signed = (await (await exact.createPayer()).sign(url, chatWire)) as PaymentPayload
+    const own = { x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload: signed.payload }
+    const [second, sameOfFirst] = [await sign(exact, signed), await sign(first, own)]
+    const [other, charge, more] = [await sign(first), await sign(challenge), await sign(challenge)]
+    const both: readonly Record<string, string>[] = [
+      { ...second, ...sameOfFirst },
+      { ...second, ...other },
+      { ...second, ...charge },
+      { ...other, ...charge },
+      { ...charge, 'payment-authorization': more['authorization'] ?? '' },
+      { ...charge, 'payment-authorization': charge['authorization'] ?? '' },
+    ]
+    for (const headers of both) {
+      const { status, text } = await order(fetch, url, chatWire, { headers })
+      expect([Object.keys(headers), status, text.includes('invalid_payment')]).toEqual([Object.keys(headers), 400, true])
+    }
+    const { 'payment-signature': payment = '' } = second
+    const twice = await sendRaw(url, ['payment-signature', payment, 'payment-signature', payment])
+    expect([twice.status, twice.text.includes('invalid_payment')]).toEqual([400, true])
+    expect([upstream.requests.length, await salesOf(world)]).toEqual([0, []])
+
+    // The first of several stands, wherever they are read.
+    const { authorization = '' } = charge
+    const taken = await sendRaw(url, ['authorization', authorization, 'authorization', more['authorization'] ?? ''])
+    expect([taken.status, chatWire.textOf(taken.text)]).toEqual([200, said])
+    for (const headers of [second, other]) expect((await order(fetch, url, chatWire, { headers })).status).toBe(200)
+    expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled', 'settled', 'settled'])
+  })
+
+  it('and beside a key, or where nothing is sold, cost nothing', async () => {
+    const { world } = await exact.open(script)
+    const { url } = await openShop(world)
+    const signed = await (await exact.createPayer()).sign(url, chatWire)
+    const headers = { ...carried(exact.carriage, JSON.stringify(signed)), authorization: `Bearer ${OPERATOR_TOKEN}` }
+    expect((await order(fetch, url, chatWire, { headers })).status).toBe(200)
+    const { authorization: _own, ...payment } = headers
+    for (const path of ['/.well-known/x402', '/openapi.json', '/llms.txt'])
+      expect((await fetch(url + path, { headers: payment })).status).toBe(200)
+    expect(await salesOf(world)).toEqual([])
+    expect((await order(fetch, url, chatWire, { headers: payment })).status).toBe(200)
+    expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled'])
   })
 })

@@ -18,7 +18,6 @@ import {
   type ShopOptions,
   type ShopWorld,
 } from '../support/shop.ts'
-import { startChild } from './children/start.ts'
 
 const current = useDemoNetwork()
 
@@ -241,34 +240,5 @@ describe('several processes', () => {
     expect(copies.map(({ status }) => status).toSorted()).toEqual([200, 409])
     const again = await Promise.all(shops.map(({ url }) => order(fetch, url, chatWire, { headers })))
     expect([again.map(({ status }) => status), upstream.requests.length]).toEqual([[200, 200], 1])
-  })
-
-  it('collect what a killed one was owed, and still answer its caller', async () => {
-    const { upstream, world } = await writeKeyed((_request, count) => ({
-      stream: [chunk('well'), ...(count === 0 ? (['stall'] as const) : [finish])],
-    }))
-    const child = startChild('shop.ts', world)
-    const { rpc } = current().anvil
-    const buyer = await createBuyer(current())
-    while (child.lines.length === 0) await Promise.race([new Promise((resolve) => setTimeout(resolve, 20)), child.ended])
-    const { headers } = await signFor(buyer, child.lines[0] ?? '', chatWire, { stream: true })
-    await rpc('evm_setAutomine', [false])
-    onTestFinished(async () => void (await rpc('evm_setAutomine', [true])))
-    const response = await fetch((child.lines[0] ?? '') + chatWire.path(true), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      body: JSON.stringify(chatWire.body(true, 'how are you?')),
-    })
-    await response.body?.getReader().read()
-    child.process.kill('SIGKILL')
-    await child.ended
-    expect((await salesOf(world)).map(({ state }) => state)).toEqual(['due'])
-
-    await rpc('evm_setAutomine', [true])
-    await rpc('evm_mine')
-    const { url } = await openShop(world)
-    const again = await untilAnswered(() => order(fetch, url, chatWire, { headers, stream: true }))
-    expect([again.status, chatWire.textOf(again.text), again.receipt?.success, upstream.requests.length]).toEqual([200, 'well', true, 2])
-    expect((await salesOf(world)).map(({ state, amountSettled }) => [state, amountSettled])).toEqual([['settled', await transfers(world)]])
   })
 })

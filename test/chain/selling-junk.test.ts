@@ -1,17 +1,14 @@
 /** Junk in a payer's name, under the very key of his payment, keeps him from nothing: it is judged before it claims. */
-import { x402Client } from '@x402/core/client'
 import type { PaymentPayload } from '@x402/core/types'
 import { wrapFetchWithPayment } from '@x402/fetch'
-import { toClientEvmSigner } from '@x402/evm'
-import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client'
 import { Mppx, evm } from 'mppx/client'
 import { assets } from 'mppx/evm'
-import { createPublicClient, http } from 'viem'
 import { privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { installChannelContracts } from '../../src/demo/channel-contracts.ts'
 import { approvePermits, installPermitContracts } from '../../src/demo/permit-contracts.ts'
 import { randomHex, useDemoNetwork } from '../support/chain.ts'
+import { channelClient } from '../support/payments.ts'
 import { chatWire, createBuyer, openShop, order, payingFetch, salesOf, writeKeyedShop } from '../support/shop.ts'
 import { script } from '../support/tempo-shop.ts'
 
@@ -22,18 +19,9 @@ beforeAll(async () => {
 })
 
 type Carried = Readonly<Record<string, string>>
-const NO_AUTHORIZER = '0x0000000000000000000000000000000000000000'
 
-function channelFetch(account: PrivateKeyAccount, send: typeof fetch, options: object): typeof fetch {
-  const signer = toClientEvmSigner(account, createPublicClient({ transport: http(current().rpcUrl) }))
-  const scheme = new BatchSettlementEvmScheme(signer, { depositPolicy: { depositMultiplier: 20 }, ...options })
-  const client = new x402Client((_version, offers) => {
-    const [offer] = offers.filter((each) => each.scheme === 'batch-settlement')
-    if (offer === undefined) throw new Error('no channel is offered')
-    return offer
-  })
-  return wrapFetchWithPayment(send, client.register('eip155:*', scheme)) as typeof fetch
-}
+const channelFetch = (account: PrivateKeyAccount, send: typeof fetch) =>
+  wrapFetchWithPayment(send, channelClient(account, current().rpcUrl)) as typeof fetch
 
 const challengeFetch = (account: PrivateKeyAccount, send: typeof fetch) => {
   const methods = [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })]
@@ -51,13 +39,7 @@ type Way = {
 const ways: readonly Way[] = [
   { name: 'x402 exact', before: 0, pay: (account, send) => payingFetch(account, ['exact'], send) },
   { name: 'x402 upto', before: 0, pay: (account, send) => payingFetch(account, ['upto'], send) },
-  { name: 'a voucher of x402 batch-settlement', before: 1, pay: (account, send) => channelFetch(account, send, {}) },
-  {
-    // Such a voucher may be a contract's, and only the node can tell.
-    name: 'a voucher that the payer himself answers for',
-    before: 1,
-    pay: (account, send) => channelFetch(account, send, { payerAuthorizer: NO_AUTHORIZER }),
-  },
+  { name: 'a voucher of x402 batch-settlement', before: 1, pay: (account, send) => channelFetch(account, send) },
   // Once it is paid for, who shows the payer's own challenge is given his answer again; nobody else knows it.
   { name: 'evm/charge', before: 0, pay: challengeFetch, again: [200] },
 ]

@@ -27,7 +27,7 @@ import {
   writeTempoShop,
 } from '../support/tempo-shop.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { startChild, type Child } from './children/start.ts'
+import { startChild } from './children/start.ts'
 
 const current = useTempoNetwork()
 const balanceOf = (network: TempoNetwork, owner: `0x${string}`) => network.chain.balanceOf(network.asset.address, owner)
@@ -223,6 +223,21 @@ describe('a payer who takes his channel back on the chain', () => {
   })
 })
 
+it('a channel whose opening a reorganisation has taken back buys nothing more, and another does', async () => {
+  const { world, upstream } = await writeTempoShop(current(), script)
+  const [{ url }, other] = [await openShop(world), await openShop(world)]
+  const buyer = await createTempoBuyer(current())
+  const { fetch: pay } = sessionClient(current(), buyer)
+  expect((await order(pay as typeof fetch, url, chatWire)).status).toBe(200)
+  await current().anvil.rpc('anvil_reorg', [1, []])
+  // Who has just looked at the channel takes it to be as it was for some seconds.
+  const refused = await order(pay as typeof fetch, other.url, chatWire, { text: 'and now?' })
+  expect([[402, 410].includes(refused.status), upstream.requests.length]).toEqual([true, 1])
+  expect((await salesOf(world)).map(({ state }) => state)).toEqual(['settled'])
+  const { fetch: payAnew } = sessionClient(current(), await createTempoBuyer(current()))
+  expect((await order(payAnew as typeof fetch, other.url, chatWire)).status).toBe(200)
+})
+
 describe('a stranger who has read on the chain which channels there are', () => {
   const writtenOn = (challenge: Challenge.Challenge, authorization: string, changes: object) =>
     Credential.serialize({ challenge, payload: { ...paidBy(authorization), ...changes } })
@@ -262,7 +277,7 @@ describe('two processes behind one ledger', () => {
       (request.json as { max_tokens: number }).max_tokens === long.length ? spoken(long) : script(request),
     )
     const { url, engine } = await openShop(world)
-    const other = await firstLine(startChild('shop.ts', world))
+    const other = await startChild('shop.ts', world).first()
     const buyer = await createTempoBuyer(current())
     const { answer, again } = await buyOne(url, buyer)
     const answers = [answer, await again(), await again(other)].map(({ status, text }) => [status, chatWire.textOf(text)])
@@ -296,9 +311,4 @@ describe('two processes behind one ledger', () => {
 
 async function upstreamAsked({ requests }: Upstream, times: number): Promise<void> {
   while (requests.length < times) await new Promise((resolve) => setTimeout(resolve, 10))
-}
-
-async function firstLine(child: Child): Promise<string> {
-  while (child.lines.length === 0) await Promise.race([new Promise((resolve) => setTimeout(resolve, 20)), child.ended])
-  return child.lines[0] ?? ''
 }

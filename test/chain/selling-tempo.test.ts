@@ -43,6 +43,27 @@ describe('tempo/charge', () => {
   )
 })
 
+it('a tempo/charge that a reorganisation takes back is collected again, and buys no second answer', async () => {
+  const { world, upstream } = await writeTempoShop(current(), script)
+  const { url, engine } = await openShop(world)
+  const buyer = await createTempoBuyer(current())
+  let headers = new Headers()
+  const send: typeof fetch = (input, init) => {
+    headers = new Headers(input instanceof Request ? input.headers : init?.headers)
+    return fetch(input, init)
+  }
+  expect((await order(chargeClient(current(), buyer, send).fetch as typeof fetch, url, chatWire)).status).toBe(200)
+  const [before] = await salesOf(world)
+  const earned = () => balanceOf(current(), world.payTo)
+  expect([before?.state, before?.isUnsafe, await earned()]).toEqual(['settled', true, before?.amountSettled])
+  await current().anvil.rpc('anvil_reorg', [1, []])
+  expect(await earned()).toBe(0n)
+  await engine.routeplane.cashier?.collectOpen()
+  expect([(await salesOf(world)).map(({ state }) => state), await earned()]).toEqual([['settled'], before?.amountSettled])
+  const again = await order(fetch, url, chatWire, { headers: Object.fromEntries(headers) })
+  expect([again.status, upstream.requests.length, await earned()]).toEqual([200, 1, before?.amountSettled])
+})
+
 describe('tempo/session', () => {
   it.each(wires.flatMap((wire) => [false, true].map((stream) => [wire.name, stream, wire] as const)))(
     'is charged for %s what was delivered (stream: %s)',
@@ -174,8 +195,7 @@ describe('a channel', () => {
     let isHanging = true
     const { world } = await writeTempoShop(current(), (request) => (isHanging ? { stream: [said('how '), 'stall'] } : script(request)))
     const child = startChild('shop.ts', world)
-    while (child.lines.length === 0) await Promise.race([new Promise((resolve) => setTimeout(resolve, 20)), child.ended])
-    const [first = ''] = child.lines
+    const first = await child.first()
     const client = sessionClient(current(), await createTempoBuyer(current()))
     const { authorization, request } = await prepared(client, first, true)
     const broken = await fetch(first + chatWire.path(true), { ...request, headers: { ...request.headers, authorization } })

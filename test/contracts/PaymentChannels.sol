@@ -3,6 +3,7 @@ pragma solidity 0.8.28;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 struct ChannelConfig {
@@ -190,8 +191,7 @@ contract PaymentChannels is EIP712("x402 Batch Settlement", "1") {
     function _claim(VoucherClaim calldata wanted) private {
         ChannelConfig calldata config = wanted.voucher.channel;
         bytes32 id = getChannelId(config);
-        address signer = config.payerAuthorizer == address(0) ? config.payer : config.payerAuthorizer;
-        _requireSigned(signer, getVoucherDigest(id, wanted.voucher.maxClaimableAmount), wanted.signature);
+        _requirePromised(config, getVoucherDigest(id, wanted.voucher.maxClaimableAmount), wanted.signature);
         Channel storage channel = channels[id];
         if (wanted.totalClaimed <= channel.totalClaimed) return;
         if (wanted.totalClaimed > wanted.voucher.maxClaimableAmount || wanted.totalClaimed > channel.balance) revert BadAmount();
@@ -218,6 +218,12 @@ contract PaymentChannels is EIP712("x402 Batch Settlement", "1") {
 
     function _requirePayer(ChannelConfig calldata config) private view {
         if (msg.sender != config.payer && msg.sender != config.payerAuthorizer) revert NotAllowed();
+    }
+
+    /// An authorizer is a key, whatever code lies at its address; without one, it is the payer's own to say.
+    function _requirePromised(ChannelConfig calldata config, bytes32 digest, bytes calldata signature) private view {
+        if (config.payerAuthorizer == address(0)) return _requireSigned(config.payer, digest, signature);
+        if (ECDSA.recoverCalldata(digest, signature) != config.payerAuthorizer) revert WrongSigner();
     }
 
     function _requireSigned(address signer, bytes32 digest, bytes calldata signature) private view {

@@ -1,7 +1,7 @@
 /** What every engine of the ledger must do: run it against each with a function that opens one. */
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Ledger } from '../../src/ledger/ledger.ts'
+import type { Ledger, TriedCall } from '../../src/ledger/ledger.ts'
 import { MAX_KEPT_BYTES } from '../../src/ledger/ledger.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { channels } from './contract-channels.ts'
@@ -28,6 +28,7 @@ export function ledgerContract(engine: string, createPlace: () => ContractPlace)
     describe('endings', () => endings(opened))
     describe('lists', () => lists(opened))
     describe('orphans', () => orphans(opened, another))
+    describe('untold attempts', () => untold(opened, another))
     describe('requests', () => requests(opened, another))
     describe('invoices', () => invoices(opened, another))
     describe('approvals', () => approvals(opened, another))
@@ -66,6 +67,32 @@ function orphans(opened: () => Ledger, another: (startMs: number) => Promise<Led
     await opened().close()
     const heir = await another(2)
     expect((await heir.attempts.orphans(now())).map(({ id }) => id)).toEqual(['a'])
+  })
+}
+
+function untold(opened: () => Ledger, another: (startMs: number) => Promise<Ledger>): void {
+  const call = { caller: 'local', fingerprint: 'words' }
+  const idsIn = async (ledger: Ledger, asked: Partial<TriedCall> = {}) =>
+    (await ledger.attempts.untold({ ...call, since: 1_000, ...asked }, systemClock.now())).map(({ id }) => id)
+
+  it('are the attempts of a dead process for a call in the same words, whoever has healed them', async () => {
+    await opened().attempts.hold(holdOf('a', 5n, call))
+    await opened().attempts.hold(holdOf('b', 5n, { ...call, caller: 'another' }))
+    await opened().attempts.hold(holdOf('c', 5n, { ...call, fingerprint: 'other words' }))
+    await opened().attempts.hold(holdOf('d', 5n, { caller: 'local' }))
+    expect(await idsIn(opened())).toEqual([])
+    const heir = await another(2)
+    expect(await idsIn(heir)).toEqual(['a'])
+    expect([await heir.attempts.adopt('a'), await idsIn(heir)]).toEqual([true, ['a']])
+    expect([await idsIn(heir, { since: 1_001 }), (await heir.attempts.get('a'))?.fingerprint]).toEqual([[], 'words'])
+    expect(await heir.verifyEvents()).toEqual({ ok: true })
+  })
+
+  it('are none of a call whose end was recorded: its caller has been told', async () => {
+    await opened().attempts.hold(holdOf('a', 5n, call))
+    opened().requests.record(requestOf('req-a'))
+    await opened().close()
+    expect(await idsIn(await another(2))).toEqual([])
   })
 }
 

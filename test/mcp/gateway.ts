@@ -81,6 +81,8 @@ async function answer(call: GatewayCall, print: () => void): Promise<Completion>
       throw new RouteplaneError('budget_exceeded', 'the day is spent', { hint: 'Ask the operator.', details: { cap: parseUsd('5') } })
     case 'acme/unknown':
       throw new RouteplaneError('payment_outcome_unknown', 'nobody knows', { money: 'unknown' })
+    case 'acme/elder':
+      throw new RouteplaneError('store_unavailable', 'the ledger is newer', { details: { reason: 'version' } })
     case 'acme/crash':
       throw new TypeError('secret internals')
     case 'acme/long':

@@ -242,6 +242,7 @@ describe.each(eras)('on %s', (era) => {
         },
       })
       expect(await complete({ model: 'acme/unknown', prompt: 'x' })).toMatchObject({ money: 'unknown', retryable: false })
+      expect(await complete({ model: 'acme/elder', prompt: 'x' })).toMatchObject({ code: 'store_unavailable', retryable: false })
     })
 
     it('gives what had come of an answer that broke off', async () => {

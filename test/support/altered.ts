@@ -127,7 +127,13 @@ function written(value: Json, [name, ...rest]: readonly string[], by: string): s
     return text({ ...(value as object), 'one-more': { deep: [1, null] } })
   }
   if (Array.isArray(value))
-    return `[${value.map((each, at) => (String(at) === name ? written(each as Json, rest, by) : text(each as Json))).join(',')}]`
+    return `[${value
+      .flatMap((each: Json, at) => {
+        if (String(at) !== name) return [text(each)]
+        if (rest.length > 0) return [written(each, rest, by)]
+        return by === MISSING ? [] : by.split(OTHER).map((one) => (one === '' ? '"0x1"' : written(each, rest, one)))
+      })
+      .join(',')}]`
   const members = Object.entries(value).flatMap(([own, member]) => {
     if (own !== name) return [`${text(own)}:${text(member as Json)}`]
     if (rest.length > 0) return [`${text(own)}:${written(member as Json, rest, by)}`]

@@ -1,11 +1,11 @@
-/** Stands before a chain's node on a port of its own: passes calls on, answers some itself, or hangs up as a node that is down. */
+/** Stands before a chain's node on a port of its own: passes calls on, answers some itself, hangs up as a node that is down, or never answers. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import type { Rpc } from '../../src/demo/rpc.ts'
 
 /** What is answered in the node's place; `undefined` lets the call pass. */
-export type NodeAnswer = (method: string, params: unknown[]) => object | 'hang-up' | undefined
+export type NodeAnswer = (method: string, params: unknown[]) => object | 'hang-up' | 'silence' | undefined
 
 /** Ends when the test has finished. @returns the URL, without a path. */
 export async function startNodeProxy(rpc: Rpc, answer: NodeAnswer): Promise<string> {
@@ -17,6 +17,7 @@ export async function startNodeProxy(rpc: Rpc, answer: NodeAnswer): Promise<stri
       const { id, method, params = [] } = call
       const replaced = answer(method, params)
       if (replaced === 'hang-up') return void request.socket.destroy()
+      if (replaced === 'silence') return
       const result =
         replaced === undefined ? rpc(method, params).then((value) => ({ result: value }), refusalOf) : Promise.resolve(replaced)
       void result.then((body) => {

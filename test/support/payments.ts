@@ -17,7 +17,7 @@ import { approvePermits, installPermitContracts } from '../../src/demo/permit-co
 import type { TempoNetwork } from '../../src/demo/tempo-network.ts'
 import { useDemoNetwork } from './chain.ts'
 import { createBuyer, writeKeyedShop, type OrderOptions, type ShopOptions, type ShopWorld, type Wire } from './shop.ts'
-import { chargeClient, createTempoBuyer, sessionClient, useTempoNetwork, writeTempoShop } from './tempo-shop.ts'
+import { chargeClient, chargeMethod, createTempoBuyer, sessionClient, useTempoNetwork, writeTempoShop } from './tempo-shop.ts'
 import type { Script, Upstream } from './upstream.ts'
 
 /** A header, and how the JSON of a payment is written into it. */
@@ -39,6 +39,8 @@ export const jsonIn = ({ prefix, encoding }: Carriage, header: string) =>
 export type Payer = {
   readonly account: PrivateKeyAccount
   sign(url: string, wire: Wire, options?: OrderOptions): Promise<object>
+  /** What is sent for an offer, whatever it was asked over; x402 alone. */
+  readonly pay?: (required: PaymentRequired) => Promise<object>
   /** The same client left to itself, where it keeps a channel from call to call. */
   readonly fetch?: typeof fetch
 }
@@ -208,8 +210,12 @@ export function useWaysToPay() {
   return { onBase, onTempo, ways }
 }
 
-export const evmClient = (account: PrivateKeyAccount) =>
-  Mppx.create({ polyfill: false, methods: [evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })] })
+export const evmMethod = (account: PrivateKeyAccount) => evm({ account, currencies: [assets.baseSepolia.USDC], maxAmount: '1' })
+export const evmClient = (account: PrivateKeyAccount) => Mppx.create({ polyfill: false, methods: [evmMethod(account)] })
+
+/** What a client of MCP pays with that pays by challenges. */
+export const chargeMethods = ({ scheme, network }: WayToPay, account: PrivateKeyAccount) =>
+  scheme === 'tempo/charge' ? [chargeMethod(network() as TempoNetwork, account)] : [evmMethod(account)]
 
 function payerBy(account: PrivateKeyAccount, open: (account: PrivateKeyAccount) => unknown): Payer {
   const client = open(account)

@@ -79,9 +79,12 @@ const clientOf =
   () =>
     createClient({ account, chain: tempoModerato, transport: http(rpcUrl), pollingInterval: 25 })
 
-/** The official client, which pays for each request by itself. */
-export function chargeClient(network: TempoNetwork, account: PrivateKeyAccount) {
-  return Mppx.create({ polyfill: false, methods: [tempo.charge({ account, getClient: clientOf(network, account) })] })
+/** The official client's way to pay for each request by itself. */
+export const chargeMethod = (network: TempoNetwork, account: PrivateKeyAccount) =>
+  tempo.charge({ account, getClient: clientOf(network, account) })
+
+export function chargeClient(network: TempoNetwork, account: PrivateKeyAccount, send: typeof fetch = fetch) {
+  return Mppx.create({ polyfill: false, fetch: send, methods: [chargeMethod(network, account)] })
 }
 
 /** The official client, which keeps a channel open from request to request. */

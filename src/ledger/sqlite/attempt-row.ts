@@ -6,7 +6,7 @@ import { amountOf, damaged, numberOf, oneOf, optional, textOf } from './columns.
 import type { Bound, Row } from './connection.ts'
 
 /** Fixed when the hold is made. */
-const madeColumns = ['id', 'request_id', 'provider', 'model', 'mode', 'caller', 'preset', 'owner', 'created_at'] as const
+const madeColumns = ['id', 'request_id', 'provider', 'model', 'mode', 'caller', 'preset', 'owner', 'created_at', 'fingerprint'] as const
 
 /** Changed by intents and endings. */
 const movedColumns = [
@@ -48,10 +48,15 @@ export const attemptSql = {
   adoptAttempt: 'UPDATE attempts SET owner = ?, updated_at = ? WHERE id = ?',
   attemptById: 'SELECT * FROM attempts WHERE id = ?',
   attemptsOfRequest: 'SELECT * FROM attempts WHERE request_id = ?',
+  // Whoever heals an attempt owns it from then on: its first event says who made it.
+  untoldAttempts:
+    'SELECT *, (SELECT detail FROM events WHERE attempt = attempts.id ORDER BY seq LIMIT 1) AS made FROM attempts ' +
+    'WHERE fingerprint = ? AND created_at >= ? AND caller = ? AND NOT EXISTS (SELECT 1 FROM requests WHERE requests.id = request_id)',
 } as const
 
 export function insertValues(row: AttemptRow): readonly Bound[] {
-  return [row.id, row.requestId, row.provider, row.model, row.mode, row.caller, row.preset, row.owner, row.createdAt, ...movedValues(row)]
+  const { id, requestId, provider, model, mode, caller, preset, owner, createdAt, fingerprint } = row
+  return [id, requestId, provider, model, mode, caller, preset, owner, createdAt, fingerprint, ...movedValues(row)]
 }
 
 /** The row as one text that any later reading of the same columns gives again; absent columns are left out. */
@@ -108,6 +113,7 @@ export function readAttempt(row: Row): AttemptRow {
     ...(present({
       caller: optional(row, 'caller', textOf),
       preset: optional(row, 'preset', textOf),
+      fingerprint: optional(row, 'fingerprint', textOf),
       owedUsd: optional(row, 'owed_usd', amountOf),
       reason: optional(row, 'reason', textOf),
       payment: row['nonce'] === null ? undefined : readPayment(row),

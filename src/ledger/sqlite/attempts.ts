@@ -1,9 +1,10 @@
 /** The attempts of the ledger on SQLite: each change is one transaction over row, budgets and journal. */
 import { RouteplaneError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { isRecord, parseJson } from '../../lib/json.ts'
 import { addUsd, type Usd } from '../../money.ts'
 import type { AttemptRow } from '../entry.ts'
-import type { AttemptFilter, AttemptStore, HoldOutcome, HoldRequest } from '../ledger.ts'
+import type { AttemptFilter, AttemptStore, HoldOutcome, HoldRequest, TriedCall } from '../ledger.ts'
 import {
   attemptStates,
   checkHold,
@@ -19,7 +20,8 @@ import {
 } from '../rules.ts'
 import { attemptSql, insertValues, readAttempt, updateValues } from './attempt-row.ts'
 import { applyMove, readBudget, reserve } from './budgets.ts'
-import type { Bound, Connection } from './connection.ts'
+import { damaged, textOf } from './columns.ts'
+import type { Bound, Connection, Row } from './connection.ts'
 import { isConstraint } from './connection.ts'
 import { appendEvent } from './events.ts'
 import type { ProcessRegistry } from './processes.ts'
@@ -46,6 +48,7 @@ export function createAttemptStore(engine: Engine): AttemptStore {
     reopen: (id, reopening) => change(id, (row) => planReopening(row, reopening)),
     get: (id) => read(() => find(connection, id)),
     list: (filter) => read(() => connection.all(...listQuery(filter)).map(readAttempt)),
+    untold: (call, now) => read(() => untold(engine, call, now)),
     orphans: (now) => read(() => orphans(engine, now)),
     adopt: (id) => writer.write(() => adopt(engine, id, clock.now())),
     budgets: (limits) => read(() => limits.map((limit) => readBudget(connection, limit))),
@@ -55,7 +58,7 @@ export function createAttemptStore(engine: Engine): AttemptStore {
 /** Cost does not grow with the ledger: a row a budget, and the request's own attempts by index. */
 function hold(connection: Connection, owner: string, request: HoldRequest): HoldOutcome {
   checkHold(request)
-  const { id, requestId, provider, model, mode, caller, preset, amount, now } = request
+  const { id, requestId, provider, model, mode, caller, preset, fingerprint, amount, now } = request
   const siblings = connection.all(attemptSql.attemptsOfRequest, [requestId]).map(readAttempt)
   const standings: readonly Standing[] = [
     { limit: { scope: 'request', window: requestId, cap: request.requestCap }, used: addUsd(...siblings.map(countedUsd)) },
@@ -69,7 +72,7 @@ function hold(connection: Connection, owner: string, request: HoldRequest): Hold
     provider,
     model,
     mode,
-    ...present({ caller, preset }),
+    ...present({ caller, preset, fingerprint }),
     state: 'held',
     heldUsd: amount,
     owner,
@@ -114,6 +117,19 @@ function orphans(engine: Engine, now: number): readonly AttemptRow[] {
       verdicts.set(owner, isDead)
       return isDead
     })
+}
+
+function untold({ connection, processes }: Engine, { caller, fingerprint, since }: TriedCall, now: number): readonly AttemptRow[] {
+  return connection
+    .all(attemptSql.untoldAttempts, [fingerprint, since, caller])
+    .filter((row) => processes.isDead(makerOf(row), now))
+    .map(readAttempt)
+}
+
+function makerOf(row: Row): string {
+  const made = parseJson(textOf(row, 'made'))
+  if (!isRecord(made) || typeof made['owner'] !== 'string') throw damaged('detail')
+  return made['owner']
 }
 
 /** Judged again inside the transaction: whoever comes second finds a living owner. */

@@ -202,6 +202,12 @@ CREATE TABLE caller_keys (
 ) STRICT;
 `
 
+/** What tells the paid calls of clients that try again by themselves from others. */
+const triedCalls = `
+ALTER TABLE attempts ADD COLUMN fingerprint TEXT;
+CREATE INDEX attempts_by_fingerprint ON attempts (fingerprint, created_at) WHERE fingerprint IS NOT NULL;
+`
+
 /** Step n brings a database from version n to n + 1. Steps that have been released are never edited. */
 export const migrations = [
   first,
@@ -219,6 +225,7 @@ export const migrations = [
   openSaleChannels,
   unsafeSales,
   refusedSales,
+  triedCalls,
 ] as const
 
 export const SCHEMA_VERSION: number = migrations.length

@@ -144,7 +144,7 @@ function report(log: Log, dropped: number): void {
 function writeRows(connection: Connection, rows: readonly RequestRow[], log: Log): void {
   for (let at = 0; at < rows.length; at += TOGETHER) {
     const some = rows.slice(at, at + TOGETHER)
-    if (some.length < TOGETHER || !tryToRun(connection, requestSql.putRequests, some.flatMap(valuesOf))) writeEach(connection, some, log)
+    if (some.length < TOGETHER || !tryToRun(connection, requestSql.putRequests, valuesOfAll(some))) writeEach(connection, some, log)
   }
 }
 
@@ -166,12 +166,22 @@ function tryToRun(connection: Connection, sql: string, values: readonly Bound[])
   }
 }
 
+function valuesOfAll(rows: readonly RequestRow[]): readonly Bound[] {
+  const values: Bound[] = []
+  for (const row of rows) values.push(...valuesOf(row))
+  return values
+}
+
 /** Names come from callers and upstreams and may hold anything; the id is ours. */
 function valuesOf(row: RequestRow): readonly Bound[] {
-  const names = [row.caller, row.protocol, row.requestedModel, row.provider, row.model, row.mode]
   return [
     row.id,
-    ...names.map(plainOrNone),
+    plainText(row.caller),
+    plainText(row.protocol),
+    plainText(row.requestedModel),
+    plainOrNone(row.provider),
+    plainOrNone(row.model),
+    plainOrNone(row.mode),
     row.status,
     plainOrNone(row.errorCode),
     row.usage === undefined ? undefined : usageText(row.usage),

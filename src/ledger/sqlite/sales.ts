@@ -65,7 +65,8 @@ export const saleSql = {
   reopenSale:
     "UPDATE sales SET state = 'unknown', unsafe = 0, reason = ?, amount_settled = NULL, settled_usd = NULL, transaction_hash = NULL, " +
     "updated_at = ? WHERE id = ? AND state = 'settled' AND unsafe = 1",
-  releaseSale: 'UPDATE sales SET busy = 0, status = ?, headers = ?, body = ?, updated_at = ? WHERE id = ?',
+  keepAnswer: 'UPDATE sales SET status = ?, headers = ?, body = ? WHERE id = ?',
+  releaseSale: 'UPDATE sales SET busy = 0, updated_at = ? WHERE id = ?',
   openSales: "SELECT * FROM sales WHERE state IN ('due', 'unknown') ORDER BY +id",
   // Whoever pays chooses the letters of his address.
   openBefore:
@@ -95,11 +96,12 @@ export function createSaleStore(engine: Engine): SaleStore {
   return {
     // What nothing is owed for yet need not wait for the disk: it is there before anything that is.
     claim: (request) => writer.writeLoosely(() => claim(engine, request)),
-    owe: (id, amount, now, isLoose = false) =>
+    owe: (id, amount, now, isLoose = false, answer) =>
       writer[isLoose ? 'writeLoosely' : 'write'](() => {
         const row = find(saleSql.saleById, id)
         if (row?.['state'] !== 'due') requireMove(row, 'due')
         connection.run(saleSql.oweSale, [amount.toString(), now, id])
+        if (answer !== undefined) keep(engine, id, answer)
       }),
     end: (id, ending) => writer.write(() => end(engine, id, ending)),
     unsafe: (limit) => read(() => connection.all(saleSql.unsafeSales, [limit]).map(readSale)),
@@ -110,9 +112,8 @@ export function createSaleStore(engine: Engine): SaleStore {
     reopen: (id, reason, now) => writer.write(() => void connection.run(saleSql.reopenSale, [plainText(reason), now, id])),
     release: (id, answer, now) =>
       writer.write(() => {
-        const kept = answer === undefined || answer.body.byteLength > MAX_KEPT_BYTES ? undefined : answer
-        const values = [kept?.status, kept === undefined ? undefined : JSON.stringify(kept.headers), kept?.body]
-        connection.run(saleSql.releaseSale, [...values, now, id])
+        if (answer !== 'owed') keep(engine, id, answer)
+        connection.run(saleSql.releaseSale, [now, id])
       }),
     forget: (id) =>
       writer.write(() => {
@@ -191,6 +192,11 @@ function claim(engine: Engine, request: SaleClaim): SaleClaimed {
 function requireSale(row: Row | undefined): SaleRow {
   if (row === undefined) throw new RouteplaneError('internal', 'there is no such sale')
   return readSale(row)
+}
+
+function keep({ connection }: Engine, id: string, answer: KeptAnswer | undefined): void {
+  const kept = answer === undefined || answer.body.byteLength > MAX_KEPT_BYTES ? undefined : answer
+  connection.run(saleSql.keepAnswer, [kept?.status, kept === undefined ? undefined : JSON.stringify(kept.headers), kept?.body, id])
 }
 
 function end({ connection }: Engine, id: string, ending: SaleEnding): void {

@@ -46,6 +46,8 @@ export type SellingMethod = {
   readonly charging: Charging
   /** The token that it is paid in. */
   takes(asset: AssetRow): boolean
+  /** Whether it is paid out of a channel that is filled beforehand. */
+  readonly isChannel?: true
   /** Whether it needs a key of ours. */
   readonly needsKey?: true
   /** `undefined` where a request cannot be sold so. */

@@ -14,6 +14,8 @@ export type Collecting = {
   /** Unix milliseconds: nothing was settled before. */
   readonly claimedAt: number
   readonly chainOf: (network: string) => Chain
+  /** What was charged for it before, where our own ledger knows that and no chain. */
+  chargedBefore?(): Promise<Atomic | undefined>
   /** Asks the facilitator. */
   settle(): Promise<SettleResponse>
 }
@@ -26,8 +28,20 @@ export type Collected =
 /** What an earlier attempt may have done comes first: the chain knows, and asking it costs nothing. */
 export async function collectAgain(collecting: Collecting): Promise<Collected> {
   const seen = await readFate(collecting)
-  return seen === 'open' ? collect(collecting) : seen
+  if (seen !== 'open') return seen
+  const collected = await collect(collecting)
+  // It may have been settled long ago, and the node that we ask not know of it: that it never can be any more, only the chain says.
+  const isDoubtful = collected.state === 'refused' && !collected.reason.startsWith(BY_CHAIN) && (await isOnChain(collecting))
+  return isDoubtful ? { state: 'unknown', reason: collected.reason } : collected
 }
+
+/** Whether the chain has the last word about a payment: of vouchers it knows nothing. */
+async function isOnChain({ scheme, payment, claimedAt, chainOf }: Collecting): Promise<boolean> {
+  return (await scheme.fateOf(chainOf(payment.network), payment, spanOf(payment, claimedAt)).catch(() => undefined)) !== undefined
+}
+
+/** What is refused because the chain says so. */
+const BY_CHAIN = 'authorization_'
 
 export async function collect(collecting: Collecting): Promise<Collected> {
   let answer: SettleResponse
@@ -42,8 +56,11 @@ export async function collect(collecting: Collecting): Promise<Collected> {
   const seen = await readFate(collecting)
   if (seen !== 'open') return seen
   const reason = answer.errorReason ?? 'settlement_failed'
-  return { state: reason === 'settlement_pending' ? 'unknown' : 'refused', reason }
+  return { state: reason === 'settlement_pending' || reason.endsWith(BUSY) ? 'unknown' : 'refused', reason }
 }
+
+/** Somebody else has the channel: it is as good as before once he has let go of it. */
+const BUSY = 'channel_busy'
 
 /** What a payer has at the moment, in base units. @throws RouteplaneError when the node does not answer. */
 export function balanceOf({ network, asset, payer }: SalePayment, chainOf: Collecting['chainOf']): Promise<Atomic> {
@@ -51,7 +68,12 @@ export function balanceOf({ network, asset, payer }: SalePayment, chainOf: Colle
 }
 
 /** See `Tender.stands`. @throws RouteplaneError when the node does not answer. */
-export async function standingOf({ scheme, payment, claimedAt, chainOf }: Omit<Collecting, 'amount' | 'settle'>): Promise<Standing> {
+export async function standingOf({
+  scheme,
+  payment,
+  claimedAt,
+  chainOf,
+}: Omit<Collecting, 'amount' | 'settle' | 'chargedBefore'>): Promise<Standing> {
   const fate = await scheme.fateOf(chainOf(payment.network), payment, spanOf(payment, claimedAt))
   if (fate?.fate === 'transferred') return fate.final ? 'safe' : 'unsafe'
   // Its nonce is used, and the node does not show by what.
@@ -68,8 +90,14 @@ export function spanOf({ validBeforeSeconds }: SalePayment, claimedAt: number): 
 }
 
 /** A chain that cannot be asked leaves the outcome unknown: it neither frees nor charges the payer. */
-async function readFate({ scheme, payment, claimedAt, chainOf }: Collecting): Promise<Collected | 'open'> {
+async function readFate({ scheme, payment, claimedAt, chainOf, chargedBefore }: Collecting): Promise<Collected | 'open'> {
   try {
+    const network = payment.network as SettleResponse['network']
+    const charged = await chargedBefore?.()
+    if (charged !== undefined) {
+      const receipt = { success: true, transaction: '', network, payer: payment.payer, amount: charged.toString() }
+      return { state: 'settled', amount: charged, receipt }
+    }
     const chain = chainOf(payment.network)
     const fate = await scheme.fateOf(chain, payment, spanOf(payment, claimedAt))
     if (fate === undefined || fate.fate === 'open') return 'open'
@@ -77,9 +105,8 @@ async function readFate({ scheme, payment, claimedAt, chainOf }: Collecting): Pr
       // The nonce is used, and a node may show that before it shows the transfer.
       return { state: 'unknown', reason: 'authorization_used' }
     }
-    if (fate.fate !== 'transferred') return { state: 'refused', reason: `authorization_${fate.fate}` }
+    if (fate.fate !== 'transferred') return { state: 'refused', reason: BY_CHAIN + fate.fate }
     const { amount, transaction } = fate.transfer
-    const network = payment.network as SettleResponse['network']
     return { state: 'settled', amount, receipt: { success: true, transaction, network, payer: payment.payer, amount: amount.toString() } }
   } catch (thrown) {
     return { state: 'unknown', reason: toRouteplaneError(thrown).code }

@@ -52,7 +52,11 @@ function isOffer(value: unknown): value is PaymentRequirements {
 }
 
 /** The parts of a payment that its scheme's own signature says. */
-export type Signed = Pick<SalePayment, 'payer' | 'nonce' | 'validBeforeSeconds'> & { readonly amount: Atomic }
+export type Signed = Pick<SalePayment, 'payer' | 'nonce' | 'validBeforeSeconds'> & {
+  readonly amount: Atomic
+  /** What is put into a channel with it, in base units. */
+  readonly deposit?: Atomic
+}
 
 /** Where a payment was made; v1 names networks shortly. @throws {@link RouteplaneError} `payment_required`. */
 export function placeOf(

@@ -5,23 +5,17 @@ import { findNetwork } from '../../chain/networks.ts'
 import type { SaleChannels, SalePayment, SaleRow } from '../../ledger/sale.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { parseJson } from '../../lib/json.ts'
+import type { Log } from '../../lib/log.ts'
 import type { Atomic } from '../../money.ts'
 import { amountOf, type ChargeTerms } from '../charge.ts'
-import {
-  channelSchemes,
-  type Quote,
-  type RequestHeaders,
-  type Settlement,
-  type Tender,
-  type Till,
-  type Verdict,
-  type WayToPay,
-} from '../till.ts'
+import { type Quote, type RequestHeaders, type Settlement, type Tender, type Till, type Verdict, type WayToPay } from '../till.ts'
 import { balanceOf, collect, collectAgain, standingOf, type Collected } from './collect.ts'
 import { createDesk, termsOf, waysNamed, type Desk, type DeskOptions, type Way } from './desk.ts'
 import { bindingOf, bindOffer, offerFault } from './offer.ts'
 import { invalid, keyOf, placeOf, readPresented, unfit, type Presented } from './read.ts'
 import { sellingSchemes } from './scheme/index.ts'
+import type { ChannelSide } from './scheme/scheme.ts'
+import { createSettling, type Verified } from './settling.ts'
 
 export type X402TillOptions = {
   readonly terms: ChargeTerms
@@ -31,6 +25,7 @@ export type X402TillOptions = {
   readonly bindingKey: () => Promise<Uint8Array>
   readonly channels: SaleChannels
   readonly clock: Clock
+  readonly log: Log
 }
 
 /** Seconds that a payment must still be good for when it is handed over: an answer has to begin, and a block to be mined. */
@@ -39,6 +34,7 @@ const LEAST_SECONDS = 10n
 export function createX402Till(options: X402TillOptions): Till {
   const { terms, channels, openFacilitator } = options
   const desk = createDesk({ terms, schemes: sellingSchemes, channels, openFacilitator })
+  const paying = { payTo: terms.payTo, channels, chainOf: options.chainOf, log: options.log }
   return {
     id: 'x402',
     ways: waysNamed(terms, sellingSchemes).map(shown),
@@ -57,10 +53,13 @@ export function createX402Till(options: X402TillOptions): Till {
     async payOut() {
       const { ways, client } = await desk()
       let payers = 0
-      for (const { scheme, network, asset } of ways) {
-        payers += (await scheme.payOut?.({ payTo: terms.payTo, channels }, client, network, asset.address)) ?? 0
-      }
+      for (const { scheme, network, asset } of ways) payers += (await scheme.payOut?.(paying, client, network, asset.address)) ?? 0
       return payers
+    },
+    async watch() {
+      const { ways } = await desk()
+      for (const { scheme, network, asset } of ways) await scheme.watch?.(paying, network, asset.address, options.clock.now())
+      return 0
     },
   }
 }
@@ -136,27 +135,32 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
   }
   const isRevived = revivedFrom !== undefined
   const claimedAt = revivedFrom ?? options.clock.now()
-  const settling = createSettling(desk, presented, way, payment, isRevived)
+  const { channels } = options
+  const { channel } = way.scheme
+  const { payload } = presented.payload
+  const settling = createSettling(desk, presented, way, payment, { channels, isRevived })
   let isFirst = !isRevived
   const tender: Tender = {
     payment,
     charging: way.scheme.charging,
+    ...(signed.deposit === undefined ? {} : { deposit: signed.deposit }),
     ...(way.scheme.isCorrected === undefined ? {} : { isCorrected: way.scheme.isCorrected }),
     ...(way.scheme.isJudgedFreely === undefined ? {} : { isJudgedFreely: way.scheme.isJudgedFreely }),
     proof: proofOf(presented),
     credential: JSON.stringify({ presented }),
     mismatch: (quote) => mismatch(presented, payment, quote, { way, key, now: Math.floor(options.clock.now() / 1000) }),
-    ...(way.scheme.isSigned === undefined ? {} : { judge: () => judge(desk, presented, way) }),
+    ...(channel === undefined ? {} : sideOf(channel, presented, payment, options)),
     verify: async () => verdictOf(await settling.verify()),
     balance: () => balanceOf(payment, options.chainOf),
     collect: async (amount) => {
       const { chainOf } = options
-      const collecting = { scheme: way.scheme, payment, amount, claimedAt, chainOf, settle: () => settling.settle(amount) }
+      const chargedBefore = () => channel?.chargedBefore(channels, payload) ?? Promise.resolve(undefined)
+      const collecting = { scheme: way.scheme, payment, amount, claimedAt, chainOf, chargedBefore, settle: () => settling.settle(amount) }
       const collected = isFirst ? await collect(collecting) : await collectAgain(collecting)
       isFirst = false
       return toSettlement(collected, presented.version)
     },
-    ...(channelSchemes.includes(payment.scheme)
+    ...(way.scheme.channel !== undefined
       ? {}
       : { stands: () => standingOf({ scheme: way.scheme, payment, claimedAt, chainOf: options.chainOf }) }),
     cancel: () => settling.cancel(),
@@ -165,18 +169,20 @@ function toTender(desk: Desk, presented: Presented, key: Uint8Array, options: X4
   return tender
 }
 
-type Verified = { readonly isValid: boolean; readonly invalidReason?: string }
-
 function verdictOf({ isValid, invalidReason }: Verified): Verdict {
   return isValid ? { valid: true } : { valid: false, reason: invalidReason ?? 'the payment is not valid' }
 }
 
-/** The facilitator remembers nothing of what it judges: it is asked where the node has to be, for a contract's signature. */
-async function judge({ client }: Desk, { payload }: Presented, { scheme, network }: Way): Promise<Verdict> {
-  const isSigned = await scheme.isSigned?.(payload.payload, network)
-  if (isSigned !== undefined) return verdictOf({ isValid: isSigned, invalidReason: 'the payment is not signed by its payer' })
-  const asked = payload as PaymentPayload
-  return verdictOf(await client.verify(asked, asked.accepted))
+/** What a payment out of a channel is besides. */
+function sideOf(channel: ChannelSide, { payload }: Presented, { network }: SalePayment, { channels, terms }: X402TillOptions) {
+  return {
+    async judge(): Promise<Verdict> {
+      const reason = await channel.signatureFault(payload.payload, network)
+      return reason === undefined ? { valid: true } : { valid: false, reason }
+    },
+    takeOver: () => channel.takeOver(channels, payload.payload),
+    heldSeconds: terms.offerSeconds + channel.heldLongerSeconds,
+  }
 }
 
 /** The offer that was taken is between us and the payer; of version 1 there is nothing that the chain does not show. */
@@ -201,52 +207,6 @@ function mismatch(presented: Presented, payment: SalePayment, quote: Quote, { wa
     return payment.amountOffered < amountOf(quote.priceUsd, way.asset.decimals) ? 'the payment is below the price' : undefined
   }
   return offerFault(key, presented.payload.accepted, quote.digest, now)
-}
-
-type Settling = {
-  verify(): Promise<Verified>
-  settle(amount: Atomic): Promise<SettleResponse>
-  cancel(): Promise<void>
-}
-
-function createSettling({ server, client }: Desk, presented: Presented, way: Way, payment: SalePayment, isRevived: boolean): Settling {
-  if (presented.version === 1) {
-    const payload = presented.payload as unknown as PaymentPayload
-    const terms = termsV1(way, payment) as unknown as PaymentRequirements
-    return { verify: () => client.verify(payload, terms), settle: () => client.settle(payload, terms), cancel: () => Promise.resolve() }
-  }
-  const { payload } = presented
-  const terms = payload.accepted
-  return {
-    verify: () => server.verifyPayment(payload, terms),
-    async settle(amount) {
-      if (way.scheme.charging === 'quote') return server.settlePayment(payload, terms)
-      // What a metered scheme's server remembers of verifying ended with the process that verified.
-      if (isRevived) await server.verifyPayment(payload, terms)
-      return server.settlePayment(payload, terms, undefined, undefined, { amount: amount.toString() })
-    },
-    async cancel() {
-      await server
-        .createPaymentCancellationDispatcher(payload, terms)
-        .cancel({ reason: 'handler_failed' })
-        .catch(() => {})
-    },
-  }
-}
-
-function termsV1({ scheme, v1Name, asset }: Way, payment: SalePayment): object {
-  return {
-    scheme: scheme.id,
-    network: v1Name,
-    maxAmountRequired: payment.amountOffered.toString(),
-    resource: '',
-    description: '',
-    mimeType: '',
-    payTo: payment.payee,
-    maxTimeoutSeconds: 300,
-    asset: asset.address,
-    extra: { ...asset.domain },
-  }
 }
 
 function toSettlement(collected: Collected, version: 1 | 2): Settlement {

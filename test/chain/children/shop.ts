@@ -1,4 +1,4 @@
-/** A process that sells on the config it is given, says where it listens, and lives until it is killed. */
+/** A gateway on the config it is given, which says where it listens, and lives until it is killed. */
 import { foldParts } from '../../../src/completion/fold.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { serveHttp } from '../../../src/http/serve.ts'
@@ -14,7 +14,7 @@ const { authToken } = config
 const server = await serveHttp(routeplane, {
   host: '127.0.0.1',
   port: 0,
-  skipAuth: false,
+  skipAuth: authToken === undefined,
   ...(authToken === undefined ? {} : { token: authToken }),
   log: silentLog,
   protocols,

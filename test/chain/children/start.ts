@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import type { World } from '../../support/engine.ts'
 import { programOf } from '../../support/program.ts'
@@ -9,6 +10,10 @@ import { programOf } from '../../support/program.ts'
 export type Child = {
   readonly process: ChildProcess
   readonly lines: readonly string[]
+  /** Resolves with what it says first. @throws Error when the child ends before. */
+  first(): Promise<string>
+  /** Looks until `isSo`. @throws Error when the child ends before. */
+  until(isSo: () => boolean): Promise<void>
   /** Resolves once so many lines say `text`, or begin with it and a space. @throws Error when the child ends before. */
   said(text: string, times?: number): Promise<void>
   /** Resolves with the exit code when all that was said has been read; `null` for a child that was killed. */
@@ -38,9 +43,17 @@ export function startChild(script: string, world: ChildWorld, ...values: readonl
     throw new Error(`${script} ended after saying ${lines.join(', ')}`)
   })
   gone.catch(() => {})
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await Promise.race([sleep(10), gone])
+  }
   return {
     process: child,
     lines,
+    until,
+    async first() {
+      await until(() => lines.length > 0)
+      return lines[0] ?? ''
+    },
     async said(text, times = 1) {
       const says = (line: string) => line === text || line.startsWith(`${text} `)
       while (lines.filter(says).length < times) await Promise.race([once(reader, 'line'), gone])

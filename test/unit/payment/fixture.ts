@@ -72,6 +72,7 @@ export function createMemoryLedger(rows: readonly AttemptRow[]): MemoryLedger {
         const row = known.get(id)
         if (row !== undefined) known.set(id, planReopening(row, reopening))
       },
+      untold: async () => [],
       get: async (id) => known.get(id),
       list: async ({ states }) => [...known.values()].filter(({ state }) => states?.includes(state) ?? true),
       orphans: async () =>

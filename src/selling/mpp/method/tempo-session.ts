@@ -25,6 +25,7 @@ const NEVER = 253_402_300_799n
 export const tempoSession: SellingMethod = {
   id: 'tempo/session',
   charging: 'usage',
+  isChannel: true,
   takes: ({ transferMethod }) => transferMethod === 'tip20',
   // The payee may lie elsewhere: whoever ends channels for him is named when they are opened.
   needsKey: true,

@@ -45,6 +45,21 @@ describe('a payment that is collected again', () => {
     expect(await collectAgain(opened.collecting)).toMatchObject(expected)
     expect(opened.settlements()).toBe(settlements)
   })
+
+  it.each<[string, () => Promise<Fate | undefined>, string]>([
+    ['the chain has the last word, which a node that lags does not know', lyingOpen, 'unknown'],
+    ['the chain knows nothing of such payments', async () => undefined, 'refused'],
+  ])('and is refused stays open where %s', async (_, fateOf, state) => {
+    const { collecting } = open(fateOf, answering({ success: false, errorReason: 'nonce_used' }))
+    expect(await collectAgain(collecting)).toEqual({ state, reason: 'nonce_used' })
+  })
+})
+
+it('a payment that our own ledger has as charged is not settled again', async () => {
+  const opened = open(lyingOpen, answering({ success: true }))
+  const collecting = { ...opened.collecting, chargedBefore: async () => 5n as Atomic }
+  expect(await collectAgain(collecting)).toMatchObject({ state: 'settled', amount: 5n, receipt: { amount: '5', transaction: '' } })
+  expect(opened.settlements()).toBe(0)
 })
 
 describe('a settlement', () => {
@@ -64,6 +79,7 @@ describe('a settlement', () => {
       lyingOpen,
       { state: 'refused', reason: 'insufficient_funds' },
     ],
+    ['found its channel in use', answering({ success: false, errorReason: 'batch_channel_busy' }), lyingOpen, { state: 'unknown' }],
     ['was refused, and nobody can be asked', answering({ success: false }), down, { state: 'unknown' }],
   ])('that %s', async (_, answer, fateOf, expected) => {
     expect(await collect(open(fateOf, answer).collecting)).toMatchObject(expected)
