@@ -1,7 +1,6 @@
 /** Reads YAML that nobody has vouched for: bounded size and nesting, no aliases or tags, every scalar kept as text. */
 import { Composer, CST, isMap, isScalar, isSeq, LineCounter, Parser, type Document, type Node, type Pair } from 'yaml'
 import type { Path } from './path.ts'
-import { readPlainYaml } from './plain-yaml.ts'
 
 /** 1-based, as editors count. */
 export type Position = { readonly line: number; readonly column: number }
@@ -42,41 +41,17 @@ const TOO_DEEP = `YAML is nested deeper than ${MAX_YAML_DEPTH} levels`
 type Fault = { readonly code: YamlFault['code']; readonly message: string; readonly offset: number }
 
 /**
- * Reads one YAML document: a plain one at once, any other {@link readExactly}, which is also asked for the place of a path.
- *
- * @throws what `refuse` makes of the faults: `too_large`, `nesting_too_deep`, `aliases_forbidden`, `tag_forbidden` (also for
- *   directives), `duplicate_entry`, `bad_key` or `syntax`, all but the first with line and column.
- */
-export function readYaml(text: string, options: YamlOptions): YamlText {
-  const { maxBytes, refuse } = options
-  const bytes = Buffer.byteLength(text)
-  if (bytes > maxBytes) throw refuse([{ code: 'too_large', message: `the text has ${bytes} bytes; at most ${maxBytes} are read` }])
-  const plain = readPlainYaml(text, { maxDepth: MAX_YAML_DEPTH, maxSpaces: MAX_INDENT / 4 })
-  if (plain === undefined) return readExactly(text, options)
-  const { value, quotedIn } = plain
-  let exact: YamlText | undefined
-  return {
-    value,
-    locate: (path) => (exact ??= readExactly(text, options)).locate(path),
-    isPlain: (path) => {
-      const parent = valueAt(value, path.slice(0, -1))
-      const [step] = path.slice(-1)
-      if (step === undefined || !isParent(parent) || quotedIn(parent)?.has(step) === true) return false
-      const scalar = valueAt(parent, [step])
-      return scalar === null || typeof scalar === 'string'
-    },
-  }
-}
-
-/**
- * Reads one YAML document of whatever kind, by the library.
+ * Reads one YAML document.
  *
  * The parser and the composer of the library recurse, and on deep nesting the latter can take the whole process with it where no
  * `catch` helps. So the width of indentation is bounded before the parser, and the depth of its tokens before the composer.
  *
- * @throws as {@link readYaml}, but for the size.
+ * @throws what `refuse` makes of the faults: `too_large`, `nesting_too_deep`, `aliases_forbidden`, `tag_forbidden` (also for
+ *   directives), `duplicate_entry`, `bad_key` or `syntax`, all but the first with line and column.
  */
-export function readExactly(text: string, { refuse }: Pick<YamlOptions, 'refuse'>): YamlText {
+export function readYaml(text: string, { maxBytes, refuse }: YamlOptions): YamlText {
+  const bytes = Buffer.byteLength(text)
+  if (bytes > maxBytes) throw refuse([{ code: 'too_large', message: `the text has ${bytes} bytes; at most ${maxBytes} are read` }])
   const lines = new LineCounter()
   for (let at = -1; at !== 0; at = text.indexOf('\n', at) + 1) lines.addNewLine(Math.max(0, at))
   const positionOf = (offset: number): Position => {
@@ -197,19 +172,6 @@ const NOTHING = new Set(['', '~', 'null'])
 
 function keyOf(pair: Pair): string | undefined {
   return isScalar(pair.key) && typeof pair.key.value === 'string' ? pair.key.value : undefined
-}
-
-type Parent = { readonly [step: string | number]: unknown }
-
-function isParent(value: unknown): value is Parent {
-  return typeof value === 'object' && value !== null
-}
-
-function valueAt(root: unknown, path: Path): unknown {
-  return path.reduce<unknown>((value, step) => {
-    if (!isParent(value) || (Array.isArray(value) && typeof step !== 'number')) return undefined
-    return Object.hasOwn(value, step) ? value[step] : undefined
-  }, root)
 }
 
 function nodeAt(root: unknown, path: Path): unknown {

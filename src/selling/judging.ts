@@ -1,7 +1,6 @@
 /** Judges a payment before it is claimed: junk in a payer's name claims nothing, keeps nobody from paying, and leaves no trace. */
 import { draws, openOf } from './cover.ts'
 import { required, type Order, type SellingOptions } from './order.ts'
-
 import type { Tender, Verdict } from './till.ts'
 
 /** A payment that may be claimed. */

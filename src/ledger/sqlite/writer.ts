@@ -13,7 +13,7 @@ export type Writer = {
   write<T>(change: () => T): Promise<T>
   /**
    * Runs a change in a transaction of its own that is not synced: a crash of this process does not lose it, one of the machine
-   * may. For what is worth knowing and is no money; what is written after it stays as durable as ever.
+   * may. For what is worth knowing and owes nobody anything yet; what is written after it stays as durable as ever.
    */
   writeLoosely<T>(change: () => T): Promise<T>
   /** Takes one last change and no other, and resolves when all that was taken before it has ended too. */
